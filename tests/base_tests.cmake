@@ -1,0 +1,1 @@
+nearshelf_test(unit/test_base.c LABEL unit DEPS base)
