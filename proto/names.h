@@ -1,0 +1,179 @@
+/* The words of the wire contract: methods, codes, reasons, services, states. One table each,
+ * shared by engine, client, tools and tests, so that a word is spelled in one place. */
+#ifndef PROTO_NAMES_H
+#define PROTO_NAMES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Methods that this version answers. */
+#define NAMES_METHODS(X)                                                                           \
+    X(METHOD_HELLO, "hello")                                                                       \
+    X(METHOD_STATS, "stats")                                                                       \
+    X(METHOD_NODE_PUT, "node.put")                                                                 \
+    X(METHOD_NODE_STATUS, "node.status")                                                           \
+    X(METHOD_NODE_GET, "node.get")                                                                 \
+    X(METHOD_NODE_LIST, "node.list")                                                               \
+    X(METHOD_ITEM_PUT, "item.put")                                                                 \
+    X(METHOD_ITEM_GET, "item.get")                                                                 \
+    X(METHOD_PLACE_LOAD, "place.load")                                                             \
+    X(METHOD_STOCK_ADJUST, "stock.adjust")                                                         \
+    X(METHOD_STOCK_SET, "stock.set")                                                               \
+    X(METHOD_STOCK_LOAD, "stock.load")                                                             \
+    X(METHOD_STOCK_POLICY, "stock.policy")                                                         \
+    X(METHOD_STOCK_GET, "stock.get")                                                               \
+    X(METHOD_STOCK_LIST, "stock.list")                                                             \
+    X(METHOD_STOCK_FIND, "stock.find")                                                             \
+    X(METHOD_ORDER_ROUTE, "order.route")                                                           \
+    X(METHOD_ORDER_GET, "order.get")                                                               \
+    X(METHOD_ORDER_LIST, "order.list")                                                             \
+    X(METHOD_ORDER_CANCEL, "order.cancel")                                                         \
+    X(METHOD_FULFIL_UPDATE, "fulfil.update")                                                       \
+    X(METHOD_FULFIL_LIST, "fulfil.list")
+
+/* Errors: enumerator, text, kind (1 = the caller's fault, 0 = the server's). */
+#define NAMES_CODES(X)                                                                             \
+    X(CODE_INVALID_ARGUMENT, "INVALID_ARGUMENT", 1)                                                \
+    X(CODE_UNKNOWN_METHOD, "UNKNOWN_METHOD", 1)                                                    \
+    X(CODE_TOO_LARGE, "TOO_LARGE", 1)                                                              \
+    X(CODE_UNKNOWN_ITEM, "UNKNOWN_ITEM", 1)                                                        \
+    X(CODE_UNKNOWN_NODE, "UNKNOWN_NODE", 1)                                                        \
+    X(CODE_UNKNOWN_PLACE, "UNKNOWN_PLACE", 1)                                                      \
+    X(CODE_UNKNOWN_ORDER, "UNKNOWN_ORDER", 1)                                                      \
+    X(CODE_UNKNOWN_LINE, "UNKNOWN_LINE", 1)                                                        \
+    X(CODE_UNKNOWN_FULFILMENT, "UNKNOWN_FULFILMENT", 1)                                            \
+    X(CODE_UNKNOWN_STRATEGY, "UNKNOWN_STRATEGY", 1)                                                \
+    X(CODE_IDEMPOTENCY_CONFLICT, "IDEMPOTENCY_CONFLICT", 1)                                        \
+    X(CODE_OVERLOADED, "OVERLOADED", 0)                                                            \
+    X(CODE_READ_ONLY, "READ_ONLY", 0)                                                              \
+    X(CODE_TABLE_FULL, "TABLE_FULL", 0)                                                            \
+    X(CODE_SHUTTING_DOWN, "SHUTTING_DOWN", 0)                                                      \
+    X(CODE_INTERNAL, "INTERNAL", 0)
+
+/* Reasons of a refusal. */
+#define NAMES_REASONS(X)                                                                           \
+    X(REASON_NONE, "")                                                                             \
+    X(REASON_INSUFFICIENT_STOCK, "INSUFFICIENT_STOCK")                                             \
+    X(REASON_NO_FEASIBLE_SOURCE, "NO_FEASIBLE_SOURCE")                                             \
+    X(REASON_MAX_SPLITS_EXCEEDED, "MAX_SPLITS_EXCEEDED")                                           \
+    X(REASON_SEARCH_LIMIT, "SEARCH_LIMIT")                                                         \
+    X(REASON_INVALID_STATE, "INVALID_STATE")                                                       \
+    X(REASON_STALE_COUNT, "STALE_COUNT")                                                           \
+    X(REASON_STALE_MOVEMENT, "STALE_MOVEMENT")                                                     \
+    X(REASON_TOO_MANY_ZEROED, "TOO_MANY_ZEROED")                                                   \
+    X(REASON_QTY_EXCEEDS_ORDERED, "QTY_EXCEEDS_ORDERED")
+
+/* Why a node was not chosen. Checked in this order: the first that holds is told. */
+#define NAMES_REJECTS(X)                                                                           \
+    X(REJECT_NONE, "")                                                                             \
+    X(REJECT_EXCLUDED, "EXCLUDED")                                                                 \
+    X(REJECT_NODE_INACTIVE, "NODE_INACTIVE")                                                       \
+    X(REJECT_SERVICE_NOT_OFFERED, "SERVICE_NOT_OFFERED")                                           \
+    X(REJECT_DESTINATION_NOT_SERVED, "DESTINATION_NOT_SERVED")                                     \
+    X(REJECT_TOO_FAR, "TOO_FAR")                                                                   \
+    X(REJECT_ITEM_BARRED, "ITEM_BARRED")                                                           \
+    X(REJECT_OUT_OF_STOCK, "OUT_OF_STOCK")                                                         \
+    X(REJECT_BELOW_SAFETY_STOCK, "BELOW_SAFETY_STOCK")                                             \
+    X(REJECT_INSUFFICIENT_QTY, "INSUFFICIENT_QTY")                                                 \
+    X(REJECT_OUTRANKED, "OUTRANKED")
+
+#define NAMES_SERVICES(X)                                                                          \
+    X(SERVICE_STANDARD, "standard")                                                                \
+    X(SERVICE_NEXT_DAY, "next_day")                                                                \
+    X(SERVICE_SAME_DAY, "same_day")                                                                \
+    X(SERVICE_PICKUP, "pickup")
+
+/* Capabilities of a node. */
+#define NAMES_CAPABILITIES(X)                                                                      \
+    X(CAPABILITY_SHIP, "ship")                                                                     \
+    X(CAPABILITY_SAME_DAY, "same_day")                                                             \
+    X(CAPABILITY_PICKUP, "pickup")                                                                 \
+    X(CAPABILITY_RETURN, "return")                                                                 \
+    X(CAPABILITY_CARRY_OUT, "carry_out")
+
+#define NAMES_NODE_TYPES(X)                                                                        \
+    X(NODE_STORE, "store")                                                                         \
+    X(NODE_WAREHOUSE, "warehouse")                                                                 \
+    X(NODE_VENDOR, "vendor")
+
+#define NAMES_NODE_STATUSES(X)                                                                     \
+    X(NODE_ACTIVE, "active")                                                                       \
+    X(NODE_ON_HOLD, "on_hold")                                                                     \
+    X(NODE_CLOSED, "closed")
+
+/* How a fulfilment leaves its node. */
+#define NAMES_WAYS(X)                                                                              \
+    X(WAY_SHIP_FROM_STORE, "ship_from_store")                                                      \
+    X(WAY_SHIP_FROM_WAREHOUSE, "ship_from_warehouse")                                              \
+    X(WAY_DROP_SHIP, "drop_ship")                                                                  \
+    X(WAY_SAME_DAY, "same_day")                                                                    \
+    X(WAY_PICKUP, "pickup")
+
+#define NAMES_ORDER_STATUSES(X)                                                                    \
+    X(ORDER_ROUTED, "routed")                                                                      \
+    X(ORDER_PARTIAL, "partial")                                                                    \
+    X(ORDER_REFUSED, "refused")                                                                    \
+    X(ORDER_DONE, "done")                                                                          \
+    X(ORDER_CANCELLED, "cancelled")
+
+/* Life of a fulfilment, in order of advance; the ends come last. */
+#define NAMES_STATES(X)                                                                            \
+    X(STATE_OPEN, "open")                                                                          \
+    X(STATE_ACCEPTED, "accepted")                                                                  \
+    X(STATE_PICKING, "picking")                                                                    \
+    X(STATE_PICKED, "picked")                                                                      \
+    X(STATE_PACKED, "packed")                                                                      \
+    X(STATE_SHIPPED, "shipped")                                                                    \
+    X(STATE_DELIVERED, "delivered")                                                                \
+    X(STATE_READY, "ready")                                                                        \
+    X(STATE_COLLECTED, "collected")                                                                \
+    X(STATE_REJECTED, "rejected")                                                                  \
+    X(STATE_CANCELLED, "cancelled")                                                                \
+    X(STATE_NO_SHOW, "no_show")
+
+#define NAMES_ENUM(name, ...) name,
+enum method { NAMES_METHODS(NAMES_ENUM) METHOD_COUNT };
+enum code { NAMES_CODES(NAMES_ENUM) CODE_COUNT };
+enum reason { NAMES_REASONS(NAMES_ENUM) REASON_COUNT };
+enum reject { NAMES_REJECTS(NAMES_ENUM) REJECT_COUNT };
+enum service { NAMES_SERVICES(NAMES_ENUM) SERVICE_COUNT };
+enum capability { NAMES_CAPABILITIES(NAMES_ENUM) CAPABILITY_COUNT };
+enum node_type { NAMES_NODE_TYPES(NAMES_ENUM) NODE_TYPE_COUNT };
+enum node_status { NAMES_NODE_STATUSES(NAMES_ENUM) NODE_STATUS_COUNT };
+enum way { NAMES_WAYS(NAMES_ENUM) WAY_COUNT };
+enum order_status { NAMES_ORDER_STATUSES(NAMES_ENUM) ORDER_STATUS_COUNT };
+enum state { NAMES_STATES(NAMES_ENUM) STATE_COUNT };
+#undef NAMES_ENUM
+
+/* Texts; static storage. The value must be one of the enum. */
+const char *method_text(enum method method);
+const char *code_text(enum code code);
+int code_kind(enum code code);
+const char *reason_text(enum reason reason);
+const char *reject_text(enum reject reject);
+const char *service_text(enum service service);
+const char *capability_text(enum capability capability);
+const char *node_type_text(enum node_type type);
+const char *node_status_text(enum node_status status);
+const char *way_text(enum way way);
+const char *order_status_text(enum order_status status);
+const char *state_text(enum state state);
+
+/* A family of words, for look-ups by text and for messages that list them. */
+struct names {
+    const char *const *texts;
+    uint32_t count;
+};
+
+extern const struct names names_methods, names_services, names_capabilities, names_node_types,
+    names_node_statuses, names_ways, names_order_statuses, names_states, names_codes, names_reasons,
+    names_rejects;
+
+/* Index of the word of len bytes at text, or -1. */
+int names_find(const struct names *names, const char *text, uint32_t len);
+
+/* The word of the family nearest to text if it is close (edit distance at most 2 and less than
+ * half of len), else NULL. For "did you mean". */
+const char *names_nearest(const struct names *names, const char *text, uint32_t len);
+
+#endif
