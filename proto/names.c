@@ -3,9 +3,10 @@
 
 #include <string.h>
 
-#define TEXT(name, text, ...) text,
+#define TEXT(name, text) text,
+#define CODE_TEXT(name, text, kind) text,
 static const char *const methods[] = {NAMES_METHODS(TEXT)};
-static const char *const codes[] = {NAMES_CODES(TEXT)};
+static const char *const codes[] = {NAMES_CODES(CODE_TEXT)};
 static const char *const reasons[] = {NAMES_REASONS(TEXT)};
 static const char *const rejects[] = {NAMES_REJECTS(TEXT)};
 static const char *const services[] = {NAMES_SERVICES(TEXT)};
@@ -16,6 +17,7 @@ static const char *const ways[] = {NAMES_WAYS(TEXT)};
 static const char *const order_statuses[] = {NAMES_ORDER_STATUSES(TEXT)};
 static const char *const states[] = {NAMES_STATES(TEXT)};
 #undef TEXT
+#undef CODE_TEXT
 
 #define KIND(name, text, kind) kind,
 static const int kinds[] = {NAMES_CODES(KIND)};

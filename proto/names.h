@@ -131,9 +131,10 @@
     X(STATE_CANCELLED, "cancelled")                                                                \
     X(STATE_NO_SHOW, "no_show")
 
-#define NAMES_ENUM(name, ...) name,
+#define NAMES_ENUM(name, text) name,
+#define NAMES_CODE_ENUM(name, text, kind) name,
 enum method { NAMES_METHODS(NAMES_ENUM) METHOD_COUNT };
-enum code { NAMES_CODES(NAMES_ENUM) CODE_COUNT };
+enum code { NAMES_CODES(NAMES_CODE_ENUM) CODE_COUNT };
 enum reason { NAMES_REASONS(NAMES_ENUM) REASON_COUNT };
 enum reject { NAMES_REJECTS(NAMES_ENUM) REJECT_COUNT };
 enum service { NAMES_SERVICES(NAMES_ENUM) SERVICE_COUNT };
@@ -144,6 +145,7 @@ enum way { NAMES_WAYS(NAMES_ENUM) WAY_COUNT };
 enum order_status { NAMES_ORDER_STATUSES(NAMES_ENUM) ORDER_STATUS_COUNT };
 enum state { NAMES_STATES(NAMES_ENUM) STATE_COUNT };
 #undef NAMES_ENUM
+#undef NAMES_CODE_ENUM
 
 /* Texts; static storage. The value must be one of the enum. */
 const char *method_text(enum method method);
