@@ -1,0 +1,153 @@
+/* The decision: where an order is best shipped from, or picked up.
+ *
+ * A pure function of the tables and the request: no clock, no I/O, no malloc, no globals. Rules
+ * 1-7 of the wire contract's chapter "The decision" are its specification; the README tells how
+ * each is kept. All scratch memory is in struct route, made once.
+ *
+ * Steps are counted, never time; route_steps_max bounds one order's split search.
+ */
+#ifndef ROUTE_ROUTE_H
+#define ROUTE_ROUTE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "err.h"
+#include "geo.h"
+#include "names.h"
+#include "stock.h"
+
+enum {
+    ROUTE_LINES_MAX = 1500,  /* lines of one order, and of one group */
+    ROUTE_SHARES_MAX = 4000, /* (line, node) pairs of one answer */
+    ROUTE_PARTS_MAX = 1500,  /* fulfilments of one order */
+    ROUTE_NODES_LISTED_MAX = 1000 /* include_nodes, exclude_nodes */
+};
+
+#define ROUTE_NO_LIMIT UINT32_MAX
+
+struct route_line {
+    uint32_t item;
+    uint32_t qty;
+    enum service service;
+    uint16_t node; /* pins the line, or the pickup_node of a pickup line; else NODE_NONE */
+};
+
+/* One order. All pointers are borrowed for the call. */
+struct route_request {
+    const struct route_line *lines;
+    uint32_t line_count; /* 1 to ROUTE_LINES_MAX */
+    bool has_dest;       /* dest is set; required where a line has no node */
+    struct geo_point dest;
+    const char *country;  /* of the destination; "" = unknown */
+    const char *postcode; /* normalised; "" = unknown */
+    bool is_po_box;       /* bars same_day */
+    uint32_t max_splits;  /* ROUTE_NO_LIMIT = none asked */
+    uint32_t max_m;       /* metres; ROUTE_NO_LIMIT = none asked */
+    bool allow_partial;
+    const uint16_t *include; /* only these, when include_count > 0 */
+    uint32_t include_count;
+    const uint16_t *exclude;
+    uint32_t exclude_count;
+    uint32_t explain; /* 0-2: at 1 and 2 rejected and candidates are filled in also on success */
+};
+
+/* A part of the answer: what one node handles of one group. */
+struct route_part {
+    uint16_t node;
+    uint8_t way;     /* enum way */
+    uint8_t service; /* enum service */
+    uint32_t metres; /* km to of its group: dest, or 0 for a fixed place */
+    uint32_t cost_cents;
+};
+
+/* qty units of a line from a part; ordered by part, then by line. */
+struct route_share {
+    uint32_t part;
+    uint32_t line;
+    uint32_t qty;
+};
+
+struct route_unfilled {
+    uint32_t line;
+    uint32_t qty;       /* units without a source */
+    uint32_t available; /* units of the item free at candidates of its group, for the message */
+    enum reason reason;
+};
+
+struct route_reject {
+    uint16_t node;
+    uint8_t reject; /* enum reject */
+    uint32_t metres;
+};
+
+struct route_answer {
+    enum order_status status; /* ORDER_ROUTED, ORDER_PARTIAL or ORDER_REFUSED */
+    enum reason reason;       /* of a refusal */
+    const struct route_part *parts; /* by group order, then nearest first; valid until the next call */
+    uint32_t part_count;
+    const struct route_share *shares;
+    uint32_t share_count;
+    const struct route_unfilled *unfilled; /* by line */
+    uint32_t unfilled_count;
+    uint32_t splits;   /* nodes - 1 summed over groups */
+    uint64_t total_m;  /* metres, summed over parts */
+    bool is_optimal;
+    uint32_t steps;    /* of the split search */
+    /* -- explanation: filled when refused, or explain > 0 -- */
+    uint32_t candidates;                /* nodes that passed all but stock, over all groups */
+    uint32_t rejected[REJECT_COUNT];    /* nodes not chosen, by first reason */
+    const struct route_reject *rejects; /* explain 2: every node not chosen, by handle, at most
+                                           ROUTE_NODES_LISTED_MAX, nearest first */
+    uint32_t reject_count;
+};
+
+struct route; /* scratch of one deciding thread */
+
+ERR_MUST_USE enum err route_new(struct route **out);
+void route_free(struct route *route);
+
+/* Search steps after which one order's split search stops. */
+uint32_t route_steps_max(const struct route *route);
+void route_steps_max_set(struct route *route, uint32_t steps);
+
+/* Decide. answer points into route until its next call. Never fails: a refusal is an answer. */
+void route_decide(struct route *route, const struct stock_view *view,
+                  const struct route_request *request, struct route_answer *answer);
+
+/* The common case split in two, for batches: one group, no fixed place, one node holds all.
+ *
+ * route_guess finds the best single source or NODE_NONE (no single source, or a request that is
+ * not of the common case: decide it in full). Give prefetched rows; it reads cells only of the
+ * few nodes that survive on distance. item quantities need not be summed beforehand.
+ *
+ * A guess stays the best while free stock only falls and the node still holds all of it: so
+ * when neither network nor policies changed and no free stock of its items grew,
+ * route_confirm says whether it still stands, and fills the answer exactly as route_decide
+ * would. */
+struct route_guess {
+    uint16_t node;
+    uint32_t metres;
+};
+
+void route_guess(struct route *route, const struct stock_view *view,
+                 const struct route_request *request, struct route_guess *guess);
+void route_guess_prefetch(const struct stock_view *view, const struct route_request *request,
+                          const struct route_guess *guess);
+bool route_confirm(struct route *route, const struct stock_view *view,
+                   const struct route_request *request, const struct route_guess *guess,
+                   struct route_answer *answer);
+
+/* The k nearest nodes with free stock of one item (stock.find), nearest first. max_m as above;
+ * service < 0: any. Without a destination: by node handle. Returns how many. */
+struct route_near {
+    uint16_t node;
+    uint32_t metres;
+    uint32_t free;
+};
+
+uint32_t route_nearest(struct route *route, const struct stock_view *view, uint32_t item,
+                       uint32_t qty, const struct route_request *where, int service, uint32_t k,
+                       struct route_near *out);
+
+#endif

@@ -1,0 +1,157 @@
+/* The index of areas; a match walks the destination's prefixes from the longest. */
+#include "area.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hash.h"
+
+struct area_entry {
+    char text[AREA_TEXT_MAX + 1];
+    uint8_t len; /* 0 = empty entry */
+    slot_bits *in;
+    slot_bits *out; /* both WORD_MAX_NETWORK words, NULL while unused */
+};
+
+void area_index_init(struct area_index *index)
+{
+    memset(index, 0, sizeof *index);
+}
+
+void area_index_close(struct area_index *index)
+{
+    for (uint32_t i = 0; index->entries && i <= index->mask; i++) {
+        free(index->entries[i].in);
+        free(index->entries[i].out);
+    }
+    free(index->entries);
+    memset(index, 0, sizeof *index);
+}
+
+void area_index_clear(struct area_index *index)
+{
+    for (uint32_t i = 0; index->entries && i <= index->mask; i++) {
+        struct area_entry *entry = &index->entries[i];
+        if (entry->in) {
+            memset(entry->in, 0, WORD_MAX_NETWORK * sizeof(slot_bits));
+        }
+        if (entry->out) {
+            memset(entry->out, 0, WORD_MAX_NETWORK * sizeof(slot_bits));
+        }
+    }
+}
+
+static struct area_entry *find(struct area_entry *entries, uint32_t mask, const char *text,
+                               uint32_t len)
+{
+    uint32_t at = (uint32_t)hash_fixed(text, len) & mask;
+    while (entries[at].len && (entries[at].len != len || memcmp(entries[at].text, text, len))) {
+        at = (at + 1) & mask;
+    }
+    return &entries[at];
+}
+
+static bool grow(struct area_index *index)
+{
+    uint32_t mask = index->entries ? index->mask * 2 + 1 : 63;
+    struct area_entry *entries = calloc((size_t)mask + 1, sizeof *entries);
+    if (!entries) {
+        return false;
+    }
+    for (uint32_t i = 0; index->entries && i <= index->mask; i++) {
+        struct area_entry *entry = &index->entries[i];
+        if (entry->len) {
+            *find(entries, mask, entry->text, entry->len) = *entry;
+        }
+    }
+    free(index->entries);
+    index->entries = entries;
+    index->mask = mask;
+    return true;
+}
+
+static struct area_entry *entry_of(struct area_index *index, const struct area *area)
+{
+    if ((!index->entries || index->count * 2 > index->mask) && !grow(index)) {
+        return NULL;
+    }
+    struct area_entry *entry = find(index->entries, index->mask, area->text, area->len);
+    if (entry->len == 0) {
+        memcpy(entry->text, area->text, area->len);
+        entry->len = area->len;
+        index->lengths |= (uint64_t)1 << area->len;
+        index->count++;
+    }
+    return entry;
+}
+
+bool area_index_set(struct area_index *index, const struct area *rules, uint32_t count,
+                    uint32_t slot, bool is_in)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct area_entry *entry = entry_of(index, &rules[i]);
+        if (!entry) {
+            return false;
+        }
+        slot_bits **bits = rules[i].is_out ? &entry->out : &entry->in;
+        if (!*bits && !(*bits = calloc(WORD_MAX_NETWORK, sizeof(slot_bits)))) {
+            return false;
+        }
+        slot_bits bit = (slot_bits)1 << (slot % 64);
+        slot_bits word = (*bits)[slot / 64];
+        (*bits)[slot / 64] = is_in ? word | bit : word & ~bit;
+    }
+    return true;
+}
+
+/* "CC:postcode" of a destination, cut to what an area can hold; its length. */
+static uint32_t dest_text(char *text, size_t size, const char *country, const char *postcode)
+{
+    int len = snprintf(text, size, "%s%s%s", country, postcode[0] ? ":" : "", postcode);
+    return len < 0 ? 0 : (size_t)len >= size ? (uint32_t)size - 1 : (uint32_t)len;
+}
+
+void area_index_match(const struct area_index *index, const char *country, const char *postcode,
+                      uint32_t words, slot_bits *out, slot_bits *decided)
+{
+    char text[AREA_TEXT_MAX + 1];
+    if (!country[0] || !index->entries) {
+        return;
+    }
+    for (uint32_t len = dest_text(text, sizeof text, country, postcode); len >= 2; len--) {
+        if (len == 3 || !(index->lengths >> len & 1)) {
+            continue; /* "CC:" is no area */
+        }
+        const struct area_entry *entry = find(index->entries, index->mask, text, len);
+        if (entry->len == 0) {
+            continue;
+        }
+        for (uint32_t word = 0; word < words; word++) {
+            slot_bits in = entry->in ? entry->in[word] : 0;
+            slot_bits not_in = entry->out ? entry->out[word] : 0;
+            out[word] |= in & ~decided[word];
+            decided[word] |= in | not_in;
+        }
+    }
+}
+
+bool areas_hold(const struct area *areas, uint32_t count, const char *country,
+                const char *postcode)
+{
+    char text[AREA_TEXT_MAX + 1];
+    uint32_t len = dest_text(text, sizeof text, country, postcode);
+    uint32_t longest = 0;
+    bool holds = true;
+    for (uint32_t i = 0; i < count; i++) {
+        holds = holds && areas[i].is_out;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (country[0] && areas[i].len <= len && areas[i].len > longest &&
+            memcmp(areas[i].text, text, areas[i].len) == 0) {
+            longest = areas[i].len;
+            holds = !areas[i].is_out;
+        }
+    }
+    return holds;
+}

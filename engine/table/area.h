@@ -1,0 +1,32 @@
+/* Areas ("US", "US:9021") and which nodes' rules name them: longest match wins. */
+#ifndef TABLE_AREA_H
+#define TABLE_AREA_H
+
+#include "network.h"
+
+struct area_entry;
+
+/* Hash of area text -> bitmaps of the slots whose rules take it in, or out. Engine loop only. */
+struct area_index {
+    struct area_entry *entries; /* open addressing, power of two; NULL while empty */
+    uint32_t mask;
+    uint32_t count;
+    uint64_t lengths; /* bit per text length in use */
+};
+
+void area_index_init(struct area_index *index);
+void area_index_close(struct area_index *index);
+
+/* Take every slot out, keep the areas. */
+void area_index_clear(struct area_index *index);
+
+/* Put the slot in (or take it out of) the bitmaps of its rules. False: out of memory. */
+bool area_index_set(struct area_index *index, const struct area *rules, uint32_t count,
+                    uint32_t slot, bool is_in);
+
+/* For each area that holds the destination, longest first: slots not yet decided are set in out
+ * if the rule takes in, and marked decided either way. words words each. */
+void area_index_match(const struct area_index *index, const char *country, const char *postcode,
+                      uint32_t words, slot_bits *out, slot_bits *decided);
+
+#endif

@@ -1,0 +1,69 @@
+/* The items: ids interned to dense handles, flags, and the row of stock of each.
+ *
+ * Engine loop only, but for the row pointer, which readers load with acquire. */
+#ifndef TABLE_CATALOGUE_H
+#define TABLE_CATALOGUE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "err.h"
+#include "hash.h"
+#include "network.h"
+#include "row.h"
+
+#define ITEM_NONE UINT32_MAX
+
+enum { ITEM_AREAS_MAX = 100 };
+
+struct item {
+    struct row *row;   /* stock; NULL = no cell anywhere */
+    uint64_t flags;    /* bit per flag of the flag table */
+    uint64_t raised;   /* batch in which free stock of it last grew: guesses made before are void */
+    const char *id;    /* in the catalogue's arena */
+    uint8_t id_len;
+    uint8_t not_to_count;
+    uint32_t weight_g;
+    struct area *not_to; /* owned, NULL while empty */
+};
+
+/* Flags with a meaning of their own have fixed numbers; others are interned behind them. */
+enum { FLAG_NO_SHIP_FROM_STORE, FLAG_NO_SAME_DAY, FLAG_NO_PICKUP, FLAG_FIXED_COUNT };
+
+struct catalogue {
+    struct item *items; /* by handle; reserved for max items, never moves */
+    uint32_t count;
+    uint32_t max;
+    const struct hash_key *key;
+    struct catalogue_slot *slots; /* open addressing, power of two */
+    uint64_t slot_mask;
+    char *ids; /* arena of id texts */
+    uint64_t ids_used, ids_size;
+    uint32_t flag_count;
+    char flag_names[FLAG_MAX][ID_MAX + 1];
+    uint64_t probes_over; /* look-ups that gave up after 64 slots */
+};
+
+/* max: most items. key is borrowed for the life of the catalogue. */
+ERR_MUST_USE enum err catalogue_init(struct catalogue *catalogue, uint32_t max,
+                                     const struct hash_key *key);
+void catalogue_close(struct catalogue *catalogue);
+
+/* The three steps of a look-up, for batches: hash, prefetch the slot, find. */
+uint64_t catalogue_hash(const struct catalogue *catalogue, const char *id, uint32_t len);
+void catalogue_prefetch(const struct catalogue *catalogue, uint64_t hash);
+/* Handle, or ITEM_NONE. */
+uint32_t catalogue_find(const struct catalogue *catalogue, uint64_t hash, const char *id,
+                        uint32_t len);
+
+/* Create the item or find it. Errors: ERR_FULL (max items, or 64 slots probed), ERR_NOMEM. */
+ERR_MUST_USE enum err catalogue_put(struct catalogue *catalogue, const char *id, uint32_t len,
+                                    uint32_t *handle_out);
+
+/* Number of a flag word, interned at need. Errors: ERR_FULL (64 different flags). */
+ERR_MUST_USE enum err catalogue_flag(struct catalogue *catalogue, const char *name, uint32_t len,
+                                     uint32_t *flag_out);
+/* Number of a flag word, or FLAG_MAX where it is unknown. */
+uint32_t catalogue_flag_find(const struct catalogue *catalogue, const char *name, uint32_t len);
+
+#endif

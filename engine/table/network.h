@@ -1,0 +1,146 @@
+/* The nodes: what each is and may do, and where it lies, as bitmaps ready for a decision.
+ *
+ * A node has a handle (creation order, for ever; the only form in log and digest) and a slot:
+ * its place in the bitmaps, along a Hilbert curve with gaps, so that the 64 slots of a word are
+ * one neighbourhood with a bounding cap. Slots are derived: laid out afresh by network_layout
+ * while no row of stock depends on them or when the owner moves the rows too; a later node takes
+ * a free slot in the nearest word, whose cap grows.
+ *
+ * Engine loop only. Everything that a decision asks of all nodes is a bitmap over slots, kept
+ * by the changes: which nodes offer a service, are of a type, of a priority, bar a flag, serve
+ * an area.
+ */
+#ifndef TABLE_NETWORK_H
+#define TABLE_NETWORK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "err.h"
+#include "geo.h"
+#include "names.h"
+
+enum {
+    NODE_MAX = 65535,   /* nodes; handles are below it */
+    NODE_NONE = 0xffff, /* no node */
+    SLOT_MAX = 65536,
+    WORD_MAX_NETWORK = SLOT_MAX / 64,
+    FLAG_MAX = 64,      /* different item flags */
+    CLASS_MAX = 8,      /* different priorities with a bitmap each; more: has_classes is false */
+    AREA_TEXT_MAX = 23, /* "CC:postcode-prefix" */
+    NODE_AREAS_MAX = 1000,
+    ID_MAX = 63
+};
+
+/* Words of a bitmap over slots. */
+typedef uint64_t slot_bits;
+
+/* One entry of `serves` or `not_to`. Text is compared upper-case, postcode without blanks. */
+struct area {
+    bool is_out; /* a leading '-' */
+    uint8_t len;
+    char text[AREA_TEXT_MAX + 1]; /* "US" or "US:9021" */
+};
+
+/* All that node.put and node.status set. Plain data; owned strings end with NUL. */
+struct node_config {
+    enum node_type type;
+    double lat, lon;
+    char name[128];
+    char country[3]; /* "" = none */
+    char postcode[17];
+    uint8_t services;        /* bit per enum capability */
+    enum node_status status; /* of the capabilities in status_services */
+    uint8_t status_services; /* bit per enum capability */
+    uint64_t status_until;   /* ms; 0 = for ever. Then active again, by record */
+    int32_t priority;
+    uint32_t max_m[SERVICE_COUNT]; /* reach in metres; UINT32_MAX = not set */
+    uint32_t handling_cents;
+    int32_t safety_stock;
+    uint64_t bars; /* bit per flag */
+    uint32_t collect_hours;
+    uint32_t serves_count;
+    struct area *serves; /* borrowed by network_put, which copies; owned inside a node */
+};
+
+struct node {
+    char id[ID_MAX + 1];
+    uint8_t id_len;
+    uint16_t slot;
+    struct geo_point point;
+    struct node_config config;
+};
+
+/* The bounding cap of a word: every node of the word lies within radius of its centre. */
+struct network {
+    /* -- nodes -- */
+    struct node *nodes; /* by handle */
+    uint32_t count;
+
+    /* -- by slot -- */
+    uint32_t words; /* bitmap words in use */
+    float *x, *y, *z;       /* unit vectors, SLOT_MAX each, 64-byte aligned; free slots far away (2,2,2) */
+    uint16_t *node_of_slot; /* NODE_NONE = free */
+
+    /* -- by word: cap centre and radius (chord, rounded up); an empty word has radius -1 -- */
+    float *cap_x, *cap_y, *cap_z, *cap_radius;
+
+    /* -- bitmaps over slots, words words each -- */
+    slot_bits *used;                    /* a node sits here */
+    slot_bits *eligible[SERVICE_COUNT]; /* offers it, active for it, reach set where required */
+    slot_bits *of_type[NODE_TYPE_COUNT];
+    slot_bits *bars[FLAG_MAX];          /* NULL while no node bars the flag */
+    slot_bits *with_serves;             /* nodes that have serves rules */
+    uint32_t with_serves_count;
+
+    /* -- priorities, lowest first -- */
+    bool has_classes; /* at most CLASS_MAX different ones */
+    uint32_t class_count;
+    int32_t class_priority[CLASS_MAX];
+    slot_bits *class_bits[CLASS_MAX];
+
+    /* -- largest reach of any node, metres; UINT32_MAX where some node has none -- */
+    uint32_t reach_max[SERVICE_COUNT];
+
+    struct network_index *index; /* id -> handle, area -> bitmaps */
+    uint64_t generation;         /* grows with every change */
+    bool is_dirty;               /* laid out slots may be improved by network_layout */
+};
+
+ERR_MUST_USE enum err network_init(struct network *network);
+void network_close(struct network *network);
+
+/* Handle of a node by id, or NODE_NONE. */
+uint16_t network_find(const struct network *network, const char *id, uint32_t len);
+
+/* Create the node (id unknown) or replace its config. Errors: ERR_FULL (65,535 nodes), ERR_NOMEM. */
+ERR_MUST_USE enum err network_put(struct network *network, const char *id, uint32_t len,
+                                  const struct node_config *config, uint16_t *handle_out);
+
+/* Lay out the slots afresh. map_out (SLOT_MAX entries, or NULL) receives old slot -> new slot. */
+void network_layout(struct network *network, uint16_t *map_out);
+
+/* Nodes that serve a destination, as a bitmap over slots of network->words words, or NULL: all
+ * do. country "" = unknown: then only nodes without rules and rules that only take out match.
+ * scratch: WORD_MAX_NETWORK words, the result is there. */
+const slot_bits *network_serving(const struct network *network, const char *country,
+                                 const char *postcode, slot_bits *scratch);
+
+/* Whether a list of areas holds the destination: the longest matching entry decides; without a
+ * match: true only when the list is empty or only takes out. Oracle of network_serving. */
+bool areas_hold(const struct area *areas, uint32_t count, const char *country,
+                const char *postcode);
+
+/* The capability that a service needs, and whether it needs a reach on the node. */
+enum capability service_capability(enum service service);
+bool service_needs_reach(enum service service);
+
+/* Whether the node offers the service now (capability, status, reach set where required). */
+bool node_offers(const struct node *node, enum service service);
+/* Whether the node is active for the service's capability. */
+bool node_is_active(const struct node *node, enum service service);
+
+/* How a fulfilment of the service leaves the node. */
+enum way node_way(const struct node *node, enum service service);
+
+#endif

@@ -1,0 +1,33 @@
+/* Sparse overrides of cells: safety stock and listing by (item, node). Only cells whose word
+ * has CELL_OVERRIDE are looked up here. Engine loop only. */
+#ifndef TABLE_POLICY_H
+#define TABLE_POLICY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "err.h"
+
+struct policy {
+    bool has_safety;  /* safety_stock overrides the node's default */
+    bool is_unlisted; /* never a candidate */
+    int32_t safety_stock;
+};
+
+struct policies {
+    struct policy_slot *slots; /* open addressing, power of two, grows */
+    uint64_t mask;
+    uint64_t count;
+};
+
+void policies_init(struct policies *policies);
+void policies_close(struct policies *policies);
+
+/* The override of a cell, or NULL. Valid until the next policies_set. */
+const struct policy *policies_find(const struct policies *policies, uint32_t item, uint16_t node);
+
+/* Set (or, with an all-zero policy, take out) an override. Errors: ERR_NOMEM. */
+ERR_MUST_USE enum err policies_set(struct policies *policies, uint32_t item, uint16_t node,
+                                   const struct policy *policy);
+
+#endif

@@ -1,0 +1,243 @@
+/* Blocks of cells: layout by kind, insertion by copy. */
+#include "row.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+
+static uint32_t *times(const struct row *row)
+{
+    return (uint32_t *)(void *)((char *)(uintptr_t)row + row->times);
+}
+
+static uint16_t *highs(const struct row *row)
+{
+    return (uint16_t *)(void *)((char *)(uintptr_t)row + row->highs);
+}
+
+static uint16_t *slots_of(struct row *row)
+{
+    return (uint16_t *)(void *)((char *)row + row->slots);
+}
+
+/* The kind that takes less memory for count cells in a layout of words words. */
+static enum row_kind kind_for(uint32_t count, uint32_t words)
+{
+    return count * 2 <= words * 18 ? ROW_LIST : ROW_BITMAP;
+}
+
+static size_t layout(struct row *row, enum row_kind kind, uint32_t capacity, uint32_t words)
+{
+    size_t at = sizeof *row;
+    size_t cells = capacity;
+    row->kind = (uint16_t)kind;
+    row->words = (uint16_t)words;
+    row->capacity = capacity;
+    at += kind == ROW_BITMAP ? (size_t)words * 16 : 0;
+    at += cells * 8;
+    row->times = (uint32_t)at;
+    at += cells * 4;
+    row->slots = (uint32_t)at;
+    at += kind == ROW_BITMAP ? (size_t)words * 2 : cells * 2;
+    row->highs = (uint32_t)at;
+    at += cells * 2;
+    return at;
+}
+
+static struct row *row_new(uint32_t count, uint32_t words)
+{
+    struct row shape;
+    memset(&shape, 0, sizeof shape);
+    size_t size = layout(&shape, kind_for(count, words), count, words);
+    struct row *row = malloc(size);
+    if (!row) {
+        return NULL;
+    }
+    memcpy(row, &shape, sizeof shape);
+    if (row->kind == ROW_BITMAP) {
+        memset(row->body, 0, (size_t)words * 16);
+    }
+    return row;
+}
+
+static bool has_free(cell_word word)
+{
+    return cell_on_hand(word) > cell_reserved(word);
+}
+
+/* Append a cell; slots come in rising order. */
+static void append(struct row *row, uint32_t slot, cell_word word, uint64_t count_time)
+{
+    uint32_t index = row->count++;
+    CHECK(index < row->capacity);
+    if (row->kind == ROW_BITMAP) {
+        uint64_t bit = (uint64_t)1 << (slot % 64);
+        row->body[slot / 64] |= bit;
+        if (has_free(word)) {
+            row_maybe(row)[slot / 64] |= bit;
+        }
+    } else {
+        slots_of(row)[index] = (uint16_t)slot;
+    }
+    row_cells(row)[index] = word;
+    row_count_time_set(row, index, count_time);
+}
+
+static void build_rank(struct row *row)
+{
+    if (row->kind != ROW_BITMAP) {
+        return;
+    }
+    uint32_t before = 0;
+    for (uint32_t word = 0; word < row->words; word++) {
+        slots_of(row)[word] = (uint16_t)before;
+        before += (uint32_t)__builtin_popcountll(row->body[word]);
+    }
+}
+
+struct row *row_with(const struct row *row, uint32_t slot, cell_word word, uint64_t count_time,
+                     uint32_t words)
+{
+    CHECK(slot / 64 < words);
+    struct row *made = row_new((row ? row->count : 0) + 1, words);
+    if (!made) {
+        return NULL;
+    }
+    bool is_in = false;
+    if (row) {
+        struct row_walk walk;
+        uint32_t at;
+        uint32_t index;
+        row_walk_begin(row, &walk);
+        while (row_walk_next(row, &walk, &at, &index)) {
+            CHECK(at != slot);
+            if (!is_in && at > slot) {
+                append(made, slot, word, count_time);
+                is_in = true;
+            }
+            append(made, at, row_word(row, index), row_count_time(row, index));
+        }
+    }
+    if (!is_in) {
+        append(made, slot, word, count_time);
+    }
+    build_rank(made);
+    return made;
+}
+
+struct moved {
+    uint32_t slot;
+    uint32_t index;
+};
+
+static int by_slot(const void *a, const void *b)
+{
+    const struct moved *x = a;
+    const struct moved *y = b;
+    return x->slot < y->slot ? -1 : x->slot > y->slot;
+}
+
+struct row *row_moved(const struct row *row, const uint16_t *map, uint32_t words)
+{
+    struct moved *order = malloc(sizeof *order * (row->count ? row->count : 1));
+    struct row *made = row_new(row->count, words);
+    if (!order || !made) {
+        free(order);
+        free(made);
+        return NULL;
+    }
+    struct row_walk walk;
+    uint32_t slot;
+    uint32_t index;
+    uint32_t count = 0;
+    row_walk_begin(row, &walk);
+    while (row_walk_next(row, &walk, &slot, &index)) {
+        order[count++] = (struct moved){map[slot], index};
+    }
+    qsort(order, count, sizeof *order, by_slot);
+    for (uint32_t i = 0; i < count; i++) {
+        append(made, order[i].slot, row_word(row, order[i].index),
+               row_count_time(row, order[i].index));
+    }
+    build_rank(made);
+    free(order);
+    return made;
+}
+
+void row_free(struct row *row)
+{
+    free(row);
+}
+
+size_t row_size(const struct row *row)
+{
+    struct row shape;
+    return layout(&shape, (enum row_kind)row->kind, row->capacity, row->words);
+}
+
+void row_check(const struct row *row)
+{
+    struct row_walk walk;
+    uint32_t slot;
+    uint32_t index;
+    uint32_t count = 0;
+    uint32_t last = 0;
+    row_walk_begin(row, &walk);
+    while (row_walk_next(row, &walk, &slot, &index)) {
+        CHECK(count == 0 || slot > last);
+        CHECK(index == count);
+        CHECK(row_find(row, slot) == (int32_t)index);
+        last = slot;
+        count++;
+    }
+    CHECK(count == row->count);
+}
+
+void row_word_set(struct row *row, uint32_t slot, uint32_t index, cell_word word)
+{
+    DCHECK(row_find(row, slot) == (int32_t)index);
+    __atomic_store_n(&row_cells(row)[index], word, __ATOMIC_RELAXED);
+    if (row->kind == ROW_BITMAP) {
+        uint64_t bit = (uint64_t)1 << (slot % 64);
+        uint64_t *maybe = &row_maybe(row)[slot / 64];
+        uint64_t bits = has_free(word) ? *maybe | bit : *maybe & ~bit;
+        __atomic_store_n(maybe, bits, __ATOMIC_RELAXED);
+    }
+}
+
+uint64_t row_count_time(const struct row *row, uint32_t index)
+{
+    return (uint64_t)times(row)[index] | ((uint64_t)highs(row)[index] << 32);
+}
+
+void row_count_time_set(struct row *row, uint32_t index, uint64_t count_time)
+{
+    times(row)[index] = (uint32_t)count_time;
+    highs(row)[index] = (uint16_t)(count_time >> 32);
+}
+
+void row_walk_begin(const struct row *row, struct row_walk *walk)
+{
+    walk->index = 0;
+    walk->word = 0;
+    walk->bits = row->kind == ROW_BITMAP && row->words ? row->body[0] : 0;
+}
+
+bool row_walk_next(const struct row *row, struct row_walk *walk, uint32_t *slot, uint32_t *index)
+{
+    if (walk->index >= row->count) {
+        return false;
+    }
+    if (row->kind == ROW_LIST) {
+        *slot = row_slots(row)[walk->index];
+    } else {
+        while (walk->bits == 0) {
+            walk->bits = row->body[++walk->word];
+        }
+        *slot = walk->word * 64 + (uint32_t)__builtin_ctzll(walk->bits);
+        walk->bits &= walk->bits - 1;
+    }
+    *index = walk->index++;
+    return true;
+}

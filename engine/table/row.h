@@ -1,0 +1,159 @@
+/* The stock of one item: which nodes hold a cell of it, and the cells.
+ *
+ * A row is one block: header, membership, cells, count times. Membership is a sorted list of
+ * slots while that is smaller, else a bitmap with a rank directory and a second bitmap of
+ * cells that may have stock. Cell words and the hint change in place; membership never does:
+ * an insertion makes a new block (row_with), the owner publishes it with a release store and
+ * retires the old one. So a reader that loaded the pointer sees one membership to the end.
+ *
+ *   LIST    [row][cell u64 x cap][time_low u32 x cap][slot u16 x cap][time_high u16 x cap]
+ *   BITMAP  [row][member u64 x words][maybe u64 x words][cell ..][time_low ..][rank u16 x words][time_high ..]
+ *
+ * Memory per cell: 8 word + 6 count time + 2 slot (list), or 14 + (2 x 8 + 2) x words / count.
+ *
+ * Field            written by           read by            when
+ * membership       nobody after birth   engine, readers    -
+ * cell             engine loop          engine, readers    relaxed 64-bit store and load
+ * maybe            engine loop          engine, readers    relaxed; a hint, may err upward only
+ * count time       engine loop          engine loop        -
+ */
+#ifndef TABLE_ROW_H
+#define TABLE_ROW_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* One cell: on_hand in the low half, signed; reserved in 31 bits; the top bit says that a
+ * policy (safety stock, listing) overrides the node's default. */
+typedef uint64_t cell_word;
+
+#define CELL_OVERRIDE ((uint64_t)1 << 63)
+enum { CELL_ON_HAND_MAX = 2000000000, CELL_RESERVED_MAX = 2000000000 };
+
+static inline int32_t cell_on_hand(cell_word word)
+{
+    return (int32_t)(uint32_t)word;
+}
+
+static inline int32_t cell_reserved(cell_word word)
+{
+    return (int32_t)((word >> 32) & 0x7fffffffu);
+}
+
+static inline bool cell_has_override(cell_word word)
+{
+    return (word & CELL_OVERRIDE) != 0;
+}
+
+static inline cell_word cell_make(int32_t on_hand, int32_t reserved, bool has_override)
+{
+    return (uint64_t)(uint32_t)on_hand | ((uint64_t)(uint32_t)reserved << 32) |
+           (has_override ? CELL_OVERRIDE : 0);
+}
+
+enum row_kind { ROW_LIST, ROW_BITMAP };
+
+struct row {
+    uint32_t count;    /* cells */
+    uint16_t words;    /* bitmap words of the layout it was made for */
+    uint16_t kind;     /* enum row_kind */
+    uint32_t capacity; /* cells that the arrays have room for */
+    uint32_t times;    /* byte offset of time_low */
+    uint32_t highs;    /* byte offset of time_high */
+    uint32_t slots;    /* byte offset of slot (list) or rank (bitmap) */
+    uint64_t body[];   /* list: cells; bitmap: member, maybe, cells */
+};
+
+/* A new row with the cells of row (NULL: none) and one more at slot: word, count time in ms.
+ * words: bitmap words of the present layout, at least slot / 64 + 1. The old row stays as it
+ * is. NULL: out of memory. slot must not be in row. */
+struct row *row_with(const struct row *row, uint32_t slot, cell_word word, uint64_t count_time,
+                     uint32_t words);
+
+/* A new row with slot s of row at map[s], for a layout of words words. NULL: out of memory. */
+struct row *row_moved(const struct row *row, const uint16_t *map, uint32_t words);
+
+void row_free(struct row *row);
+
+/* Bytes of the block. */
+size_t row_size(const struct row *row);
+
+/* Check the block's inner order; aborts when broken. */
+void row_check(const struct row *row);
+
+static inline const uint64_t *row_member(const struct row *row)
+{
+    return row->body;
+}
+
+/* Cells that may have stock; the bitmap kind only. */
+static inline uint64_t *row_maybe(struct row *row)
+{
+    return row->body + row->words;
+}
+
+static inline const uint16_t *row_slots(const struct row *row)
+{
+    return (const uint16_t *)(const void *)((const char *)row + row->slots);
+}
+
+static inline uint64_t *row_cells(struct row *row)
+{
+    return row->body + (row->kind == ROW_BITMAP ? 2 * (size_t)row->words : 0);
+}
+
+/* Index of the cell at slot, or -1 where there is none. */
+static inline int32_t row_find(const struct row *row, uint32_t slot)
+{
+    const uint16_t *slots = row_slots(row);
+    if (row->kind == ROW_BITMAP) {
+        uint32_t word = slot / 64;
+        if (word >= row->words) {
+            return -1;
+        }
+        uint64_t bits = row_member(row)[word];
+        uint64_t bit = (uint64_t)1 << (slot % 64);
+        if (!(bits & bit)) {
+            return -1;
+        }
+        return (int32_t)(slots[word] + (uint32_t)__builtin_popcountll(bits & (bit - 1)));
+    }
+    uint32_t low = 0;
+    uint32_t high = row->count;
+    while (low < high) {
+        uint32_t middle = (low + high) / 2;
+        if (slots[middle] < slot) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low < row->count && slots[low] == slot ? (int32_t)low : -1;
+}
+
+static inline cell_word row_word(const struct row *row, uint32_t index)
+{
+    const uint64_t *cells = row->body + (row->kind == ROW_BITMAP ? 2 * (size_t)row->words : 0);
+    return __atomic_load_n(&cells[index], __ATOMIC_RELAXED);
+}
+
+/* Store a cell and keep the hint: set when units are free before safety stock, else cleared. */
+void row_word_set(struct row *row, uint32_t slot, uint32_t index, cell_word word);
+
+/* Time of the cell's last count in ms, 0 = never counted. */
+uint64_t row_count_time(const struct row *row, uint32_t index);
+void row_count_time_set(struct row *row, uint32_t index, uint64_t count_time);
+
+/* Calls of row_next walk the cells in slot order: start with *at = 0 and *slot unset. */
+struct row_walk {
+    uint32_t index; /* of the next cell */
+    uint32_t word;  /* bitmap: word being walked */
+    uint64_t bits;  /* bitmap: what is left of it */
+};
+
+void row_walk_begin(const struct row *row, struct row_walk *walk);
+bool row_walk_next(const struct row *row, struct row_walk *walk, uint32_t *slot, uint32_t *index);
+
+#endif
