@@ -12,9 +12,9 @@
 
 /* Whole size of the values 0xc0-0xdf that have a fixed one; else 0. */
 static const uint8_t fixed_sizes[32] = {
-    [0x00] = 1, [0x02] = 1, [0x03] = 1, [0x0a] = 5, [0x0b] = 9,  [0x0c] = 2, [0x0d] = 3,
-    [0x0e] = 5, [0x0f] = 9, [0x10] = 2, [0x11] = 3, [0x12] = 5,  [0x13] = 9, [0x14] = 3,
-    [0x15] = 4, [0x16] = 6, [0x17] = 10, [0x18] = 18};
+    [0x00] = 1, [0x02] = 1, [0x03] = 1, [0x0a] = 5, [0x0b] = 9,  [0x0c] = 2,
+    [0x0d] = 3, [0x0e] = 5, [0x0f] = 9, [0x10] = 2, [0x11] = 3,  [0x12] = 5,
+    [0x13] = 9, [0x14] = 3, [0x15] = 4, [0x16] = 6, [0x17] = 10, [0x18] = 18};
 
 /* Bytes of the length field of the others, and what follows the length: ext has a type byte. */
 struct sized {
@@ -106,8 +106,9 @@ static enum frame_state run(struct frame_scan *scan, const uint8_t *bytes, uint3
             continue;
         }
         if ((first & 0xe0) == 0xa0) {
+            /* The length and the byte itself; the shortest way from load to load. */
             left--;
-            pos += 1 + (first & 31);
+            pos += first - 0x9f;
             continue;
         }
         uint64_t value_size = 1;

@@ -44,7 +44,7 @@ enum frame_type { FRAME_REQUEST = 0, FRAME_RESPONSE = 1, FRAME_NOTIFY = 2, FRAME
 /* The head of a frame; the pointers borrow the frame's bytes. */
 struct frame_head {
     enum frame_type type;
-    uint32_t msgid; /* 0 in a notification */
+    uint32_t msgid;     /* 0 in a notification */
     const char *method; /* not NUL-terminated, not checked for UTF-8; NULL in a response */
     uint32_t method_len;
     const uint8_t *params; /* of a response: error and result, one behind the other */

@@ -1,4 +1,4 @@
-/* The check runs over eight ASCII bytes at a time: ids and words are hardly ever anything else. */
+/* The check of UTF-8. Ids and words are hardly ever anything but ASCII: that is asked first. */
 #include "utf8.h"
 
 #include <string.h>
@@ -48,19 +48,39 @@ static bool character_is_valid(const uint8_t *at, uint32_t width)
     return width == 1 || second_is_valid(at[0], at[1]);
 }
 
+/* Whether no byte has its high bit; short texts in two loads that may overlap. */
+static bool is_ascii(const char *text, uint32_t len)
+{
+    uint64_t high = 0;
+    uint64_t eight = 0;
+    uint32_t four[2] = {0, 0};
+    if (len >= 8) {
+        for (uint32_t i = 0; i + 8 < len; i += 8) {
+            memcpy(&eight, text + i, sizeof eight);
+            high |= eight;
+        }
+        memcpy(&eight, text + len - 8, sizeof eight);
+        return ((high | eight) & 0x8080808080808080u) == 0;
+    }
+    if (len >= 4) {
+        memcpy(&four[0], text, 4);
+        memcpy(&four[1], text + len - 4, 4);
+        return ((four[0] | four[1]) & 0x80808080u) == 0;
+    }
+    for (uint32_t i = 0; i < len; i++) {
+        high |= (uint8_t)text[i];
+    }
+    return (high & 0x80) == 0;
+}
+
 bool utf8_is_valid(const char *text, uint32_t len)
 {
+    if (is_ascii(text, len)) {
+        return true;
+    }
     const uint8_t *at = (const uint8_t *)text;
     const uint8_t *end = at + len;
     while (at < end) {
-        uint64_t eight;
-        if (end - at >= 8) {
-            memcpy(&eight, at, sizeof eight);
-            if ((eight & 0x8080808080808080u) == 0) {
-                at += 8;
-                continue;
-            }
-        }
         uint32_t width = width_of(*at);
         if (width == 0 || width > end - at || !character_is_valid(at, width)) {
             return false;
