@@ -12,7 +12,7 @@
 #include <uv.h>
 
 #include "err.h"
-#include "frame.h"
+#include "frame.h" /* of proto: struct frame_head */
 
 struct net;
 struct net_conn;
@@ -32,7 +32,8 @@ struct net_request {
  * net_conn_done, or by a net_reply_begin that gives NULL. net_flush runs after the callback. */
 typedef void net_batch_cb(void *owner, struct net_request *requests, uint32_t count);
 
-/* A connection is gone and has no unfinished request: the last chance to look at its tag. */
+/* A connection is gone and has no unfinished request: the last chance to look at its tag. Runs
+ * from the loop or from within the net_conn_done or net_reply_begin of its last request. */
 typedef void net_closed_cb(void *owner, struct net_conn *conn);
 
 typedef void net_done_cb(void *owner);
@@ -75,7 +76,7 @@ struct net_limits {
 struct net_stats {
     uint64_t conns;
     uint64_t conns_total;   /* accepted and kept */
-    uint64_t conns_refused; /* over conns_max, or no file descriptor left */
+    uint64_t conns_refused; /* over conns_max */
     uint64_t bytes_in;
     uint64_t bytes_out;
     uint64_t reads;
@@ -127,7 +128,7 @@ void net_reply_end(struct net_conn *conn, uint32_t size, uint64_t release_lsn);
 void net_conn_done(struct net_conn *conn);
 
 /* Send everything up to durable_lsn, one gathered write per connection. A lower value than
- * before changes nothing. */
+ * before changes nothing. Starts at 0: after recovery, tell the recovered LSN first. */
 void net_release(struct net *net, uint64_t durable_lsn);
 
 /* Send replies that were releasable when they ended. Runs by itself after each batch; to be

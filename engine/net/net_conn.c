@@ -9,6 +9,7 @@
 
 enum {
     GATE_MS = 1000,
+    KEEPALIVE_S = 60,
     /* Until its first replies tell better, one reply of a connection may cost this much. */
     REPLY_PEAK_FIRST = 256 << 10
 };
@@ -114,7 +115,9 @@ void conn_start(struct net_conn *conn)
     stats->conns++;
     stats->conns_total++;
     if (conn->socket.handle.type == UV_TCP) {
-        uv_tcp_nodelay(&conn->socket.tcp, 1); /* a failure costs latency only */
+        /* Failures cost latency, and a slot until a dead peer is noticed, no more than that. */
+        uv_tcp_nodelay(&conn->socket.tcp, 1);
+        uv_tcp_keepalive(&conn->socket.tcp, 1, KEEPALIVE_S);
     }
     read_start(conn);
 }

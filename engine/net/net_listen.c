@@ -50,7 +50,7 @@ static void on_connection(uv_stream_t *server, int status)
     struct net *net = listener->net;
     CHECK(net->magic == NET_MAGIC);
     if (status < 0) {
-        refuse(net, NULL, uv_strerror(status)); /* EMFILE: libuv used its spare file */
+        refuse(net, NULL, uv_strerror(status)); /* not EMFILE: libuv has a spare file for that */
         return;
     }
     struct net_conn *conn = conn_new(net, listener->is_pipe);

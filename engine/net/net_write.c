@@ -13,7 +13,7 @@
 #include "check.h"
 #include "net_internal.h"
 
-enum { REPLY_ROOM_MIN = 1 << 10 };
+enum { REPLY_ROOM_MIN = 1 << 10, REPLY_SIZE_MAX = 1 << 29 };
 
 static struct conn_mark *mark_at(const struct net_conn *conn, uint32_t i)
 {
@@ -242,7 +242,7 @@ uint8_t *net_reply_begin(struct net_conn *conn, uint32_t size_max)
 {
     CHECK(conn->magic == CONN_MAGIC);
     CHECK(conn->unfinished > 0);
-    CHECK(conn->out_reserved == 0);
+    CHECK(conn->out_reserved == 0 && size_max <= REPLY_SIZE_MAX);
     if (!reply_room(conn, size_max)) {
         net_conn_done(conn);
         return NULL;
