@@ -1,0 +1,409 @@
+/* Effects on nodes, items, places and stock, and the changes of one cell that all effects use. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "apply_internal.h"
+#include "check.h"
+
+void applied(struct tables *tables, uint64_t lsn, uint64_t now_ms)
+{
+    CHECK(lsn > tables->lsn);
+    tables->lsn = lsn;
+    tables->time_ms = now_ms;
+}
+
+/* -- cells -- */
+
+struct cell tables_cell(const struct tables *tables, uint32_t item, uint16_t node)
+{
+    struct row *row = tables->catalogue.items[item].row;
+    uint32_t slot = tables->network.nodes[node].slot;
+    return (struct cell){row, slot, row ? row_find(row, slot) : -1};
+}
+
+cell_word tables_word(const struct cell *cell)
+{
+    return cell->index < 0 ? 0 : row_word(cell->row, (uint32_t)cell->index);
+}
+
+uint64_t tables_counted_at(const struct cell *cell)
+{
+    return cell->index < 0 ? 0 : row_count_time(cell->row, (uint32_t)cell->index);
+}
+
+static uint64_t cell_name(uint32_t item, uint16_t node)
+{
+    return (uint64_t)item << 16 | node;
+}
+
+static int64_t unreserved(cell_word word)
+{
+    return (int64_t)cell_on_hand(word) - cell_reserved(word);
+}
+
+void cell_set(struct tables *tables, uint32_t item, uint16_t node, const struct cell *cell,
+              cell_word word)
+{
+    uint32_t index = (uint32_t)cell->index;
+    cell_word before = row_word(cell->row, index);
+    uint64_t counted = row_count_time(cell->row, index);
+    digest_take_words(&tables->digest, TAG_CELL, cell_name(item, node), before, counted);
+    digest_add_words(&tables->digest, TAG_CELL, cell_name(item, node), word, counted);
+    row_word_set(cell->row, cell->slot, index, word);
+    if (unreserved(word) > unreserved(before)) {
+        tables->catalogue.items[item].raised = tables->batch;
+    }
+    tables->cells_short += unreserved(word) < 0;
+    tables->cells_short -= unreserved(before) < 0;
+}
+
+void cell_count_time_set(struct tables *tables, uint32_t item, uint16_t node,
+                         const struct cell *cell, uint64_t count_time)
+{
+    uint32_t index = (uint32_t)cell->index;
+    cell_word word = row_word(cell->row, index);
+    digest_take_words(&tables->digest, TAG_CELL, cell_name(item, node), word,
+                      row_count_time(cell->row, index));
+    digest_add_words(&tables->digest, TAG_CELL, cell_name(item, node), word, count_time);
+    row_count_time_set(cell->row, index, count_time);
+}
+
+enum err cell_need(struct tables *tables, uint32_t item, uint16_t node, struct cell *cell_out)
+{
+    if (tables->cells == 0 && tables->network.is_dirty) {
+        network_layout(&tables->network, NULL);
+    }
+    *cell_out = tables_cell(tables, item, node);
+    if (cell_out->index >= 0) {
+        return ERR_OK;
+    }
+    enum err err = itemset_add(&tables->node_items[node], item);
+    if (err != ERR_OK) {
+        return err;
+    }
+    struct item *entry = &tables->catalogue.items[item];
+    struct row *row = row_with(entry->row, cell_out->slot, 0, 0, tables->network.words);
+    if (!row) {
+        return ERR_NOMEM;
+    }
+    tables->row_bytes += row_size(row) - (entry->row ? row_size(entry->row) : 0);
+    row_free(entry->row);
+    __atomic_store_n(&entry->row, row, __ATOMIC_RELEASE);
+    tables->cells++;
+    digest_add_words(&tables->digest, TAG_CELL, cell_name(item, node), 0, 0);
+    entry->raised = tables->batch;
+    *cell_out = tables_cell(tables, item, node);
+    return ERR_OK;
+}
+
+static void movement_remember(struct tables *tables, uint32_t item, uint16_t node, int32_t delta,
+                              uint64_t at_ms)
+{
+    struct movement lost;
+    if (movements_add(&tables->movements, item, node, delta, at_ms, &lost)) {
+        digest_take_words(&tables->digest, TAG_MOVEMENT, cell_name(lost.item, lost.node),
+                          (uint64_t)(int64_t)lost.delta, lost.at_ms);
+    }
+    digest_add_words(&tables->digest, TAG_MOVEMENT, cell_name(item, node),
+                     (uint64_t)(int64_t)delta, at_ms);
+}
+
+void cell_move(struct tables *tables, uint32_t item, uint16_t node, int64_t reserved_delta,
+               int64_t moved, uint64_t at_ms)
+{
+    struct cell cell = tables_cell(tables, item, node);
+    CHECK(cell.index >= 0);
+    cell_word word = tables_word(&cell);
+    int64_t reserved = cell_reserved(word) + reserved_delta;
+    bool is_absorbed = moved != 0 && at_ms <= tables_counted_at(&cell);
+    int64_t on_hand = cell_on_hand(word) + (is_absorbed ? 0 : moved);
+    CHECK(reserved >= 0 && reserved <= CELL_RESERVED_MAX);
+    CHECK(on_hand >= -CELL_ON_HAND_MAX && on_hand <= CELL_ON_HAND_MAX);
+    cell_set(tables, item, node, &cell,
+             cell_make((int32_t)on_hand, (int32_t)reserved, cell_has_override(word)));
+    if (moved != 0 && !is_absorbed) {
+        movement_remember(tables, item, node, (int32_t)moved, at_ms);
+    }
+}
+
+/* -- keys -- */
+
+static void key_digest(struct tables *tables, const struct key_entry *entry, bool is_add)
+{
+    uint64_t facts = hash_fixed(entry->facts, sizeof entry->facts);
+    uint64_t who = entry->key.low ^ entry->key.high * 0x9e3779b97f4a7c15u;
+    if (is_add) {
+        digest_add_words(&tables->digest, TAG_KEY, who, entry->content ^ facts, entry->lsn);
+    } else {
+        digest_take_words(&tables->digest, TAG_KEY, who, entry->content ^ facts, entry->lsn);
+    }
+}
+
+void key_remember(struct tables *tables, uint64_t lsn, uint64_t now_ms,
+                  const struct effect_key *key)
+{
+    if (!key->is_set) {
+        return;
+    }
+    struct key_entry entry = {key->key, key->content, lsn, now_ms, {0}};
+    memcpy(entry.facts, key->facts, sizeof entry.facts);
+    keyring_add(&tables->keyring, &entry);
+    key_digest(tables, &entry, true);
+}
+
+/* -- network and catalogue -- */
+
+enum err tables_apply_flag(struct tables *tables, uint64_t lsn, uint64_t now_ms,
+                           const struct effect_text *name)
+{
+    uint32_t flag;
+    applied(tables, lsn, now_ms);
+    enum err err = catalogue_flag(&tables->catalogue, name->at, name->len, &flag);
+    if (err == ERR_OK) {
+        digest_add(&tables->digest, TAG_FLAG, name->at, name->len);
+    }
+    return err;
+}
+
+static uint64_t areas_hash(const struct area *areas, uint32_t count)
+{
+    return count ? hash_fixed(areas, count * sizeof *areas) : 0;
+}
+
+/* A node's digest row: its config as encoded, without the key. */
+static void node_digest(struct tables *tables, uint16_t handle, bool is_add)
+{
+    const struct node *node = &tables->network.nodes[handle];
+    const struct node_config *c = &node->config;
+    uint8_t bytes[1024];
+    struct effect_node effect = {{node->id, node->id_len}, *c, {0}};
+    effect.config.serves_count = 0;
+    uint32_t size = effect_node_encode(bytes, &effect);
+    uint64_t areas = areas_hash(c->serves, c->serves_count);
+    memcpy(bytes + size, &areas, sizeof areas);
+    size += (uint32_t)sizeof areas;
+    if (is_add) {
+        digest_add(&tables->digest, TAG_NODE, bytes, size);
+    } else {
+        digest_take(&tables->digest, TAG_NODE, bytes, size);
+    }
+}
+
+static void status_until_find(struct tables *tables)
+{
+    tables->status_until = UINT64_MAX;
+    for (uint32_t i = 0; i < tables->network.count; i++) {
+        uint64_t until = tables->network.nodes[i].config.status_until;
+        if (until && until < tables->status_until) {
+            tables->status_until = until;
+        }
+    }
+}
+
+enum err tables_apply_node(struct tables *tables, uint64_t lsn, uint64_t now_ms,
+                           const struct effect_node *effect)
+{
+    applied(tables, lsn, now_ms);
+    uint16_t handle = network_find(&tables->network, effect->id.at, effect->id.len);
+    uint64_t until = effect->config.status_until;
+    if (handle != NODE_NONE) {
+        until = until ? until : tables->network.nodes[handle].config.status_until;
+        node_digest(tables, handle, false);
+    }
+    enum err err = network_put(&tables->network, effect->id.at, effect->id.len, &effect->config,
+                               &handle);
+    if (err != ERR_OK) {
+        return err;
+    }
+    node_digest(tables, handle, true);
+    tables->generation++;
+    if (until) {
+        status_until_find(tables);
+    }
+    key_remember(tables, lsn, now_ms, &effect->key);
+    return ERR_OK;
+}
+
+static void item_digest(struct tables *tables, uint32_t handle, bool is_add)
+{
+    const struct item *item = &tables->catalogue.items[handle];
+    uint64_t id = hash_fixed(item->id, item->id_len);
+    uint64_t rest = areas_hash(item->not_to, item->not_to_count) ^ item->weight_g;
+    if (is_add) {
+        digest_add_words(&tables->digest, TAG_ITEM, id, item->flags, rest);
+    } else {
+        digest_take_words(&tables->digest, TAG_ITEM, id, item->flags, rest);
+    }
+}
+
+enum err tables_apply_item(struct tables *tables, uint64_t lsn, uint64_t now_ms,
+                           const struct effect_item *effect)
+{
+    uint32_t handle;
+    uint32_t before = tables->catalogue.count;
+    applied(tables, lsn, now_ms);
+    enum err err = catalogue_put(&tables->catalogue, effect->id.at, effect->id.len, &handle);
+    if (err != ERR_OK) {
+        return err;
+    }
+    struct item *item = &tables->catalogue.items[handle];
+    struct area *areas = NULL;
+    size_t size = effect->not_to_count * sizeof *areas;
+    if (size && !(areas = malloc(size))) {
+        return ERR_NOMEM;
+    }
+    if (handle < before) {
+        item_digest(tables, handle, false);
+    }
+    if (size) {
+        memcpy(areas, effect->not_to, size);
+    }
+    free(item->not_to);
+    item->not_to = areas;
+    item->not_to_count = (uint8_t)effect->not_to_count;
+    item->flags = effect->flags;
+    item->weight_g = effect->weight_g;
+    item_digest(tables, handle, true);
+    tables->generation++;
+    key_remember(tables, lsn, now_ms, &effect->key);
+    return ERR_OK;
+}
+
+static void place_digest(struct tables *tables, const char *country, const char *postcode,
+                         double lat, double lon, bool is_add)
+{
+    char name[2 + POSTCODE_MAX];
+    uint64_t words[2];
+    size_t len = strlen(postcode);
+    memcpy(name, country, 2);
+    memcpy(name + 2, postcode, len);
+    memcpy(&words[0], &lat, sizeof lat);
+    memcpy(&words[1], &lon, sizeof lon);
+    uint64_t who = hash_fixed(name, 2 + len);
+    if (is_add) {
+        digest_add_words(&tables->digest, TAG_PLACE, who, words[0], words[1]);
+    } else {
+        digest_take_words(&tables->digest, TAG_PLACE, who, words[0], words[1]);
+    }
+}
+
+enum err tables_apply_places(struct tables *tables, uint64_t lsn, uint64_t now_ms,
+                             const struct effect_places *effect)
+{
+    applied(tables, lsn, now_ms);
+    for (uint32_t i = 0; i < effect->count; i++) {
+        const struct effect_place *row = &effect->rows[i];
+        bool has_old;
+        double lat;
+        double lon;
+        enum err err = gazetteer_put(&tables->gazetteer, effect->country, row->postcode, row->lat,
+                                     row->lon, &has_old, &lat, &lon);
+        if (err != ERR_OK) {
+            return err;
+        }
+        if (has_old) {
+            place_digest(tables, effect->country, row->postcode, lat, lon, false);
+        }
+        place_digest(tables, effect->country, row->postcode, row->lat, row->lon, true);
+    }
+    return ERR_OK;
+}
+
+/* -- stock -- */
+
+static enum err stock_row(struct tables *tables, const struct effect_stock *effect,
+                          const struct effect_stock_row *row)
+{
+    struct cell cell;
+    enum err err = cell_need(tables, row->item, effect->node, &cell);
+    if (err != ERR_OK) {
+        return err;
+    }
+    if (!effect->is_count) {
+        cell_move(tables, row->item, effect->node, 0, row->value, effect->at_ms);
+        return ERR_OK;
+    }
+    cell_word word = tables_word(&cell);
+    cell_set(tables, row->item, effect->node, &cell,
+             cell_make(row->value, cell_reserved(word), cell_has_override(word)));
+    cell_count_time_set(tables, row->item, effect->node, &cell, effect->at_ms);
+    return ERR_OK;
+}
+
+enum err tables_apply_stock(struct tables *tables, uint64_t lsn, uint64_t now_ms,
+                            const struct effect_stock *effect)
+{
+    applied(tables, lsn, now_ms);
+    for (uint32_t i = 0; i < effect->count; i++) {
+        enum err err = stock_row(tables, effect, &effect->rows[i]);
+        if (err != ERR_OK) {
+            return err;
+        }
+    }
+    key_remember(tables, lsn, now_ms, &effect->key);
+    return ERR_OK;
+}
+
+static void policy_digest(struct tables *tables, uint32_t item, uint16_t node, bool is_add)
+{
+    const struct policy *policy = policies_find(&tables->policies, item, node);
+    if (!policy) {
+        return;
+    }
+    uint64_t bits = (policy->has_safety ? 1u : 0u) | (policy->is_unlisted ? 2u : 0u);
+    uint64_t safety = (uint64_t)(int64_t)policy->safety_stock;
+    if (is_add) {
+        digest_add_words(&tables->digest, TAG_POLICY, cell_name(item, node), bits, safety);
+    } else {
+        digest_take_words(&tables->digest, TAG_POLICY, cell_name(item, node), bits, safety);
+    }
+}
+
+enum err tables_apply_policy(struct tables *tables, uint64_t lsn, uint64_t now_ms,
+                             const struct effect_policy *effect)
+{
+    struct cell cell;
+    struct policy policy = {effect->has_safety, effect->is_unlisted, effect->safety_stock};
+    applied(tables, lsn, now_ms);
+    enum err err = cell_need(tables, effect->item, effect->node, &cell);
+    if (err != ERR_OK) {
+        return err;
+    }
+    policy_digest(tables, effect->item, effect->node, false);
+    err = policies_set(&tables->policies, effect->item, effect->node, &policy);
+    if (err != ERR_OK) {
+        return err;
+    }
+    policy_digest(tables, effect->item, effect->node, true);
+    cell_word word = tables_word(&cell);
+    cell_set(tables, effect->item, effect->node, &cell,
+             cell_make(cell_on_hand(word), cell_reserved(word),
+                       policy.has_safety || policy.is_unlisted));
+    tables->generation++;
+    key_remember(tables, lsn, now_ms, &effect->key);
+    return ERR_OK;
+}
+
+/* -- retention -- */
+
+enum err tables_apply_drop(struct tables *tables, uint64_t lsn, uint64_t now_ms,
+                           const struct effect_drop *effect)
+{
+    applied(tables, lsn, now_ms);
+    for (uint64_t i = 0; i < effect->orders; i++) {
+        if (!tables->orders.done_first) {
+            return ERR_DAMAGED;
+        }
+        order_digest(order_at(&tables->orders, tables->orders.done_first), &tables->digest, false);
+        orders_drop_oldest_done(&tables->orders);
+    }
+    for (uint64_t i = 0; i < effect->keys; i++) {
+        const struct key_entry *entry = keyring_oldest(&tables->keyring);
+        if (!entry) {
+            return ERR_DAMAGED;
+        }
+        key_digest(tables, entry, false);
+        keyring_drop(&tables->keyring);
+    }
+    return ERR_OK;
+}

@@ -1,0 +1,234 @@
+/* The records of the log: what was decided and taken, never how. Each effect is a plain struct
+ * that the service fills in; effect_*_encode writes it as a record's bytes, effect_*_decode
+ * reads them back into the same struct (pointing into the bytes and into a scratch), and
+ * tables_apply_* (tables.h) is the one function that changes the tables, live and in replay.
+ *
+ * Bytes: integers are LEB128 (signed ones zigzag), floats 8 bytes little endian, texts a length
+ * and bytes; layouts are listed in the README, format version 1.
+ */
+#ifndef TABLE_EFFECT_H
+#define TABLE_EFFECT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "hash.h"
+#include "keyring.h"
+#include "names.h"
+#include "network.h"
+
+enum effect_type {
+    EFFECT_FLAG = 1, /* a flag word gets the next number */
+    EFFECT_NODE,
+    EFFECT_ITEM,
+    EFFECT_PLACES,
+    EFFECT_STOCK,
+    EFFECT_POLICY,
+    EFFECT_ORDER,
+    EFFECT_CANCEL,
+    EFFECT_FULFIL,
+    EFFECT_DROP,   /* retention and window: oldest done orders and keys leave */
+    EFFECT_REFUSED /* an order that was refused: changes nothing, kept for trials */
+};
+
+struct effect_text {
+    const char *at;
+    uint32_t len;
+};
+
+/* The key of a change and the facts of its answer; absent: is_set false. */
+struct effect_key {
+    bool is_set;
+    struct hash128 key;
+    uint64_t content;
+    int64_t facts[KEY_FACTS_MAX];
+};
+
+struct effect_node { /* node.put and node.status: the whole config as it is from now on */
+    struct effect_text id;
+    struct node_config config;
+    struct effect_key key;
+};
+
+struct effect_item {
+    struct effect_text id;
+    uint32_t weight_g;
+    uint64_t flags;
+    uint32_t not_to_count;
+    const struct area *not_to;
+    struct effect_key key;
+};
+
+struct effect_place {
+    char postcode[17]; /* normalised */
+    double lat, lon;
+};
+
+struct effect_places {
+    char country[3];
+    uint32_t count;
+    const struct effect_place *rows;
+};
+
+struct effect_stock_row {
+    uint32_t item;
+    int32_t value; /* resulting on_hand of a count, or the delta of a movement */
+};
+
+struct effect_stock {
+    bool is_count;  /* else movements */
+    uint16_t node;
+    uint64_t at_ms; /* counted_at, or at */
+    uint32_t count; /* may be 0: then only the key is remembered */
+    const struct effect_stock_row *rows; /* items in rising order */
+    struct effect_key key;
+};
+
+struct effect_policy {
+    uint32_t item;
+    uint16_t node;
+    bool has_safety;
+    bool is_unlisted;
+    int32_t safety_stock;
+    struct effect_key key;
+};
+
+struct effect_line {
+    uint32_t item;
+    uint32_t qty;
+    uint32_t unfilled;
+    struct effect_text line; /* len 0 = its position */
+    uint8_t service;
+    uint16_t node; /* pinned or pickup_node; NODE_NONE */
+};
+
+struct effect_part {
+    uint16_t node;
+    uint8_t way;
+    uint8_t service;
+    uint32_t metres;
+    uint32_t cost_cents;
+};
+
+struct effect_share { /* ordered by part */
+    uint32_t part;
+    uint32_t line;
+    uint32_t qty;
+};
+
+struct effect_order {
+    struct effect_text id;
+    uint64_t id_hash; /* not in the bytes: from the id */
+    uint64_t content;
+    uint8_t status; /* enum order_status */
+    uint8_t reason; /* EFFECT_REFUSED: enum reason */
+    uint8_t service;
+    bool is_optimal;
+    bool has_dest;
+    bool is_po_box;
+    bool allow_partial;
+    double lat, lon;
+    char country[3];
+    struct effect_text postcode; /* normalised */
+    struct effect_text ref;
+    uint32_t max_splits; /* UINT32_MAX = none asked */
+    uint32_t max_m;      /* metres, UINT32_MAX = none asked */
+    uint32_t splits;
+    uint64_t total_m;
+    uint32_t line_count, part_count, share_count;
+    const struct effect_line *lines;
+    const struct effect_part *parts;
+    const struct effect_share *shares;
+};
+
+struct effect_quantity {
+    uint32_t share;
+    uint32_t qty; /* cancel: units more; fulfil: total that has now reached the state */
+};
+
+struct effect_cancel {
+    struct effect_text id;
+    uint32_t count;
+    const struct effect_quantity *shares;
+    struct effect_key key;
+};
+
+struct effect_fulfil {
+    struct effect_text id;
+    uint32_t part;
+    uint8_t state; /* enum state: a step of the part's way, or no_show */
+    uint64_t at_ms;
+    uint64_t collect_by; /* 0 = unchanged */
+    struct effect_text tracking; /* len 0 = unchanged */
+    uint32_t count;
+    const struct effect_quantity *shares;
+};
+
+struct effect_drop {
+    uint64_t orders;
+    uint64_t keys;
+};
+
+/* Arrays that a decoded effect points into: made once, sized for the largest record. */
+struct effect_scratch;
+ERR_MUST_USE enum err effect_scratch_new(struct effect_scratch **out);
+void effect_scratch_free(struct effect_scratch *scratch);
+
+/* Encoders write at most effect_*_size bytes and return how many they wrote. */
+uint32_t effect_flag_encode(uint8_t *out, const char *name, uint32_t len);
+uint32_t effect_node_size(const struct effect_node *effect);
+uint32_t effect_node_encode(uint8_t *out, const struct effect_node *effect);
+uint32_t effect_item_size(const struct effect_item *effect);
+uint32_t effect_item_encode(uint8_t *out, const struct effect_item *effect);
+uint32_t effect_places_size(const struct effect_places *effect);
+uint32_t effect_places_encode(uint8_t *out, const struct effect_places *effect);
+uint32_t effect_stock_size(const struct effect_stock *effect);
+uint32_t effect_stock_encode(uint8_t *out, const struct effect_stock *effect);
+uint32_t effect_policy_encode(uint8_t *out, const struct effect_policy *effect);
+uint32_t effect_order_size(const struct effect_order *effect);
+uint32_t effect_order_encode(uint8_t *out, const struct effect_order *effect);
+uint32_t effect_cancel_size(const struct effect_cancel *effect);
+uint32_t effect_cancel_encode(uint8_t *out, const struct effect_cancel *effect);
+uint32_t effect_fulfil_size(const struct effect_fulfil *effect);
+uint32_t effect_fulfil_encode(uint8_t *out, const struct effect_fulfil *effect);
+uint32_t effect_drop_encode(uint8_t *out, const struct effect_drop *effect);
+
+enum { EFFECT_SMALL_MAX = 192 }; /* bytes of flag, policy and drop records */
+
+/* Decoders: ERR_DAMAGED when the bytes are not exactly one such effect. The result borrows
+ * bytes and scratch until the next decode. */
+ERR_MUST_USE enum err effect_flag_decode(const uint8_t *bytes, uint32_t size,
+                                         struct effect_text *out);
+ERR_MUST_USE enum err effect_node_decode(const uint8_t *bytes, uint32_t size,
+                                         struct effect_scratch *scratch, struct effect_node *out);
+ERR_MUST_USE enum err effect_item_decode(const uint8_t *bytes, uint32_t size,
+                                         struct effect_scratch *scratch, struct effect_item *out);
+ERR_MUST_USE enum err effect_places_decode(const uint8_t *bytes, uint32_t size,
+                                           struct effect_scratch *scratch,
+                                           struct effect_places *out);
+ERR_MUST_USE enum err effect_stock_decode(const uint8_t *bytes, uint32_t size,
+                                          struct effect_scratch *scratch,
+                                          struct effect_stock *out);
+ERR_MUST_USE enum err effect_policy_decode(const uint8_t *bytes, uint32_t size,
+                                           struct effect_policy *out);
+ERR_MUST_USE enum err effect_order_decode(const uint8_t *bytes, uint32_t size,
+                                          struct effect_scratch *scratch,
+                                          struct effect_order *out);
+ERR_MUST_USE enum err effect_cancel_decode(const uint8_t *bytes, uint32_t size,
+                                           struct effect_scratch *scratch,
+                                           struct effect_cancel *out);
+ERR_MUST_USE enum err effect_fulfil_decode(const uint8_t *bytes, uint32_t size,
+                                           struct effect_scratch *scratch,
+                                           struct effect_fulfil *out);
+ERR_MUST_USE enum err effect_drop_decode(const uint8_t *bytes, uint32_t size,
+                                         struct effect_drop *out);
+
+enum {
+    EFFECT_LINES_MAX = 1500,
+    EFFECT_SHARES_MAX = 4000,
+    EFFECT_PARTS_MAX = 1500,
+    EFFECT_PLACES_MAX = 1000, /* rows of one record: a slice */
+    EFFECT_STOCK_MAX = 1000
+};
+
+#endif

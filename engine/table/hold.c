@@ -1,0 +1,146 @@
+/* Pool with a free list, and an open-addressing table whose removal shifts back. */
+#include "hold.h"
+
+#include <string.h>
+
+#include "check.h"
+#include "mem.h"
+
+struct hold_slot {
+    uint32_t item;
+    uint16_t node;
+    uint16_t is_used;
+    uint32_t newest;
+};
+
+static uint64_t slot_count(uint32_t max)
+{
+    uint64_t count = 1024;
+    while (count < (uint64_t)max * 2) {
+        count *= 2;
+    }
+    return count;
+}
+
+enum err holds_init(struct holds *holds, uint32_t max)
+{
+    memset(holds, 0, sizeof *holds);
+    holds->max = max;
+    holds->mask = slot_count(max) - 1;
+    void *memory;
+    enum err err = mem_reserve(((size_t)max + 1) * sizeof(struct hold), &memory);
+    if (err != ERR_OK) {
+        return err;
+    }
+    holds->pool = memory;
+    err = mem_reserve((holds->mask + 1) * sizeof(struct hold_slot), &memory);
+    if (err != ERR_OK) {
+        holds_close(holds);
+        return err;
+    }
+    holds->slots = memory;
+    return ERR_OK;
+}
+
+void holds_close(struct holds *holds)
+{
+    mem_release(holds->pool, ((size_t)holds->max + 1) * sizeof(struct hold));
+    mem_release(holds->slots, (holds->mask + 1) * sizeof(struct hold_slot));
+    memset(holds, 0, sizeof *holds);
+}
+
+bool holds_have_room(const struct holds *holds, uint32_t count)
+{
+    return holds->live + count <= holds->max;
+}
+
+static uint64_t home(const struct holds *holds, uint32_t item, uint16_t node)
+{
+    uint64_t x = ((uint64_t)item << 16 | node) * 0x9e3779b97f4a7c15u;
+    return (x >> 32 ^ x >> 52) & holds->mask;
+}
+
+void holds_prefetch(const struct holds *holds, uint32_t item, uint16_t node)
+{
+    __builtin_prefetch(&holds->slots[home(holds, item, node)], 1);
+    if (holds->free_head) {
+        __builtin_prefetch(&holds->pool[holds->free_head], 1);
+    }
+}
+
+static struct hold_slot *find(const struct holds *holds, uint32_t item, uint16_t node)
+{
+    uint64_t at = home(holds, item, node);
+    while (holds->slots[at].is_used &&
+           (holds->slots[at].item != item || holds->slots[at].node != node)) {
+        at = (at + 1) & holds->mask;
+    }
+    return &holds->slots[at];
+}
+
+uint32_t holds_add(struct holds *holds, uint32_t item, uint16_t node, uint32_t order,
+                   uint16_t share)
+{
+    CHECK(holds->live < holds->max);
+    uint32_t index = holds->free_head;
+    if (index) {
+        holds->free_head = holds->pool[index].older;
+    } else {
+        index = ++holds->used;
+    }
+    struct hold_slot *slot = find(holds, item, node);
+    uint32_t older = slot->is_used ? slot->newest : HOLD_NONE;
+    holds->pool[index] = (struct hold){item, node, share, order, older, HOLD_NONE};
+    if (older) {
+        holds->pool[older].newer = index;
+    }
+    *slot = (struct hold_slot){item, node, 1, index};
+    holds->live++;
+    return index;
+}
+
+static void slot_remove(struct holds *holds, uint64_t hole)
+{
+    uint64_t at = hole;
+    for (;;) {
+        at = (at + 1) & holds->mask;
+        const struct hold_slot *slot = &holds->slots[at];
+        if (!slot->is_used) {
+            break;
+        }
+        uint64_t wanted = home(holds, slot->item, slot->node);
+        if (((at - wanted) & holds->mask) >= ((at - hole) & holds->mask)) {
+            holds->slots[hole] = *slot;
+            hole = at;
+        }
+    }
+    memset(&holds->slots[hole], 0, sizeof holds->slots[hole]);
+}
+
+void holds_remove(struct holds *holds, uint32_t index)
+{
+    struct hold *hold = &holds->pool[index];
+    CHECK(index != HOLD_NONE && holds->live > 0);
+    if (hold->older) {
+        holds->pool[hold->older].newer = hold->newer;
+    }
+    if (hold->newer) {
+        holds->pool[hold->newer].older = hold->older;
+    } else {
+        struct hold_slot *slot = find(holds, hold->item, hold->node);
+        CHECK(slot->is_used && slot->newest == index);
+        slot->newest = hold->older;
+        if (!hold->older) {
+            slot_remove(holds, (uint64_t)(slot - holds->slots));
+        }
+    }
+    hold->older = holds->free_head;
+    holds->free_head = index;
+    holds->live--;
+}
+
+uint32_t holds_newest(const struct holds *holds, uint32_t item, uint16_t node)
+{
+    const struct hold_slot *slot = find(holds, item, node);
+    return slot->is_used ? slot->newest : HOLD_NONE;
+}

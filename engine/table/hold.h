@@ -1,0 +1,55 @@
+/* The holds on each cell, newest first: which order lines the reserved units belong to. A
+ * chain per held cell, found by a hash over (item, node); nothing where nothing is held.
+ *
+ * Engine loop only. Capacity is set at start; holds_take says when it is reached. */
+#ifndef TABLE_HOLD_H
+#define TABLE_HOLD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "err.h"
+
+#define HOLD_NONE 0u /* no hold: indices start at 1 */
+
+struct hold {
+    uint32_t item;
+    uint16_t node;
+    uint16_t share; /* of the order */
+    uint32_t order; /* slab_ref of the order */
+    uint32_t older; /* next in the cell's chain */
+    uint32_t newer; /* HOLD_NONE = head of the chain */
+};
+
+struct holds {
+    struct hold *pool; /* 1 to max */
+    uint32_t max;
+    uint32_t used; /* indices ever handed out */
+    uint32_t live;
+    uint32_t free_head;
+    struct hold_slot *slots; /* open addressing: cell -> newest hold */
+    uint64_t mask;
+};
+
+ERR_MUST_USE enum err holds_init(struct holds *holds, uint32_t max);
+void holds_close(struct holds *holds);
+
+/* Whether count more fit. */
+bool holds_have_room(const struct holds *holds, uint32_t count);
+
+void holds_prefetch(const struct holds *holds, uint32_t item, uint16_t node);
+
+/* Put a hold in front of the cell's chain. There must be room. */
+uint32_t holds_add(struct holds *holds, uint32_t item, uint16_t node, uint32_t order,
+                   uint16_t share);
+void holds_remove(struct holds *holds, uint32_t index);
+
+/* Newest hold on the cell, or HOLD_NONE; go on with ->older. */
+uint32_t holds_newest(const struct holds *holds, uint32_t item, uint16_t node);
+
+static inline const struct hold *holds_at(const struct holds *holds, uint32_t index)
+{
+    return &holds->pool[index];
+}
+
+#endif

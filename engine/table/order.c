@@ -1,0 +1,420 @@
+/* Blocks, index, lists of orders. What a change does to an order is in apply.c. */
+#include "order.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "check.h"
+#include "hold.h"
+#include "mem.h"
+
+enum { PROBES = 64, TAG_ORDER = 6, TAG_SHARE = 7, TAG_PART = 8 };
+
+struct order_slot {
+    uint32_t tag;
+    slab_ref ref; /* 0 = empty */
+};
+
+static uint64_t slot_count(uint32_t max)
+{
+    uint64_t count = 1024;
+    while (count < (uint64_t)max * 3 / 2) {
+        count *= 2;
+    }
+    return count;
+}
+
+enum err orders_init(struct orders *orders, uint32_t max, uint64_t bytes_max,
+                     const struct hash_key *key)
+{
+    memset(orders, 0, sizeof *orders);
+    orders->max = max;
+    orders->key = key;
+    orders->slot_mask = slot_count(max) - 1;
+    enum err err = slab_init(&orders->slab, bytes_max);
+    if (err != ERR_OK) {
+        return err;
+    }
+    void *memory;
+    err = mem_reserve((orders->slot_mask + 1) * sizeof(struct order_slot), &memory);
+    if (err != ERR_OK) {
+        slab_close(&orders->slab);
+        return err;
+    }
+    orders->slots = memory;
+    return ERR_OK;
+}
+
+void orders_close(struct orders *orders)
+{
+    slab_close(&orders->slab);
+    mem_release(orders->slots, (orders->slot_mask + 1) * sizeof(struct order_slot));
+    memset(orders, 0, sizeof *orders);
+}
+
+uint64_t orders_hash(const struct orders *orders, const char *id, uint32_t len)
+{
+    return hash_keyed(orders->key, id, len);
+}
+
+/* The home slot comes from the tag, so that removal can shift without the whole hash. */
+static uint64_t home(const struct orders *orders, uint32_t tag)
+{
+    return ((uint64_t)tag * (orders->slot_mask + 1)) >> 32;
+}
+
+static uint32_t tag_of(uint64_t hash)
+{
+    return (uint32_t)(hash >> 32);
+}
+
+void orders_prefetch(const struct orders *orders, uint64_t hash)
+{
+    __builtin_prefetch(&orders->slots[home(orders, tag_of(hash))], 1);
+}
+
+void orders_prefetch_block(const struct orders *orders, uint64_t hash)
+{
+    uint64_t at = home(orders, tag_of(hash));
+    for (int i = 0; i < 4; i++) {
+        const struct order_slot *slot = &orders->slots[(at + (uint64_t)i) & orders->slot_mask];
+        if (slot->ref && slot->tag == tag_of(hash)) {
+            __builtin_prefetch(order_at(orders, slot->ref));
+            __builtin_prefetch((char *)order_at(orders, slot->ref) + 64);
+            return;
+        }
+    }
+}
+
+static bool is_order(const struct orders *orders, slab_ref ref, uint64_t hash, const char *id,
+                     uint32_t len)
+{
+    const struct order *order = order_at(orders, ref);
+    return order->id_hash == hash && order->id_len == len &&
+           memcmp(order_id(order), id, len) == 0;
+}
+
+slab_ref orders_find(const struct orders *orders, uint64_t hash, const char *id, uint32_t len)
+{
+    uint64_t at = home(orders, tag_of(hash));
+    for (;; at = (at + 1) & orders->slot_mask) {
+        const struct order_slot *slot = &orders->slots[at];
+        if (slot->ref == 0) {
+            return 0;
+        }
+        if (slot->tag == tag_of(hash) && is_order(orders, slot->ref, hash, id, len)) {
+            return slot->ref;
+        }
+    }
+}
+
+bool orders_have_room(const struct orders *orders, size_t size, const char **why_out)
+{
+    if (orders->count >= orders->max) {
+        *why_out = "orders_max";
+        return false;
+    }
+    if (size > SLAB_SIZE_MAX) {
+        *why_out = "order size";
+        return false;
+    }
+    /* A freed block of the right class may be there even when the region is used up; asking
+     * for slack enough for the largest block keeps the answer simple and always safe. */
+    if (orders->slab.used + 4u * SLAB_SIZE_MAX > orders->slab.size &&
+        orders->slab.live + 4u * SLAB_SIZE_MAX > orders->slab.size / 8 * 7) {
+        *why_out = "orders_memory";
+        return false;
+    }
+    return true;
+}
+
+static void slot_add(struct orders *orders, uint64_t hash, slab_ref ref)
+{
+    uint64_t at = home(orders, tag_of(hash));
+    uint64_t probes = 0;
+    while (orders->slots[at].ref) {
+        at = (at + 1) & orders->slot_mask;
+        orders->probes_over += ++probes == PROBES;
+    }
+    orders->slots[at] = (struct order_slot){tag_of(hash), ref};
+}
+
+static void slot_remove(struct orders *orders, uint64_t hash, slab_ref ref)
+{
+    uint64_t hole = home(orders, tag_of(hash));
+    while (orders->slots[hole].ref != ref) {
+        CHECK(orders->slots[hole].ref != 0);
+        hole = (hole + 1) & orders->slot_mask;
+    }
+    for (uint64_t at = (hole + 1) & orders->slot_mask; orders->slots[at].ref;
+         at = (at + 1) & orders->slot_mask) {
+        uint64_t wanted = home(orders, orders->slots[at].tag);
+        if (((at - wanted) & orders->slot_mask) >= ((at - hole) & orders->slot_mask)) {
+            orders->slots[hole] = orders->slots[at];
+            hole = at;
+        }
+    }
+    orders->slots[hole] = (struct order_slot){0, 0};
+}
+
+slab_ref orders_add(struct orders *orders, uint64_t hash, size_t size)
+{
+    slab_ref ref = slab_take(&orders->slab, size);
+    if (!ref) {
+        return 0;
+    }
+    struct order *order = order_at(orders, ref);
+    memset(order, 0, size);
+    order->id_hash = hash;
+    order->size = (uint32_t)size;
+    order->older = orders->newest;
+    if (orders->newest) {
+        order_at(orders, orders->newest)->newer = ref;
+    } else {
+        orders->oldest = ref;
+    }
+    orders->newest = ref;
+    slot_add(orders, hash, ref);
+    orders->count++;
+    orders->open_count++;
+    return ref;
+}
+
+void orders_done(struct orders *orders, slab_ref ref, uint64_t now_ms)
+{
+    struct order *order = order_at(orders, ref);
+    CHECK(order->done_ms == 0);
+    order->done_ms = now_ms ? now_ms : 1;
+    order->done_next = 0;
+    if (orders->done_last) {
+        order_at(orders, orders->done_last)->done_next = ref;
+    } else {
+        orders->done_first = ref;
+    }
+    orders->done_last = ref;
+    orders->open_count--;
+}
+
+static void unlink_all(struct orders *orders, struct order *order)
+{
+    if (order->older) {
+        order_at(orders, order->older)->newer = order->newer;
+    } else {
+        orders->oldest = order->newer;
+    }
+    if (order->newer) {
+        order_at(orders, order->newer)->older = order->older;
+    } else {
+        orders->newest = order->older;
+    }
+}
+
+void orders_drop_oldest_done(struct orders *orders)
+{
+    slab_ref ref = orders->done_first;
+    CHECK(ref != 0);
+    struct order *order = order_at(orders, ref);
+    orders->done_first = order->done_next;
+    if (!orders->done_first) {
+        orders->done_last = 0;
+    }
+    unlink_all(orders, order);
+    slot_remove(orders, order->id_hash, ref);
+    if (order->history) {
+        slab_give(&orders->slab, order->history,
+                  order->history_room * sizeof(struct order_entry));
+    }
+    for (uint32_t i = 0; i < order->part_count; i++) {
+        slab_ref tracking = order_parts(order)[i].tracking;
+        if (tracking) {
+            slab_give(&orders->slab, tracking, 256);
+        }
+    }
+    slab_give(&orders->slab, ref, order->size);
+    orders->count--;
+}
+
+size_t order_size(uint32_t parts, uint32_t shares, uint32_t lines)
+{
+    return sizeof(struct order) + parts * sizeof(struct order_part) +
+           shares * sizeof(struct order_share) + lines * sizeof(struct order_line);
+}
+
+uint32_t share_active(const struct order_share *share)
+{
+    return share->qty - share->cancelled - share->no_show;
+}
+
+uint32_t share_held(const struct order_share *share, enum way way)
+{
+    uint32_t gone = share->reached[way == WAY_PICKUP ? STEP_LAST : STEP_OUT];
+    return share_active(share) - gone;
+}
+
+int state_step(enum state state, enum way way)
+{
+    bool is_pickup = way == WAY_PICKUP;
+    switch (state) {
+    case STATE_ACCEPTED:
+        return STEP_ACCEPTED;
+    case STATE_PICKING:
+        return STEP_PICKING;
+    case STATE_PICKED:
+        return STEP_PICKED;
+    case STATE_PACKED:
+        return STEP_PACKED;
+    case STATE_SHIPPED:
+        return is_pickup ? -1 : STEP_OUT;
+    case STATE_DELIVERED:
+        return is_pickup ? -1 : STEP_LAST;
+    case STATE_READY:
+        return is_pickup ? STEP_OUT : -1;
+    case STATE_COLLECTED:
+        return is_pickup ? STEP_LAST : -1;
+    case STATE_OPEN:
+    case STATE_REJECTED:
+    case STATE_CANCELLED:
+    case STATE_NO_SHOW:
+    case STATE_COUNT:
+        break;
+    }
+    return -1;
+}
+
+static enum state step_state(int step, enum way way)
+{
+    static const enum state ship[] = {STATE_ACCEPTED, STATE_PICKING, STATE_PICKED,
+                                      STATE_PACKED,   STATE_SHIPPED, STATE_DELIVERED};
+    static const enum state pickup[] = {STATE_ACCEPTED, STATE_PICKING, STATE_PICKED,
+                                        STATE_PACKED,   STATE_READY,   STATE_COLLECTED};
+    if (step < 0) {
+        return STATE_OPEN;
+    }
+    return way == WAY_PICKUP ? pickup[step] : ship[step];
+}
+
+/* Step that all units not at an end have reached, -1 = none of them. */
+static int least_step(const struct order_share *share)
+{
+    int step = -1;
+    while (step + 1 < STEP_COUNT && share->reached[step + 1] >= share_active(share)) {
+        step++;
+    }
+    return step;
+}
+
+enum state part_state(struct order *order, uint32_t part)
+{
+    const struct order_part *own = &order_parts(order)[part];
+    const struct order_share *shares = order_shares(order) + own->share_first;
+    int least = STEP_COUNT;
+    uint32_t last = 0;
+    uint32_t no_show = 0;
+    for (uint32_t i = 0; i < own->share_count; i++) {
+        last += shares[i].reached[STEP_LAST];
+        no_show += shares[i].no_show;
+        if (share_active(&shares[i]) > shares[i].reached[STEP_LAST]) {
+            int step = least_step(&shares[i]);
+            least = step < least ? step : least;
+        }
+    }
+    if (least < STEP_COUNT) {
+        return step_state(least, (enum way)own->way);
+    }
+    if (last > 0) {
+        return step_state(STEP_LAST, (enum way)own->way);
+    }
+    return no_show > 0 ? STATE_NO_SHOW : STATE_CANCELLED;
+}
+
+enum order_status order_status_now(struct order *order)
+{
+    uint64_t held = 0;
+    uint64_t kept = 0;
+    for (uint32_t i = 0; i < order->share_count; i++) {
+        const struct order_share *share = &order_shares(order)[i];
+        held += share_held(share, (enum way)order_parts(order)[share->part].way);
+        kept += share->qty - share->cancelled;
+    }
+    if (held > 0) {
+        return (enum order_status)order->status;
+    }
+    return kept > 0 ? ORDER_DONE : ORDER_CANCELLED;
+}
+
+const char *line_text(struct order *order, uint32_t line, char scratch[12], uint32_t *len_out)
+{
+    const struct order_line *own = &order_lines(order)[line];
+    if (own->text_len) {
+        *len_out = own->text_len;
+        return (const char *)order + own->text;
+    }
+    *len_out = (uint32_t)snprintf(scratch, 12, "%u", line + 1);
+    return scratch;
+}
+
+bool order_history_add(struct orders *orders, struct order *order,
+                       const struct order_entry *entry)
+{
+    size_t width = sizeof *entry;
+    if (order->history_count == ORDER_HISTORY_MAX) {
+        struct order_entry *entries = slab_at(&orders->slab, order->history);
+        order->history_count = ORDER_HISTORY_MAX / 2;
+        memmove(entries, entries + ORDER_HISTORY_MAX / 2, order->history_count * width);
+    }
+    if (order->history_count == order->history_room) {
+        uint32_t room = order->history_room ? order->history_room * 2u : 8;
+        slab_ref ref = slab_take(&orders->slab, room * width);
+        if (!ref) {
+            return false;
+        }
+        if (order->history) {
+            memcpy(slab_at(&orders->slab, ref), slab_at(&orders->slab, order->history),
+                   order->history_count * width);
+            slab_give(&orders->slab, order->history, order->history_room * width);
+        }
+        order->history = ref;
+        order->history_room = (uint16_t)room;
+    }
+    struct order_entry *entries = slab_at(&orders->slab, order->history);
+    entries[order->history_count++] = *entry;
+    return true;
+}
+
+static void digest_words(struct digest *digest, bool is_add, uint32_t tag, uint64_t a, uint64_t b,
+                         uint64_t c)
+{
+    if (is_add) {
+        digest_add_words(digest, tag, a, b, c);
+    } else {
+        digest_take_words(digest, tag, a, b, c);
+    }
+}
+
+/* Shares and parts go in word by word: their links and references are not logged state. The
+ * fixed part and the lines never change after birth, so one pass over them is enough. */
+void order_digest(struct order *order, struct digest *digest, bool is_add)
+{
+    uint64_t who = order->id_hash ^ order->lsn * 0x9e3779b97f4a7c15u;
+    digest_words(digest, is_add, TAG_ORDER, order->content ^ order->created_ms << 20, order->lsn,
+                 (uint64_t)order->status << 56 | (uint64_t)order->line_count << 40 |
+                     (uint64_t)order->share_count << 20 | order->part_count);
+    for (uint32_t i = 0; i < order->part_count; i++) {
+        const struct order_part *part = &order_parts(order)[i];
+        digest_words(digest, is_add, TAG_PART, who + i,
+                     (uint64_t)part->node << 48 | (uint64_t)part->way << 40 |
+                         (uint64_t)part->service << 32 | part->metres,
+                     part->collect_by << 32 ^ part->cost_cents);
+    }
+    for (uint32_t i = 0; i < order->share_count; i++) {
+        const struct order_share *share = &order_shares(order)[i];
+        const uint32_t *reached = share->reached;
+        uint64_t steps = 0;
+        for (int step = 0; step < STEP_COUNT; step++) {
+            steps = steps * 1000003 + reached[step];
+        }
+        digest_words(digest, is_add, TAG_SHARE, who + i,
+                     (uint64_t)share->qty << 32 | (uint64_t)share->part << 16 | share->line,
+                     (steps * 1000003 + share->cancelled) * 1000003 + share->no_show);
+    }
+}

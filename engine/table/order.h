@@ -1,0 +1,198 @@
+/* The orders in memory: one block each, found by id, listed in the order of their coming.
+ *
+ *   [struct order][part x part_count][share x share_count][line x line_count][texts]
+ *
+ * A part is a fulfilment: what one node handles. A share is the units of one line in one part;
+ * it counts how many of them reached each step of the fulfilment's life. Texts: the id, then
+ * line ids that are not their position, the postcode, the ref.
+ *
+ * Engine loop only. The history, and texts that come later, hang in blocks of their own. */
+#ifndef TABLE_ORDER_H
+#define TABLE_ORDER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "err.h"
+#include "hash.h"
+#include "names.h"
+#include "slab.h"
+
+/* Steps of a fulfilment's life that are counted; a step stands for all before it. */
+enum {
+    STEP_ACCEPTED,
+    STEP_PICKING,
+    STEP_PICKED,
+    STEP_PACKED,
+    STEP_OUT,  /* shipped, or ready for pick-up */
+    STEP_LAST, /* delivered, or collected */
+    STEP_COUNT
+};
+
+struct order_share {
+    uint16_t part;
+    uint16_t line;
+    uint32_t qty;
+    uint32_t hold; /* HOLD_NONE when nothing is held any more */
+    uint32_t reached[STEP_COUNT]; /* units that reached the step; never rises along the steps */
+    uint32_t cancelled, no_show;  /* units at another end */
+};
+
+struct order_part {
+    uint16_t node;
+    uint8_t way;     /* enum way */
+    uint8_t service; /* enum service */
+    uint32_t metres;
+    uint32_t cost_cents;
+    uint32_t prev_order, next_order; /* the node's list of open fulfilments, oldest first; 0 = end */
+    uint16_t prev_part, next_part;
+    uint32_t share_first, share_count; /* its shares are contiguous */
+    slab_ref tracking;                 /* block of a length byte and text, 0 = none */
+    uint64_t collect_by;               /* ms, 0 = none */
+    bool is_listed;
+};
+
+struct order_line {
+    uint32_t item;
+    uint32_t qty;
+    uint32_t unfilled;
+    uint32_t text;     /* offset of its id in the block; 0 = its position from 1, as text */
+    uint8_t text_len;
+    uint8_t service;   /* enum service */
+    uint16_t node;     /* pinned, or pickup_node; NODE_NONE */
+};
+
+enum order_event { ORDER_EVENT_ROUTED, ORDER_EVENT_STATE, ORDER_EVENT_CANCELLED };
+
+struct order_entry { /* of the history */
+    uint64_t at_ms;
+    uint64_t lsn;
+    uint32_t qty;
+    uint16_t part; /* or ORDER_NO_PART */
+    uint8_t event; /* enum order_event */
+    uint8_t state; /* enum state reached */
+};
+
+enum { ORDER_NO_PART = 0xffff, ORDER_HISTORY_MAX = 4096, ORDER_REF_MAX = 127 };
+
+struct order {
+    uint64_t id_hash;
+    uint64_t content; /* fixed-seed hash of what was asked */
+    uint64_t lsn;
+    uint64_t created_ms;
+    uint64_t done_ms; /* when nothing was owed any more; 0 = open */
+    uint64_t total_m;
+    double lat, lon; /* of the destination, when has_dest */
+    uint32_t size;   /* bytes of the block asked for */
+    slab_ref older, newer; /* all orders, by coming */
+    slab_ref done_next;    /* queue of done ones, by the time they were done */
+    slab_ref history;      /* block of entries, 0 = none beyond the routing */
+    uint32_t ref_at;       /* offset of ref; len in ref_len */
+    uint16_t line_count, part_count, share_count;
+    uint16_t history_count, history_room;
+    uint16_t splits;
+    uint8_t status; /* enum order_status: routed or partial; done, cancelled by its shares */
+    uint8_t service;
+    uint8_t id_len;
+    uint8_t ref_len;
+    uint8_t postcode_len;
+    bool has_dest;
+    bool is_optimal;
+    char country[2]; /* zero bytes = none */
+    uint8_t reserved[3];
+    uint32_t id_at, postcode_at;
+};
+
+struct orders {
+    struct slab slab;
+    struct order_slot *slots; /* open addressing by the upper half of the id hash */
+    uint64_t slot_mask;
+    uint32_t max;
+    uint32_t count;
+    uint32_t open_count; /* not done */
+    slab_ref oldest, newest;
+    slab_ref done_first, done_last;
+    uint64_t probes_over;
+    const struct hash_key *key;
+};
+
+/* bytes_max: memory of the blocks. key is borrowed for the life of orders. */
+ERR_MUST_USE enum err orders_init(struct orders *orders, uint32_t max, uint64_t bytes_max,
+                                  const struct hash_key *key);
+void orders_close(struct orders *orders);
+
+/* The steps of a look-up, for batches. */
+uint64_t orders_hash(const struct orders *orders, const char *id, uint32_t len);
+void orders_prefetch(const struct orders *orders, uint64_t hash);
+/* Prefetch the block that a later orders_find will read, if there is a likely one. */
+void orders_prefetch_block(const struct orders *orders, uint64_t hash);
+/* The order, or 0. */
+slab_ref orders_find(const struct orders *orders, uint64_t hash, const char *id, uint32_t len);
+
+/* Whether a block of size more bytes fits, and one more order; why_out names the setting. */
+bool orders_have_room(const struct orders *orders, size_t size, const char **why_out);
+
+/* Take a block and enter it: id_hash and size are set, the caller fills in the rest before the
+ * next call. 0: no room (asked before). */
+slab_ref orders_add(struct orders *orders, uint64_t hash, size_t size);
+
+/* Take a done order out of the index and the lists, and give back its blocks. It must be the
+ * first of the done queue. */
+void orders_drop_oldest_done(struct orders *orders);
+
+/* Note that nothing is owed any more. */
+void orders_done(struct orders *orders, slab_ref ref, uint64_t now_ms);
+
+static inline struct order *order_at(const struct orders *orders, slab_ref ref)
+{
+    return slab_at(&orders->slab, ref);
+}
+
+static inline struct order_part *order_parts(struct order *order)
+{
+    return (struct order_part *)(void *)(order + 1);
+}
+
+static inline struct order_share *order_shares(struct order *order)
+{
+    return (struct order_share *)(void *)(order_parts(order) + order->part_count);
+}
+
+static inline struct order_line *order_lines(struct order *order)
+{
+    return (struct order_line *)(void *)(order_shares(order) + order->share_count);
+}
+
+static inline const char *order_id(const struct order *order)
+{
+    return (const char *)order + order->id_at;
+}
+
+/* Bytes of a block without its texts. */
+size_t order_size(uint32_t parts, uint32_t shares, uint32_t lines);
+
+/* Units of a share that are not at an end, and those of them that are still held. */
+uint32_t share_active(const struct order_share *share);
+uint32_t share_held(const struct order_share *share, enum way way);
+
+/* State of a part: that of its least advanced quantity not at an end, else of its end. */
+enum state part_state(struct order *order, uint32_t part);
+
+/* Status of the order: routed or partial while something is owed, then done or cancelled. */
+enum order_status order_status_now(struct order *order);
+
+/* The step that a state stands for, or -1 for open, cancelled, rejected and no_show, and for
+ * steps that the way does not have. */
+int state_step(enum state state, enum way way);
+
+/* Text of a line's id; scratch holds it where it is a position. */
+const char *line_text(struct order *order, uint32_t line, char scratch[12], uint32_t *len_out);
+
+/* Append to the history; the oldest half is dropped when it is full. False: no room. */
+bool order_history_add(struct orders *orders, struct order *order,
+                       const struct order_entry *entry);
+
+/* The digest row of an order: everything but links, references and history. */
+void order_digest(struct order *order, struct digest *digest, bool is_add);
+
+#endif

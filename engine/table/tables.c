@@ -1,0 +1,345 @@
+/* Birth and death of the tables, replay, the fresh layout, and the check of everything. */
+#include "tables.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "apply_internal.h"
+#include "check.h"
+#include "mem.h"
+
+static enum err parts_init(struct tables *tables, const struct tables_options *options)
+{
+    enum err err = network_init(&tables->network);
+    if (err == ERR_OK) {
+        err = catalogue_init(&tables->catalogue, options->items_max, &tables->key);
+    }
+    if (err == ERR_OK) {
+        err = orders_init(&tables->orders, options->orders_max, options->orders_memory,
+                          &tables->key);
+    }
+    if (err == ERR_OK) {
+        err = holds_init(&tables->holds, options->holds_max);
+    }
+    if (err == ERR_OK) {
+        err = keyring_init(&tables->keyring, options->keys_max);
+    }
+    if (err == ERR_OK) {
+        err = movements_init(&tables->movements, options->movements_max);
+    }
+    if (err == ERR_OK) {
+        err = effect_scratch_new(&tables->scratch);
+    }
+    return err;
+}
+
+enum err tables_init(struct tables *tables, const struct tables_options *options,
+                     const uint8_t secret[16])
+{
+    memset(tables, 0, sizeof *tables);
+    hash_key_init(&tables->key, secret);
+    policies_init(&tables->policies);
+    gazetteer_init(&tables->gazetteer);
+    tables->batch = 1;
+    tables->status_until = UINT64_MAX;
+    tables->view =
+        (struct stock_view){&tables->network, &tables->catalogue, &tables->policies};
+    tables->node_items = calloc(NODE_MAX, sizeof *tables->node_items);
+    tables->queues = calloc(NODE_MAX, sizeof *tables->queues);
+    enum err err = tables->node_items && tables->queues ? parts_init(tables, options) : ERR_NOMEM;
+    if (err != ERR_OK) {
+        tables_close(tables);
+    }
+    return err;
+}
+
+void tables_close(struct tables *tables)
+{
+    for (uint32_t i = 0; tables->node_items && i < NODE_MAX; i++) {
+        itemset_close(&tables->node_items[i]);
+    }
+    free(tables->node_items);
+    free(tables->queues);
+    network_close(&tables->network);
+    catalogue_close(&tables->catalogue);
+    policies_close(&tables->policies);
+    gazetteer_close(&tables->gazetteer);
+    orders_close(&tables->orders);
+    holds_close(&tables->holds);
+    keyring_close(&tables->keyring);
+    movements_close(&tables->movements);
+    effect_scratch_free(tables->scratch);
+    memset(tables, 0, sizeof *tables);
+}
+
+/* Slots of an open-addressing table: a power of two of at least twice the entries. */
+static uint64_t slots_of(uint64_t entries)
+{
+    uint64_t count = 1024;
+    while (count < entries * 2) {
+        count *= 2;
+    }
+    return count;
+}
+
+uint64_t tables_memory(const struct tables_options *options)
+{
+    uint64_t nodes = NODE_MAX * (sizeof(struct node) + sizeof(struct itemset) +
+                                 sizeof(struct node_queue));
+    uint64_t items = options->items_max * (sizeof(struct item) + 24) +
+                     slots_of(options->items_max) * 8;
+    uint64_t orders = options->orders_memory + slots_of(options->orders_max) * 8;
+    uint64_t holds = options->holds_max * sizeof(struct hold) + slots_of(options->holds_max) * 12;
+    uint64_t keys = options->keys_max * sizeof(struct key_entry) + slots_of(options->keys_max) * 4;
+    uint64_t movements = options->movements_max * sizeof(struct movement) +
+                         slots_of(options->movements_max) * 16;
+    return nodes + items + orders + holds + keys + movements;
+}
+
+/* -- replay -- */
+
+static bool has_item(const struct tables *tables, uint32_t item)
+{
+    return item < tables->catalogue.count;
+}
+
+static enum err replay_node(struct tables *tables, uint64_t lsn, uint64_t now_ms,
+                            const uint8_t *bytes, uint32_t size)
+{
+    struct effect_node effect;
+    enum err err = effect_node_decode(bytes, size, tables->scratch, &effect);
+    return err == ERR_OK ? tables_apply_node(tables, lsn, now_ms, &effect) : err;
+}
+
+static enum err replay_item(struct tables *tables, uint64_t lsn, uint64_t now_ms,
+                            const uint8_t *bytes, uint32_t size)
+{
+    struct effect_item effect;
+    enum err err = effect_item_decode(bytes, size, tables->scratch, &effect);
+    if (err == ERR_OK && (effect.id.len == 0 || effect.not_to_count > ITEM_AREAS_MAX)) {
+        err = ERR_DAMAGED;
+    }
+    return err == ERR_OK ? tables_apply_item(tables, lsn, now_ms, &effect) : err;
+}
+
+static enum err replay_places(struct tables *tables, uint64_t lsn, uint64_t now_ms,
+                              const uint8_t *bytes, uint32_t size)
+{
+    struct effect_places effect;
+    enum err err = effect_places_decode(bytes, size, tables->scratch, &effect);
+    return err == ERR_OK ? tables_apply_places(tables, lsn, now_ms, &effect) : err;
+}
+
+static enum err replay_stock(struct tables *tables, uint64_t lsn, uint64_t now_ms,
+                             const uint8_t *bytes, uint32_t size)
+{
+    struct effect_stock effect;
+    enum err err = effect_stock_decode(bytes, size, tables->scratch, &effect);
+    for (uint32_t i = 0; err == ERR_OK && i < effect.count; i++) {
+        err = has_item(tables, effect.rows[i].item) ? ERR_OK : ERR_DAMAGED;
+    }
+    if (err == ERR_OK && effect.node >= tables->network.count) {
+        err = ERR_DAMAGED;
+    }
+    return err == ERR_OK ? tables_apply_stock(tables, lsn, now_ms, &effect) : err;
+}
+
+static enum err replay_policy(struct tables *tables, uint64_t lsn, uint64_t now_ms,
+                              const uint8_t *bytes, uint32_t size)
+{
+    struct effect_policy effect;
+    enum err err = effect_policy_decode(bytes, size, &effect);
+    if (err == ERR_OK &&
+        (!has_item(tables, effect.item) || effect.node >= tables->network.count)) {
+        err = ERR_DAMAGED;
+    }
+    return err == ERR_OK ? tables_apply_policy(tables, lsn, now_ms, &effect) : err;
+}
+
+/* Whether all that the order names is there, its shares fit its lines, and its stock too. */
+static bool order_is_sound(const struct tables *tables, const struct effect_order *effect)
+{
+    bool is_sound = effect->line_count > 0 && effect->id.len > 0 && effect->id.len <= ID_MAX;
+    for (uint32_t i = 0; i < effect->line_count && is_sound; i++) {
+        is_sound = has_item(tables, effect->lines[i].item);
+    }
+    for (uint32_t i = 0; i < effect->part_count && is_sound; i++) {
+        is_sound = effect->parts[i].node < tables->network.count;
+    }
+    for (uint32_t i = 0; i < effect->share_count && is_sound; i++) {
+        const struct effect_share *share = &effect->shares[i];
+        bool is_ordered = i == 0 || share->part >= effect->shares[i - 1].part;
+        if (!is_ordered || share->part >= effect->part_count || share->line >= effect->line_count) {
+            return false;
+        }
+        struct cell cell = tables_cell(tables, effect->lines[share->line].item,
+                                       effect->parts[share->part].node);
+        is_sound = cell.index >= 0;
+    }
+    return is_sound;
+}
+
+static enum err replay_order(struct tables *tables, uint64_t lsn, uint64_t now_ms,
+                             const uint8_t *bytes, uint32_t size)
+{
+    struct effect_order effect;
+    enum err err = effect_order_decode(bytes, size, tables->scratch, &effect);
+    if (err != ERR_OK || !order_is_sound(tables, &effect)) {
+        return ERR_DAMAGED;
+    }
+    effect.id_hash = orders_hash(&tables->orders, effect.id.at, effect.id.len);
+    if (orders_find(&tables->orders, effect.id_hash, effect.id.at, effect.id.len)) {
+        return ERR_DAMAGED;
+    }
+    if (!holds_have_room(&tables->holds, effect.share_count) ||
+        tables->orders.count >= tables->orders.max) {
+        return ERR_FULL;
+    }
+    return tables_apply_order(tables, lsn, now_ms, &effect);
+}
+
+static enum err replay_cancel(struct tables *tables, uint64_t lsn, uint64_t now_ms,
+                              const uint8_t *bytes, uint32_t size)
+{
+    struct effect_cancel effect;
+    enum err err = effect_cancel_decode(bytes, size, tables->scratch, &effect);
+    return err == ERR_OK ? tables_apply_cancel(tables, lsn, now_ms, &effect) : err;
+}
+
+static enum err replay_fulfil(struct tables *tables, uint64_t lsn, uint64_t now_ms,
+                              const uint8_t *bytes, uint32_t size)
+{
+    struct effect_fulfil effect;
+    enum err err = effect_fulfil_decode(bytes, size, tables->scratch, &effect);
+    return err == ERR_OK ? tables_apply_fulfil(tables, lsn, now_ms, &effect) : err;
+}
+
+static enum err replay_flag(struct tables *tables, uint64_t lsn, uint64_t now_ms,
+                            const uint8_t *bytes, uint32_t size)
+{
+    struct effect_text name;
+    enum err err = effect_flag_decode(bytes, size, &name);
+    return err == ERR_OK ? tables_apply_flag(tables, lsn, now_ms, &name) : err;
+}
+
+static enum err replay_drop(struct tables *tables, uint64_t lsn, uint64_t now_ms,
+                            const uint8_t *bytes, uint32_t size)
+{
+    struct effect_drop effect;
+    enum err err = effect_drop_decode(bytes, size, &effect);
+    return err == ERR_OK ? tables_apply_drop(tables, lsn, now_ms, &effect) : err;
+}
+
+static enum err replay_refused(struct tables *tables, uint64_t lsn, uint64_t now_ms,
+                               const uint8_t *bytes, uint32_t size)
+{
+    struct effect_order effect;
+    enum err err = effect_order_decode(bytes, size, tables->scratch, &effect);
+    if (err == ERR_OK) {
+        applied(tables, lsn, now_ms);
+    }
+    return err;
+}
+
+enum err tables_replay(struct tables *tables, uint64_t lsn, uint64_t now_ms, uint8_t type,
+                       const uint8_t *bytes, uint32_t size)
+{
+    typedef enum err replay_function(struct tables *, uint64_t, uint64_t, const uint8_t *,
+                                     uint32_t);
+    static replay_function *const functions[] = {
+        [EFFECT_FLAG] = replay_flag,     [EFFECT_NODE] = replay_node,
+        [EFFECT_ITEM] = replay_item,     [EFFECT_PLACES] = replay_places,
+        [EFFECT_STOCK] = replay_stock,   [EFFECT_POLICY] = replay_policy,
+        [EFFECT_ORDER] = replay_order,   [EFFECT_CANCEL] = replay_cancel,
+        [EFFECT_FULFIL] = replay_fulfil, [EFFECT_DROP] = replay_drop,
+        [EFFECT_REFUSED] = replay_refused,
+    };
+    if (type >= sizeof functions / sizeof functions[0] || !functions[type] || lsn <= tables->lsn) {
+        return ERR_DAMAGED;
+    }
+    return functions[type](tables, lsn, now_ms, bytes, size);
+}
+
+/* -- layout -- */
+
+enum err tables_layout(struct tables *tables)
+{
+    uint32_t ideal = (tables->network.count + 55) / 56;
+    if (!tables->network.is_dirty || tables->network.words <= ideal + ideal / 4 + 1) {
+        return ERR_OK;
+    }
+    uint16_t *map = malloc(SLOT_MAX * sizeof *map);
+    if (!map) {
+        return ERR_NOMEM;
+    }
+    network_layout(&tables->network, map);
+    for (uint32_t i = 0; i < tables->catalogue.count; i++) {
+        struct item *item = &tables->catalogue.items[i];
+        if (!item->row) {
+            continue;
+        }
+        struct row *row = row_moved(item->row, map, tables->network.words);
+        CHECK(row); /* at start only: nobody is served yet, and half a layout is none */
+        tables->row_bytes += row_size(row) - row_size(item->row);
+        row_free(item->row);
+        item->row = row;
+    }
+    free(map);
+    tables->generation++;
+    return ERR_OK;
+}
+
+/* -- check -- */
+
+static void check_cells(struct tables *tables, uint64_t *cells, int64_t *reserved)
+{
+    for (uint32_t item = 0; item < tables->catalogue.count; item++) {
+        const struct row *row = tables->catalogue.items[item].row;
+        if (!row) {
+            continue;
+        }
+        struct row_walk walk;
+        uint32_t slot;
+        uint32_t index;
+        row_check(row);
+        row_walk_begin(row, &walk);
+        while (row_walk_next(row, &walk, &slot, &index)) {
+            uint16_t node = tables->network.node_of_slot[slot];
+            CHECK(node < tables->network.count);
+            CHECK(itemset_has(&tables->node_items[node], item));
+            *reserved += cell_reserved(row_word(row, index));
+            (*cells)++;
+        }
+    }
+}
+
+static void check_orders(struct tables *tables, int64_t *held, uint64_t *holds)
+{
+    uint32_t count = 0;
+    for (slab_ref ref = tables->orders.oldest; ref; count++) {
+        struct order *order = order_at(&tables->orders, ref);
+        for (uint32_t i = 0; i < order->share_count; i++) {
+            const struct order_share *share = &order_shares(order)[i];
+            const struct order_part *part = &order_parts(order)[share->part];
+            uint32_t units = share_held(share, (enum way)part->way);
+            CHECK((units > 0) == (share->hold != HOLD_NONE));
+            *held += units;
+            *holds += units > 0;
+        }
+        ref = order->newer;
+    }
+    CHECK(count == tables->orders.count);
+}
+
+void tables_check(struct tables *tables)
+{
+    uint64_t cells = 0;
+    uint64_t holds = 0;
+    int64_t reserved = 0;
+    int64_t held = 0;
+    check_cells(tables, &cells, &reserved);
+    check_orders(tables, &held, &holds);
+    CHECK(cells == tables->cells);
+    CHECK(reserved == held);
+    CHECK(holds == tables->holds.live);
+}

@@ -1,0 +1,130 @@
+/* All logged state and the one place that changes it.
+ *
+ * tables_apply_* changes the tables by one effect, live and in replay alike: same effects in the
+ * same order with the same times give the same tables, digest included (invariant 8). Nothing
+ * else writes to them. The service asks tables_room_* before it logs an effect (invariant 9).
+ *
+ * Engine loop only. now_ms is engine time, lsn the record's place in the log.
+ */
+#ifndef TABLE_TABLES_H
+#define TABLE_TABLES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "catalogue.h"
+#include "effect.h"
+#include "err.h"
+#include "gazetteer.h"
+#include "hash.h"
+#include "hold.h"
+#include "itemset.h"
+#include "keyring.h"
+#include "movement.h"
+#include "network.h"
+#include "order.h"
+#include "policy.h"
+#include "stock.h"
+
+struct tables_options {
+    uint32_t items_max;
+    uint32_t orders_max;
+    uint64_t orders_memory; /* bytes */
+    uint32_t holds_max;
+    uint32_t keys_max;
+    uint32_t movements_max;
+};
+
+/* A node's open fulfilments, oldest first; links are in the parts. */
+struct node_queue {
+    uint32_t first_order, last_order;
+    uint16_t first_part, last_part;
+    uint32_t count;
+};
+
+struct tables {
+    struct network network;
+    struct catalogue catalogue;
+    struct policies policies;
+    struct gazetteer gazetteer;
+    struct orders orders;
+    struct holds holds;
+    struct keyring keyring;
+    struct movements movements;
+    struct itemset *node_items;  /* by node handle */
+    struct node_queue *queues;   /* by node handle */
+    struct hash_key key;
+    struct digest digest;
+    struct effect_scratch *scratch; /* of replay */
+    struct stock_view view;         /* what a decision reads */
+
+    uint64_t batch;      /* number of the running batch; items note it when stock of theirs grows */
+    uint64_t generation; /* grows with every change that can make any guess void */
+    uint64_t lsn;        /* of the last effect applied */
+    uint64_t time_ms;    /* engine time of the last effect applied */
+    uint64_t status_until; /* earliest end of a node's status, UINT64_MAX = none */
+
+    uint64_t cells;       /* stocked cells */
+    uint64_t cells_short; /* of them: reserved above on_hand */
+    uint64_t row_bytes;
+};
+
+ERR_MUST_USE enum err tables_init(struct tables *tables, const struct tables_options *options,
+                                  const uint8_t secret[16]);
+void tables_close(struct tables *tables);
+
+/* Bytes that the tables take at most, for the sum that is printed at start. */
+uint64_t tables_memory(const struct tables_options *options);
+
+/* One record of the log. Errors: ERR_DAMAGED (not an effect, or names what is not there),
+ * ERR_FULL (limits lower than when it was written), ERR_NOMEM. */
+ERR_MUST_USE enum err tables_replay(struct tables *tables, uint64_t lsn, uint64_t now_ms,
+                                    uint8_t type, const uint8_t *bytes, uint32_t size);
+
+/* -- effects -- */
+
+ERR_MUST_USE enum err tables_apply_flag(struct tables *tables, uint64_t lsn, uint64_t now_ms,
+                                        const struct effect_text *name);
+ERR_MUST_USE enum err tables_apply_node(struct tables *tables, uint64_t lsn, uint64_t now_ms,
+                                        const struct effect_node *effect);
+ERR_MUST_USE enum err tables_apply_item(struct tables *tables, uint64_t lsn, uint64_t now_ms,
+                                        const struct effect_item *effect);
+ERR_MUST_USE enum err tables_apply_places(struct tables *tables, uint64_t lsn, uint64_t now_ms,
+                                          const struct effect_places *effect);
+ERR_MUST_USE enum err tables_apply_stock(struct tables *tables, uint64_t lsn, uint64_t now_ms,
+                                         const struct effect_stock *effect);
+ERR_MUST_USE enum err tables_apply_policy(struct tables *tables, uint64_t lsn, uint64_t now_ms,
+                                          const struct effect_policy *effect);
+ERR_MUST_USE enum err tables_apply_order(struct tables *tables, uint64_t lsn, uint64_t now_ms,
+                                         const struct effect_order *effect);
+ERR_MUST_USE enum err tables_apply_cancel(struct tables *tables, uint64_t lsn, uint64_t now_ms,
+                                          const struct effect_cancel *effect);
+ERR_MUST_USE enum err tables_apply_fulfil(struct tables *tables, uint64_t lsn, uint64_t now_ms,
+                                          const struct effect_fulfil *effect);
+ERR_MUST_USE enum err tables_apply_drop(struct tables *tables, uint64_t lsn, uint64_t now_ms,
+                                        const struct effect_drop *effect);
+
+/* Bytes of the block that an order of the effect takes. */
+size_t tables_order_size(const struct effect_order *effect);
+
+/* -- cells -- */
+
+struct cell {
+    struct row *row;
+    uint32_t slot;
+    int32_t index; /* -1: no such cell */
+};
+
+struct cell tables_cell(const struct tables *tables, uint32_t item, uint16_t node);
+cell_word tables_word(const struct cell *cell); /* 0 where there is no cell */
+uint64_t tables_counted_at(const struct cell *cell); /* ms, 0 = never, also without a cell */
+
+/* Lay the slots out afresh and move every row, when the present layout is worse than a fresh
+ * one. At start, after recovery; takes about 50 ns a cell. Errors: ERR_NOMEM (nothing moved). */
+ERR_MUST_USE enum err tables_layout(struct tables *tables);
+
+/* Walk all tables and check what must hold between them: sum of holds = reserved, lists whole.
+ * Aborts when broken. Slow; for tests. */
+void tables_check(struct tables *tables);
+
+#endif
