@@ -145,6 +145,14 @@ static void receive(struct nearshelf *client)
     }
 }
 
+/* An idle connection may have been closed by the other side long ago. To see that before a call
+ * is written costs one system call; afterwards nobody could say whether the call was run. */
+static bool is_alive(struct nearshelf *client)
+{
+    receive(client);
+    return client->state == LINK_UP;
+}
+
 /* A peer that answers and closes leaves answers behind: read them before the loss is declared. */
 static void lose_after_reading(struct nearshelf *client, const char *why)
 {
@@ -158,6 +166,9 @@ static void write_queued(struct nearshelf *client)
 {
     if (client->is_torn) {
         lose(client, NEARSHELF_UNKNOWN, "a call ended half sent");
+        return;
+    }
+    if (!client->sent.head && client->queued.head && !is_alive(client)) {
         return;
     }
     int status = socket_write(client);

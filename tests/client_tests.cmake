@@ -1,0 +1,10 @@
+# The client library and the program nearshelf.
+nearshelf_library(NAME rpc_peer SOURCES support/rpc_peer.c)
+target_include_directories(rpc_peer PUBLIC support)
+target_link_libraries(rpc_peer PUBLIC base PkgConfig::MSGPACK PkgConfig::JANSSON Threads::Threads)
+
+nearshelf_test(integration/test_client.c LABEL integration DEPS nearshelf_static rpc_peer)
+nearshelf_test(integration/test_client_retry.c LABEL integration
+  DEPS nearshelf_static rpc_peer PkgConfig::UV)
+# The builder and the readers, with the library's insides in reach.
+nearshelf_test(unit/test_client_params.c LABEL unit DEPS client_objects base wire)
