@@ -1,0 +1,452 @@
+/* Which groups count. The rules are those of README.md, "Reading"; in short:
+ *
+ *   - Segments are read by ordinal. The first group of a segment, if sound, supersedes everything
+ *     from its number on in earlier segments: it was written again there by a recovery.
+ *   - Where the next group expected is not sound, the log ends, or is damaged. It ends there (torn
+ *     tail) only if no header that verifies, at any later block of this or a later segment, tells
+ *     of a group behind it: with one group in flight, such a header proves that the missing group
+ *     was durable once (invariant 7).
+ *   - A group that verifies but does not continue the chain is damage wherever it stands. */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "check.h"
+#include "wal_reading_internal.h"
+
+#define NONE UINT64_MAX
+
+static enum err damaged(struct wal_reading *reading, enum err err, uint64_t ordinal,
+                        uint64_t offset, const char *why)
+{
+    char name[WAL_NAME_SIZE];
+    wal_segment_name(ordinal, name);
+    return wal_fail(reading->wal, err,
+                    "%s, offset %llu: %s (expected group %llu with LSN %llu). Nothing was changed. "
+                    "Restore this file from a copy, or keep the folder and ask",
+                    name, (unsigned long long)offset, why, (unsigned long long)reading->number,
+                    (unsigned long long)reading->lsn);
+}
+
+/* -- finding the segments -- */
+
+static void see_file(void *owner, const char *name)
+{
+    struct wal_reading *reading = owner;
+    uint64_t ordinal;
+    if (!wal_segment_name_parse(name, &ordinal) || reading->is_out_of_memory) {
+        return;
+    }
+    if (reading->count == reading->room) {
+        const uint32_t room = reading->room ? reading->room * 2 : 64;
+        struct wal_found *grown = realloc(reading->segments, room * sizeof *grown);
+        if (!grown) {
+            reading->is_out_of_memory = true;
+            return;
+        }
+        reading->segments = grown;
+        reading->room = room;
+    }
+    reading->segments[reading->count++] = (struct wal_found){.ordinal = ordinal};
+}
+
+static int compare_ordinals(const void *a, const void *b)
+{
+    const struct wal_found *left = a;
+    const struct wal_found *right = b;
+    return (left->ordinal > right->ordinal) - (left->ordinal < right->ordinal);
+}
+
+static enum err find_segments(struct wal_reading *reading)
+{
+    struct disk *disk = reading->wal->disk;
+    const enum err err = disk->ops->list(disk, see_file, reading);
+    if (err != ERR_OK) {
+        return wal_fail(reading->wal, err, "listing the data folder: %s", err_text(err));
+    }
+    if (reading->is_out_of_memory) {
+        return wal_fail(reading->wal, ERR_NOMEM, "no memory to list the log");
+    }
+    if (reading->count) {
+        qsort(reading->segments, reading->count, sizeof reading->segments[0], compare_ordinals);
+    }
+    return ERR_OK;
+}
+
+static enum err read_segment_header(struct wal_reading *reading, struct wal_found *segment)
+{
+    uint8_t *block;
+    struct wal_segment_header header;
+    const uint64_t ordinal = segment->ordinal;
+    if (segment->size < WAL_BLOCK_SIZE || segment->size % WAL_BLOCK_SIZE) {
+        return damaged(reading, ERR_DAMAGED, ordinal, 0, "not of a segment's size");
+    }
+    const enum err err = wal_reading_get(reading, 0, WAL_BLOCK_SIZE, &block);
+    if (err != ERR_OK) {
+        return err;
+    }
+    const enum wal_verdict verdict = wal_segment_decode(block, &header);
+    if (verdict == WAL_VERDICT_VERSION) {
+        return damaged(reading, ERR_FORMAT, ordinal, 0, "segment of an unknown format version");
+    }
+    if (verdict == WAL_VERDICT_BAD) {
+        return damaged(reading, ERR_DAMAGED, ordinal, 0, "segment header is damaged");
+    }
+    if (memcmp(header.uuid, reading->wal->identity.uuid, 16) != 0) {
+        return damaged(reading, ERR_DAMAGED, ordinal, 0, "segment of another data folder");
+    }
+    if (header.size != segment->size) {
+        return damaged(reading, ERR_DAMAGED, ordinal, segment->size,
+                       "the file does not have the size that its header tells");
+    }
+    segment->epoch = header.epoch;
+    return ERR_OK;
+}
+
+/* -- one group -- */
+
+/* Header at offset of the open segment, whole or not. */
+static enum err peek(struct wal_reading *reading, uint64_t offset, enum wal_verdict *verdict_out,
+                     struct wal_group_header *header_out)
+{
+    uint8_t *block;
+    const enum err err = wal_reading_get(reading, offset, WAL_BLOCK_SIZE, &block);
+    if (err == ERR_OK) {
+        *verdict_out = wal_group_decode(block, reading->segments[reading->index].epoch, offset,
+                                        header_out);
+    }
+    return err;
+}
+
+/* The same with its payload: *bytes_out is NULL when the group is not sound. */
+static enum err load(struct wal_reading *reading, uint64_t offset,
+                     struct wal_group_header *header_out, uint8_t **bytes_out)
+{
+    enum wal_verdict verdict;
+    const struct wal_found *segment = &reading->segments[reading->index];
+    *bytes_out = NULL;
+    enum err err = peek(reading, offset, &verdict, header_out);
+    if (err != ERR_OK || verdict == WAL_VERDICT_BAD) {
+        return err;
+    }
+    if (verdict == WAL_VERDICT_VERSION) {
+        return damaged(reading, ERR_FORMAT, segment->ordinal, offset,
+                       "group of an unknown format version");
+    }
+    const uint64_t size = wal_group_size(header_out->size);
+    if (size > segment->size - offset) {
+        return ERR_OK;
+    }
+    uint8_t *bytes;
+    err = wal_reading_get(reading, offset, size, &bytes);
+    if (err == ERR_OK && wal_group_is_sound(header_out, bytes)) {
+        *bytes_out = bytes;
+    }
+    return err;
+}
+
+static enum err read_heads(struct wal_reading *reading)
+{
+    struct wal_group_header header;
+    uint8_t *bytes;
+    for (uint32_t i = 0; i < reading->count; i++) {
+        struct wal_found *segment = &reading->segments[i];
+        enum err err = wal_reading_open(reading, i);
+        if (err == ERR_OK) {
+            err = read_segment_header(reading, segment);
+        }
+        if (err == ERR_OK && segment->size > WAL_BLOCK_SIZE) {
+            err = load(reading, WAL_BLOCK_SIZE, &header, &bytes);
+            segment->first_number = err == ERR_OK && bytes ? header.number : 0;
+        }
+        if (err != ERR_OK) {
+            return err;
+        }
+    }
+    return ERR_OK;
+}
+
+static const char *break_of(const struct wal_reading *reading,
+                            const struct wal_group_header *header)
+{
+    if (header->number != reading->number) {
+        return "a sound group of another number stands here";
+    }
+    if (header->chain != reading->chain) {
+        return "this group does not follow the one before (chain)";
+    }
+    if (header->first_lsn != reading->lsn) {
+        return "this group does not follow the one before (LSN)";
+    }
+    if (header->time_ms < reading->found->last_time_ms) {
+        return "engine time runs backward";
+    }
+    return NULL;
+}
+
+static enum err replay(struct wal_reading *reading, const struct wal_group_header *header,
+                       const uint8_t *payload)
+{
+    uint64_t at = 0;
+    for (uint64_t i = 0; i < header->count; i++) {
+        const uint32_t size = wal_record_size(payload + at);
+        const enum err err =
+            reading->replay(reading->owner, header->first_lsn + i, header->time_ms, payload[at],
+                            payload + at + WAL_RECORD_HEADER_SIZE, size);
+        if (err != ERR_OK) {
+            return err;
+        }
+        at += WAL_RECORD_HEADER_SIZE + size;
+    }
+    return reading->group(reading->owner, &header->digest, header->first_lsn + header->count - 1,
+                          header->time_ms);
+}
+
+/* Drop what the stamp covers by now, then keep this group if it has records: at most one stays,
+ * as each group but a seal stamps all before it. */
+static enum err remember_above(struct wal_reading *reading, const struct wal_place *place,
+                               uint64_t first_lsn)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < reading->above_count; i++) {
+        if (reading->above[i].last_lsn > reading->stamp) {
+            reading->above[kept++] = reading->above[i];
+        }
+    }
+    reading->above_count = kept;
+    if (place->last_lsn < first_lsn) {
+        return ERR_OK;
+    }
+    if (kept == reading->above_room) {
+        const uint32_t room = kept ? kept * 2 : 8;
+        struct wal_place *grown = realloc(reading->above, room * sizeof *grown);
+        if (!grown) {
+            return wal_fail(reading->wal, ERR_NOMEM, "no memory to read the log");
+        }
+        reading->above = grown;
+        reading->above_room = room;
+    }
+    reading->above[reading->above_count++] = *place;
+    return ERR_OK;
+}
+
+static enum err accept(struct wal_reading *reading, uint64_t offset,
+                       const struct wal_group_header *header, const uint8_t *bytes)
+{
+    const uint64_t ordinal = reading->segments[reading->index].ordinal;
+    const char *broken = break_of(reading, header);
+    if (broken) {
+        return damaged(reading, ERR_DAMAGED, ordinal, offset, broken);
+    }
+    const enum err err = replay(reading, header, bytes + WAL_GROUP_HEADER_SIZE);
+    if (err != ERR_OK) {
+        return damaged(reading, err, ordinal, offset,
+                       err == ERR_DAMAGED ? "replayed, this group does not give the state that it "
+                                            "is stamped with"
+                                          : err_text(err));
+    }
+    reading->stamp = header->durable_lsn > reading->stamp ? header->durable_lsn : reading->stamp;
+    reading->number++;
+    reading->lsn += header->count;
+    reading->chain = wal_group_chain(bytes, header->size);
+    reading->found->groups++;
+    reading->found->records += header->count;
+    reading->found->bytes += wal_group_size(header->size);
+    reading->found->last_lsn = reading->lsn - 1;
+    reading->found->last_time_ms = header->time_ms;
+    reading->found->digest = header->digest;
+    const struct wal_place place = {reading->index, offset, header->size, reading->lsn - 1};
+    return remember_above(reading, &place, header->first_lsn);
+}
+
+/* -- segment by segment -- */
+
+/* Number from which on later segments have it all. */
+static uint64_t limit_of(const struct wal_reading *reading, uint32_t index)
+{
+    uint64_t limit = NONE;
+    for (uint32_t i = index + 1; i < reading->count; i++) {
+        const uint64_t first = reading->segments[i].first_number;
+        if (first && first < limit) {
+            limit = first;
+        }
+    }
+    return limit;
+}
+
+/* Read groups of one segment until the limit or the first that is not sound. */
+static enum err read_segment(struct wal_reading *reading, uint32_t index, uint64_t limit)
+{
+    struct wal_group_header header;
+    uint8_t *bytes;
+    uint64_t offset = WAL_BLOCK_SIZE;
+    enum err err = wal_reading_open(reading, index);
+    while (err == ERR_OK && reading->number < limit && offset < reading->segments[index].size) {
+        err = load(reading, offset, &header, &bytes);
+        if (err != ERR_OK || !bytes) {
+            break;
+        }
+        err = accept(reading, offset, &header, bytes);
+        offset += wal_group_size(header.size);
+    }
+    reading->end_index = index;
+    reading->end_offset = offset;
+    return err;
+}
+
+static enum err read_groups(struct wal_reading *reading)
+{
+    for (uint32_t i = 0; i < reading->count; i++) {
+        const struct wal_found *segment = &reading->segments[i];
+        const uint64_t limit = limit_of(reading, i);
+        if (segment->first_number == 0 || segment->first_number >= limit) {
+            continue;
+        }
+        enum err err = read_segment(reading, i, limit);
+        if (err == ERR_OK && limit != NONE && reading->number != limit) {
+            err = damaged(reading, ERR_DAMAGED, segment->ordinal, reading->end_offset,
+                          "a group is not sound, yet later segments go on behind it");
+        }
+        if (err != ERR_OK) {
+            return err;
+        }
+    }
+    return ERR_OK;
+}
+
+/* -- behind the end -- */
+
+static bool is_zero_block(const uint8_t *block)
+{
+    return block[0] == 0 && memcmp(block, block + 1, WAL_BLOCK_SIZE - 1) == 0;
+}
+
+/* A header that verifies behind the end may only be that of the torn group itself. */
+static const char *contradiction(const struct wal_reading *reading,
+                                 const struct wal_group_header *header)
+{
+    if (header->number != reading->number) {
+        return "the group expected at the end of the log is not sound, yet the header here tells "
+               "of one behind it";
+    }
+    if (header->first_lsn != reading->lsn || header->chain != reading->chain) {
+        return "the header here verifies but does not follow the last group";
+    }
+    return NULL;
+}
+
+static void note_torn(struct wal_reading *reading, uint64_t ordinal, uint64_t offset)
+{
+    struct wal_recovery *found = reading->found;
+    if (!found->has_torn_tail) {
+        found->has_torn_tail = true;
+        found->torn_offset = offset;
+        wal_segment_name(ordinal, found->torn_file);
+    }
+}
+
+static enum err scan_block(struct wal_reading *reading, uint64_t offset, bool *is_zero_out)
+{
+    struct wal_group_header header;
+    enum wal_verdict verdict;
+    uint8_t *block;
+    const uint64_t ordinal = reading->segments[reading->index].ordinal;
+    enum err err = wal_reading_get(reading, offset, WAL_BLOCK_SIZE, &block);
+    if (err != ERR_OK || is_zero_block(block)) {
+        return err;
+    }
+    *is_zero_out = false;
+    note_torn(reading, ordinal, offset);
+    err = peek(reading, offset, &verdict, &header);
+    if (err != ERR_OK || verdict == WAL_VERDICT_BAD) {
+        return err;
+    }
+    if (verdict == WAL_VERDICT_VERSION) {
+        return damaged(reading, ERR_FORMAT, ordinal, offset, "group of an unknown format version");
+    }
+    const char *why = contradiction(reading, &header);
+    return why ? damaged(reading, ERR_DAMAGED, ordinal, offset, why) : ERR_OK;
+}
+
+/* Look at every block from offset of that segment to its end. */
+static enum err scan_segment(struct wal_reading *reading, uint32_t index, uint64_t offset,
+                             bool *is_zero_out)
+{
+    enum err err = wal_reading_open(reading, index);
+    *is_zero_out = true;
+    while (err == ERR_OK && offset < reading->segments[index].size) {
+        err = scan_block(reading, offset, is_zero_out);
+        offset += WAL_BLOCK_SIZE;
+    }
+    return err;
+}
+
+static enum err scan_behind(struct wal_reading *reading)
+{
+    if (reading->count == 0) {
+        return ERR_OK;
+    }
+    enum err err = scan_segment(reading, reading->end_index, reading->end_offset,
+                                &reading->is_rest_zero);
+    for (uint32_t i = reading->end_index + 1; err == ERR_OK && i < reading->count; i++) {
+        err = scan_segment(reading, i, WAL_BLOCK_SIZE, &reading->segments[i].is_zero);
+    }
+    if (err == ERR_OK && reading->stamp >= reading->lsn) {
+        err = damaged(reading, ERR_DAMAGED, reading->segments[reading->end_index].ordinal,
+                      reading->end_offset, "a stamp tells that this group was durable");
+    }
+    return err;
+}
+
+static enum err read_log(struct wal_reading *reading)
+{
+    enum err err = find_segments(reading);
+    if (err == ERR_OK) {
+        err = read_heads(reading);
+    }
+    if (err == ERR_OK) {
+        err = read_groups(reading);
+    }
+    if (err == ERR_OK) {
+        err = scan_behind(reading);
+    }
+    reading->found->segments = reading->count;
+    return err;
+}
+
+static uint64_t now_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
+}
+
+enum err wal_recover(struct wal *wal, wal_replay_cb *replay_record, wal_group_cb *group, void *owner,
+                     struct wal_recovery *found_out)
+{
+    CHECK(!wal->is_open);
+    const uint64_t start = now_us();
+    *found_out = (struct wal_recovery){0};
+    struct wal_reading reading = {
+        .wal = wal,
+        .replay = replay_record,
+        .group = group,
+        .owner = owner,
+        .found = found_out,
+        .file = -1,
+        .number = 1,
+        .lsn = 1,
+        .chain = wal_chain_seed(wal->identity.uuid),
+        .end_offset = WAL_BLOCK_SIZE,
+    };
+    enum err err = read_log(&reading);
+    if (err == ERR_OK) {
+        err = wal_resume(wal, &reading);
+    }
+    wal_reading_close(&reading);
+    free(reading.window);
+    free(reading.segments);
+    free(reading.above);
+    found_out->took_us = now_us() - start;
+    return err;
+}
