@@ -1,0 +1,109 @@
+/* The engine's service: requests in, effects logged and applied, replies out.
+ *
+ * It owns the tables, the router and the use of the log, and knows neither sockets nor clocks: a
+ * port carries replies away, and time comes in with each turn. So the same code runs in the
+ * daemon and, on a simulated disk with simulated time, in a test.
+ *
+ * One thread, the engine loop. A turn: service_batch with the requests that came, or
+ * service_tick when none did; both end with what collected being handed to the log.
+ */
+#ifndef SERVICE_SERVICE_H
+#define SERVICE_SERVICE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "err.h"
+#include "frame.h"
+#include "tables.h"
+#include "wal.h"
+
+struct service;
+
+/* One request. Borrowed until service_batch returns; conn is the port's. */
+struct service_request {
+    void *conn;
+    const struct frame_head *head;
+    uint64_t read_ns; /* when it was read, same clock as service_turn.now_ns */
+};
+
+/* Where replies go; see net.h for what each function promises. */
+struct service_port {
+    void *owner;
+    /* Room for a reply of at most size bytes; NULL: the connection is going. */
+    uint8_t *(*reply_begin)(void *conn, uint32_t size);
+    void (*reply_end)(void *conn, uint32_t size, uint64_t release_lsn);
+    void (*done)(void *conn); /* finished without a reply */
+    /* Deliver no more requests of conn until held is false again. */
+    void (*hold)(void *conn, bool held);
+    /* Everything up to lsn is durable: replies may leave. */
+    void (*release)(void *owner, uint64_t lsn);
+    /* The log wants a pause: deliver no batch until it is over. */
+    void (*pause)(void *owner, bool paused);
+    /* The log failed: nothing leaves any more; end the process. why is for people. */
+    void (*failed)(void *owner, const char *why);
+};
+
+struct service_options {
+    struct tables_options tables;
+    struct wal_options log; /* its callbacks and owner are the service's */
+    struct service_port port;
+    uint32_t batch;             /* requests staged together; results do not depend on it */
+    uint32_t max_delay_ms;      /* a request older than that is answered OVERLOADED; 0 = never */
+    uint64_t count_window_ms;   /* how long movements are remembered */
+    uint64_t key_window_ms;     /* how long a key is remembered */
+    uint64_t order_window_ms;   /* how long a done order stays in memory */
+    uint32_t search_steps;      /* of one split search; 0 = the router's default */
+    uint32_t frame_size_max;    /* told by hello */
+    uint32_t conns_max;         /* told by hello */
+    uint32_t inflight_max;      /* told by hello */
+    char country[3];            /* of places without one; "" = none */
+    char currency[4];
+};
+
+/* The defaults, documented in the example configuration. */
+void service_options_default(struct service_options *options);
+
+/* What was found on disk, for the ready line. */
+struct service_start {
+    struct wal_recovery recovery;
+    uint64_t orders;
+    uint64_t items;
+    uint64_t nodes;
+    uint64_t cells;
+};
+
+/* Open the data folder and recover. error gets a line for people. Errors: those of wal_open and
+ * wal_recover, and ERR_NOMEM. */
+ERR_MUST_USE enum err service_open(const struct service_options *options, struct service **out,
+                                   struct service_start *start_out, char error[WAL_ERROR_SIZE]);
+
+/* The times of a turn: wall clock (engine time never runs backwards) and a steady clock. */
+struct service_turn {
+    uint64_t wall_ms;
+    uint64_t now_ns;
+};
+
+void service_batch(struct service *service, const struct service_turn *turn,
+                   const struct service_request *requests, uint32_t count);
+
+/* Time-driven work and slices of long loads. Returns milliseconds until it wants to be called
+ * again: 0 = at once, UINT32_MAX = only with the next request. */
+uint32_t service_tick(struct service *service, const struct service_turn *turn);
+
+/* Refuse changes from now on (SHUTTING_DOWN); reads go on. */
+void service_drain(struct service *service);
+
+/* A connection is gone: loads that it began go on, their replies are dropped. */
+void service_conn_closed(struct service *service, void *conn);
+
+/* Whether the log has nothing in flight and no load is half done: it may be closed. */
+bool service_is_idle(const struct service *service);
+
+struct wal *service_wal(struct service *service);
+const struct tables *service_tables(const struct service *service);
+
+/* Close the log (flushing what is in flight) and free everything. NULL is fine. */
+void service_close(struct service *service);
+
+#endif

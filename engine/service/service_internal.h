@@ -1,0 +1,209 @@
+/* What the files of the service share: one call at a time, its reply, the log, keys. */
+#ifndef SERVICE_INTERNAL_H
+#define SERVICE_INTERNAL_H
+
+#include "check.h"
+#include "hist.h"
+#include "reader.h"
+#include "route.h"
+#include "service.h"
+#include "writer.h"
+
+enum {
+    REPLY_SIZE_MAX = 4 << 20, /* scratch of one reply */
+    PAGE_DEFAULT = 100,       /* entries of a list page */
+    PAGE_MAX = 1000,
+    WORK_STEPS = 2000,        /* rows or orders that one call looks at: below 500 us */
+    QTY_MAX = 1000000,
+    LIST_MAX = 1000           /* include_nodes, exclude_nodes */
+};
+
+/* One request being answered. */
+struct call {
+    void *conn;
+    uint32_t msgid;
+    bool is_notify;
+    enum method method;
+    const uint8_t *params;
+    uint32_t params_size;
+    uint64_t read_ns;
+    bool is_answered; /* by an error; set by reply_error */
+};
+
+struct method_stats {
+    uint64_t calls;
+    uint64_t errors;
+    struct hist latency_us; /* from read to answer, without the wait for the disk */
+};
+
+struct asks;
+struct job;
+
+struct service {
+    struct service_options options;
+    struct tables tables;
+    struct route *route;
+    struct wal *wal;
+    struct asks *asks;       /* order.route requests of the running batch */
+    struct job *jobs;        /* loads being applied in slices, oldest first */
+    uint8_t *scratch;        /* REPLY_SIZE_MAX bytes: the reply being written */
+    struct writer writer;    /* over scratch */
+    uint64_t now_ms;         /* engine time of the running turn */
+    uint64_t now_ns;
+    uint64_t time_ms;        /* largest engine time ever taken */
+    bool is_draining;
+    bool is_paused;
+    bool is_dead;
+    uint64_t unknown_notifications;
+    uint64_t overloaded;
+    uint64_t refusals[REASON_COUNT];
+    uint64_t codes[CODE_COUNT];
+    uint64_t refused_logged_ms; /* rate limit of EFFECT_REFUSED */
+    uint32_t refused_logged;
+    uint64_t started_ns;
+    struct method_stats methods[METHOD_COUNT];
+};
+
+/* -- replies (reply.c) -- */
+
+/* Answer with an error. The text names the field or the id and says what to do. */
+__attribute__((format(printf, 4, 5))) void reply_error(struct service *service, struct call *call,
+                                                       enum code code, const char *format, ...);
+
+/* Answer with the reader's error as INVALID_ARGUMENT. */
+void reply_invalid(struct service *service, struct call *call, const struct reader *reader);
+
+/* Begin a result: the writer stands where the result value goes. Then reply_send. */
+struct writer *reply_begin(struct service *service, struct call *call);
+
+/* Send what was written since reply_begin. It leaves when lsn_begun is durable. */
+void reply_send(struct service *service, struct call *call);
+
+/* The same for a refusal that has no more to say than its reason and an optional text field. */
+void reply_refused(struct service *service, struct call *call, enum reason reason,
+                   const char *detail_name, const char *detail);
+
+/* Write key and value of a field. */
+void put_text(struct writer *writer, const char *name, const char *text, uint32_t len);
+void put_string(struct writer *writer, const char *name, const char *text);
+void put_int(struct writer *writer, const char *name, int64_t value);
+void put_bool(struct writer *writer, const char *name, bool value);
+void put_float(struct writer *writer, const char *name, double value);
+/* km of whole metres. */
+void put_km(struct writer *writer, const char *name, uint64_t metres);
+/* lsn of the state seen: highest begun. */
+void put_lsn(struct service *service, struct writer *writer);
+
+/* -- the log (service.c) -- */
+
+/* Whether records more records of together bytes bytes fit; else the call is answered with
+ * READ_ONLY, OVERLOADED or SHUTTING_DOWN and false comes back. Ask before the first change. */
+bool log_room(struct service *service, struct call *call, uint32_t bytes, uint32_t records,
+              enum wal_claim claim);
+uint8_t *log_begin(struct service *service, uint32_t size_max);
+uint64_t log_end(struct service *service, enum effect_type type, uint32_t size);
+uint64_t lsn_begun(const struct service *service);
+
+/* An effect that was logged must be applied: anything else ends the process, loudly. */
+void must_apply(enum err err, const char *what);
+
+/* -- keys (key.c) -- */
+
+enum key_result {
+    KEY_NEW,     /* go on; *key_out is to be put into the effect (is_set false without a key) */
+    KEY_SEEN,    /* answer *seen_out's facts with duplicate: true */
+    KEY_ANSWERED /* conflict, or the table is full: answered */
+};
+
+/* Look for a key (len 0 = none given). content: hash of what is asked, method included. The
+ * handler fills in key_out->facts before it logs. */
+enum key_result key_look(struct service *service, struct call *call, struct text key,
+                         uint64_t content, struct effect_key *key_out,
+                         const struct key_entry **seen_out);
+
+/* -- names in requests (lookup.c): each answers the call with an error and gives the none value
+ * when the name is unknown -- */
+
+uint16_t need_node(struct service *service, struct call *call, const char *field,
+                   struct text node);
+uint32_t need_item(struct service *service, struct call *call, const char *field,
+                   struct text item);
+
+/* A fulfilment id `<order_id>/<n>`: the order and the part's index. False: answered. */
+bool need_fulfilment(struct service *service, struct call *call, struct text fulfilment,
+                     slab_ref *order_out, uint32_t *part_out);
+slab_ref need_order(struct service *service, struct call *call, struct text order_id);
+
+/* A time field: ms since the epoch, at most 60 s ahead of engine time. */
+uint64_t read_time(struct service *service, struct reader *reader);
+
+/* A list of areas ("CC", "CC:prefix", leading '-'), sorted, without duplicates. */
+uint32_t read_areas(struct reader *reader, struct area *areas, uint32_t max);
+
+/* Country: two letters, made upper case into out[3]. */
+void read_country(struct reader *reader, char out[3]);
+
+/* -- pieces of answers (answer.c) -- */
+
+/* One fulfilment of an order as order.get and fulfil.list show it. */
+void put_fulfilment(struct service *service, struct writer *writer, struct order *order,
+                    uint32_t part, bool with_order);
+
+/* The id of a fulfilment as text; buffer of ID_MAX + 8 bytes. */
+uint32_t fulfilment_text(const struct order *order, uint32_t part, char *out);
+
+/* -- long loads in slices (job.c) -- */
+
+/* One load that was validated whole and is applied slice by slice. step applies the next slice
+ * (at most WORK_STEPS / 2 rows, one record) and answers the call when it is done: then it
+ * returns true. free_rows frees what the job owns. The job copies call. Requests of the same
+ * connection wait until it is done. */
+typedef bool job_step(struct service *service, struct job *job);
+struct job {
+    struct job *next;
+    struct call call;
+    bool is_orphan; /* its connection is gone: no reply */
+    job_step *step;
+    void *rows; /* owned, freed with free() */
+    uint32_t count;
+    uint32_t at;
+    union {
+        struct {
+            uint16_t node;
+            uint64_t counted_at;
+            bool zero_absent;
+            uint32_t zero_at; /* next item to look at */
+            uint64_t changed, unchanged, stale, created, zeroed;
+            struct effect_key key;
+        } stock;
+        struct {
+            char country[3];
+        } places;
+    } of;
+};
+
+/* Take over a job made with calloc; its first slice runs now. */
+void job_start(struct service *service, struct job *job);
+
+/* -- methods -- */
+
+typedef void method_handler(struct service *service, struct call *call);
+method_handler handle_hello, handle_stats, handle_node_put, handle_node_status, handle_node_get,
+    handle_node_list, handle_item_put, handle_item_get, handle_place_load, handle_stock_adjust,
+    handle_stock_set, handle_stock_load, handle_stock_policy, handle_stock_get, handle_stock_list,
+    handle_stock_find, handle_order_get, handle_order_list, handle_order_cancel,
+    handle_fulfil_update, handle_fulfil_list;
+
+/* -- order.route in batches (ask.c, order_route.c) -- */
+
+ERR_MUST_USE enum err asks_new(struct asks **out);
+void asks_free(struct asks *asks);
+
+/* Stage calls[0..count) that are order.route: decode, hash, look up, guess, with prefetches in
+ * between. Returns how many calls were covered (fewer when scratch ran out). */
+uint32_t asks_stage(struct service *service, struct call *calls, uint32_t count);
+
+/* Answer calls[i], an order.route that was staged as number i. */
+void asks_apply(struct service *service, struct call *calls, uint32_t i);
+
+#endif
