@@ -140,7 +140,7 @@ const char *names_nearest(const struct names *names, const char *text, uint32_t 
             continue;
         }
         uint32_t d = distance(text, len, names->texts[i], other);
-        if (d < least && d * 2 < len) {
+        if (d < least && d * 2 <= len) {
             least = d;
             nearest = names->texts[i];
         }

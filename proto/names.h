@@ -174,7 +174,7 @@ extern const struct names names_methods, names_services, names_capabilities, nam
 /* Index of the word of len bytes at text, or -1. */
 int names_find(const struct names *names, const char *text, uint32_t len);
 
-/* The word of the family nearest to text if it is close (edit distance at most 2 and less than
+/* The word of the family nearest to text if it is close (edit distance at most 2 and at most
  * half of len), else NULL. For "did you mean". */
 const char *names_nearest(const struct names *names, const char *text, uint32_t len);
 

@@ -53,7 +53,7 @@ void reader_map_begin(struct reader *reader, struct reader_map *map, const char 
         return;
     }
     struct head head = take_head(reader->at, reader->end);
-    if (head.kind != KIND_MAP) {
+    if (head.kind != READER_KIND_MAP) {
         reader_fail_kind(reader, "a map", &head);
         return;
     }
@@ -70,7 +70,7 @@ void reader_params(struct reader *reader, struct reader_map *map, const char *co
         return;
     }
     struct head head = take_head(reader->at, reader->end);
-    if (head.kind != KIND_ARRAY || head.length > 1) {
+    if (head.kind != READER_KIND_ARRAY || head.length > 1) {
         reader_fail(reader, "params must be a list that holds one map");
         return;
     }
@@ -102,7 +102,7 @@ static bool take_key(struct reader *reader, struct reader_map *map, struct text 
         return true;
     }
     struct head head = take_head(at, reader->end);
-    if (head.kind != KIND_TEXT) {
+    if (head.kind != READER_KIND_TEXT) {
         reader_fail(reader, "a key of a map must be text, is %s", reader_kind_text(head.kind));
         return false;
     }
@@ -201,7 +201,7 @@ uint32_t reader_array_begin(struct reader *reader, struct reader_array *array, u
         return 0;
     }
     struct head head = take_head(reader->at, reader->end);
-    if (head.kind != KIND_ARRAY) {
+    if (head.kind != READER_KIND_ARRAY) {
         reader_fail_kind(reader, "a list", &head);
         return 0;
     }

@@ -35,6 +35,20 @@ enum {
     READER_INT_TEXT_SIZE = 24 /* scratch for an integer as text */
 };
 
+/* What a value is. */
+enum reader_kind {
+    READER_KIND_NIL,
+    READER_KIND_BOOL,
+    READER_KIND_INT,      /* fits int64_t */
+    READER_KIND_UINT_BIG, /* an integer over INT64_MAX */
+    READER_KIND_FLOAT,
+    READER_KIND_TEXT, /* str and bin */
+    READER_KIND_ARRAY,
+    READER_KIND_MAP,
+    READER_KIND_EXT,
+    READER_KIND_NONE /* no value: the end, or bytes cut short */
+};
+
 /* Borrowed bytes, not NUL-terminated; UTF-8 where it comes from reader_text. */
 struct text {
     const char *at;
@@ -110,6 +124,9 @@ uint32_t reader_array_begin(struct reader *reader, struct reader_array *array, u
 
 /* Whether there is one more element, which the caller then reads. */
 bool reader_array_next(struct reader *reader, struct reader_array *array);
+
+/* What the next value is; READER_KIND_NONE after an error. Reads nothing. */
+enum reader_kind reader_peek(const struct reader *reader);
 
 /* True, and the value is read, if it is nil; else nothing is. */
 bool reader_nil(struct reader *reader);

@@ -79,7 +79,7 @@ void reader_fail(struct reader *reader, const char *format, ...)
     append(reader, at, text, (uint32_t)strlen(text));
 }
 
-const char *reader_kind_text(enum kind kind)
+const char *reader_kind_text(enum reader_kind kind)
 {
     return kind_texts[kind];
 }

@@ -8,6 +8,11 @@
 #include "reader_internal.h"
 #include "utf8.h"
 
+enum reader_kind reader_peek(const struct reader *reader)
+{
+    return reader->is_bad ? READER_KIND_NONE : take_head(reader->at, reader->end).kind;
+}
+
 bool reader_nil(struct reader *reader)
 {
     if (reader->is_bad || reader->at >= reader->end || *reader->at != 0xc0) {
@@ -23,7 +28,7 @@ bool reader_bool(struct reader *reader)
         return false;
     }
     struct head head = take_head(reader->at, reader->end);
-    if (head.kind != KIND_BOOL) {
+    if (head.kind != READER_KIND_BOOL) {
         reader_fail_kind(reader, "true or false", &head);
         return false;
     }
@@ -35,20 +40,20 @@ static void float_to_int(struct head *head)
 {
     double number = head->number;
     if (number >= -0x1p63 && number < 0x1p63 && number == trunc(number)) {
-        head->kind = KIND_INT;
+        head->kind = READER_KIND_INT;
         head->integer = (int64_t)number;
     }
 }
 
 static void fail_int(struct reader *reader, const struct head *head, int64_t min, int64_t max)
 {
-    if (head->kind == KIND_INT) {
+    if (head->kind == READER_KIND_INT) {
         reader_fail(reader, "must be from %" PRId64 " to %" PRId64 ", is %" PRId64, min, max,
                     head->integer);
-    } else if (head->kind == KIND_UINT_BIG) {
+    } else if (head->kind == READER_KIND_UINT_BIG) {
         reader_fail(reader, "must be from %" PRId64 " to %" PRId64 ", is %" PRIu64, min, max,
                     head->bits);
-    } else if (head->kind == KIND_FLOAT && isfinite(head->number)) {
+    } else if (head->kind == READER_KIND_FLOAT && isfinite(head->number)) {
         reader_fail(reader, "must be an integer, is %g", head->number);
     } else {
         reader_fail_kind(reader, "an integer", head);
@@ -66,10 +71,10 @@ int64_t reader_int(struct reader *reader, int64_t min, int64_t max)
         return *at;
     }
     struct head head = take_head(at, reader->end);
-    if (head.kind == KIND_FLOAT) {
+    if (head.kind == READER_KIND_FLOAT) {
         float_to_int(&head);
     }
-    if (head.kind != KIND_INT || head.integer < min || head.integer > max) {
+    if (head.kind != READER_KIND_INT || head.integer < min || head.integer > max) {
         fail_int(reader, &head, min, max);
         return 0;
     }
@@ -79,15 +84,15 @@ int64_t reader_int(struct reader *reader, int64_t min, int64_t max)
 
 static bool head_to_float(struct head *head)
 {
-    if (head->kind == KIND_INT) {
+    if (head->kind == READER_KIND_INT) {
         head->number = (double)head->integer;
         return true;
     }
-    if (head->kind == KIND_UINT_BIG) {
+    if (head->kind == READER_KIND_UINT_BIG) {
         head->number = (double)head->bits;
         return true;
     }
-    return head->kind == KIND_FLOAT;
+    return head->kind == READER_KIND_FLOAT;
 }
 
 double reader_float(struct reader *reader, double min, double max)
@@ -135,7 +140,7 @@ struct text reader_text(struct reader *reader, uint32_t min_len, uint32_t max_le
         return none;
     }
     struct head head = take_head(reader->at, reader->end);
-    if (head.kind != KIND_TEXT) {
+    if (head.kind != READER_KIND_TEXT) {
         reader_fail_kind(reader, "text", &head);
         return none;
     }
@@ -152,13 +157,13 @@ struct text reader_text_or_int(struct reader *reader, char scratch[READER_INT_TE
         return none;
     }
     struct head head = take_head(reader->at, reader->end);
-    if (head.kind == KIND_FLOAT) {
+    if (head.kind == READER_KIND_FLOAT) {
         float_to_int(&head);
     }
-    if (head.kind != KIND_INT && head.kind != KIND_UINT_BIG) {
+    if (head.kind != READER_KIND_INT && head.kind != READER_KIND_UINT_BIG) {
         return reader_text(reader, min_len, max_len);
     }
-    int len = head.kind == KIND_INT
+    int len = head.kind == READER_KIND_INT
                   ? snprintf(scratch, READER_INT_TEXT_SIZE, "%" PRId64, head.integer)
                   : snprintf(scratch, READER_INT_TEXT_SIZE, "%" PRIu64, head.bits);
     CHECK(len > 0 && len < READER_INT_TEXT_SIZE);
@@ -199,12 +204,12 @@ static const uint8_t *skip(const uint8_t *at, const uint8_t *end)
 {
     for (uint64_t left = 1; left > 0; left--) {
         struct head head = take_head(at, end);
-        if (head.kind == KIND_NONE) {
+        if (head.kind == READER_KIND_NONE) {
             return NULL;
         }
         at += head.size;
-        if (head.kind == KIND_ARRAY || head.kind == KIND_MAP) {
-            left += (uint64_t)head.length * (head.kind == KIND_MAP ? 2 : 1);
+        if (head.kind == READER_KIND_ARRAY || head.kind == READER_KIND_MAP) {
+            left += (uint64_t)head.length * (head.kind == READER_KIND_MAP ? 2 : 1);
         } else {
             at += head.length;
         }
