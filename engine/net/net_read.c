@@ -37,7 +37,8 @@ void conn_ready_add(struct net_conn *conn)
 }
 
 /* Room behind what this connection read earlier in this turn, else at the arena's end with
- * space left for the partial frame in front. */
+ * space left for the partial frame in front. UNTESTED: another connection's bytes behind those
+ * of this one; it takes more than 1,024 ready sockets for one poll to come back to a socket. */
 static uv_buf_t offer_arena(struct net_conn *conn)
 {
     struct net *net = conn->net;

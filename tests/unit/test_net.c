@@ -125,6 +125,32 @@ static void release_by_lsn(void **state)
     rig_close(&rig);
 }
 
+/* Replies come while earlier ones have left and others wait: exactly the released ones are out,
+ * whatever the output buffer did in between. */
+static void release_while_growing(void **state)
+{
+    (void)state;
+    struct rig rig = {.is_counting = true, .reply_size = 900};
+    uint8_t frame[128];
+    uint32_t sent = 0, seen = 0;
+    rig_open(&rig);
+    const int fd = rig_connect(&rig);
+    for (uint32_t round = 0; round < 130; round++) {
+        for (uint32_t i = 0; i < 1 + round % 7; i++) {
+            rig_send(&rig, fd, frame, rig_request(frame, sent++, "hello", 0));
+        }
+        const uint32_t lag = 8 + round % 9; /* more than come in a round: never empty */
+        const uint32_t free = sent > lag + seen ? sent - lag : seen;
+        net_release(rig.net, free);
+        assert_true(rig_has_replies(&rig, fd, seen, free - seen));
+        seen = free;
+        assert_true(rig_is_silent(&rig, fd));
+    }
+    assert_int_equal(rig_stats(&rig).bytes_out, (uint64_t)seen * 900);
+    close(fd);
+    rig_close(&rig);
+}
+
 /* A reply that could go at once still waits for an earlier one of its connection, but not for
  * those of others. */
 static void order_within_connection(void **state)
@@ -169,6 +195,16 @@ static void one_write_a_group(void **state)
     rig_close(&rig);
 }
 
+/* Requests after which small replies of a connection are taken for granted. */
+static size_t warm_up(uint8_t *bytes)
+{
+    size_t size = 0;
+    for (uint32_t i = 0; i < 200; i++) {
+        size += rig_request(bytes + size, i, "hello", 0);
+    }
+    return size;
+}
+
 /* A flood on one connection does not hold back a single request on another. */
 static void flood_does_not_starve(void **state)
 {
@@ -181,6 +217,8 @@ static void flood_does_not_starve(void **state)
     rig_open(&rig);
     const int flood = rig_connect(&rig);
     const int single = rig_connect(&rig);
+    rig_send(&rig, flood, bytes, warm_up(bytes));
+    assert_true(rig_has_replies(&rig, flood, 0, 200));
     for (uint32_t i = 0; i < COUNT; i++) {
         size += rig_request(bytes + size, i, "hello", 0);
     }
@@ -189,7 +227,7 @@ static void flood_does_not_starve(void **state)
     assert_int_equal(send(single, frame, one, MSG_NOSIGNAL), one);
     const uint32_t before = rig.batches;
     rig_turn(&rig, 40);
-    assert_in_range(rig.batch_of_marked, before + 1, before + 2);
+    assert_int_equal(rig.batch_of_marked, before + 1);
     free(bytes);
     close(flood);
     close(single);
@@ -456,6 +494,7 @@ int main(void)
         cmocka_unit_test(many_in_one_write),
         cmocka_unit_test(large_between_small),
         cmocka_unit_test(release_by_lsn),
+        cmocka_unit_test(release_while_growing),
         cmocka_unit_test(order_within_connection),
         cmocka_unit_test(one_write_a_group),
         cmocka_unit_test(flood_does_not_starve),
