@@ -1,0 +1,85 @@
+# The tests from outside: foreign clients, the oracle, abuse, crashes; and the laws of the tree.
+find_program(NEARSHELF_PYTHON NAMES python3 PATHS /usr/bin NO_DEFAULT_PATH)
+find_program(NEARSHELF_PYTHON NAMES python3 REQUIRED)
+find_program(NEARSHELF_NODE NAMES node nodejs)
+find_library(NEARSHELF_MPACK NAMES libmpack.a)
+
+add_test(NAME tidy.tree COMMAND ${NEARSHELF_PYTHON} ${CMAKE_CURRENT_SOURCE_DIR}/tidy/tidy.py
+  ${PROJECT_SOURCE_DIR})
+add_test(NAME tidy.itself COMMAND ${NEARSHELF_PYTHON}
+  ${CMAKE_CURRENT_SOURCE_DIR}/tidy/test_tidy.py)
+set_tests_properties(tidy.tree tidy.itself PROPERTIES LABELS tidy TIMEOUT 30)
+
+# A sanitizer slows the daemon five to twenty times: fewer of the same, longer to wait.
+if(NEARSHELF_SANITIZE)
+  set(outside_quick --quick)
+  set(outside_sizes --orders 300 --splits 80)
+  set(outside_ops 60000)
+  set(outside_rounds 5)
+  set(outside_factor 4)
+else()
+  set(outside_quick)
+  set(outside_sizes --orders 2000 --splits 500)
+  set(outside_ops 1000000)
+  set(outside_rounds 10)
+  set(outside_factor 1)
+endif()
+
+# nearshelf_outside(NAME interop.x LABEL interop TIMEOUT 60 COMMAND script.py ...): one entry that
+# starts daemons of its own. They share the disk and the two cores, so one at a time.
+function(nearshelf_outside)
+  cmake_parse_arguments(PARSE_ARGV 0 ARG "" "NAME;LABEL;TIMEOUT;SCRIPT" "ARGS")
+  math(EXPR timeout "${ARG_TIMEOUT} * ${outside_factor}")
+  add_test(NAME ${ARG_NAME} COMMAND ${NEARSHELF_PYTHON}
+    ${CMAKE_CURRENT_SOURCE_DIR}/${ARG_SCRIPT} --engine $<TARGET_FILE:nearshelfd> ${ARG_ARGS})
+  set_tests_properties(${ARG_NAME} PROPERTIES LABELS "${ARG_LABEL}" TIMEOUT ${timeout}
+    SKIP_RETURN_CODE 77 RUN_SERIAL ON)
+endfunction()
+
+if(TARGET nearshelfd)
+  set(interop ${CMAKE_CURRENT_SOURCE_DIR}/interop)
+  function(nearshelf_peer name)
+    nearshelf_outside(NAME interop.${name} LABEL interop TIMEOUT 60 SCRIPT interop/run_peer.py
+      ARGS -- ${ARGN})
+  endfunction()
+  nearshelf_peer(python_msgpack ${NEARSHELF_PYTHON} ${interop}/peer_msgpack.py)
+  nearshelf_peer(python_pynvim ${NEARSHELF_PYTHON} ${interop}/peer_pynvim.py)
+  nearshelf_peer(nvim bash ${interop}/peer_nvim.sh)
+  if(NEARSHELF_NODE)
+    foreach(module neovim msgpack-rpc-lite @msgpack/msgpack)
+      string(MAKE_C_IDENTIFIER "npm_${module}" name)
+      nearshelf_peer(${name} ${NEARSHELF_NODE} ${interop}/peer_npm.js ${module}
+        ${PROJECT_SOURCE_DIR}/build)
+    endforeach()
+  else()
+    message(STATUS "skipped: the npm clients, there is no node")
+  endif()
+  if(NEARSHELF_MPACK)
+    # Debian's libmpack.a is not position independent.
+    add_executable(peer_mpack interop/peer_mpack.c)
+    set_target_properties(peer_mpack PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+    target_compile_definitions(peer_mpack PRIVATE _GNU_SOURCE)
+    target_compile_options(peer_mpack PRIVATE -Wall -Wextra -Werror -fno-pie)
+    target_link_libraries(peer_mpack PRIVATE ${NEARSHELF_MPACK})
+    target_link_options(peer_mpack PRIVATE -no-pie)
+    nearshelf_peer(libmpack $<TARGET_FILE:peer_mpack>)
+  else()
+    message(STATUS "skipped: the libmpack client, there is no libmpack-dev")
+  endif()
+
+  nearshelf_outside(NAME interop.oracle LABEL interop TIMEOUT 300 SCRIPT interop/oracle_route.py
+    ARGS ${outside_sizes})
+  nearshelf_outside(NAME interop.regressions LABEL interop TIMEOUT 120
+    SCRIPT interop/regressions.py)
+  nearshelf_outside(NAME interop.abuse LABEL interop TIMEOUT 300 SCRIPT interop/abuse.py
+    ARGS ${outside_quick})
+
+  add_executable(mixed_ops stress/mixed_ops.c support/rpc_conn.c)
+  target_include_directories(mixed_ops PRIVATE support)
+  target_link_libraries(mixed_ops PRIVATE base PkgConfig::MSGPACK Threads::Threads nearshelf_flags)
+  nearshelf_outside(NAME integration.mixed_ops LABEL integration TIMEOUT 300
+    SCRIPT interop/with_engine.py ARGS -- $<TARGET_FILE:mixed_ops> HOST PORT ${outside_ops})
+
+  nearshelf_outside(NAME crash.kill9 LABEL "integration;crash" TIMEOUT 300 SCRIPT crash/kill9.py
+    ARGS --rounds ${outside_rounds})
+endif()
