@@ -189,8 +189,11 @@ size_t rig_receive(struct rig *rig, int fd, void *bytes, size_t size)
         if (got == 0 || (got < 0 && errno != EAGAIN)) {
             break;
         }
-        done += got > 0 ? (size_t)got : 0;
-        rig_turn(rig, 1);
+        if (got < 0) {
+            rig_turn(rig, 1);
+        } else {
+            done += (size_t)got;
+        }
     }
     return done;
 }
