@@ -4,6 +4,8 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -160,6 +162,8 @@ int rig_connect(struct rig *rig)
     CHECK(fd >= 0);
     CHECK(connect(fd, (const struct sockaddr *)&addr, sizeof addr) == 0);
     CHECK(fcntl(fd, F_SETFL, O_NONBLOCK) == 0);
+    const int on = 1;
+    CHECK(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0);
     rig_turn(rig, 2);
     return fd;
 }

@@ -351,6 +351,7 @@ static void half_close_gets_replies(void **state)
     net_release(rig.net, 1);
     assert_true(rig_has_replies(&rig, fd, 0, COUNT));
     assert_true(rig_is_ended(&rig, fd));
+    rig_turn(&rig, 5);
     assert_int_equal(rig_stats(&rig).conns, 0);
     assert_int_equal(rig.closed, 1);
     free(bytes);
