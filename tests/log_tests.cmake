@@ -1,5 +1,6 @@
 add_library(log_fixture STATIC support/log_fixture.c)
 target_include_directories(log_fixture PUBLIC support)
-target_link_libraries(log_fixture PUBLIC log PRIVATE nearshelf_flags)
+target_link_libraries(log_fixture PUBLIC log log_sim PRIVATE nearshelf_flags)
 
 nearshelf_test(unit/test_wal_disk.c LABEL unit DEPS log_fixture)
+nearshelf_test(unit/test_wal.c LABEL unit DEPS log_fixture)

@@ -248,6 +248,15 @@ static void close_file(struct wal *wal, int file)
     }
 }
 
+/* A borrowed disk is left with nothing outstanding; an own one sees to it in free, which can end
+ * a long job early. */
+static void drain(struct wal *wal)
+{
+    while (wal->flying || wal->next == WAL_NEXT_BUILDING || wal->next == WAL_NEXT_PROMOTING) {
+        wal_wait(wal);
+    }
+}
+
 void wal_close(struct wal *wal)
 {
     if (!wal) {
@@ -258,6 +267,9 @@ void wal_close(struct wal *wal)
         wal_settle(wal);
         wal_seal(wal);
         wal_settle(wal);
+        if (!wal->owns_disk) {
+            drain(wal);
+        }
     }
     if (wal->disk) {
         close_file(wal, wal->active.file);

@@ -229,7 +229,10 @@ static enum err remove_leftovers(struct wal *wal)
 {
     /* A copy that never took effect; what it was copied from is still there. */
     const enum err err = wal->disk->ops->remove(wal->disk, WAL_REWRITE_NAME);
-    return err == ERR_NOTFOUND ? ERR_OK : err;
+    if (err == ERR_OK || err == ERR_NOTFOUND) {
+        return ERR_OK;
+    }
+    return wal_fail(wal, err, "removing " WAL_REWRITE_NAME ": %s", err_text(err));
 }
 
 enum err wal_resume(struct wal *wal, struct wal_reading *reading)

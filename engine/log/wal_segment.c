@@ -131,6 +131,7 @@ static void built(struct wal *wal, enum err err)
     } else if (err == ERR_NOSPACE) {
         wal->next = WAL_NEXT_FULL;
     } else {
+        wal->next = WAL_NEXT_NONE;
         wal_die(wal, err, "making the next segment (" WAL_SPARE_NAME ")");
     }
 }
@@ -143,6 +144,7 @@ static void promoted(struct wal *wal, enum err err)
     if (err == ERR_OK) {
         wal->next = WAL_NEXT_READY;
     } else {
+        wal->next = WAL_NEXT_NONE;
         wal_die(wal, err, "renaming " WAL_SPARE_NAME " to the next segment");
     }
 }
