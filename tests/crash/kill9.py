@@ -113,9 +113,10 @@ def load(address, ledger, rng, name):
     except OSError:
         pass
     for msgid, method, params in waiting:
-        if msgid in client.early and client.early[msgid][0] is None:
-            ledger.note(method, params, client.early[msgid][1])
-        else:
+        error, result = client.early.get(msgid, (None, None))
+        if result is not None:
+            ledger.note(method, params, result)
+        elif error is None:
             ledger.unanswered.append((method, params))
     client.close()
 
@@ -123,7 +124,13 @@ def load(address, ledger, rng, name):
 def finish(client, ledger, waiting, idle):
     """Take the answer of the oldest request; it stays in `waiting` while none has come."""
     msgid, method, params = waiting[0]
-    result = client.receive(msgid)
+    try:
+        result = client.receive(msgid)
+    except CallError as error:
+        if error.code != "OVERLOADED":
+            raise
+        waiting.popleft()
+        return
     waiting.popleft()
     is_new = params.get("order_id") not in ledger.orders
     ledger.note(method, params, result)

@@ -59,7 +59,7 @@ struct worker {
     uint32_t index;
     uint64_t ops;
     uint64_t orders_made;
-    uint64_t routed, refused, duplicates, absorbed;
+    uint64_t routed, refused, duplicates, absorbed, overloaded;
     int64_t own_on_hand;
     uint32_t idle_count;
     int64_t on_hand[CELLS];  /* change of on_hand that was acknowledged */
@@ -322,10 +322,20 @@ static void on_own(struct worker *worker, const struct pending *pending,
     }
 }
 
+/* An overloaded server did nothing; any other error is a fault. */
+static void on_error(struct worker *worker, const msgpack_object *error)
+{
+    if (!rpc_is_overloaded(error)) {
+        rpc_die("an error", error);
+    }
+    worker->overloaded++;
+}
+
 static void on_reply(struct worker *worker, struct pending *pending, const struct rpc_reply *reply)
 {
     if (reply->error->type != MSGPACK_OBJECT_NIL) {
-        rpc_die("an error", reply->error);
+        on_error(worker, reply->error);
+        return;
     }
     switch (pending->op) {
     case OP_ROUTE:
@@ -456,10 +466,11 @@ static int judge(struct worker *workers, uint32_t count, uint64_t ops)
         sum.refused += workers[i].refused;
         sum.duplicates += workers[i].duplicates;
         sum.absorbed += workers[i].absorbed;
+        sum.overloaded += workers[i].overloaded;
     }
     printf("%" PRIu64 " operations from %u connections: %" PRIu64 " orders routed, %" PRIu64
-           " refused, %" PRIu64 " repeated; %d of %u cells do not close\n",
-           ops, count, sum.routed, sum.refused, sum.duplicates, faults, CELLS);
+           " refused, %" PRIu64 " repeated, %" PRIu64 " overloaded; %d of %u cells do not close\n",
+           ops, count, sum.routed, sum.refused, sum.duplicates, sum.overloaded, faults, CELLS);
     return faults == 0 && sum.routed > 0 && sum.duplicates > 0 ? 0 : 1;
 }
 

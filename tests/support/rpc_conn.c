@@ -199,6 +199,17 @@ const msgpack_object *rpc_find(const msgpack_object *map, const char *key)
     return NULL;
 }
 
+bool rpc_is_overloaded(const msgpack_object *error)
+{
+    static const char code[] = "OVERLOADED";
+    if (error->type != MSGPACK_OBJECT_ARRAY || error->via.array.size != 2) {
+        rpc_die("an error that is not [kind, text]", error);
+    }
+    const msgpack_object *text = &error->via.array.ptr[1];
+    return text->type == MSGPACK_OBJECT_STR && text->via.str.size >= sizeof code - 1 &&
+           memcmp(text->via.str.ptr, code, sizeof code - 1) == 0;
+}
+
 int64_t rpc_int_at(const msgpack_object *map, const char *key)
 {
     const msgpack_object *value = rpc_find(map, key);

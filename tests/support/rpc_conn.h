@@ -48,12 +48,14 @@ void rpc_conn_key(struct rpc_conn *conn, const char *key);
  * conn->replies in request order, whatever order they came in. */
 void rpc_conn_exchange(struct rpc_conn *conn);
 
-/* One request alone: exchange and give its result; an error ends the process. */
+/* One request alone: exchange and give its result; an error ends the process. Not for a server
+ * under load, which may answer OVERLOADED. */
 const msgpack_object *rpc_conn_call(struct rpc_conn *conn);
 
 /* Look-ups in a reply; rpc_find gives NULL where the key is not there. */
 const msgpack_object *rpc_find(const msgpack_object *map, const char *key);
 bool rpc_is_text(const msgpack_object *object, const char *text);
+bool rpc_is_overloaded(const msgpack_object *error);
 int64_t rpc_int_at(const msgpack_object *map, const char *key);
 
 /* Say what is wrong with an object and end the process. */
