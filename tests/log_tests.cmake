@@ -4,3 +4,4 @@ target_link_libraries(log_fixture PUBLIC log log_sim PRIVATE nearshelf_flags)
 
 nearshelf_test(unit/test_wal_disk.c LABEL unit DEPS log_fixture)
 nearshelf_test(unit/test_wal.c LABEL unit DEPS log_fixture)
+nearshelf_test(unit/test_wal_damage.c LABEL unit DEPS log_fixture TIMEOUT 60)

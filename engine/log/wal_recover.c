@@ -294,6 +294,49 @@ static enum err read_segment(struct wal_reading *reading, uint32_t index, uint64
     return err;
 }
 
+static bool is_zero_block(const uint8_t *block)
+{
+    return block[0] == 0 && memcmp(block, block + 1, WAL_BLOCK_SIZE - 1) == 0;
+}
+
+/* Whether nothing was ever written where the log ends: then the missing group began the next
+ * segment. */
+static enum err is_end_blank(struct wal_reading *reading, bool *is_blank_out)
+{
+    uint8_t *block;
+    *is_blank_out = true;
+    if (reading->found->groups == 0 ||
+        reading->end_offset >= reading->segments[reading->end_index].size) {
+        return ERR_OK;
+    }
+    enum err err = wal_reading_open(reading, reading->end_index);
+    if (err == ERR_OK) {
+        err = wal_reading_get(reading, reading->end_offset, WAL_BLOCK_SIZE, &block);
+    }
+    *is_blank_out = err == ERR_OK && is_zero_block(block);
+    return err;
+}
+
+/* Refuse a log that goes on in segment later although the group expected is not sound; name the
+ * place where that one should stand. */
+static enum err refuse_gap(struct wal_reading *reading, uint32_t later)
+{
+    bool is_blank;
+    uint32_t index = reading->end_index;
+    uint64_t offset = reading->end_offset;
+    const uint32_t next = reading->found->groups ? index + 1 : 0;
+    const enum err err = is_end_blank(reading, &is_blank);
+    if (err != ERR_OK) {
+        return err;
+    }
+    if (is_blank && next <= later) {
+        index = next;
+        offset = WAL_BLOCK_SIZE;
+    }
+    return damaged(reading, ERR_DAMAGED, reading->segments[index].ordinal, offset,
+                   "the group here is damaged or missing, yet the log goes on behind it");
+}
+
 static enum err read_groups(struct wal_reading *reading)
 {
     for (uint32_t i = 0; i < reading->count; i++) {
@@ -302,11 +345,10 @@ static enum err read_groups(struct wal_reading *reading)
         if (segment->first_number == 0 || segment->first_number >= limit) {
             continue;
         }
-        enum err err = read_segment(reading, i, limit);
-        if (err == ERR_OK && limit != NONE && reading->number != limit) {
-            err = damaged(reading, ERR_DAMAGED, segment->ordinal, reading->end_offset,
-                          "a group is not sound, yet later segments go on behind it");
+        if (segment->first_number != reading->number) {
+            return refuse_gap(reading, i);
         }
+        const enum err err = read_segment(reading, i, limit);
         if (err != ERR_OK) {
             return err;
         }
@@ -316,23 +358,11 @@ static enum err read_groups(struct wal_reading *reading)
 
 /* -- behind the end -- */
 
-static bool is_zero_block(const uint8_t *block)
-{
-    return block[0] == 0 && memcmp(block, block + 1, WAL_BLOCK_SIZE - 1) == 0;
-}
-
 /* A header that verifies behind the end may only be that of the torn group itself. */
-static const char *contradiction(const struct wal_reading *reading,
-                                 const struct wal_group_header *header)
+static bool may_be_torn(const struct wal_reading *reading, const struct wal_group_header *header)
 {
-    if (header->number != reading->number) {
-        return "the group expected at the end of the log is not sound, yet the header here tells "
-               "of one behind it";
-    }
-    if (header->first_lsn != reading->lsn || header->chain != reading->chain) {
-        return "the header here verifies but does not follow the last group";
-    }
-    return NULL;
+    return header->number == reading->number && header->first_lsn == reading->lsn &&
+           header->chain == reading->chain;
 }
 
 static void note_torn(struct wal_reading *reading, uint64_t ordinal, uint64_t offset)
@@ -364,8 +394,7 @@ static enum err scan_block(struct wal_reading *reading, uint64_t offset, bool *i
     if (verdict == WAL_VERDICT_VERSION) {
         return damaged(reading, ERR_FORMAT, ordinal, offset, "group of an unknown format version");
     }
-    const char *why = contradiction(reading, &header);
-    return why ? damaged(reading, ERR_DAMAGED, ordinal, offset, why) : ERR_OK;
+    return may_be_torn(reading, &header) ? ERR_OK : refuse_gap(reading, reading->index);
 }
 
 /* Look at every block from offset of that segment to its end. */
@@ -392,8 +421,7 @@ static enum err scan_behind(struct wal_reading *reading)
         err = scan_segment(reading, i, WAL_BLOCK_SIZE, &reading->segments[i].is_zero);
     }
     if (err == ERR_OK && reading->stamp >= reading->lsn) {
-        err = damaged(reading, ERR_DAMAGED, reading->segments[reading->end_index].ordinal,
-                      reading->end_offset, "a stamp tells that this group was durable");
+        err = refuse_gap(reading, reading->count - 1);
     }
     return err;
 }
