@@ -9,6 +9,9 @@ add_test(NAME tidy.tree COMMAND ${NEARSHELF_PYTHON} ${CMAKE_CURRENT_SOURCE_DIR}/
 add_test(NAME tidy.itself COMMAND ${NEARSHELF_PYTHON}
   ${CMAKE_CURRENT_SOURCE_DIR}/tidy/test_tidy.py)
 set_tests_properties(tidy.tree tidy.itself PROPERTIES LABELS tidy TIMEOUT 30)
+add_test(NAME model.oracle COMMAND ${NEARSHELF_PYTHON}
+  ${CMAKE_CURRENT_SOURCE_DIR}/interop/test_oracle.py)
+set_tests_properties(model.oracle PROPERTIES LABELS model TIMEOUT 60)
 
 # A sanitizer slows the daemon five to twenty times: fewer of the same, longer to wait.
 if(NEARSHELF_SANITIZE)
@@ -71,13 +74,14 @@ if(TARGET nearshelfd)
     ARGS ${outside_sizes})
   nearshelf_outside(NAME interop.regressions LABEL interop TIMEOUT 120
     SCRIPT interop/regressions.py)
+  nearshelf_outside(NAME integration.daemon LABEL integration TIMEOUT 120 SCRIPT interop/daemon.py)
   nearshelf_outside(NAME interop.abuse LABEL interop TIMEOUT 300 SCRIPT interop/abuse.py
     ARGS ${outside_quick})
 
   add_executable(mixed_ops stress/mixed_ops.c support/rpc_conn.c)
   target_include_directories(mixed_ops PRIVATE support)
   target_link_libraries(mixed_ops PRIVATE base PkgConfig::MSGPACK Threads::Threads nearshelf_flags)
-  nearshelf_outside(NAME integration.mixed_ops LABEL integration TIMEOUT 300
+  nearshelf_outside(NAME integration.mixed_ops LABEL "integration;stress" TIMEOUT 300
     SCRIPT interop/with_engine.py ARGS -- $<TARGET_FILE:mixed_ops> HOST PORT ${outside_ops})
 
   nearshelf_outside(NAME crash.kill9 LABEL "integration;crash" TIMEOUT 300 SCRIPT crash/kill9.py

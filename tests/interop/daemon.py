@@ -1,0 +1,250 @@
+# The daemon as a process: its ready line, its refusals to start, its lock, SIGTERM, damage.
+import glob
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+
+import msgpack
+
+import regressions
+import server
+from client import Client
+from regressions import expect
+
+START_SECONDS = 60
+METHODS = {"hello", "stats", "node.put", "node.status", "node.get", "node.list", "item.put",
+           "item.get", "place.load", "stock.adjust", "stock.set", "stock.load", "stock.policy",
+           "stock.get", "stock.list", "stock.find", "order.route", "order.get", "order.list",
+           "order.cancel", "fulfil.update", "fulfil.list"}
+CASES = []
+
+
+def case(function):
+    CASES.append(function)
+    return function
+
+
+def ended(options, *arguments):
+    """Run the daemon where it must end on its own; (exit code, what it said)."""
+    done = subprocess.run([options.engine] + list(arguments), capture_output=True, text=True,
+                          timeout=START_SECONDS, stdin=subprocess.DEVNULL)
+    return done.returncode, done.stdout + done.stderr
+
+
+@case
+def ready_line_tells_the_free_port(options):
+    """the first line is `ready listen=...` with the port that port 0 became"""
+    with server.Engine(options.engine) as engine:
+        host, port = engine.address.rsplit(":", 1)
+        expect(host == "127.0.0.1" and int(port) > 0, "address", engine.ready_line)
+        Client(engine.address).close()
+
+
+@case
+def hello_tells_methods_and_limits(options):
+    """hello lists every method of the contract's rows without a star, and the limits"""
+    with server.Engine(options.engine) as engine:
+        client = Client(engine.address)
+        hello = client.call("hello", client="test", protocol=1)
+        expect(METHODS <= set(hello["methods"]), "missing", METHODS - set(hello["methods"]))
+        expect(hello["protocol"] == 1 and len(hello["currency"]) == 3, "hello", hello)
+        expect(abs(hello["now"] - time.time() * 1000) < 60000, "now", hello["now"])
+        expect(len(hello["limits"]) >= 5, "limits", hello["limits"])
+        expect(hello["log_id"] and isinstance(hello["features"], list), "hello", hello)
+        client.close()
+
+
+@case
+def log_id_survives_a_restart(options):
+    """the same folder is the same log: log_id stays, lsn goes on"""
+    with server.Engine(options.engine) as engine:
+        client = Client(engine.address)
+        first = client.call("hello")
+        put = client.call("item.put", item="x")
+        client.close()
+        engine.stop()
+        engine.start()
+        client = Client(engine.address)
+        again = client.call("hello")
+        expect(again["log_id"] == first["log_id"], "log_id", first, again)
+        expect(again["lsn"] >= put["lsn"] > first["lsn"], "lsn", first, put, again)
+        client.close()
+
+
+@case
+def second_process_on_a_folder_is_refused(options):
+    """one process per data folder: the second one ends with a reason, the first goes on"""
+    with server.Engine(options.engine) as engine:
+        code, text = ended(options, "--dir", engine.folder, "--listen", "127.0.0.1:0")
+        expect(code != 0 and "ready" not in text, "a second process started", code, text)
+        expect(engine.folder in text or "lock" in text, "no reason", text)
+        Client(engine.address).call("hello")
+
+
+@case
+def foreign_address_is_refused(options):
+    """a non-loopback address is refused with the reason"""
+    engine = server.Engine(options.engine)
+    os.makedirs(engine.folder)
+    for address in ("0.0.0.0:0", "192.0.2.1:0"):
+        code, text = ended(options, "--dir", engine.folder, "--listen", address)
+        expect(code != 0 and "loopback" in text, "was", address, code, text)
+    engine.remove()
+
+
+@case
+def wrong_settings_are_named(options):
+    """an unknown flag, and an unknown setting with its file and line, end the start"""
+    engine = server.Engine(options.engine)
+    os.makedirs(engine.folder)
+    code, text = ended(options, "--dir", engine.folder, "--lisen", "127.0.0.1:0")
+    expect(code != 0 and "lisen" in text, "unknown flag", code, text)
+    path = os.path.join(engine.root, "wrong.conf")
+    with open(path, "w") as file:
+        file.write("# a comment\n\nlisten = 127.0.0.1:0\nlisen = 127.0.0.1:0\n")
+    for more in ([], ["--check-config"]):
+        code, text = ended(options, "--dir", engine.folder, "--config", path, *more)
+        expect(code != 0 and "lisen" in text, "unknown setting", code, text)
+        expect("wrong.conf:4" in text, "no file:line", text)
+    engine.remove()
+
+
+@case
+def example_configuration_is_valid(options):
+    """the commented example file passes --check-config"""
+    root = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "engine")
+    files = glob.glob(os.path.join(root, "**", "*.conf*"), recursive=True)
+    expect(files, "there is no example configuration under engine/")
+    engine = server.Engine(options.engine)
+    os.makedirs(engine.folder)
+    for path in files:
+        code, text = ended(options, "--dir", engine.folder, "--config", path, "--check-config")
+        expect(code == 0, "check-config", path, code, text)
+    engine.remove()
+
+
+@case
+def unix_socket_is_private(options):
+    """the Unix socket serves, for its owner alone, and a stale one is replaced"""
+    with server.Engine(options.engine) as engine:
+        mode = stat.S_IMODE(os.stat(engine.unix_path).st_mode)
+        expect(mode & 0o077 == 0, "mode", oct(mode))
+        Client("unix:" + engine.unix_path).call("hello")
+        engine.kill()
+        engine.start()
+        Client("unix:" + engine.unix_path).call("hello")
+
+
+@case
+def sigterm_drains(options):
+    """SIGTERM: what was taken is answered or was never taken; exit code 0"""
+    with server.Engine(options.engine) as engine:
+        client = Client(engine.address)
+        client.call("item.put", item="x")
+        client.call("node.put", node="n", type="store", lat=1.0, lon=1.0)
+        client.call("stock.load", node="n", rows=[["x", 100000]])
+        for n in range(5000):
+            client.send("order.route", {"order_id": "o%d" % n, "service": "standard",
+                                        "lines": [{"item": "x", "qty": 1}],
+                                        "dest": {"lat": 1.0, "lon": 1.0}})
+        client.flush()
+        engine.process.send_signal(signal.SIGTERM)
+        answered = set()
+        try:
+            while len(answered) < 5000:
+                msgid, error, _ = client.receive_any()
+                if error is None:
+                    answered.add(msgid - 3)
+        except ConnectionError:
+            pass
+        engine.stop()
+        engine.start()
+        client = Client(engine.address)
+        held = {order["order_id"] for order in
+                regressions.pages(client, "order.list", "orders", limit=1000)}
+        lost = {"o%d" % n for n in answered} - held
+        expect(not lost, "acknowledged and lost", len(lost), len(answered))
+        client.close()
+
+
+@case
+def reader_of_half_a_frame_does_not_hold_up_the_end(options):
+    """a client in the middle of a frame does not keep SIGTERM from ending the process"""
+    with server.Engine(options.engine) as engine:
+        sock = socket.create_connection(engine.address.rsplit(":", 1))
+        sock.sendall(msgpack.packb([0, 1, "hello", [{}]])[:-1])
+        Client(engine.address).call("hello")
+        engine.stop()
+        sock.close()
+
+
+def run_some(client, count, name):
+    client.call("item.put", item="x")
+    client.call("node.put", node="n", type="store", lat=1.0, lon=1.0)
+    client.call("stock.load", node="n", rows=[["x", 100000]])
+    for n in range(count):
+        client.call("order.route", order_id="%s%d" % (name, n), service="standard",
+                    lines=[{"item": "x", "qty": 1}], dest={"lat": 1.0, "lon": 1.0})
+
+
+def log_files(engine):
+    """The files of the data folder that hold groups, largest first."""
+    paths = [os.path.join(folder, name) for folder, _, names in os.walk(engine.folder)
+             for name in names]
+    return sorted((p for p in paths if os.path.getsize(p) > 65536), key=os.path.getsize)[::-1]
+
+
+@case
+def damage_in_the_middle_is_refused(options):
+    """a flipped bit in an old group, with good groups after it: file and offset, and no start"""
+    engine = server.Engine(options.engine)
+    engine.start()
+    client = Client(engine.address)
+    run_some(client, 200, "o")
+    client.close()
+    engine.kill()
+    path, at = find_bytes(log_files(engine), b"o17")
+    flip(path, at)
+    before = os.path.getsize(path)
+    code, text = ended(options, "--dir", engine.folder, "--listen", "127.0.0.1:0")
+    expect(code != 0 and "ready" not in text, "started on a damaged log", code, text)
+    expect(os.path.basename(path) in text, "the file is not named", text)
+    expect(os.path.getsize(path) == before, "the log was cut")
+    flip(path, at)
+    engine.start()
+    Client(engine.address).call("order.get", order_id="o199")
+    engine.stop()
+    engine.remove()
+
+
+def find_bytes(paths, needle):
+    for path in paths:
+        with open(path, "rb") as file:
+            at = file.read().find(needle)
+        if at >= 0:
+            return path, at
+    raise AssertionError("no file of the folder holds %r" % needle)
+
+
+def flip(path, at):
+    with open(path, "r+b") as file:
+        file.seek(at)
+        byte = file.read(1)[0]
+        file.seek(at)
+        file.write(bytes([byte ^ 4]))
+
+
+def main():
+    options = server.settle(server.arguments(__doc__).parse_args())
+    good = True
+    for function in CASES:
+        good &= regressions.run(function.__doc__, function, options)
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
