@@ -17,12 +17,14 @@ set_tests_properties(model.oracle PROPERTIES LABELS model TIMEOUT 60)
 if(NEARSHELF_SANITIZE)
   set(outside_quick --quick)
   set(outside_sizes --orders 300 --splits 80)
+  set(outside_networks --networks 40)
   set(outside_ops 60000)
   set(outside_rounds 5)
   set(outside_factor 4)
 else()
   set(outside_quick)
   set(outside_sizes --orders 2000 --splits 500)
+  set(outside_networks --networks 150)
   set(outside_ops 1000000)
   set(outside_rounds 10)
   set(outside_factor 1)
@@ -72,6 +74,8 @@ if(TARGET nearshelfd)
 
   nearshelf_outside(NAME interop.oracle LABEL interop TIMEOUT 300 SCRIPT interop/oracle_route.py
     ARGS ${outside_sizes})
+  nearshelf_outside(NAME interop.rules LABEL interop TIMEOUT 120 SCRIPT interop/oracle_rules.py
+    ARGS ${outside_networks})
   nearshelf_outside(NAME interop.regressions LABEL interop TIMEOUT 120
     SCRIPT interop/regressions.py)
   nearshelf_outside(NAME integration.daemon LABEL integration TIMEOUT 120 SCRIPT interop/daemon.py)
