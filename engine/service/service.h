@@ -18,7 +18,7 @@
 #include "tables.h"
 #include "wal.h"
 
-struct service;
+struct service_core;
 
 /* One request. Borrowed until service_batch returns; conn is the port's. */
 struct service_request {
@@ -40,6 +40,8 @@ struct service_port {
     void (*release)(void *owner, uint64_t lsn);
     /* The log wants a pause: deliver no batch until it is over. */
     void (*pause)(void *owner, bool paused);
+    /* A steady clock, for statistics only: decisions get their time with the turn. */
+    uint64_t (*clock_ns)(void *owner);
     /* The log failed: nothing leaves any more; end the process. why is for people. */
     void (*failed)(void *owner, const char *why);
 };
@@ -75,7 +77,7 @@ struct service_start {
 
 /* Open the data folder and recover. error gets a line for people. Errors: those of wal_open and
  * wal_recover, and ERR_NOMEM. */
-ERR_MUST_USE enum err service_open(const struct service_options *options, struct service **out,
+ERR_MUST_USE enum err service_open(const struct service_options *options, struct service_core **out,
                                    struct service_start *start_out, char error[WAL_ERROR_SIZE]);
 
 /* The times of a turn: wall clock (engine time never runs backwards) and a steady clock. */
@@ -84,26 +86,26 @@ struct service_turn {
     uint64_t now_ns;
 };
 
-void service_batch(struct service *service, const struct service_turn *turn,
+void service_batch(struct service_core *service, const struct service_turn *turn,
                    const struct service_request *requests, uint32_t count);
 
 /* Time-driven work and slices of long loads. Returns milliseconds until it wants to be called
  * again: 0 = at once, UINT32_MAX = only with the next request. */
-uint32_t service_tick(struct service *service, const struct service_turn *turn);
+uint32_t service_tick(struct service_core *service, const struct service_turn *turn);
 
 /* Refuse changes from now on (SHUTTING_DOWN); reads go on. */
-void service_drain(struct service *service);
+void service_drain(struct service_core *service);
 
 /* A connection is gone: loads that it began go on, their replies are dropped. */
-void service_conn_closed(struct service *service, void *conn);
+void service_conn_closed(struct service_core *service, void *conn);
 
 /* Whether the log has nothing in flight and no load is half done: it may be closed. */
-bool service_is_idle(const struct service *service);
+bool service_is_idle(const struct service_core *service);
 
-struct wal *service_wal(struct service *service);
-const struct tables *service_tables(const struct service *service);
+struct wal *service_wal(struct service_core *service);
+const struct tables *service_tables(const struct service_core *service);
 
 /* Close the log (flushing what is in flight) and free everything. NULL is fine. */
-void service_close(struct service *service);
+void service_close(struct service_core *service);
 
 #endif

@@ -39,12 +39,16 @@ struct method_stats {
 struct asks;
 struct job;
 
-struct service {
+/* jobs is a list of struct job; deferred requests hang in job.c's own list. */
+struct job_deferred;
+
+struct service_core {
     struct service_options options;
     struct tables tables;
     struct route *route;
     struct wal *wal;
     struct asks *asks;       /* order.route requests of the running batch */
+    struct call *calls;      /* options.batch of them */
     struct job *jobs;        /* loads being applied in slices, oldest first */
     uint8_t *scratch;        /* REPLY_SIZE_MAX bytes: the reply being written */
     struct writer writer;    /* over scratch */
@@ -67,20 +71,20 @@ struct service {
 /* -- replies (reply.c) -- */
 
 /* Answer with an error. The text names the field or the id and says what to do. */
-__attribute__((format(printf, 4, 5))) void reply_error(struct service *service, struct call *call,
+__attribute__((format(printf, 4, 5))) void reply_error(struct service_core *service, struct call *call,
                                                        enum code code, const char *format, ...);
 
 /* Answer with the reader's error as INVALID_ARGUMENT. */
-void reply_invalid(struct service *service, struct call *call, const struct reader *reader);
+void reply_invalid(struct service_core *service, struct call *call, const struct reader *reader);
 
 /* Begin a result: the writer stands where the result value goes. Then reply_send. */
-struct writer *reply_begin(struct service *service, struct call *call);
+struct writer *reply_begin(struct service_core *service, struct call *call);
 
 /* Send what was written since reply_begin. It leaves when lsn_begun is durable. */
-void reply_send(struct service *service, struct call *call);
+void reply_send(struct service_core *service, struct call *call);
 
 /* The same for a refusal that has no more to say than its reason and an optional text field. */
-void reply_refused(struct service *service, struct call *call, enum reason reason,
+void reply_refused(struct service_core *service, struct call *call, enum reason reason,
                    const char *detail_name, const char *detail);
 
 /* Write key and value of a field. */
@@ -92,17 +96,17 @@ void put_float(struct writer *writer, const char *name, double value);
 /* km of whole metres. */
 void put_km(struct writer *writer, const char *name, uint64_t metres);
 /* lsn of the state seen: highest begun. */
-void put_lsn(struct service *service, struct writer *writer);
+void put_lsn(struct service_core *service, struct writer *writer);
 
 /* -- the log (service.c) -- */
 
 /* Whether records more records of together bytes bytes fit; else the call is answered with
  * READ_ONLY, OVERLOADED or SHUTTING_DOWN and false comes back. Ask before the first change. */
-bool log_room(struct service *service, struct call *call, uint32_t bytes, uint32_t records,
+bool log_room(struct service_core *service, struct call *call, uint32_t bytes, uint32_t records,
               enum wal_claim claim);
-uint8_t *log_begin(struct service *service, uint32_t size_max);
-uint64_t log_end(struct service *service, enum effect_type type, uint32_t size);
-uint64_t lsn_begun(const struct service *service);
+uint8_t *log_begin(struct service_core *service, uint32_t size_max);
+uint64_t log_end(struct service_core *service, enum effect_type type, uint32_t size);
+uint64_t lsn_begun(const struct service_core *service);
 
 /* An effect that was logged must be applied: anything else ends the process, loudly. */
 void must_apply(enum err err, const char *what);
@@ -117,25 +121,25 @@ enum key_result {
 
 /* Look for a key (len 0 = none given). content: hash of what is asked, method included. The
  * handler fills in key_out->facts before it logs. */
-enum key_result key_look(struct service *service, struct call *call, struct text key,
+enum key_result key_look(struct service_core *service, struct call *call, struct text key,
                          uint64_t content, struct effect_key *key_out,
                          const struct key_entry **seen_out);
 
 /* -- names in requests (lookup.c): each answers the call with an error and gives the none value
  * when the name is unknown -- */
 
-uint16_t need_node(struct service *service, struct call *call, const char *field,
+uint16_t need_node(struct service_core *service, struct call *call, const char *field,
                    struct text node);
-uint32_t need_item(struct service *service, struct call *call, const char *field,
+uint32_t need_item(struct service_core *service, struct call *call, const char *field,
                    struct text item);
 
 /* A fulfilment id `<order_id>/<n>`: the order and the part's index. False: answered. */
-bool need_fulfilment(struct service *service, struct call *call, struct text fulfilment,
+bool need_fulfilment(struct service_core *service, struct call *call, struct text fulfilment,
                      slab_ref *order_out, uint32_t *part_out);
-slab_ref need_order(struct service *service, struct call *call, struct text order_id);
+slab_ref need_order(struct service_core *service, struct call *call, struct text order_id);
 
 /* A time field: ms since the epoch, at most 60 s ahead of engine time. */
-uint64_t read_time(struct service *service, struct reader *reader);
+uint64_t read_time(struct service_core *service, struct reader *reader);
 
 /* A list of areas ("CC", "CC:prefix", leading '-'), sorted, without duplicates. */
 uint32_t read_areas(struct reader *reader, struct area *areas, uint32_t max);
@@ -146,7 +150,7 @@ void read_country(struct reader *reader, char out[3]);
 /* -- pieces of answers (answer.c) -- */
 
 /* One fulfilment of an order as order.get and fulfil.list show it. */
-void put_fulfilment(struct service *service, struct writer *writer, struct order *order,
+void put_fulfilment(struct service_core *service, struct writer *writer, struct order *order,
                     uint32_t part, bool with_order);
 
 /* The id of a fulfilment as text; buffer of ID_MAX + 8 bytes. */
@@ -158,11 +162,12 @@ uint32_t fulfilment_text(const struct order *order, uint32_t part, char *out);
  * (at most WORK_STEPS / 2 rows, one record) and answers the call when it is done: then it
  * returns true. free_rows frees what the job owns. The job copies call. Requests of the same
  * connection wait until it is done. */
-typedef bool job_step(struct service *service, struct job *job);
+typedef bool job_step(struct service_core *service, struct job *job);
 struct job {
     struct job *next;
     struct call call;
     bool is_orphan; /* its connection is gone: no reply */
+    struct job_deferred *deferred; /* requests of the connection that wait, oldest first */
     job_step *step;
     void *rows; /* owned, freed with free() */
     uint32_t count;
@@ -183,11 +188,25 @@ struct job {
 };
 
 /* Take over a job made with calloc; its first slice runs now. */
-void job_start(struct service *service, struct job *job);
+void job_start(struct service_core *service, struct job *job);
+
+/* If a load of the request's connection is under way, keep a copy of the request until it is
+ * done, and say so. */
+bool job_defer(struct service_core *service, const struct service_request *request);
+
+/* Run one slice of the oldest load; when it is done, the requests that waited for it are
+ * answered by service_one. False: there is no load. */
+bool job_run(struct service_core *service);
+
+/* The connection is gone: no reply for its load, what waited behind it is dropped. */
+void job_conn_closed(struct service_core *service, void *conn);
+
+/* Answer one request now, outside of a staged batch (service.c). */
+void service_one(struct service_core *service, const struct service_request *request);
 
 /* -- methods -- */
 
-typedef void method_handler(struct service *service, struct call *call);
+typedef void method_handler(struct service_core *service, struct call *call);
 method_handler handle_hello, handle_stats, handle_node_put, handle_node_status, handle_node_get,
     handle_node_list, handle_item_put, handle_item_get, handle_place_load, handle_stock_adjust,
     handle_stock_set, handle_stock_load, handle_stock_policy, handle_stock_get, handle_stock_list,
@@ -201,9 +220,9 @@ void asks_free(struct asks *asks);
 
 /* Stage calls[0..count) that are order.route: decode, hash, look up, guess, with prefetches in
  * between. Returns how many calls were covered (fewer when scratch ran out). */
-uint32_t asks_stage(struct service *service, struct call *calls, uint32_t count);
+uint32_t asks_stage(struct service_core *service, struct call *calls, uint32_t count);
 
 /* Answer calls[i], an order.route that was staged as number i. */
-void asks_apply(struct service *service, struct call *calls, uint32_t i);
+void asks_apply(struct service_core *service, struct call *calls, uint32_t i);
 
 #endif

@@ -306,6 +306,7 @@ enum err tables_apply_places(struct tables *tables, uint64_t lsn, uint64_t now_m
         }
         place_digest(tables, effect->country, row->postcode, row->lat, row->lon, true);
     }
+    tables->generation++;
     return ERR_OK;
 }
 

@@ -1,0 +1,76 @@
+/* One order.route request, decoded: what was asked, in the engine's terms. */
+#ifndef SERVICE_ASK_H
+#define SERVICE_ASK_H
+
+#include "service_internal.h"
+
+enum {
+    ASK_LINES_MAX = 1500,
+    ASK_LINE_POOL = 8192,   /* lines of one staged sub-batch */
+    ASK_CANON_MAX = 2 << 20 /* what the content hash runs over: a frame, with defaults filled in */
+};
+
+struct ask_line {
+    struct text item;
+    struct text line; /* len 0 = its position */
+    struct text node;        /* pins the line; len 0 = none */
+    struct text pickup_node; /* len 0 = none */
+    char scratch[READER_INT_TEXT_SIZE];
+    uint64_t item_hash;
+    int service; /* enum service, or -1 = the order's */
+};
+
+struct ask {
+    bool is_decoded; /* false: decode again for the error */
+    bool is_guessed;
+    bool has_lat, has_lon;
+    bool is_po_box;
+    bool allow_partial;
+    bool dry_run;
+    bool has_point; /* point is set: coordinates given, or the postcode is loaded */
+    bool is_resolved; /* all names were found */
+    uint8_t explain;
+    int service;
+    struct text order_id;
+    uint64_t order_hash;
+    uint64_t content;
+    uint64_t generation; /* of the tables when resolved */
+    double lat, lon;
+    struct geo_point point;
+    char country[3];
+    char postcode[17]; /* normalised */
+    struct text pickup_node, channel, strategy, ref;
+    uint32_t max_splits, max_m; /* ROUTE_NO_LIMIT = none asked */
+    uint32_t line_count;
+    struct ask_line *lines;          /* in the pool */
+    struct route_line *route_lines;  /* as resolved */
+    uint32_t include_count, exclude_count;
+    struct text include_raw, exclude_raw; /* MessagePack arrays of node ids; len 0 = absent */
+    struct route_guess guess;
+};
+
+/* Scratch of order.route, made once. */
+struct asks {
+    struct ask *asks; /* one per call of a sub-batch */
+    uint32_t room;
+    struct ask_line *lines;
+    struct route_line *route_lines;
+    uint32_t lines_used;
+    uint8_t *canon;
+    uint16_t include[LIST_MAX], exclude[LIST_MAX];
+    struct effect_line effect_lines[EFFECT_LINES_MAX];
+    struct effect_part effect_parts[EFFECT_PARTS_MAX];
+    struct effect_share effect_shares[EFFECT_SHARES_MAX];
+};
+
+/* Decode params into ask; lines has room for ASK_LINES_MAX. Errors are in reader. */
+bool ask_decode(struct service_core *service, struct reader *reader, const struct call *call,
+                struct ask *ask, struct ask_line *lines);
+
+/* Content hash of what was asked, defaults filled in. */
+uint64_t ask_content(struct asks *asks, const struct ask *ask);
+
+/* The request as the router takes it. Borrowed from ask and asks. */
+void ask_request(struct asks *asks, const struct ask *ask, struct route_request *request);
+
+#endif

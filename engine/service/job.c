@@ -1,0 +1,158 @@
+/* Long loads, applied slice by slice between other work, and what waits behind them: requests
+ * of the same connection, so that each sees the effects of all earlier ones. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "load_internal.h"
+#include "service_internal.h"
+
+/* A request that came while a load of its connection was under way: a copy. */
+struct job_deferred {
+    struct job_deferred *next;
+    struct frame_head head; /* its pointers are into bytes */
+    void *conn;
+    uint64_t read_ns;
+    char bytes[];
+};
+
+static struct job *job_of(const struct service *service, const void *conn)
+{
+    struct job *job = service->jobs;
+    while (job && job->call.conn != conn) {
+        job = job->next;
+    }
+    return job;
+}
+
+static void job_free(struct job *job)
+{
+    CHECK(!job->deferred);
+    free(job->rows);
+    free(job);
+}
+
+void job_start(struct service *service, struct job *job)
+{
+    if (job->step(service, job)) {
+        job_free(job);
+        return;
+    }
+    struct job **end = &service->jobs;
+    while (*end) {
+        end = &(*end)->next;
+    }
+    *end = job;
+    service->options.port.hold(job->call.conn, true);
+}
+
+static struct job_deferred *request_copy(const struct service_request *request)
+{
+    const struct frame_head *head = request->head;
+    struct job_deferred *copy =
+        malloc(sizeof *copy + head->method_len + (size_t)head->params_size);
+    CHECK(copy); /* at most one batch of frames; to lose one would break the connection's order */
+    *copy = (struct job_deferred){
+        .head = *head, .conn = request->conn, .read_ns = request->read_ns};
+    memcpy(copy->bytes, head->method, head->method_len);
+    memcpy(copy->bytes + head->method_len, head->params, head->params_size);
+    copy->head.method = copy->bytes;
+    copy->head.params = (const uint8_t *)copy->bytes + head->method_len;
+    return copy;
+}
+
+static void deferred_append(struct job *job, struct job_deferred *list)
+{
+    struct job_deferred **end = &job->deferred;
+    while (*end) {
+        end = &(*end)->next;
+    }
+    *end = list;
+}
+
+bool job_defer(struct service *service, const struct service_request *request)
+{
+    struct job *job = job_of(service, request->conn);
+    if (!job) {
+        return false;
+    }
+    deferred_append(job, request_copy(request));
+    return true;
+}
+
+/* Answer what waited, until one of them is a long load itself: the rest waits for that. */
+static void deferred_run(struct service *service, struct job_deferred *list, const void *conn)
+{
+    while (list) {
+        struct job *job = job_of(service, conn);
+        if (job) {
+            deferred_append(job, list);
+            return;
+        }
+        struct job_deferred *next = list->next;
+        const struct service_request request = {list->conn, &list->head, list->read_ns};
+        service_one(service, &request);
+        free(list);
+        list = next;
+    }
+}
+
+static void deferred_free(struct job *job)
+{
+    while (job->deferred) {
+        struct job_deferred *next = job->deferred->next;
+        free(job->deferred);
+        job->deferred = next;
+    }
+}
+
+bool job_run(struct service *service)
+{
+    struct job *job = service->jobs;
+    if (!job) {
+        return false;
+    }
+    if (!job->step(service, job)) {
+        return true;
+    }
+    service->jobs = job->next;
+    void *conn = job->call.conn;
+    struct job_deferred *list = job->deferred;
+    job->deferred = NULL;
+    job_free(job);
+    deferred_run(service, list, conn);
+    if (conn && !job_of(service, conn)) {
+        service->options.port.hold(conn, false);
+    }
+    return true;
+}
+
+void job_conn_closed(struct service *service, void *conn)
+{
+    for (struct job *job = service->jobs; job; job = job->next) {
+        if (job->call.conn == conn) {
+            job->is_orphan = true;
+            job->call.conn = NULL; /* its address may be another connection's soon */
+            deferred_free(job);
+        }
+    }
+}
+
+enum job_room job_room(struct service *service, struct job *job, uint32_t bytes)
+{
+    switch (wal_room(service->wal, bytes, 1, WAL_CLAIM_CHANGE)) {
+    case WAL_ROOM_OK:
+        return JOB_ROOM_OK;
+    case WAL_ROOM_GROUP_FULL:
+    case WAL_ROOM_SEGMENT_LATE:
+        return JOB_ROOM_WAIT;
+    case WAL_ROOM_DISK_FULL:
+        reply_error(service, &job->call, CODE_READ_ONLY,
+                    "the disk of the data folder became full: some rows are in, the same call "
+                    "sent again completes it");
+        return JOB_ROOM_GONE;
+    case WAL_ROOM_DEAD:
+        break;
+    }
+    reply_error(service, &job->call, CODE_INTERNAL, "the log failed: the process is ending");
+    return JOB_ROOM_GONE;
+}

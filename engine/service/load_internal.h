@@ -1,0 +1,62 @@
+/* What the loads share: rows that are decoded slice by slice, room in the log between slices,
+ * and the rules for counts. */
+#ifndef SERVICE_LOAD_INTERNAL_H
+#define SERVICE_LOAD_INTERNAL_H
+
+#include "content_internal.h"
+#include "service_internal.h"
+
+enum { LOAD_ROWS_MAX = 100000, SLICE_ROWS = WORK_STEPS / 2 };
+
+/* -- job.c -- */
+
+enum job_room {
+    JOB_ROOM_OK,
+    JOB_ROOM_WAIT, /* try again with the next slice */
+    JOB_ROOM_GONE  /* the call was answered with an error: the load is over */
+};
+
+/* Room for one more record of a load that is under way. */
+enum job_room job_room(struct service *service, struct job *job, uint32_t bytes);
+
+/* -- the rows of a load (handle_place.c) -- */
+
+/* The `rows` field of a load: its bytes are kept, so that it is decoded between other work. Part
+ * of the block that a job owns; the reader points into it, so it stays in place. */
+struct row_source {
+    struct reader reader;
+    struct reader_map map;     /* a map of its own around rows: errors say rows[3][0] */
+    struct reader_array array;
+    uint32_t count;            /* rows that there are */
+    uint32_t at;               /* rows that were read */
+    uint8_t *bytes;            /* room for raw.len + ROW_SOURCE_HEAD */
+};
+
+enum { ROW_SOURCE_HEAD = 6 };
+
+/* Begin to read rows from a copy of raw, the field's value; bytes has room for it. Not an array,
+ * or too many: the reader is bad. */
+void row_source_begin(struct row_source *source, struct text raw, uint8_t *bytes);
+
+/* How many rows a raw array tells to have, 0 where it is none. */
+uint32_t row_source_count(struct text raw);
+
+/* Whether there is one more row, at whose first element the reader then stands; its end is
+ * row_end. Each row is an array of exactly width elements. */
+bool row_next(struct row_source *source, struct reader_array *row, uint32_t width);
+void row_end(struct row_source *source, struct reader_array *row);
+
+/* -- rules for counts (handle_stock.c) -- */
+
+/* Time of what came without one: arrival, or just after the cell's last count where that was
+ * made in this very moment, so that what comes later counts as later. */
+uint64_t time_of_arrival(uint64_t now_ms, uint64_t counted_ms);
+
+/* Whether movements after counted_at may be forgotten already. */
+bool count_is_too_old(const struct service *service, uint64_t counted_at);
+
+/* on_hand now that follows from value then. */
+int64_t count_now(const struct service *service, uint32_t item, uint16_t node, int64_t value,
+                  uint64_t counted_at);
+
+#endif

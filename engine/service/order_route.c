@@ -1,0 +1,654 @@
+/* order.route: staged in sub-batches, applied one at a time.
+ *
+ * Staging walks the sub-batch stage by stage, so that the cache misses of many orders overlap:
+ *   1 decode, hash the ids, prefetch the slots of items and order
+ *   2 find the items, prefetch their entries and the order's block if there is one
+ *   3 prefetch the rows
+ *   4 guess the source, prefetch its cells and the holds' slots
+ * Nothing of it is relied on: asks_apply decides again whenever a guess may be void. It is void
+ * when the network, a policy, an item's flags or a place changed (generation), or when free
+ * stock of one of its items grew in this sub-batch (item->raised). Where stock only fell,
+ * route_confirm finds out whether the guessed node still holds all of it; if it does it is
+ * still the best, since no other node got better. */
+#include <stdio.h>
+#include <string.h>
+
+#include "ask.h"
+
+/* -- names -- */
+
+/* Point of the destination; false: a postcode that is not loaded, and no coordinates. */
+static bool place_find(const struct service_core *service, struct ask *ask)
+{
+    if (ask->has_lat) {
+        ask->point = geo_point(ask->lat, ask->lon);
+        ask->has_point = true;
+    } else if (ask->postcode[0]) {
+        ask->has_point = gazetteer_find(&service->tables.gazetteer, ask->country, ask->postcode,
+                                        &ask->point);
+        return ask->has_point;
+    }
+    return true;
+}
+
+static uint16_t node_find(const struct service_core *service, struct text node)
+{
+    return network_find(&service->tables.network, node.at, node.len);
+}
+
+/* The node that fixes line i: its pin, or where it is picked up. */
+static struct text fixed_node(const struct ask *ask, uint32_t i)
+{
+    const struct ask_line *line = &ask->lines[i];
+    if (line->node.len) {
+        return line->node;
+    }
+    if (line->pickup_node.len || ask->route_lines[i].service != SERVICE_PICKUP) {
+        return line->pickup_node;
+    }
+    return ask->pickup_node;
+}
+
+static bool item_resolve(struct service_core *service, struct ask *ask, uint32_t i)
+{
+    const struct ask_line *line = &ask->lines[i];
+    struct route_line *own = &ask->route_lines[i];
+    if (own->item == ITEM_NONE) {
+        own->item = catalogue_find(&service->tables.catalogue, line->item_hash, line->item.at,
+                                   line->item.len);
+    }
+    return own->item != ITEM_NONE;
+}
+
+static bool node_resolve(struct service_core *service, struct ask *ask, uint32_t i)
+{
+    struct text node = fixed_node(ask, i);
+    if (node.len) {
+        ask->route_lines[i].node = node_find(service, node);
+        return ask->route_lines[i].node != NODE_NONE;
+    }
+    return true;
+}
+
+static uint32_t nodes_resolve(struct service_core *service, struct text raw, uint32_t count,
+                              uint16_t *nodes, struct text *unknown)
+{
+    struct reader reader;
+    struct reader_array array;
+    if (count == 0) {
+        return 0;
+    }
+    reader_init(&reader, (const uint8_t *)raw.at, raw.len);
+    reader_array_begin(&reader, &array, LIST_MAX);
+    for (uint32_t i = 0; reader_array_next(&reader, &array); i++) {
+        struct text node = reader_text(&reader, 1, ID_MAX);
+        nodes[i] = node_find(service, node);
+        if (nodes[i] == NODE_NONE) {
+            *unknown = node;
+        }
+    }
+    return count;
+}
+
+/* Find every name at the moment of applying; false: answered with the error. */
+static bool resolve(struct service_core *service, struct call *call, struct ask *ask)
+{
+    struct asks *asks = service->asks;
+    struct text unknown = {NULL, 0};
+    for (uint32_t i = 0; i < ask->line_count; i++) {
+        if (!item_resolve(service, ask, i)) {
+            reply_error(service, call, CODE_UNKNOWN_ITEM,
+                        "lines[%u].item: \"%.*s\" is not known: item.put it first", i,
+                        (int)ask->lines[i].item.len, ask->lines[i].item.at);
+            return false;
+        }
+        if (!node_resolve(service, ask, i)) {
+            struct text node = fixed_node(ask, i);
+            reply_error(service, call, CODE_UNKNOWN_NODE,
+                        "lines[%u]: node \"%.*s\" is not known: node.put it first", i,
+                        (int)node.len, node.at);
+            return false;
+        }
+    }
+    nodes_resolve(service, ask->include_raw, ask->include_count, asks->include, &unknown);
+    nodes_resolve(service, ask->exclude_raw, ask->exclude_count, asks->exclude, &unknown);
+    if (unknown.len) {
+        reply_error(service, call, CODE_UNKNOWN_NODE,
+                    "include_nodes or exclude_nodes: \"%.*s\" is not known", (int)unknown.len,
+                    unknown.at);
+        return false;
+    }
+    if (!place_find(service, ask)) {
+        reply_error(service, call, CODE_UNKNOWN_PLACE,
+                    "dest.postcode: \"%s\" of country \"%s\" is not loaded: give lat and lon, or "
+                    "place.load it", ask->postcode, ask->country);
+        return false;
+    }
+    return true;
+}
+
+/* -- staging -- */
+
+static bool is_plain(const struct ask *ask)
+{
+    return ask->is_decoded && ask->include_count == 0 && ask->exclude_count == 0 &&
+           !ask->pickup_node.len;
+}
+
+static void stage_decode(struct service_core *service, const struct call *call, struct ask *ask)
+{
+    struct asks *asks = service->asks;
+    struct reader reader;
+    ask->is_decoded = ask_decode(service, &reader, call, ask, asks->lines + asks->lines_used);
+    if (!ask->is_decoded) {
+        return;
+    }
+    asks->lines_used += ask->line_count;
+    ask->order_hash =
+        orders_hash(&service->tables.orders, ask->order_id.at, ask->order_id.len);
+    orders_prefetch(&service->tables.orders, ask->order_hash);
+    for (uint32_t i = 0; i < ask->line_count; i++) {
+        struct ask_line *line = &ask->lines[i];
+        line->item_hash =
+            catalogue_hash(&service->tables.catalogue, line->item.at, line->item.len);
+        catalogue_prefetch(&service->tables.catalogue, line->item_hash);
+    }
+}
+
+static void stage_find(struct service_core *service, struct ask *ask)
+{
+    const struct catalogue *catalogue = &service->tables.catalogue;
+    ask->is_resolved = is_plain(ask);
+    orders_prefetch_block(&service->tables.orders, ask->order_hash);
+    for (uint32_t i = 0; i < ask->line_count; i++) {
+        if (!item_resolve(service, ask, i) || fixed_node(ask, i).len) {
+            ask->is_resolved = false;
+            continue;
+        }
+        __builtin_prefetch(&catalogue->items[ask->route_lines[i].item]);
+    }
+    ask->is_resolved = ask->is_resolved && place_find(service, ask);
+    ask->generation = service->tables.generation;
+}
+
+static void stage_rows(struct service_core *service, struct ask *ask)
+{
+    for (uint32_t i = 0; ask->is_resolved && i < ask->line_count; i++) {
+        const struct row *row = service->tables.catalogue.items[ask->route_lines[i].item].row;
+        if (row) {
+            __builtin_prefetch(row);
+        }
+    }
+}
+
+/* The bitmaps of a row: as many lines as the network has words / 8. */
+static void stage_bitmaps(struct service_core *service, struct ask *ask)
+{
+    for (uint32_t i = 0; ask->is_resolved && i < ask->line_count; i++) {
+        const struct row *row = service->tables.catalogue.items[ask->route_lines[i].item].row;
+        if (!row) {
+            continue;
+        }
+        const char *from = row->kind == ROW_BITMAP ? (const char *)(row->body + row->words)
+                                                   : (const char *)row_slots(row);
+        size_t size = row->kind == ROW_BITMAP ? (size_t)row->words * 8 : (size_t)row->count * 2;
+        for (size_t at = 0; at < size && at < 1024; at += 64) {
+            __builtin_prefetch(from + at);
+        }
+    }
+}
+
+static void stage_guess(struct service_core *service, struct ask *ask)
+{
+    struct route_request request;
+    if (!ask->is_resolved) {
+        return;
+    }
+    ask_request(service->asks, ask, &request);
+    route_guess(service->route, &service->tables.view, &request, &ask->guess);
+    ask->is_guessed = ask->guess.node != NODE_NONE;
+    if (!ask->is_guessed) {
+        return;
+    }
+    route_guess_prefetch(&service->tables.view, &request, &ask->guess);
+    for (uint32_t i = 0; i < ask->line_count; i++) {
+        holds_prefetch(&service->tables.holds, ask->route_lines[i].item, ask->guess.node);
+    }
+}
+
+typedef void stage_function(struct service_core *service, struct ask *ask);
+
+static inline void stage(struct service_core *service, uint32_t count, stage_function *function)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (service->asks->asks[i].is_decoded) {
+            function(service, &service->asks->asks[i]);
+        }
+    }
+}
+
+uint32_t asks_stage(struct service_core *service, struct call *calls, uint32_t count)
+{
+    struct asks *asks = service->asks;
+    uint32_t staged = 0;
+    asks->lines_used = 0;
+    for (; staged < count && asks->lines_used <= ASK_LINE_POOL; staged++) {
+        asks->asks[staged].is_decoded = false;
+        asks->asks[staged].is_guessed = false;
+        if (calls[staged].method == METHOD_ORDER_ROUTE) {
+            stage_decode(service, &calls[staged], &asks->asks[staged]);
+        }
+    }
+    stage(service, staged, stage_find);
+    stage(service, staged, stage_rows);
+    stage(service, staged, stage_bitmaps);
+    stage(service, staged, stage_guess);
+    return staged;
+}
+
+/* -- the answer -- */
+
+static void put_line_name(struct writer *writer, const struct ask *ask, uint32_t i)
+{
+    const struct text line = ask->lines[i].line;
+    if (line.len) {
+        writer_text(writer, line.at, line.len);
+    } else {
+        char scratch[12];
+        uint32_t at = sizeof scratch;
+        for (uint32_t n = i + 1; n > 0; n /= 10) {
+            scratch[--at] = (char)('0' + n % 10);
+        }
+        writer_text(writer, scratch + at, (uint32_t)sizeof scratch - at);
+    }
+}
+
+static void put_parts(struct service_core *service, struct writer *writer, const struct ask *ask,
+                      const struct route_answer *answer)
+{
+    uint32_t share = 0;
+    char id[ID_MAX + 12];
+    memcpy(id, ask->order_id.at, ask->order_id.len);
+    writer_str(writer, "fulfilments");
+    writer_array(writer, answer->part_count);
+    for (uint32_t i = 0; i < answer->part_count; i++) {
+        const struct route_part *part = &answer->parts[i];
+        const struct node *node = &service->tables.network.nodes[part->node];
+        uint32_t len =
+            ask->order_id.len + (uint32_t)snprintf(id + ask->order_id.len, 12, "/%u", i + 1);
+        writer_map(writer, 7);
+        writer_str(writer, "fulfilment");
+        writer_text(writer, id, len);
+        writer_str(writer, "node");
+        writer_text(writer, node->id, node->id_len);
+        writer_str(writer, "service");
+        writer_string(writer, service_text((enum service)part->service));
+        writer_str(writer, "method");
+        writer_string(writer, way_text((enum way)part->way));
+        writer_str(writer, "km");
+        writer_float(writer, part->metres / 1000.0);
+        writer_str(writer, "cost_cents");
+        writer_uint(writer, part->cost_cents);
+        writer_str(writer, "lines");
+        uint32_t end = share;
+        while (end < answer->share_count && answer->shares[end].part == i) {
+            end++;
+        }
+        writer_array(writer, end - share);
+        for (; share < end; share++) {
+            const struct route_share *own = &answer->shares[share];
+            writer_map(writer, 3);
+            writer_str(writer, "line");
+            put_line_name(writer, ask, own->line);
+            writer_str(writer, "item");
+            writer_text(writer, ask->lines[own->line].item.at, ask->lines[own->line].item.len);
+            writer_str(writer, "qty");
+            writer_uint(writer, own->qty);
+        }
+    }
+}
+
+static void put_unfilled(struct writer *writer, const struct ask *ask,
+                         const struct route_answer *answer)
+{
+    writer_str(writer, "unfilled");
+    writer_array(writer, answer->unfilled_count);
+    for (uint32_t i = 0; i < answer->unfilled_count; i++) {
+        const struct route_unfilled *own = &answer->unfilled[i];
+        writer_map(writer, 6);
+        writer_str(writer, "line");
+        put_line_name(writer, ask, own->line);
+        put_text(writer, "item", ask->lines[own->line].item.at, ask->lines[own->line].item.len);
+        put_int(writer, "qty", own->qty);
+        put_string(writer, "reason", reason_text(own->reason));
+        put_int(writer, "wanted", ask->route_lines[own->line].qty);
+        put_int(writer, "available", own->available);
+    }
+}
+
+static void put_rejected(struct writer *writer, const struct route_answer *answer)
+{
+    uint32_t kinds = 0;
+    for (int i = 1; i < REJECT_COUNT; i++) {
+        kinds += answer->rejected[i] > 0;
+    }
+    writer_str(writer, "rejected");
+    writer_map(writer, kinds);
+    for (int i = 1; i < REJECT_COUNT; i++) {
+        if (answer->rejected[i] > 0) {
+            put_int(writer, reject_text((enum reject)i), answer->rejected[i]);
+        }
+    }
+}
+
+static void put_explain(struct service_core *service, struct writer *writer, const struct ask *ask,
+                        const struct route_answer *answer)
+{
+    writer_str(writer, "explain");
+    writer_map(writer, ask->explain > 1 ? 5 : 4);
+    put_string(writer, "strategy", "nearest");
+    put_int(writer, "candidates", answer->candidates);
+    put_int(writer, "steps", answer->steps);
+    put_rejected(writer, answer);
+    if (ask->explain < 2) {
+        return;
+    }
+    writer_str(writer, "nodes");
+    writer_array(writer, answer->reject_count);
+    for (uint32_t i = 0; i < answer->reject_count; i++) {
+        const struct route_reject *reject = &answer->rejects[i];
+        const struct node *node = &service->tables.network.nodes[reject->node];
+        writer_map(writer, 3);
+        put_text(writer, "node", node->id, node->id_len);
+        put_km(writer, "km", reject->metres);
+        put_string(writer, "reason", reject_text((enum reject)reject->reject));
+    }
+}
+
+static void reply_answer(struct service_core *service, struct call *call, const struct ask *ask,
+                         const struct route_answer *answer)
+{
+    bool is_refused = answer->status == ORDER_REFUSED;
+    bool has_explain = ask->explain > 0 || (is_refused && answer->reason != REASON_NONE);
+    struct writer *writer = reply_begin(service, call);
+    writer_map(writer, 8u + is_refused + has_explain + ask->dry_run);
+    writer_str(writer, "lsn");
+    writer_uint(writer, lsn_begun(service));
+    writer_str(writer, "order_id");
+    writer_text(writer, ask->order_id.at, ask->order_id.len);
+    writer_str(writer, "status");
+    writer_string(writer, order_status_text(answer->status));
+    if (is_refused) {
+        put_string(writer, "reason", reason_text(answer->reason));
+    }
+    put_parts(service, writer, ask, answer);
+    put_unfilled(writer, ask, answer);
+    writer_str(writer, "splits");
+    writer_uint(writer, answer->splits);
+    writer_str(writer, "total_km");
+    writer_float(writer, (double)answer->total_m / 1000.0);
+    writer_str(writer, "optimal");
+    writer_bool(writer, answer->is_optimal);
+    if (has_explain) {
+        put_explain(service, writer, ask, answer);
+    }
+    if (ask->dry_run) {
+        put_bool(writer, "dry_run", true);
+    }
+    reply_send(service, call);
+}
+
+/* -- seen before -- */
+
+static void put_unfilled_seen(struct service_core *service, struct writer *writer, struct order *order)
+{
+    uint32_t count = 0;
+    char scratch[12];
+    for (uint32_t i = 0; i < order->line_count; i++) {
+        count += order_lines(order)[i].unfilled > 0;
+    }
+    writer_str(writer, "unfilled");
+    writer_array(writer, count);
+    for (uint32_t i = 0; i < order->line_count; i++) {
+        const struct order_line *line = &order_lines(order)[i];
+        const struct item *item = &service->tables.catalogue.items[line->item];
+        uint32_t len;
+        if (line->unfilled == 0) {
+            continue;
+        }
+        const char *name = line_text(order, i, scratch, &len);
+        writer_map(writer, 4);
+        put_text(writer, "line", name, len);
+        put_text(writer, "item", item->id, item->id_len);
+        put_int(writer, "qty", line->unfilled);
+        put_string(writer, "reason", reason_text(REASON_INSUFFICIENT_STOCK));
+    }
+}
+
+static void reply_seen(struct service_core *service, struct call *call, slab_ref ref)
+{
+    struct order *order = order_at(&service->tables.orders, ref);
+    struct writer *writer = reply_begin(service, call);
+    writer_map(writer, 9);
+    put_int(writer, "lsn", (int64_t)order->lsn);
+    put_text(writer, "order_id", order_id(order), order->id_len);
+    put_string(writer, "status", order_status_text(order_status_now(order)));
+    writer_str(writer, "fulfilments");
+    writer_array(writer, order->part_count);
+    for (uint32_t i = 0; i < order->part_count; i++) {
+        put_fulfilment(service, writer, order, i, false);
+    }
+    put_unfilled_seen(service, writer, order);
+    put_int(writer, "splits", order->splits);
+    put_km(writer, "total_km", order->total_m);
+    put_bool(writer, "optimal", order->is_optimal);
+    put_bool(writer, "duplicate", true);
+    reply_send(service, call);
+}
+
+/* Whether the order is in memory already; then the call is answered. */
+static bool answer_seen(struct service_core *service, struct call *call, const struct ask *ask)
+{
+    slab_ref ref = orders_find(&service->tables.orders, ask->order_hash, ask->order_id.at,
+                               ask->order_id.len);
+    if (!ref) {
+        return false;
+    }
+    if (order_at(&service->tables.orders, ref)->content == ask->content) {
+        reply_seen(service, call, ref);
+    } else {
+        reply_error(service, call, CODE_IDEMPOTENCY_CONFLICT,
+                    "order_id \"%.*s\" was used for another order: order.get shows it",
+                    (int)ask->order_id.len, ask->order_id.at);
+    }
+    return true;
+}
+
+/* -- apply -- */
+
+static void effect_lines(struct asks *asks, const struct ask *ask,
+                         const struct route_answer *answer)
+{
+    for (uint32_t i = 0; i < ask->line_count; i++) {
+        const struct route_line *own = &ask->route_lines[i];
+        const struct text line = ask->lines[i].line;
+        asks->effect_lines[i] =
+            (struct effect_line){own->item, own->qty, 0, {line.at, line.len},
+                                 (uint8_t)own->service, own->node};
+    }
+    for (uint32_t i = 0; i < answer->unfilled_count; i++) {
+        asks->effect_lines[answer->unfilled[i].line].unfilled = answer->unfilled[i].qty;
+    }
+}
+
+static void effect_build(struct asks *asks, const struct ask *ask,
+                         const struct route_answer *answer, struct effect_order *effect)
+{
+    uint32_t parts = answer->part_count;
+    uint32_t shares = answer->share_count;
+    CHECK(parts <= EFFECT_PARTS_MAX && shares <= EFFECT_SHARES_MAX);
+    effect_lines(asks, ask, answer);
+    for (uint32_t i = 0; i < parts; i++) {
+        const struct route_part *part = &answer->parts[i];
+        asks->effect_parts[i] = (struct effect_part){part->node, part->way, part->service,
+                                                     part->metres, part->cost_cents};
+    }
+    for (uint32_t i = 0; i < shares; i++) {
+        const struct route_share *share = &answer->shares[i];
+        asks->effect_shares[i] = (struct effect_share){share->part, share->line, share->qty};
+    }
+    *effect = (struct effect_order){
+        .id = {ask->order_id.at, ask->order_id.len},
+        .id_hash = ask->order_hash,
+        .content = ask->content,
+        .status = (uint8_t)answer->status,
+        .reason = (uint8_t)answer->reason,
+        .service = (uint8_t)ask->service,
+        .is_optimal = answer->is_optimal,
+        .has_dest = ask->has_lat,
+        .is_po_box = ask->is_po_box,
+        .allow_partial = ask->allow_partial,
+        .lat = ask->lat,
+        .lon = ask->lon,
+        .postcode = {ask->postcode, (uint32_t)strlen(ask->postcode)},
+        .ref = {ask->ref.at, ask->ref.len},
+        .max_splits = ask->max_splits,
+        .max_m = ask->max_m,
+        .splits = answer->splits,
+        .total_m = answer->total_m,
+        .line_count = ask->line_count,
+        .part_count = parts,
+        .share_count = shares,
+        .lines = asks->effect_lines,
+        .parts = asks->effect_parts,
+        .shares = asks->effect_shares,
+    };
+    memcpy(effect->country, ask->country, sizeof effect->country);
+}
+
+/* A refused order changes nothing; at most 1,000 a second are kept in the log all the same, so
+ * that they can be tried again under another strategy. No reply waits for them. */
+static void log_refused(struct service_core *service, const struct ask *ask,
+                        const struct route_answer *answer)
+{
+    struct effect_order effect;
+    if (service->now_ms / 1000 != service->refused_logged_ms / 1000) {
+        service->refused_logged_ms = service->now_ms;
+        service->refused_logged = 0;
+    }
+    if (ask->dry_run || service->is_draining || service->refused_logged >= 1000) {
+        return;
+    }
+    effect_build(service->asks, ask, answer, &effect);
+    uint32_t size = effect_order_size(&effect);
+    if (wal_room(service->wal, size, 1, WAL_CLAIM_CHANGE) != WAL_ROOM_OK) {
+        return;
+    }
+    service->refused_logged++;
+    uint64_t lsn = log_end(service, EFFECT_REFUSED,
+                           effect_order_encode(log_begin(service, size), &effect));
+    service->tables.lsn = lsn;
+}
+
+static bool has_room(struct service_core *service, struct call *call, const struct effect_order *effect)
+{
+    const char *setting = "holds_max";
+    if (!holds_have_room(&service->tables.holds, effect->share_count) ||
+        !orders_have_room(&service->tables.orders, tables_order_size(effect), &setting)) {
+        reply_error(service, call, CODE_TABLE_FULL,
+                    "setting=%s: raise it, or let finished orders leave sooner "
+                    "(order_window)", setting);
+        return false;
+    }
+    return log_room(service, call, effect_order_size(effect), 1, WAL_CLAIM_CHANGE);
+}
+
+static void take(struct service_core *service, struct call *call, const struct ask *ask,
+                 const struct route_answer *answer)
+{
+    struct effect_order effect;
+    effect_build(service->asks, ask, answer, &effect);
+    if (!has_room(service, call, &effect)) {
+        return;
+    }
+    uint8_t *bytes = log_begin(service, effect_order_size(&effect));
+    uint64_t lsn = log_end(service, EFFECT_ORDER, effect_order_encode(bytes, &effect));
+    must_apply(tables_apply_order(&service->tables, lsn, service->now_ms, &effect), "order");
+    reply_answer(service, call, ask, answer);
+}
+
+/* Whether the guess can still be the best: nothing grew and nothing else changed. */
+static bool guess_holds(const struct service_core *service, const struct ask *ask)
+{
+    if (!ask->is_guessed || ask->generation != service->tables.generation || ask->explain) {
+        return false;
+    }
+    for (uint32_t i = 0; i < ask->line_count; i++) {
+        uint32_t item = ask->route_lines[i].item;
+        if (service->tables.catalogue.items[item].raised == service->tables.batch) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void decide(struct service_core *service, struct ask *ask, struct route_answer *answer)
+{
+    struct route_request request;
+    ask_request(service->asks, ask, &request);
+    if (guess_holds(service, ask) && route_confirm(service->route, &service->tables.view, &request,
+                                                   &ask->guess, answer)) {
+        return;
+    }
+    route_decide(service->route, &service->tables.view, &request, answer);
+}
+
+static bool strategy_is_known(struct service_core *service, struct call *call, const struct ask *ask)
+{
+    if (ask->strategy.len == 0 ||
+        (ask->strategy.len == 7 && memcmp(ask->strategy.at, "nearest", 7) == 0)) {
+        return true;
+    }
+    reply_error(service, call, CODE_UNKNOWN_STRATEGY,
+                "strategy: \"%.*s\" is not known: \"nearest\" is the only one",
+                (int)ask->strategy.len, ask->strategy.at);
+    return false;
+}
+
+void asks_apply(struct service_core *service, struct call *calls, uint32_t i)
+{
+    struct asks *asks = service->asks;
+    struct call *call = &calls[i];
+    struct ask *ask = &asks->asks[i];
+    if (!ask->is_decoded) {
+        struct reader reader;
+        struct ask again;
+        if (!ask_decode(service, &reader, call, &again, asks->lines + ASK_LINE_POOL)) {
+            reply_invalid(service, call, &reader);
+            return;
+        }
+        CHECK_UNREACHABLE("a request that could not be decoded could be, the second time");
+    }
+    if (!strategy_is_known(service, call, ask)) {
+        return;
+    }
+    ask->content = ask_content(asks, ask);
+    if (!ask->dry_run && answer_seen(service, call, ask)) {
+        return;
+    }
+    bool is_fresh = ask->is_resolved && ask->generation == service->tables.generation;
+    if (!is_fresh && !resolve(service, call, ask)) {
+        return;
+    }
+    struct route_answer answer;
+    decide(service, ask, &answer);
+    if (answer.status == ORDER_REFUSED) {
+        service->refusals[answer.reason]++;
+        log_refused(service, ask, &answer);
+        reply_answer(service, call, ask, &answer);
+    } else if (ask->dry_run) {
+        reply_answer(service, call, ask, &answer);
+    } else {
+        take(service, call, ask, &answer);
+    }
+}

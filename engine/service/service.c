@@ -1,0 +1,538 @@
+/* Turns of the service: time, staged batches, dispatch, the log's hand-over, retention.
+ *
+ * A batch is cut into sub-batches of options.batch requests. Orders of a sub-batch are staged
+ * (asks_stage: hash, prefetch, guess), then every request is answered in the order in which it
+ * came; what staging found is only ever a guess. So the answers do not depend on how requests
+ * fall into batches. */
+#include "service.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "say.h"
+#include "service_internal.h"
+
+enum {
+    HEADROOM = 1536 << 10, /* bytes of log that one batch may need: its frames are fewer */
+    DROP_MAX = 1000        /* orders and keys that leave by one record */
+};
+
+void service_options_default(struct service_options *options)
+{
+    memset(options, 0, sizeof *options);
+    options->tables = (struct tables_options){
+        .items_max = 2000000,
+        .orders_max = 10000000,
+        .orders_memory = (uint64_t)6 << 30,
+        .holds_max = 20000000,
+        .keys_max = 10000000,
+        .movements_max = 4000000,
+    };
+    options->batch = 256;
+    options->max_delay_ms = 5;
+    options->count_window_ms = (uint64_t)48 * 3600 * 1000;
+    options->key_window_ms = 600 * 1000;
+    options->order_window_ms = 600 * 1000;
+    options->frame_size_max = FRAME_SIZE_MAX;
+    options->conns_max = 10000;
+    options->inflight_max = 16384;
+    memcpy(options->currency, "USD", 4);
+}
+
+/* -- the log -- */
+
+void must_apply(enum err err, const char *what)
+{
+    if (err != ERR_OK) {
+        say(SAY_ERROR, "apply_failed", "what=%s why=\"%s\": the log holds a change that the tables "
+            "could not take; give the process more memory and start it again", what, err_text(err));
+        CHECK_UNREACHABLE("a logged effect was not applied");
+    }
+}
+
+uint64_t lsn_begun(const struct service_core *service)
+{
+    return wal_lsn_begun(service->wal);
+}
+
+bool log_room(struct service_core *service, struct call *call, uint32_t bytes, uint32_t records,
+              enum wal_claim claim)
+{
+    if (service->is_draining) {
+        reply_error(service, call, CODE_SHUTTING_DOWN,
+                    "the engine is stopping: send this to it again when it is back");
+        return false;
+    }
+    switch (wal_room(service->wal, bytes, records, claim)) {
+    case WAL_ROOM_OK:
+        return true;
+    case WAL_ROOM_GROUP_FULL:
+    case WAL_ROOM_SEGMENT_LATE:
+        service->overloaded++;
+        reply_error(service, call, CODE_OVERLOADED,
+                    "the log is behind: try again, retry_after_ms=10");
+        return false;
+    case WAL_ROOM_DISK_FULL:
+        reply_error(service, call, CODE_READ_ONLY,
+                    "the disk of the data folder is full: free space, service returns by itself");
+        return false;
+    case WAL_ROOM_DEAD:
+        break;
+    }
+    reply_error(service, call, CODE_INTERNAL, "the log failed: the process is ending");
+    return false;
+}
+
+uint8_t *log_begin(struct service_core *service, uint32_t size_max)
+{
+    return wal_append_begin(service->wal, size_max);
+}
+
+uint64_t log_end(struct service_core *service, enum effect_type type, uint32_t size)
+{
+    return wal_append_end(service->wal, (uint8_t)type, size);
+}
+
+static void pause_set(struct service_core *service, bool is_paused)
+{
+    if (service->is_paused != is_paused) {
+        service->is_paused = is_paused;
+        service->options.port.pause(service->options.port.owner, is_paused);
+    }
+}
+
+/* Room for a whole batch is made sure before it comes; a full disk is answered, not waited for. */
+static void pause_settle(struct service_core *service)
+{
+    enum wal_room room = wal_room(service->wal, HEADROOM, 4096, WAL_CLAIM_CHANGE);
+    pause_set(service, room == WAL_ROOM_GROUP_FULL || room == WAL_ROOM_SEGMENT_LATE);
+}
+
+static void on_durable(void *owner, uint64_t lsn)
+{
+    struct service_core *service = owner;
+    service->options.port.release(service->options.port.owner, lsn);
+    pause_settle(service);
+}
+
+static void on_failed(void *owner, const char *why)
+{
+    struct service_core *service = owner;
+    service->is_dead = true;
+    service->options.port.failed(service->options.port.owner, why);
+}
+
+/* -- opening -- */
+
+static enum err on_replay(void *owner, uint64_t lsn, uint64_t time_ms, uint8_t type,
+                          const uint8_t *bytes, uint32_t size)
+{
+    struct service_core *service = owner;
+    return tables_replay(&service->tables, lsn, time_ms, type, bytes, size);
+}
+
+static enum err on_group(void *owner, const struct digest *stamped, uint64_t last_lsn,
+                         uint64_t time_ms)
+{
+    const struct service_core *service = owner;
+    (void)last_lsn;
+    (void)time_ms;
+    return digest_equal(stamped, &service->tables.digest) ? ERR_OK : ERR_DAMAGED;
+}
+
+static enum err recover(struct service_core *service, struct service_start *start,
+                        char error[WAL_ERROR_SIZE])
+{
+    enum err err = wal_recover(service->wal, on_replay, on_group, service, &start->recovery);
+    if (err != ERR_OK) {
+        snprintf(error, WAL_ERROR_SIZE, "%s", wal_error(service->wal));
+        return err;
+    }
+    service->time_ms = start->recovery.last_time_ms;
+    start->orders = service->tables.orders.count;
+    start->items = service->tables.catalogue.count;
+    start->nodes = service->tables.network.count;
+    start->cells = service->tables.cells;
+    return tables_layout(&service->tables);
+}
+
+static enum err memory_take(struct service_core *service)
+{
+    service->scratch = malloc(REPLY_SIZE_MAX);
+    service->calls = calloc(service->options.batch, sizeof *service->calls);
+    if (!service->scratch || !service->calls) {
+        return ERR_NOMEM;
+    }
+    for (int i = 0; i < METHOD_COUNT; i++) {
+        hist_init(&service->methods[i].latency_us);
+    }
+    enum err err = route_new(&service->route);
+    if (err == ERR_OK && service->options.search_steps) {
+        route_steps_max_set(service->route, service->options.search_steps);
+    }
+    return err == ERR_OK ? asks_new(&service->asks) : err;
+}
+
+static enum err open_steps(struct service_core *service, struct service_start *start,
+                           char error[WAL_ERROR_SIZE])
+{
+    enum err err = wal_open(&service->options.log, error, &service->wal);
+    if (err != ERR_OK) {
+        return err;
+    }
+    err = tables_init(&service->tables, &service->options.tables,
+                      wal_identity(service->wal)->secret);
+    if (err == ERR_OK) {
+        err = memory_take(service);
+    }
+    if (err != ERR_OK) {
+        snprintf(error, WAL_ERROR_SIZE, "tables: %s: lower the limits", err_text(err));
+        return err;
+    }
+    return recover(service, start, error);
+}
+
+enum err service_open(const struct service_options *options, struct service_core **out,
+                      struct service_start *start_out, char error[WAL_ERROR_SIZE])
+{
+    memset(start_out, 0, sizeof *start_out);
+    error[0] = '\0';
+    struct service_core *service = calloc(1, sizeof *service);
+    if (!service) {
+        return ERR_NOMEM;
+    }
+    CHECK(options->batch >= 1);
+    service->options = *options;
+    service->options.log.durable = on_durable;
+    service->options.log.failed = on_failed;
+    service->options.log.owner = service;
+    enum err err = open_steps(service, start_out, error);
+    if (err != ERR_OK) {
+        service_close(service);
+        return err;
+    }
+    service->started_ns = service->options.port.clock_ns(service->options.port.owner);
+    service->options.port.release(service->options.port.owner, wal_lsn_durable(service->wal));
+    *out = service;
+    return ERR_OK;
+}
+
+void service_close(struct service_core *service)
+{
+    if (!service) {
+        return;
+    }
+    wal_close(service->wal);
+    while (service->jobs) {
+        job_conn_closed(service, service->jobs->call.conn);
+        struct job *job = service->jobs;
+        service->jobs = job->next;
+        free(job->rows);
+        free(job);
+    }
+    asks_free(service->asks);
+    route_free(service->route);
+    if (service->tables.node_items) {
+        tables_close(&service->tables);
+    }
+    free(service->calls);
+    free(service->scratch);
+    free(service);
+}
+
+/* -- dispatch -- */
+
+static method_handler *const handlers[METHOD_COUNT] = {
+    [METHOD_HELLO] = handle_hello,
+    [METHOD_STATS] = handle_stats,
+    [METHOD_NODE_PUT] = handle_node_put,
+    [METHOD_NODE_STATUS] = handle_node_status,
+    [METHOD_NODE_GET] = handle_node_get,
+    [METHOD_NODE_LIST] = handle_node_list,
+    [METHOD_ITEM_PUT] = handle_item_put,
+    [METHOD_ITEM_GET] = handle_item_get,
+    [METHOD_PLACE_LOAD] = handle_place_load,
+    [METHOD_STOCK_ADJUST] = handle_stock_adjust,
+    [METHOD_STOCK_SET] = handle_stock_set,
+    [METHOD_STOCK_LOAD] = handle_stock_load,
+    [METHOD_STOCK_POLICY] = handle_stock_policy,
+    [METHOD_STOCK_GET] = handle_stock_get,
+    [METHOD_STOCK_LIST] = handle_stock_list,
+    [METHOD_STOCK_FIND] = handle_stock_find,
+    [METHOD_ORDER_GET] = handle_order_get,
+    [METHOD_ORDER_LIST] = handle_order_list,
+    [METHOD_ORDER_CANCEL] = handle_order_cancel,
+    [METHOD_FULFIL_UPDATE] = handle_fulfil_update,
+    [METHOD_FULFIL_LIST] = handle_fulfil_list,
+};
+
+static bool is_route(const struct frame_head *head)
+{
+    return head->method_len == 11 && memcmp(head->method, "order.route", 11) == 0;
+}
+
+static enum method method_of(const struct frame_head *head)
+{
+    if (is_route(head)) {
+        return METHOD_ORDER_ROUTE;
+    }
+    int method = names_find(&names_methods, head->method, head->method_len);
+    return method < 0 ? METHOD_COUNT : (enum method)method;
+}
+
+static void call_init(struct call *call, const struct service_request *request)
+{
+    const struct frame_head *head = request->head;
+    *call = (struct call){
+        .conn = request->conn,
+        .msgid = head->msgid,
+        .is_notify = head->type == FRAME_NOTIFY,
+        .method = method_of(head),
+        .params = head->params,
+        .params_size = head->params_size,
+        .read_ns = request->read_ns,
+    };
+}
+
+static void answer_unknown(struct service_core *service, struct call *call,
+                           const struct frame_head *head)
+{
+    if (call->is_notify) {
+        service->unknown_notifications++;
+        service->options.port.done(call->conn);
+        return;
+    }
+    uint32_t len = head->method_len < 40 ? head->method_len : 40;
+    const char *near = names_nearest(&names_methods, head->method, head->method_len);
+    bool is_text = true;
+    for (uint32_t i = 0; i < len; i++) {
+        is_text = is_text && head->method[i] >= ' ' && head->method[i] < 0x7f;
+    }
+    reply_error(service, call, CODE_UNKNOWN_METHOD, "%.*s%s%s%s", is_text ? (int)len : 0,
+                head->method, near ? ", did you mean " : ": hello lists the methods",
+                near ? near : "", near ? "?" : "");
+}
+
+/* A request that waited too long is not worth its work: its client may have given up. */
+static bool is_late(const struct service_core *service, const struct call *call)
+{
+    uint64_t limit = (uint64_t)service->options.max_delay_ms * 1000000;
+    return limit && service->now_ns > call->read_ns && service->now_ns - call->read_ns > limit;
+}
+
+static void answer_late(struct service_core *service, struct call *call)
+{
+    service->overloaded++;
+    reply_error(service, call, CODE_OVERLOADED,
+                "waited over max_delay_ms=%u: try again, retry_after_ms=%u",
+                service->options.max_delay_ms, service->options.max_delay_ms * 4);
+}
+
+static void answer(struct service_core *service, const struct service_request *request, uint32_t i)
+{
+    struct call *call = &service->calls[i];
+    if (service->jobs && job_defer(service, request)) {
+        return;
+    }
+    if (call->method == METHOD_COUNT) {
+        answer_unknown(service, call, request->head);
+        return;
+    }
+    service->methods[call->method].calls++;
+    if (is_late(service, call)) {
+        answer_late(service, call);
+    } else if (call->method == METHOD_ORDER_ROUTE) {
+        asks_apply(service, service->calls, i);
+    } else {
+        handlers[call->method](service, call);
+    }
+}
+
+static void latencies(struct service_core *service, uint32_t count)
+{
+    uint64_t now = service->options.port.clock_ns(service->options.port.owner);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct call *call = &service->calls[i];
+        if (call->method < METHOD_COUNT && now > call->read_ns) {
+            hist_record(&service->methods[call->method].latency_us, (now - call->read_ns) / 1000);
+        }
+    }
+}
+
+static uint32_t sub_batch(struct service_core *service, const struct service_request *requests,
+                          uint32_t count)
+{
+    count = count < service->options.batch ? count : service->options.batch;
+    for (uint32_t i = 0; i < count; i++) {
+        call_init(&service->calls[i], &requests[i]);
+    }
+    service->tables.batch++;
+    count = asks_stage(service, service->calls, count);
+    CHECK(count > 0);
+    for (uint32_t i = 0; i < count; i++) {
+        answer(service, &requests[i], i);
+    }
+    latencies(service, count);
+    return count;
+}
+
+void service_one(struct service_core *service, const struct service_request *request)
+{
+    call_init(&service->calls[0], request);
+    service->tables.batch++;
+    uint32_t staged = asks_stage(service, service->calls, 1);
+    CHECK(staged == 1);
+    answer(service, request, 0);
+}
+
+/* -- turns -- */
+
+static void turn_begin(struct service_core *service, const struct service_turn *turn)
+{
+    if (turn->wall_ms > service->time_ms) {
+        service->time_ms = turn->wall_ms;
+    }
+    wal_time_set(service->wal, service->time_ms);
+    service->now_ms = wal_time(service->wal);
+    service->now_ns = turn->now_ns;
+}
+
+/* Orders and keys whose time is over, counted: at most DROP_MAX of each. */
+static void drop_count(const struct service_core *service, struct effect_drop *drop)
+{
+    const struct tables *tables = &service->tables;
+    uint64_t now = service->now_ms;
+    for (slab_ref ref = tables->orders.done_first; ref && drop->orders < DROP_MAX;) {
+        const struct order *order = order_at(&tables->orders, ref);
+        if (order->done_next) {
+            __builtin_prefetch(order_at(&tables->orders, order->done_next));
+        }
+        if (order->done_ms + service->options.order_window_ms > now) {
+            break;
+        }
+        drop->orders++;
+        ref = order->done_next;
+    }
+    const struct keyring *keyring = &tables->keyring;
+    for (uint64_t i = 0; i < keyring->count && drop->keys < DROP_MAX; i++) {
+        const struct key_entry *entry = &keyring->ring[(keyring->first + i) % keyring->max];
+        if (entry->time_ms + service->options.key_window_ms > now) {
+            break;
+        }
+        drop->keys++;
+    }
+}
+
+/* Let leave what is over its window. True: there may be more. */
+static bool retention(struct service_core *service)
+{
+    struct effect_drop drop = {0, 0};
+    drop_count(service, &drop);
+    if (drop.orders + drop.keys == 0 ||
+        wal_room(service->wal, EFFECT_SMALL_MAX, 1, WAL_CLAIM_RELEASE) != WAL_ROOM_OK) {
+        return false;
+    }
+    uint8_t *bytes = log_begin(service, EFFECT_SMALL_MAX);
+    uint64_t lsn = log_end(service, EFFECT_DROP, effect_drop_encode(bytes, &drop));
+    must_apply(tables_apply_drop(&service->tables, lsn, service->now_ms, &drop), "drop");
+    return drop.orders == DROP_MAX || drop.keys == DROP_MAX;
+}
+
+/* A node's status that was set until a time that has come: active again, by record. */
+static void statuses_end(struct service_core *service)
+{
+    struct tables *tables = &service->tables;
+    for (uint32_t i = 0; i < tables->network.count && tables->status_until <= service->now_ms;
+         i++) {
+        const struct node *node = &tables->network.nodes[i];
+        if (!node->config.status_until || node->config.status_until > service->now_ms) {
+            continue;
+        }
+        struct effect_node effect = {{node->id, node->id_len}, node->config, {0}};
+        effect.config.status = NODE_ACTIVE;
+        effect.config.status_services = 0;
+        effect.config.status_until = 0;
+        uint32_t size = effect_node_size(&effect);
+        if (wal_room(service->wal, size, 1, WAL_CLAIM_RELEASE) != WAL_ROOM_OK) {
+            return;
+        }
+        uint8_t *bytes = log_begin(service, size);
+        uint64_t lsn = log_end(service, EFFECT_NODE, effect_node_encode(bytes, &effect));
+        must_apply(tables_apply_node(tables, lsn, service->now_ms, &effect), "node");
+    }
+}
+
+static void turn_end(struct service_core *service)
+{
+    wal_submit(service->wal, &service->tables.digest);
+    pause_settle(service);
+}
+
+void service_batch(struct service_core *service, const struct service_turn *turn,
+                   const struct service_request *requests, uint32_t count)
+{
+    if (service->is_dead) {
+        return;
+    }
+    turn_begin(service, turn);
+    statuses_end(service);
+    for (uint32_t done = 0; done < count;) {
+        done += sub_batch(service, requests + done, count - done);
+    }
+    retention(service);
+    turn_end(service);
+}
+
+/* Milliseconds until something is due by time alone. */
+static uint32_t next_due(const struct service_core *service)
+{
+    const struct tables *tables = &service->tables;
+    uint64_t due = service->now_ms + 1000;
+    if (tables->status_until < due) {
+        due = tables->status_until;
+    }
+    return due > service->now_ms ? (uint32_t)(due - service->now_ms) : 1;
+}
+
+uint32_t service_tick(struct service_core *service, const struct service_turn *turn)
+{
+    if (service->is_dead) {
+        return UINT32_MAX;
+    }
+    turn_begin(service, turn);
+    wal_retry(service->wal);
+    service->tables.batch++;
+    statuses_end(service);
+    bool has_more = job_run(service) && service->jobs;
+    has_more = retention(service) || has_more;
+    turn_end(service);
+    return has_more && !service->is_paused ? 0 : next_due(service);
+}
+
+void service_drain(struct service_core *service)
+{
+    service->is_draining = true;
+}
+
+void service_conn_closed(struct service_core *service, void *conn)
+{
+    if (service->jobs) {
+        job_conn_closed(service, conn);
+    }
+}
+
+bool service_is_idle(const struct service_core *service)
+{
+    return !service->jobs && !wal_is_busy(service->wal);
+}
+
+struct wal *service_wal(struct service_core *service)
+{
+    return service->wal;
+}
+
+const struct tables *service_tables(const struct service_core *service)
+{
+    return &service->tables;
+}
