@@ -15,7 +15,7 @@ struct job_deferred {
     char bytes[];
 };
 
-static struct job *job_of(const struct service *service, const void *conn)
+static struct job *job_of(const struct service_core *service, const void *conn)
 {
     struct job *job = service->jobs;
     while (job && job->call.conn != conn) {
@@ -31,7 +31,7 @@ static void job_free(struct job *job)
     free(job);
 }
 
-void job_start(struct service *service, struct job *job)
+void job_start(struct service_core *service, struct job *job)
 {
     if (job->step(service, job)) {
         job_free(job);
@@ -69,7 +69,7 @@ static void deferred_append(struct job *job, struct job_deferred *list)
     *end = list;
 }
 
-bool job_defer(struct service *service, const struct service_request *request)
+bool job_defer(struct service_core *service, const struct service_request *request)
 {
     struct job *job = job_of(service, request->conn);
     if (!job) {
@@ -80,7 +80,7 @@ bool job_defer(struct service *service, const struct service_request *request)
 }
 
 /* Answer what waited, until one of them is a long load itself: the rest waits for that. */
-static void deferred_run(struct service *service, struct job_deferred *list, const void *conn)
+static void deferred_run(struct service_core *service, struct job_deferred *list, const void *conn)
 {
     while (list) {
         struct job *job = job_of(service, conn);
@@ -105,7 +105,7 @@ static void deferred_free(struct job *job)
     }
 }
 
-bool job_run(struct service *service)
+bool job_run(struct service_core *service)
 {
     struct job *job = service->jobs;
     if (!job) {
@@ -126,7 +126,7 @@ bool job_run(struct service *service)
     return true;
 }
 
-void job_conn_closed(struct service *service, void *conn)
+void job_conn_closed(struct service_core *service, void *conn)
 {
     for (struct job *job = service->jobs; job; job = job->next) {
         if (job->call.conn == conn) {
@@ -137,7 +137,7 @@ void job_conn_closed(struct service *service, void *conn)
     }
 }
 
-enum job_room job_room(struct service *service, struct job *job, uint32_t bytes)
+enum job_room job_room(struct service_core *service, struct job *job, uint32_t bytes)
 {
     switch (wal_room(service->wal, bytes, 1, WAL_CLAIM_CHANGE)) {
     case WAL_ROOM_OK:

@@ -6,7 +6,7 @@
 
 enum { KEY_TEXT_MAX = 32 + ID_MAX };
 
-static struct hash128 key_hash(const struct service *service, enum method method, struct text key)
+static struct hash128 key_hash(const struct service_core *service, enum method method, struct text key)
 {
     char text[KEY_TEXT_MAX];
     const char *name = method_text(method);
@@ -17,7 +17,7 @@ static struct hash128 key_hash(const struct service *service, enum method method
     return hash_keyed128(&service->tables.key, text, len + key.len);
 }
 
-enum key_result key_look(struct service *service, struct call *call, struct text key,
+enum key_result key_look(struct service_core *service, struct call *call, struct text key,
                          uint64_t content, struct effect_key *key_out,
                          const struct key_entry **seen_out)
 {

@@ -17,7 +17,7 @@ enum job_room {
 };
 
 /* Room for one more record of a load that is under way. */
-enum job_room job_room(struct service *service, struct job *job, uint32_t bytes);
+enum job_room job_room(struct service_core *service, struct job *job, uint32_t bytes);
 
 /* -- the rows of a load (handle_place.c) -- */
 
@@ -53,10 +53,10 @@ void row_end(struct row_source *source, struct reader_array *row);
 uint64_t time_of_arrival(uint64_t now_ms, uint64_t counted_ms);
 
 /* Whether movements after counted_at may be forgotten already. */
-bool count_is_too_old(const struct service *service, uint64_t counted_at);
+bool count_is_too_old(const struct service_core *service, uint64_t counted_at);
 
 /* on_hand now that follows from value then. */
-int64_t count_now(const struct service *service, uint32_t item, uint16_t node, int64_t value,
+int64_t count_now(const struct service_core *service, uint32_t item, uint16_t node, int64_t value,
                   uint64_t counted_at);
 
 #endif

@@ -9,7 +9,7 @@ enum { AHEAD_MS = 60000 }; /* how far a client's clock may run ahead */
 /* Latest time a client may name: the end of the year 9999. */
 #define TIME_MAX INT64_C(253402300799999)
 
-uint16_t need_node(struct service *service, struct call *call, const char *field,
+uint16_t need_node(struct service_core *service, struct call *call, const char *field,
                    struct text node)
 {
     uint16_t handle = network_find(&service->tables.network, node.at, node.len);
@@ -21,7 +21,7 @@ uint16_t need_node(struct service *service, struct call *call, const char *field
     return handle;
 }
 
-uint32_t need_item(struct service *service, struct call *call, const char *field,
+uint32_t need_item(struct service_core *service, struct call *call, const char *field,
                    struct text item)
 {
     const struct catalogue *catalogue = &service->tables.catalogue;
@@ -35,13 +35,13 @@ uint32_t need_item(struct service *service, struct call *call, const char *field
     return handle;
 }
 
-static slab_ref find_order(const struct service *service, const char *id, uint32_t len)
+static slab_ref find_order(const struct service_core *service, const char *id, uint32_t len)
 {
     const struct orders *orders = &service->tables.orders;
     return orders_find(orders, orders_hash(orders, id, len), id, len);
 }
 
-slab_ref need_order(struct service *service, struct call *call, struct text order_id)
+slab_ref need_order(struct service_core *service, struct call *call, struct text order_id)
 {
     slab_ref order = find_order(service, order_id.at, order_id.len);
     if (!order) {
@@ -76,7 +76,7 @@ static uint32_t part_number(struct text fulfilment, uint32_t *id_len_out)
     return number;
 }
 
-bool need_fulfilment(struct service *service, struct call *call, struct text fulfilment,
+bool need_fulfilment(struct service_core *service, struct call *call, struct text fulfilment,
                      slab_ref *order_out, uint32_t *part_out)
 {
     uint32_t id_len = 0;
@@ -94,7 +94,7 @@ bool need_fulfilment(struct service *service, struct call *call, struct text ful
     return true;
 }
 
-uint64_t read_time(struct service *service, struct reader *reader)
+uint64_t read_time(struct service_core *service, struct reader *reader)
 {
     int64_t time = reader_int(reader, 1, TIME_MAX);
     if (reader_is_ok(reader) && (uint64_t)time > service->now_ms + AHEAD_MS) {

@@ -9,7 +9,7 @@
 enum { ERROR_TEXT_SIZE = 1024 };
 
 /* Hand over what stands in the scratch. A load whose connection is gone has no conn. */
-static void send(struct service *service, struct call *call)
+static void send(struct service_core *service, struct call *call)
 {
     const struct service_port *port = &service->options.port;
     if (!call->conn) {
@@ -27,7 +27,7 @@ static void send(struct service *service, struct call *call)
     }
 }
 
-void reply_error(struct service *service, struct call *call, enum code code, const char *format,
+void reply_error(struct service_core *service, struct call *call, enum code code, const char *format,
                  ...)
 {
     char text[ERROR_TEXT_SIZE];
@@ -48,13 +48,13 @@ void reply_error(struct service *service, struct call *call, enum code code, con
     send(service, call);
 }
 
-void reply_invalid(struct service *service, struct call *call, const struct reader *reader)
+void reply_invalid(struct service_core *service, struct call *call, const struct reader *reader)
 {
     CHECK(!reader_is_ok(reader));
     reply_error(service, call, CODE_INVALID_ARGUMENT, "%s", reader_error(reader));
 }
 
-struct writer *reply_begin(struct service *service, struct call *call)
+struct writer *reply_begin(struct service_core *service, struct call *call)
 {
     CHECK(!call->is_answered);
     writer_init(&service->writer, service->scratch, REPLY_SIZE_MAX);
@@ -62,7 +62,7 @@ struct writer *reply_begin(struct service *service, struct call *call)
     return &service->writer;
 }
 
-void reply_send(struct service *service, struct call *call)
+void reply_send(struct service_core *service, struct call *call)
 {
     if (service->writer.is_full) {
         reply_error(service, call, CODE_TOO_LARGE,
@@ -73,7 +73,7 @@ void reply_send(struct service *service, struct call *call)
     send(service, call);
 }
 
-void reply_refused(struct service *service, struct call *call, enum reason reason,
+void reply_refused(struct service_core *service, struct call *call, enum reason reason,
                    const char *detail_name, const char *detail)
 {
     service->refusals[reason]++;
@@ -125,7 +125,7 @@ void put_km(struct writer *writer, const char *name, uint64_t metres)
     put_float(writer, name, (double)metres / 1000.0);
 }
 
-void put_lsn(struct service *service, struct writer *writer)
+void put_lsn(struct service_core *service, struct writer *writer)
 {
     put_int(writer, "lsn", (int64_t)lsn_begun(service));
 }
