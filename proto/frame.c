@@ -40,21 +40,31 @@ static uint64_t load_length(const uint8_t *at, uint32_t width)
     }
 }
 
-/* A value with a length field: its bytes without contents (size) and the values that it holds
- * (count). FRAME_DONE, or FRAME_MORE while the length field is not there, or FRAME_BAD. */
-static enum frame_state measure(const uint8_t *at, uint32_t there, uint64_t *size_out,
-                                uint64_t *count_out)
+/* A value that holds others or has a length field: its bytes without the values in it (size),
+ * and how many these are (count). room is what the limit leaves; each value to come needs a byte
+ * of it. FRAME_MORE while the length field is not there. */
+static inline enum frame_state measure(const uint8_t *at, uint32_t there, uint32_t room,
+                                       uint32_t *size_out, uint32_t *count_out)
 {
-    const struct sized *sized = &sized_table[*at & 31];
-    if (sized->width == 0) {
-        return FRAME_BAD;
+    uint64_t size = 1;
+    uint64_t count = *at < 0x90 ? 2 * (*at & 15) : *at & 15;
+    if (*at >= 0xa0) {
+        const struct sized *sized = &sized_table[*at & 31];
+        if (sized->width == 0) {
+            return FRAME_BAD;
+        }
+        if (there < 1u + sized->width) {
+            return FRAME_MORE;
+        }
+        const uint64_t length = load_length(at + 1, sized->width);
+        size += sized->width + sized->extra + (sized->values == 0 ? length : 0);
+        count = length * sized->values;
     }
-    if (there < 1u + sized->width) {
-        return FRAME_MORE;
+    if (size + count > room) {
+        return FRAME_TOO_LARGE;
     }
-    uint64_t length = load_length(at + 1, sized->width);
-    *size_out = 1u + sized->width + sized->extra + (sized->values == 0 ? length : 0);
-    *count_out = length * sized->values;
+    *size_out = (uint32_t)size;
+    *count_out = (uint32_t)count;
     return FRAME_DONE;
 }
 
@@ -80,6 +90,15 @@ void frame_scan_init(struct frame_scan *scan)
     scan->pos = 0;
     scan->depth = 0;
     scan->left[0] = 1;
+}
+
+/* Nothing was wrong up to pos: how far that is. */
+static enum frame_state verdict(uint32_t pos, uint32_t left, uint32_t size, uint32_t size_max)
+{
+    if (pos + (left > 0) > size_max) {
+        return FRAME_TOO_LARGE;
+    }
+    return left > 0 || pos > size ? FRAME_MORE : FRAME_DONE;
 }
 
 /* The loop of frame_scan_run; pos, depth and left stay in registers. */
@@ -111,46 +130,33 @@ static enum frame_state run(struct frame_scan *scan, const uint8_t *bytes, uint3
             pos += first - 0x9f;
             continue;
         }
-        uint64_t value_size = 1;
-        uint64_t count = 0;
-        if (first < 0xa0) {
-            count = first < 0x90 ? 2 * (first & 15) : first & 15;
-        } else if (fixed_sizes[first & 31] != 0) {
+        if (fixed_sizes[first & 31] != 0 && first >= 0xc0) {
             left--;
             pos += fixed_sizes[first & 31];
             continue;
-        } else {
-            state = measure(bytes + pos, size - pos, &value_size, &count);
         }
+        uint32_t value_size;
+        uint32_t count;
+        state = measure(bytes + pos, size - pos, size_max - pos, &value_size, &count);
         if (state != FRAME_DONE) {
             break;
         }
-        /* Each value to come has a byte at least. */
-        if (pos + value_size + count > size_max) {
-            state = FRAME_TOO_LARGE;
+        left--;
+        pos += value_size;
+        if (first >= 0xa0 && first < 0xdc) {
+            continue;
+        }
+        if (depth == limits->depth_max) {
+            state = FRAME_TOO_DEEP;
             break;
         }
-        left--;
-        pos += (uint32_t)value_size;
-        if (first < 0xa0 || first >= 0xdc) {
-            if (depth == limits->depth_max) {
-                state = FRAME_TOO_DEEP;
-                break;
-            }
-            scan->left[depth++] = left;
-            left = (uint32_t)count;
-        }
+        scan->left[depth++] = left;
+        left = count;
     }
     scan->pos = pos;
     scan->depth = depth;
     scan->left[depth] = left;
-    if (state != FRAME_DONE) {
-        return state;
-    }
-    if (pos + (left > 0) > size_max) {
-        return FRAME_TOO_LARGE;
-    }
-    return left > 0 || pos > size ? FRAME_MORE : FRAME_DONE;
+    return state != FRAME_DONE ? state : verdict(pos, left, size, size_max);
 }
 
 enum frame_state frame_scan_run(struct frame_scan *scan, const uint8_t *bytes, uint32_t size,
