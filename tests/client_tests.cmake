@@ -8,3 +8,4 @@ nearshelf_test(integration/test_client_retry.c LABEL integration
   DEPS nearshelf_static rpc_peer PkgConfig::UV)
 # The builder and the readers, with the library's insides in reach.
 nearshelf_test(unit/test_client_params.c LABEL unit DEPS client_objects base wire)
+nearshelf_test(unit/test_cli_csv.c LABEL unit DEPS cli_csv)
