@@ -313,7 +313,9 @@ bool ask_decode(struct service_core *service, struct reader *reader, const struc
 
 static uint8_t *add(uint8_t *at, const void *bytes, size_t size)
 {
-    memcpy(at, bytes, size);
+    if (size > 0) {
+        memcpy(at, bytes, size);
+    }
     return at + size;
 }
 

@@ -68,7 +68,9 @@ static void queue_remove(struct tables *tables, struct order_part *part)
 
 static uint32_t text_put(struct order *order, uint32_t at, const struct effect_text *text)
 {
-    memcpy((char *)order + at, text->at, text->len);
+    if (text->len > 0) {
+        memcpy((char *)order + at, text->at, text->len);
+    }
     return at + text->len;
 }
 

@@ -46,7 +46,9 @@ static uint8_t *put_signed(uint8_t *at, int64_t value)
 
 static uint8_t *put_bytes(uint8_t *at, const void *bytes, size_t size)
 {
-    memcpy(at, bytes, size);
+    if (size > 0) {
+        memcpy(at, bytes, size);
+    }
     return at + size;
 }
 

@@ -1,0 +1,371 @@
+/* Random effects against naive books, with a second set of tables fed by the encoded records
+ * only: after every step both digests agree, and every cell is what the books say.
+ *
+ * Replay: test_tables SEED [STEPS]. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "rng.h"
+#include "tables.h"
+
+enum { NODES = 12, ITEMS = 9, ORDERS = 60, SHARES = 3 };
+
+struct book_order {
+    char id[16];
+    uint32_t shares;
+    uint32_t item[SHARES];
+    uint16_t node[SHARES];
+    uint32_t qty[SHARES], cancelled[SHARES], shipped[SHARES], no_show[SHARES];
+    bool is_pickup;
+    bool is_live;
+};
+
+struct model {
+    struct tables live, replica;
+    uint64_t lsn, now;
+    int64_t on_hand[ITEMS][NODES], reserved[ITEMS][NODES];
+    uint64_t counted[ITEMS][NODES];
+    bool is_stocked[ITEMS][NODES];
+    struct book_order orders[ORDERS];
+    uint32_t serial;
+    struct rng rng;
+};
+
+static uint64_t seed = 1;
+static uint32_t steps = 20000;
+
+static uint32_t draw(struct model *model, uint32_t bound)
+{
+    return (uint32_t)rng_below(&model->rng, bound);
+}
+
+static void replica_feed(struct model *model, uint8_t type, const uint8_t *bytes, uint32_t size)
+{
+    uint8_t *exact = malloc(size);
+    memcpy(exact, bytes, size);
+    enum err err = tables_replay(&model->replica, model->lsn, model->now, type, exact, size);
+    free(exact);
+    assert_int_equal(err, ERR_OK);
+    assert_true(digest_equal(&model->live.digest, &model->replica.digest));
+}
+
+static void node_put(struct model *model, uint32_t n)
+{
+    char id[8];
+    uint8_t bytes[2048];
+    struct effect_node effect = {
+        .config = {.type = (enum node_type)(n % 3), .lat = 30 + draw(model, 10), .lon = -80 - (double)n,
+                   .services = 0x1f, .priority = (int32_t)draw(model, 3),
+                   .safety_stock = (int32_t)draw(model, 3)}};
+    effect.id = (struct effect_text){id, (uint32_t)snprintf(id, sizeof id, "N%u", n)};
+    for (int i = 0; i < SERVICE_COUNT; i++) {
+        effect.config.max_m[i] = UINT32_MAX;
+    }
+    uint32_t size = effect_node_encode(bytes, &effect);
+    assert_int_equal(tables_apply_node(&model->live, ++model->lsn, model->now, &effect), 0);
+    replica_feed(model, EFFECT_NODE, bytes, size);
+}
+
+static void item_put(struct model *model, uint32_t n)
+{
+    char id[8];
+    uint8_t bytes[512];
+    struct area area = {true, 2, "US"};
+    struct effect_item effect = {.weight_g = draw(model, 1000), .flags = draw(model, 8),
+                                 .not_to_count = draw(model, 2), .not_to = &area};
+    effect.id = (struct effect_text){id, (uint32_t)snprintf(id, sizeof id, "I%u", n)};
+    uint32_t size = effect_item_encode(bytes, &effect);
+    assert_int_equal(tables_apply_item(&model->live, ++model->lsn, model->now, &effect), 0);
+    replica_feed(model, EFFECT_ITEM, bytes, size);
+}
+
+static void stock_move(struct model *model)
+{
+    uint8_t bytes[1024];
+    uint32_t node = draw(model, NODES);
+    bool is_count = draw(model, 2);
+    struct effect_stock_row rows[ITEMS];
+    struct effect_stock effect = {.is_count = is_count, .node = (uint16_t)node,
+                                  .at_ms = model->now - draw(model, 50), .rows = rows};
+    for (uint32_t item = 0; item < ITEMS; item++) {
+        if (draw(model, 3) == 0) {
+            rows[effect.count++] = (struct effect_stock_row){
+                item, is_count ? (int32_t)draw(model, 40) : (int32_t)draw(model, 21) - 8};
+        }
+    }
+    if (draw(model, 4) == 0) {
+        effect.key = (struct effect_key){.is_set = true, .key = {rng_next(&model->rng), 5},
+                                         .content = 9, .facts = {1, 2, 3, 4, 5}};
+    }
+    uint32_t size = effect_stock_encode(bytes, &effect);
+    assert_true(size <= effect_stock_size(&effect));
+    assert_int_equal(tables_apply_stock(&model->live, ++model->lsn, model->now, &effect), 0);
+    replica_feed(model, EFFECT_STOCK, bytes, size);
+    for (uint32_t i = 0; i < effect.count; i++) {
+        uint32_t item = rows[i].item;
+        model->is_stocked[item][node] = true;
+        if (is_count) {
+            model->on_hand[item][node] = rows[i].value;
+            model->counted[item][node] = effect.at_ms;
+        } else if (effect.at_ms > model->counted[item][node]) {
+            model->on_hand[item][node] += rows[i].value;
+        }
+    }
+}
+
+static void policy_set(struct model *model)
+{
+    uint8_t bytes[EFFECT_SMALL_MAX];
+    struct effect_policy effect = {.item = draw(model, ITEMS), .node = (uint16_t)draw(model, NODES),
+                                   .has_safety = draw(model, 2), .is_unlisted = draw(model, 3) == 0,
+                                   .safety_stock = (int32_t)draw(model, 9)};
+    uint32_t size = effect_policy_encode(bytes, &effect);
+    assert_int_equal(tables_apply_policy(&model->live, ++model->lsn, model->now, &effect), 0);
+    replica_feed(model, EFFECT_POLICY, bytes, size);
+    model->is_stocked[effect.item][effect.node] = true;
+}
+
+static struct book_order *order_free(struct model *model)
+{
+    struct book_order *order = &model->orders[draw(model, ORDERS)];
+    return order->is_live ? NULL : order;
+}
+
+/* Take up to three (line, node) pairs that have stock; each share a part and line of its own. */
+static void order_put(struct model *model)
+{
+    struct book_order *order = order_free(model);
+    struct effect_line lines[SHARES];
+    struct effect_part parts[SHARES];
+    struct effect_share shares[SHARES];
+    uint8_t bytes[1024];
+    if (!order) {
+        return;
+    }
+    memset(order, 0, sizeof *order);
+    order->is_pickup = draw(model, 2);
+    uint8_t way = order->is_pickup ? WAY_PICKUP : WAY_SHIP_FROM_STORE;
+    uint8_t service = order->is_pickup ? SERVICE_PICKUP : SERVICE_STANDARD;
+    for (uint32_t i = 0; i < SHARES; i++) {
+        uint32_t item = draw(model, ITEMS);
+        uint32_t node = draw(model, NODES);
+        int64_t left = model->on_hand[item][node] - model->reserved[item][node];
+        if (!model->is_stocked[item][node] || left < 1) {
+            continue;
+        }
+        uint32_t n = order->shares++;
+        order->item[n] = item;
+        order->node[n] = (uint16_t)node;
+        order->qty[n] = 1 + draw(model, (uint32_t)left);
+        model->reserved[item][node] += order->qty[n];
+        lines[n] = (struct effect_line){item, order->qty[n], 0, {"L", draw(model, 2)}, service,
+                                        NODE_NONE};
+        parts[n] = (struct effect_part){(uint16_t)node, way, service, 1000 * n, n};
+        shares[n] = (struct effect_share){n, n, order->qty[n]};
+    }
+    if (order->shares == 0) {
+        return;
+    }
+    order->is_live = true;
+    int len = snprintf(order->id, sizeof order->id, "O%u", ++model->serial);
+    struct effect_order effect = {
+        .id = {order->id, (uint32_t)len}, .content = model->serial, .status = ORDER_ROUTED,
+        .service = service, .max_splits = UINT32_MAX, .max_m = UINT32_MAX,
+        .line_count = order->shares, .part_count = order->shares, .share_count = order->shares,
+        .splits = order->shares - 1, .lines = lines, .parts = parts, .shares = shares};
+    effect.id_hash = orders_hash(&model->live.orders, order->id, (uint32_t)len);
+    for (uint32_t i = 0; i < order->shares; i++) {
+        effect.total_m += parts[i].metres;
+    }
+    uint32_t size = effect_order_encode(bytes, &effect);
+    assert_true(size <= effect_order_size(&effect));
+    assert_int_equal(tables_apply_order(&model->live, ++model->lsn, model->now, &effect), 0);
+    replica_feed(model, EFFECT_ORDER, bytes, size);
+}
+
+static uint32_t held(const struct book_order *order, uint32_t i)
+{
+    return order->qty[i] - order->cancelled[i] - order->shipped[i] - order->no_show[i];
+}
+
+static void order_cancel(struct model *model)
+{
+    struct book_order *order = &model->orders[draw(model, ORDERS)];
+    struct effect_quantity quantities[SHARES];
+    uint8_t bytes[512];
+    uint32_t count = 0;
+    for (uint32_t i = 0; order->is_live && i < order->shares; i++) {
+        uint32_t qty = held(order, i) ? draw(model, held(order, i) + 1) : 0;
+        if (qty) {
+            quantities[count++] = (struct effect_quantity){i, qty};
+            order->cancelled[i] += qty;
+            model->reserved[order->item[i]][order->node[i]] -= qty;
+        }
+    }
+    if (count == 0) {
+        return;
+    }
+    struct effect_cancel effect = {.id = {order->id, (uint32_t)strlen(order->id)}, .count = count,
+                                   .shares = quantities};
+    uint32_t size = effect_cancel_encode(bytes, &effect);
+    assert_int_equal(tables_apply_cancel(&model->live, ++model->lsn, model->now, &effect), 0);
+    replica_feed(model, EFFECT_CANCEL, bytes, size);
+}
+
+static void books_ship(struct model *model, struct book_order *order, uint32_t i, uint32_t total,
+                       uint64_t at_ms)
+{
+    uint32_t item = order->item[i];
+    uint32_t node = order->node[i];
+    uint32_t active = order->qty[i] - order->cancelled[i] - order->no_show[i];
+    if (total > active) { /* some came for what had been given up */
+        order->no_show[i] -= total - active;
+        model->reserved[item][node] += total - active;
+    }
+    if (total > order->shipped[i]) {
+        uint32_t units = total - order->shipped[i];
+        order->shipped[i] = total;
+        model->reserved[item][node] -= units;
+        model->on_hand[item][node] -= at_ms > model->counted[item][node] ? units : 0;
+    }
+}
+
+/* One share moves to a state, up to a drawn total. */
+static void order_fulfil(struct model *model)
+{
+    static const enum state ship[] = {STATE_ACCEPTED, STATE_PICKED, STATE_SHIPPED, STATE_DELIVERED};
+    static const enum state pickup[] = {STATE_PACKED, STATE_READY, STATE_COLLECTED, STATE_NO_SHOW};
+    struct book_order *order = &model->orders[draw(model, ORDERS)];
+    uint8_t bytes[512];
+    if (!order->is_live) {
+        return;
+    }
+    uint32_t i = draw(model, order->shares);
+    enum state state = order->is_pickup ? pickup[draw(model, 4)] : ship[draw(model, 4)];
+    bool is_out = state == STATE_SHIPPED || state == STATE_DELIVERED || state == STATE_COLLECTED;
+    uint32_t most = order->qty[i] - order->cancelled[i] -
+                    (state == STATE_COLLECTED ? 0 : order->no_show[i]);
+    uint32_t total = draw(model, most + 1);
+    if (state == STATE_NO_SHOW) {
+        total = order->no_show[i] + draw(model, held(order, i) + 1);
+    }
+    struct effect_quantity quantity = {i, total};
+    struct effect_fulfil effect = {.id = {order->id, (uint32_t)strlen(order->id)}, .part = i,
+                                   .state = (uint8_t)state, .at_ms = model->now - draw(model, 30),
+                                   .tracking = {"1Z999", draw(model, 6)}, .count = 1,
+                                   .shares = &quantity};
+    if (is_out) {
+        books_ship(model, order, i, total, effect.at_ms);
+    } else if (state == STATE_NO_SHOW) {
+        model->reserved[order->item[i]][order->node[i]] -= total - order->no_show[i];
+        order->no_show[i] = total;
+    }
+    uint32_t size = effect_fulfil_encode(bytes, &effect);
+    assert_int_equal(tables_apply_fulfil(&model->live, ++model->lsn, model->now, &effect), 0);
+    replica_feed(model, EFFECT_FULFIL, bytes, size);
+}
+
+static void drop(struct model *model)
+{
+    struct effect_drop effect = {0, model->live.keyring.count / 2};
+    uint8_t bytes[EFFECT_SMALL_MAX];
+    for (slab_ref ref = model->live.orders.done_first; ref && effect.orders < 5;) {
+        struct order *order = order_at(&model->live.orders, ref);
+        for (uint32_t i = 0; i < ORDERS; i++) {
+            struct book_order *book = &model->orders[i];
+            book->is_live = book->is_live && (strlen(book->id) != order->id_len ||
+                                              memcmp(book->id, order_id(order), order->id_len));
+        }
+        effect.orders++;
+        ref = order->done_next;
+    }
+    uint32_t size = effect_drop_encode(bytes, &effect);
+    assert_int_equal(tables_apply_drop(&model->live, ++model->lsn, model->now, &effect), 0);
+    replica_feed(model, EFFECT_DROP, bytes, size);
+}
+
+static void compare(struct model *model)
+{
+    for (uint32_t item = 0; item < ITEMS; item++) {
+        for (uint16_t node = 0; node < NODES; node++) {
+            struct cell cell = tables_cell(&model->live, item, node);
+            cell_word word = tables_word(&cell);
+            assert_int_equal(cell.index >= 0, model->is_stocked[item][node]);
+            assert_int_equal(cell_on_hand(word), model->on_hand[item][node]);
+            assert_int_equal(cell_reserved(word), model->reserved[item][node]);
+            assert_true(tables_counted_at(&cell) == model->counted[item][node]);
+        }
+    }
+}
+
+static void step(struct model *model)
+{
+    uint32_t what = draw(model, 100);
+    model->now += draw(model, 20);
+    if (what < 2) {
+        node_put(model, draw(model, NODES));
+    } else if (what < 4) {
+        item_put(model, draw(model, ITEMS));
+    } else if (what < 20) {
+        stock_move(model);
+    } else if (what < 24) {
+        policy_set(model);
+    } else if (what < 60) {
+        order_put(model);
+    } else if (what < 70) {
+        order_cancel(model);
+    } else if (what < 98) {
+        order_fulfil(model);
+    } else {
+        drop(model);
+    }
+}
+
+/* Live tables, tables from records, and naive books say the same after every step; and a fresh
+ * layout changes nothing that can be seen. */
+static void tables_match_books(void **state)
+{
+    (void)state;
+    static const struct tables_options options = {1000, 1000, 64 << 20, 10000, 100000, 256};
+    static struct model model;
+    rng_init(&model.rng, seed);
+    model.now = 1000000;
+    assert_int_equal(tables_init(&model.live, &options, (const uint8_t *)"0123456789abcdef"), 0);
+    assert_int_equal(tables_init(&model.replica, &options, (const uint8_t *)"0123456789abcdef"), 0);
+    for (uint32_t n = 0; n < NODES; n++) {
+        node_put(&model, n);
+    }
+    for (uint32_t n = 0; n < ITEMS; n++) {
+        item_put(&model, n);
+    }
+    for (uint32_t i = 0; i < steps; i++) {
+        step(&model);
+        compare(&model);
+        if (i % 512 == 0) {
+            tables_check(&model.live);
+            tables_check(&model.replica);
+            model.live.network.is_dirty = true;
+            model.live.network.words += 8;
+            assert_int_equal(tables_layout(&model.live), 0);
+            compare(&model);
+        }
+    }
+    tables_close(&model.live);
+    tables_close(&model.replica);
+}
+
+int main(int argc, char **argv)
+{
+    seed = argc > 1 ? strtoull(argv[1], NULL, 0) : seed;
+    steps = argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 0) : steps;
+    printf("seed %llu: replay with test_tables %llu %u\n", (unsigned long long)seed,
+           (unsigned long long)seed, steps);
+    const struct CMUnitTest tests[] = {cmocka_unit_test(tables_match_books)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,217 @@
+/* The log's records: what is encoded comes back, damage never passes as an effect. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "effect.h"
+
+static struct effect_line lines[2] = {{7, 1, 0, {NULL, 0}, SERVICE_STANDARD, NODE_NONE},
+                                      {90000, 3, 0, {NULL, 0}, SERVICE_STANDARD, NODE_NONE}};
+static struct effect_part parts[2] = {{4000, WAY_SHIP_FROM_STORE, SERVICE_STANDARD, 123456, 250},
+                                      {12, WAY_PICKUP, SERVICE_PICKUP, 0, 0}};
+static struct effect_share shares[2] = {{0, 0, 1}, {0, 1, 3}};
+
+static struct effect_order order_plain(void)
+{
+    return (struct effect_order){
+        .id = {"order-2026-11-27-0001", 20}, .content = 0x123456789abcdef0, .status = ORDER_ROUTED,
+        .service = SERVICE_STANDARD, .is_optimal = true, .has_dest = true, .lat = 40.7, .lon = -74,
+        .max_splits = UINT32_MAX, .max_m = UINT32_MAX, .total_m = 123456, .line_count = 2,
+        .part_count = 1, .share_count = 2, .lines = lines, .parts = parts, .shares = shares};
+}
+
+static struct effect_order order_rich(struct effect_line *rich_lines,
+                                      struct effect_share *rich_shares)
+{
+    struct effect_order effect = order_plain();
+    memcpy(rich_lines, lines, sizeof lines);
+    memcpy(rich_shares, shares, sizeof shares);
+    rich_lines[1].line = (struct effect_text){"gift", 4};
+    rich_lines[1].service = SERVICE_PICKUP;
+    rich_lines[1].node = 12;
+    rich_lines[1].unfilled = 1;
+    rich_shares[1] = (struct effect_share){1, 1, 2};
+    effect.status = ORDER_PARTIAL;
+    effect.is_po_box = effect.allow_partial = true;
+    effect.postcode = (struct effect_text){"90210", 5};
+    memcpy(effect.country, "US", 3);
+    effect.ref = (struct effect_text){"web-77", 6};
+    effect.max_splits = 3;
+    effect.splits = 1;
+    effect.part_count = 2;
+    effect.lines = rich_lines;
+    effect.shares = rich_shares;
+    return effect;
+}
+
+/* A two-line order with a 20-byte id takes at most 96 bytes, its 4-byte record head included. */
+static void order_is_small(void **state)
+{
+    (void)state;
+    uint8_t bytes[512];
+    struct effect_order effect = order_plain();
+    uint32_t size = effect_order_encode(bytes, &effect);
+    assert_true(size + 4 <= 96);
+    assert_true(size <= effect_order_size(&effect));
+}
+
+static void assert_same_order(const struct effect_order *a, const struct effect_order *b)
+{
+    uint8_t x[1024];
+    uint8_t y[1024];
+    uint32_t size = effect_order_encode(x, a);
+    assert_int_equal(effect_order_encode(y, b), size);
+    assert_memory_equal(x, y, size);
+    assert_int_equal(a->line_count, b->line_count);
+    assert_int_equal(a->share_count, b->share_count);
+    assert_int_equal(a->total_m, b->total_m);
+    for (uint32_t i = 0; i < a->share_count; i++) {
+        assert_memory_equal(&a->shares[i], &b->shares[i], sizeof a->shares[i]);
+    }
+    for (uint32_t i = 0; i < a->line_count; i++) {
+        assert_int_equal(a->lines[i].node, b->lines[i].node);
+        assert_int_equal(a->lines[i].unfilled, b->lines[i].unfilled);
+        assert_int_equal(a->lines[i].service, b->lines[i].service);
+    }
+}
+
+/* Orders plain and rich come back as they were; every truncation is refused. */
+static void order_round_trip(void **state)
+{
+    struct effect_scratch *scratch = *state;
+    struct effect_line rich_lines[2];
+    struct effect_share rich_shares[2];
+    struct effect_order effects[2] = {order_plain(), order_rich(rich_lines, rich_shares)};
+    effects[1].total_m = effects[1].parts[0].metres;
+    for (int i = 0; i < 2; i++) {
+        uint8_t bytes[1024];
+        struct effect_order back;
+        uint32_t size = effect_order_encode(bytes, &effects[i]);
+        assert_int_equal(effect_order_decode(bytes, size, scratch, &back), 0);
+        assert_same_order(&effects[i], &back);
+        for (uint32_t cut = 0; cut < size; cut++) {
+            uint8_t *exact = malloc(cut ? cut : 1);
+            memcpy(exact, bytes, cut);
+            assert_int_not_equal(effect_order_decode(exact, cut, scratch, &back), 0);
+            free(exact);
+        }
+    }
+}
+
+/* A flipped bit never makes a decoder read outside, whatever it answers. */
+static void flipped_bits_stay_inside(void **state)
+{
+    struct effect_scratch *scratch = *state;
+    struct effect_line rich_lines[2];
+    struct effect_share rich_shares[2];
+    struct effect_order effect = order_rich(rich_lines, rich_shares);
+    uint8_t bytes[1024];
+    uint32_t size = effect_order_encode(bytes, &effect);
+    for (uint32_t i = 0; i < size * 8; i++) {
+        struct effect_order order;
+        struct effect_node node;
+        struct effect_stock stock;
+        struct effect_fulfil fulfil;
+        uint8_t *exact = malloc(size);
+        memcpy(exact, bytes, size);
+        exact[i / 8] ^= (uint8_t)(1u << (i % 8));
+        int sum = effect_order_decode(exact, size, scratch, &order) == ERR_OK;
+        sum += effect_node_decode(exact, size, scratch, &node) == ERR_OK;
+        sum += effect_stock_decode(exact, size, scratch, &stock) == ERR_OK;
+        sum += effect_fulfil_decode(exact, size, scratch, &fulfil) == ERR_OK;
+        assert_true(sum <= 2);
+        free(exact);
+    }
+}
+
+/* A node with areas and a key comes back as it was. */
+static void node_round_trip(void **state)
+{
+    struct effect_scratch *scratch = *state;
+    uint8_t bytes[2048];
+    uint8_t again[2048];
+    struct area areas[2] = {{false, 2, "US"}, {true, 5, "US:96"}};
+    struct effect_node effect = {
+        .id = {"S1", 2},
+        .config = {.type = NODE_WAREHOUSE, .lat = 1.5, .lon = -2.5, .name = "One",
+                   .country = "US", .priority = -5, .safety_stock = 3, .serves_count = 2,
+                   .serves = areas, .bars = 9, .status_until = 77},
+        .key = {.is_set = true, .content = 5, .facts = {-1, 2, 3, 0, 0}}};
+    struct effect_node back;
+    uint32_t size = effect_node_encode(bytes, &effect);
+    assert_true(size <= effect_node_size(&effect));
+    assert_int_equal(effect_node_decode(bytes, size, scratch, &back), 0);
+    assert_int_equal(effect_node_encode(again, &back), size);
+    assert_memory_equal(bytes, again, size);
+    assert_int_equal(back.config.priority, -5);
+    assert_true(back.key.facts[0] == -1);
+}
+
+/* Stock rows, policies, cancels, life-cycle steps, places and drops come back as they were. */
+static void small_effects_round_trip(void **state)
+{
+    struct effect_scratch *scratch = *state;
+    uint8_t bytes[4096];
+    struct effect_stock_row rows[3] = {{5, -3}, {5, 4}, {70000, 2000000000}};
+    struct effect_stock stock = {.is_count = true, .node = 9, .at_ms = 5, .count = 3, .rows = rows};
+    struct effect_stock stock_back;
+    uint32_t size = effect_stock_encode(bytes, &stock);
+    assert_int_equal(effect_stock_decode(bytes, size, scratch, &stock_back), 0);
+    assert_memory_equal(stock_back.rows, rows, sizeof rows);
+    struct effect_policy policy = {.item = 5, .node = 6, .has_safety = true, .safety_stock = -9};
+    struct effect_policy policy_back;
+    size = effect_policy_encode(bytes, &policy);
+    assert_true(size <= EFFECT_SMALL_MAX);
+    assert_int_equal(effect_policy_decode(bytes, size, &policy_back), 0);
+    assert_true(policy_back.has_safety && !policy_back.is_unlisted);
+    assert_int_equal(policy_back.safety_stock, -9);
+    struct effect_quantity quantities[2] = {{0, 5}, {3, 1}};
+    struct effect_fulfil fulfil = {.id = {"o", 1}, .part = 2, .state = STATE_SHIPPED, .at_ms = 99,
+                                   .collect_by = 7, .tracking = {"1Z", 2}, .count = 2,
+                                   .shares = quantities};
+    struct effect_fulfil fulfil_back;
+    size = effect_fulfil_encode(bytes, &fulfil);
+    assert_int_equal(effect_fulfil_decode(bytes, size, scratch, &fulfil_back), 0);
+    assert_int_equal(fulfil_back.state, STATE_SHIPPED);
+    assert_memory_equal(fulfil_back.shares, quantities, sizeof quantities);
+    struct effect_place places[1] = {{"90210", 34.1, -118.4}};
+    struct effect_places load = {.country = "US", .count = 1, .rows = places};
+    struct effect_places load_back;
+    size = effect_places_encode(bytes, &load);
+    assert_int_equal(effect_places_decode(bytes, size, scratch, &load_back), 0);
+    assert_string_equal(load_back.rows[0].postcode, "90210");
+    struct effect_drop drop = {1000, 3};
+    struct effect_drop drop_back;
+    size = effect_drop_encode(bytes, &drop);
+    assert_int_equal(effect_drop_decode(bytes, size, &drop_back), 0);
+    assert_int_equal(drop_back.orders, 1000);
+    assert_int_equal(effect_drop_decode(bytes, size - 1, &drop_back), ERR_DAMAGED);
+}
+
+static int setup(void **state)
+{
+    struct effect_scratch *scratch;
+    int failed = effect_scratch_new(&scratch) != ERR_OK;
+    *state = scratch;
+    return failed;
+}
+
+static int teardown(void **state)
+{
+    effect_scratch_free(*state);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(order_is_small),  cmocka_unit_test(order_round_trip),
+        cmocka_unit_test(node_round_trip), cmocka_unit_test(flipped_bits_stay_inside),
+        cmocka_unit_test(small_effects_round_trip),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
