@@ -94,7 +94,7 @@ struct route_answer {
     uint64_t total_m;  /* metres, summed over parts */
     bool is_optimal;
     uint32_t steps;    /* of the split search */
-    /* -- explanation: filled when refused, or explain > 0 -- */
+    /* -- explanation: filled when refused for NO_FEASIBLE_SOURCE, or explain > 0 -- */
     uint32_t candidates;                /* nodes that passed all but stock, over all groups */
     uint32_t rejected[REJECT_COUNT];    /* nodes not chosen, by first reason */
     const struct route_reject *rejects; /* explain 2: every node not chosen, by handle, at most
@@ -110,6 +110,10 @@ void route_free(struct route *route);
 /* Search steps after which one order's split search stops. */
 uint32_t route_steps_max(const struct route *route);
 void route_steps_max_set(struct route *route, uint32_t steps);
+
+/* Choose among the variants of the inner loops that this CPU can run, 0 = the fastest (the
+ * default); how many there are. All give the same answers: a test forces each. */
+uint32_t route_kernel_set(struct route *route, uint32_t index);
 
 /* Decide. answer points into route until its next call. Never fails: a refusal is an answer. */
 void route_decide(struct route *route, const struct stock_view *view,

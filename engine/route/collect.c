@@ -1,0 +1,214 @@
+/* What candidates hold: one walk over the cells of each item of the group. */
+#include <string.h>
+
+#include "check.h"
+#include "heap_sort.h"
+#include "split_internal.h"
+
+/* Metres to the slot's node, UINT32_MAX where it is out of reach; measured once a group. */
+static uint32_t slot_metres(struct route *route, uint32_t slot)
+{
+    struct split *split = route->split;
+    if (split->slot_stamp[slot] != route->stamp) {
+        uint16_t node = route->view->network->node_of_slot[slot];
+        uint32_t metres = group_metres(route, node);
+        split->slot_stamp[slot] = route->stamp;
+        split->slot_metres[slot] = group_takes_node(route, node, metres) ? metres : UINT32_MAX;
+        split->slot_candidate[slot] = UINT32_MAX;
+    }
+    return split->slot_metres[slot];
+}
+
+static void visit_cell(struct route *route, uint32_t item, uint32_t slot, uint32_t index,
+                       cell_visit *visit)
+{
+    const struct demand *demand = &route->demands[item];
+    uint16_t node = route->view->network->node_of_slot[slot];
+    uint32_t free = stock_free(route->view, demand->item, node, row_word(demand->row, index));
+    uint32_t gone = route->has_takes ? taken(route, demand->item, node) : 0;
+    if (free > gone && slot_metres(route, slot) != UINT32_MAX) {
+        visit(route, item, slot, free - gone);
+    }
+}
+
+static void visit_list(struct route *route, uint32_t item, cell_visit *visit)
+{
+    const struct demand *demand = &route->demands[item];
+    const uint16_t *slots = row_slots(demand->row);
+    for (uint32_t i = 0; i < demand->row->count; i++) {
+        uint32_t slot = slots[i];
+        slot_bits bit = (slot_bits)1 << (slot % 64);
+        slot_bits able = route->group.base[slot / 64] & ~demand_barred(route, demand, slot / 64);
+        if (able & bit) {
+            visit_cell(route, item, slot, i, visit);
+        }
+    }
+}
+
+static void visit_bitmap(struct route *route, uint32_t item, cell_visit *visit)
+{
+    const struct demand *demand = &route->demands[item];
+    const struct row *row = demand->row;
+    uint32_t words = route->view->network->words;
+    words = row->words < words ? row->words : words;
+    for (uint32_t word = 0; word < words; word++) {
+        slot_bits bits = route->group.base[word] & ~demand_barred(route, demand, word) &
+                         __atomic_load_n(&row_maybe(demand->row)[word], __ATOMIC_RELAXED);
+        for (; bits; bits &= bits - 1) {
+            uint32_t at = (uint32_t)__builtin_ctzll(bits);
+            slot_bits below = row_member(row)[word] & (((slot_bits)1 << at) - 1);
+            uint32_t index = row_slots(row)[word] + (uint32_t)__builtin_popcountll(below);
+            visit_cell(route, item, word * 64 + at, index, visit);
+        }
+    }
+}
+
+void split_visit(struct route *route, uint32_t item, cell_visit *visit)
+{
+    const struct demand *demand = &route->demands[item];
+    if (!demand->row || demand->is_barred) {
+        return;
+    }
+    if (demand->row->kind == ROW_LIST) {
+        visit_list(route, item, visit);
+    } else {
+        visit_bitmap(route, item, visit);
+    }
+}
+
+bool split_has_candidate(struct route *route, uint32_t item)
+{
+    const struct demand *demand = &route->demands[item];
+    for (uint32_t word = 0; word < route->view->network->words; word++) {
+        slot_bits bits = route->group.base[word] & ~demand_barred(route, demand, word);
+        for (; bits; bits &= bits - 1) {
+            if (slot_metres(route, word * 64 + (uint32_t)__builtin_ctzll(bits)) != UINT32_MAX) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static void add_available(struct route *route, uint32_t item, uint32_t slot, uint32_t free)
+{
+    (void)slot;
+    route->split->available[item] += free;
+}
+
+void split_collect(struct route *route)
+{
+    struct split *split = route->split;
+    split->item_count = route->group.demand_count;
+    split->is_wide = split->item_count > SPLIT_ITEMS_MAX;
+    split->steps = 0;
+    for (uint32_t item = 0; item < split->item_count; item++) {
+        split->demand[item] = route->demands[item].qty;
+        split->available[item] = 0;
+        split_visit(route, item, add_available);
+    }
+}
+
+/* The candidate at the slot, listed at its first cell. */
+static struct candidate *candidate_at(struct route *route, uint32_t slot)
+{
+    struct split *split = route->split;
+    uint32_t at = split->slot_candidate[slot];
+    if (at == UINT32_MAX) {
+        at = split->count++;
+        split->slot_candidate[slot] = at;
+        uint16_t node = route->view->network->node_of_slot[slot];
+        split->candidates[at] =
+            (struct candidate){.free = at,
+                               .metres = split->slot_metres[slot],
+                               .priority = route->view->network->nodes[node].config.priority,
+                               .node = node};
+        memset(&split->free[(size_t)at * split->item_count], 0,
+               split->item_count * sizeof *split->free);
+    }
+    return &split->candidates[at];
+}
+
+static void add_candidate(struct route *route, uint32_t item, uint32_t slot, uint32_t free)
+{
+    struct split *split = route->split;
+    struct candidate *candidate = candidate_at(route, slot);
+    uint64_t bit = (uint64_t)1 << item;
+    uint32_t demand = split->demand[item];
+    candidate->some |= bit;
+    candidate->whole |= free >= demand ? bit : 0;
+    split->spread |= free >= demand ? 0 : bit;
+    split->free[(size_t)candidate->free * split->item_count + item] = free < demand ? free : demand;
+}
+
+void split_candidates(struct route *route)
+{
+    struct split *split = route->split;
+    CHECK(!split->is_wide);
+    split->count = 0;
+    split->all = 0;
+    split->spread = 0;
+    for (uint32_t item = 0; item < split->item_count; item++) {
+        if (split->demand[item] > 0) {
+            split->all |= (uint64_t)1 << item;
+            split_visit(route, item, add_candidate);
+        }
+    }
+}
+
+/* One pass of a counting sort, least significant byte first; a byte that is the same in all is
+ * skipped. */
+static void sort_by_cost_byte(struct split *split, uint32_t byte)
+{
+    uint32_t from[257] = {0};
+    for (uint32_t i = 0; i < split->count; i++) {
+        from[((uint32_t)(candidate_cost(&split->candidates[i]) >> (8 * byte)) & 0xff) + 1]++;
+    }
+    for (uint32_t i = 0; i < 256; i++) {
+        if (from[i + 1] == split->count) {
+            return;
+        }
+        from[i + 1] += from[i];
+    }
+    for (uint32_t i = 0; i < split->count; i++) {
+        uint32_t value = (uint32_t)(candidate_cost(&split->candidates[i]) >> (8 * byte)) & 0xff;
+        split->sorted[from[value]++] = split->candidates[i];
+    }
+    memcpy(split->candidates, split->sorted, split->count * sizeof *split->candidates);
+}
+
+static bool is_less(const void *owner, uint32_t a, uint32_t b)
+{
+    const struct route *route = owner;
+    return candidate_compare(route, &route->split->candidates[a], &route->split->candidates[b]) < 0;
+}
+
+static void swap(void *owner, uint32_t a, uint32_t b)
+{
+    struct candidate *candidates = ((struct route *)owner)->split->candidates;
+    struct candidate moved = candidates[a];
+    candidates[a] = candidates[b];
+    candidates[b] = moved;
+}
+
+static const struct heap_order by_id = {is_less, swap};
+
+void split_sort(struct route *route)
+{
+    static const uint32_t bytes[] = {0, 1, 2, 3, 8, 9, 10, 11};
+    struct split *split = route->split;
+    for (uint32_t i = 0; i < sizeof bytes / sizeof *bytes; i++) {
+        sort_by_cost_byte(split, bytes[i]);
+    }
+    for (uint32_t first = 0, end; first < split->count; first = end) {
+        plan_cost cost = candidate_cost(&split->candidates[first]);
+        for (end = first + 1; end < split->count; end++) {
+            if (candidate_cost(&split->candidates[end]) != cost) {
+                break;
+            }
+        }
+        if (end - first > 1) {
+            heap_sort(route, &by_id, first, end - first);
+        }
+    }
+}

@@ -1,0 +1,272 @@
+/* Groups: lines of equal service and place, their items summed, and the bitmap of nodes that may
+ * serve them before stock is looked at. */
+#include <string.h>
+
+#include "check.h"
+#include "route_internal.h"
+
+enum { FEW = 8 }; /* up to this many items a linear search beats the table */
+
+static uint32_t hash_item(uint32_t item)
+{
+    return (item * 2654435761u) >> 20; /* 12 bits: ITEM_TABLE */
+}
+
+_Static_assert(ITEM_TABLE == 1 << 12, "hash_item gives 12 bits");
+_Static_assert(ITEM_TABLE > 2 * ROUTE_LINES_MAX, "the table is never full");
+
+static bool bars_stores(const struct item *item, enum capability capability)
+{
+    return capability == CAPABILITY_SHIP && (item->flags >> FLAG_NO_SHIP_FROM_STORE & 1);
+}
+
+/* Whether no node at all may handle the item for this service and destination. */
+static bool is_barred(const struct route_request *request, const struct item *item,
+                      enum capability capability)
+{
+    if (capability == CAPABILITY_SAME_DAY && (item->flags >> FLAG_NO_SAME_DAY & 1)) {
+        return true;
+    }
+    if (capability == CAPABILITY_PICKUP && (item->flags >> FLAG_NO_PICKUP & 1)) {
+        return true;
+    }
+    return item->not_to_count > 0 && request->has_dest &&
+           areas_hold(item->not_to, item->not_to_count, request->country, request->postcode);
+}
+
+static uint64_t barring(const struct network *network, uint64_t flags)
+{
+    uint64_t known = 0;
+    for (; flags; flags &= flags - 1) {
+        uint32_t flag = (uint32_t)__builtin_ctzll(flags);
+        known |= network->bars[flag] ? (uint64_t)1 << flag : 0;
+    }
+    return known;
+}
+
+static void demand_begin(struct route *route, struct demand *demand, uint32_t handle)
+{
+    const struct item *item = &route->view->catalogue->items[handle];
+    demand->item = handle;
+    demand->qty = 0;
+    /* Pairs with the release store of a new block: its cells are seen with it. */
+    demand->row = __atomic_load_n(&item->row, __ATOMIC_ACQUIRE);
+    demand->barring = 0;
+    demand->bars_stores = false;
+    demand->is_barred = false;
+    if (item->flags || item->not_to_count) {
+        enum capability capability = service_capability(route->group.service);
+        demand->barring = barring(route->view->network, item->flags);
+        demand->bars_stores = bars_stores(item, capability);
+        demand->is_barred = is_barred(route->request, item, capability);
+    }
+}
+
+static uint32_t demand_search(const struct route *route, uint32_t item)
+{
+    uint32_t i = 0;
+    while (i < route->group.demand_count && route->demands[i].item != item) {
+        i++;
+    }
+    return i;
+}
+
+/* Index of the item's demand in the table, entered as the next one where it is new. */
+static uint32_t demand_look_up(struct route *route, uint32_t item)
+{
+    uint32_t at = hash_item(item);
+    while (route->items[at].stamp == route->stamp && route->items[at].item != item) {
+        at = (at + 1) % ITEM_TABLE;
+    }
+    if (route->items[at].stamp != route->stamp) {
+        route->items[at] = (struct item_slot){route->stamp, item, route->group.demand_count};
+    }
+    return route->items[at].demand;
+}
+
+static void demands_add(struct route *route)
+{
+    struct group *group = &route->group;
+    for (uint32_t i = 0; i < group->line_count; i++) {
+        const struct route_line *line = &route->request->lines[route->lines[i]];
+        uint32_t at = group->line_count <= FEW ? demand_search(route, line->item)
+                                               : demand_look_up(route, line->item);
+        if (at == group->demand_count) {
+            demand_begin(route, &route->demands[at], line->item);
+            group->demand_count++;
+        }
+        route->demands[at].qty += line->qty;
+        route->demand_of[route->lines[i]] = (uint16_t)at;
+    }
+}
+
+static void base_copy(struct route *route)
+{
+    if (route->group.base != route->base) {
+        memcpy(route->base, route->group.base,
+               route->view->network->words * sizeof(slot_bits));
+        route->group.base = route->base;
+    }
+}
+
+static void base_serving(struct route *route)
+{
+    const struct network *network = route->view->network;
+    const struct route_request *request = route->request;
+    slot_bits scratch[WORD_MAX_NETWORK];
+    if (network->with_serves_count == 0 || !request->has_dest) {
+        return;
+    }
+    const slot_bits *serving =
+        network_serving(network, request->country, request->postcode, scratch);
+    base_copy(route);
+    for (uint32_t word = 0; word < network->words && serving; word++) {
+        route->base[word] &= serving[word];
+    }
+}
+
+static void bits_of(const struct network *network, const uint16_t *nodes, uint32_t count,
+                    slot_bits *bits)
+{
+    memset(bits, 0, network->words * sizeof(slot_bits));
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t slot = network->nodes[nodes[i]].slot;
+        bits[slot / 64] |= (slot_bits)1 << (slot % 64);
+    }
+}
+
+static void base_listed(struct route *route, const uint16_t *nodes, uint32_t count, bool is_in)
+{
+    if (count == 0) {
+        return;
+    }
+    bits_of(route->view->network, nodes, count, route->listed);
+    base_copy(route);
+    for (uint32_t word = 0; word < route->view->network->words; word++) {
+        route->base[word] &= is_in ? route->listed[word] : ~route->listed[word];
+    }
+}
+
+static void base_begin(struct route *route)
+{
+    const struct route_request *request = route->request;
+    struct group *group = &route->group;
+    group->base = route->view->network->eligible[group->service];
+    base_serving(route);
+    base_listed(route, request->include, request->include_count, true);
+    base_listed(route, request->exclude, request->exclude_count, false);
+    if (request->is_po_box && group->service == SERVICE_SAME_DAY) {
+        base_copy(route);
+        memset(route->base, 0, sizeof route->base);
+    }
+}
+
+void group_begin(struct route *route, uint32_t line_count)
+{
+    const struct route_line *first = &route->request->lines[route->lines[0]];
+    uint32_t reach = route->view->network->reach_max[first->service];
+    CHECK(line_count > 0);
+    route->stamp++;
+    route->group = (struct group){.service = first->service,
+                                  .place = first->node,
+                                  .line_count = line_count,
+                                  .reach_m = reach < route->request->max_m ? reach
+                                                                           : route->request->max_m};
+    demands_add(route);
+    base_begin(route);
+}
+
+slot_bits demand_barred(const struct route *route, const struct demand *demand, uint32_t word)
+{
+    const struct network *network = route->view->network;
+    slot_bits barred = demand->is_barred ? ~(slot_bits)0 : 0;
+    if (demand->bars_stores) {
+        barred |= network->of_type[NODE_STORE][word];
+    }
+    for (uint64_t flags = demand->barring; flags; flags &= flags - 1) {
+        barred |= network->bars[__builtin_ctzll(flags)][word];
+    }
+    return barred;
+}
+
+uint32_t demand_free(const struct route *route, const struct demand *demand, uint16_t node)
+{
+    uint32_t slot = route->view->network->nodes[node].slot;
+    int32_t index = demand->row ? row_find(demand->row, slot) : -1;
+    if (index < 0 || (demand_barred(route, demand, slot / 64) >> (slot % 64) & 1)) {
+        return 0;
+    }
+    cell_word word = row_word(demand->row, (uint32_t)index);
+    uint32_t free = stock_free(route->view, demand->item, node, word);
+    uint32_t gone = route->has_takes ? taken(route, demand->item, node) : 0;
+    return free > gone ? free - gone : 0;
+}
+
+bool group_holds(const struct route *route, uint16_t node)
+{
+    for (uint32_t i = 0; i < route->group.demand_count; i++) {
+        const struct demand *demand = &route->demands[i];
+        if (demand_free(route, demand, node) < demand->qty) {
+            return false;
+        }
+    }
+    return true;
+}
+
+uint32_t group_metres(const struct route *route, uint16_t node)
+{
+    bool is_fixed_pickup =
+        route->group.place != NODE_NONE && route->group.service == SERVICE_PICKUP;
+    if (!route->request->has_dest || is_fixed_pickup) {
+        return 0;
+    }
+    return geo_metres(&route->view->network->nodes[node].point, &route->request->dest);
+}
+
+bool group_takes_node(const struct route *route, uint16_t node, uint32_t metres)
+{
+    const struct node *at = &route->view->network->nodes[node];
+    bool is_eligible = route->group.base[at->slot / 64] >> (at->slot % 64) & 1;
+    return is_eligible && metres <= route->request->max_m &&
+           metres <= at->config.max_m[route->group.service];
+}
+
+int node_compare(const struct network *network, uint16_t a, uint16_t b)
+{
+    const struct node *x = &network->nodes[a];
+    const struct node *y = &network->nodes[b];
+    uint32_t len = x->id_len < y->id_len ? x->id_len : y->id_len;
+    int order = memcmp(x->id, y->id, len);
+    return order ? order : (int)x->id_len - (int)y->id_len;
+}
+
+static uint32_t take_slot_of(const struct route *route, uint32_t item, uint16_t node)
+{
+    uint64_t key = ((uint64_t)item << 16 | node) * 0x9e3779b97f4a7c15u;
+    uint32_t at = (uint32_t)(key >> 50);
+    const struct take_slot *slot = &route->takes[at];
+    while (slot->stamp == route->order_stamp && (slot->item != item || slot->node != node)) {
+        at = (at + 1) % TAKE_TABLE;
+        slot = &route->takes[at];
+    }
+    return at;
+}
+
+_Static_assert(TAKE_TABLE == 1 << 14, "take_slot_of uses the upper 14 bits");
+_Static_assert(TAKE_TABLE > 2 * ROUTE_SHARES_MAX, "the table is never full");
+
+uint32_t taken(const struct route *route, uint32_t item, uint16_t node)
+{
+    const struct take_slot *slot = &route->takes[take_slot_of(route, item, node)];
+    return slot->stamp == route->order_stamp ? slot->qty : 0;
+}
+
+void take(struct route *route, uint32_t item, uint16_t node, uint32_t qty)
+{
+    struct take_slot *slot = &route->takes[take_slot_of(route, item, node)];
+    if (slot->stamp != route->order_stamp) {
+        *slot = (struct take_slot){route->order_stamp, item, node, 0};
+    }
+    slot->qty += qty;
+    route->has_takes = true;
+}

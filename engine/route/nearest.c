@@ -1,0 +1,298 @@
+/* The best single source: least (priority, whole metres, id) among nodes that hold all.
+ *
+ * Words of 64 neighbouring slots are looked at in the order of a lower bound of their distance
+ * (cap centre minus radius); in a word, nodes in the order of their float distance. Only nodes
+ * that float distance cannot rule out are measured by geo_metres and compared exactly. A few
+ * words usually settle it, so the first LAZY words are ANDed one by one; only then are all.
+ * Items held by few nodes are searched from their list instead.
+ *
+ * Why float may preselect. Let u = 2^-24, c the true chord between place and node (unit
+ * vectors), f the chord computed in float.
+ * 1. Each coordinate of both is rounded once: the difference of a coordinate is off by at most
+ *    u/2 + u/2 = u from the rounding of numbers of size <= 1 (half an ulp is u/2), and by u|d|
+ *    from the subtraction. The vector of differences is off by at most sqrt(3) u + u c.
+ * 2. Squares and the two sums round three times on the way: the sum is off by at most 3u of
+ *    itself, its root by 1.5u, plus one rounding of the root where it is taken.
+ * So |f - c| <= u (1.74 + 4 c), with room for products of errors.
+ * 3. Let b be a feasible node, f_b its float chord. A node a that is as near in whole metres
+ *    has great-circle distance d_a <= d_b + 1 m; a chord grows no faster than its arc, so
+ *    c_a <= c_b + 1.5 m / R, where half a metre covers the double arithmetic of geo_metres
+ *    (largest near the antipode, about 0.1 m). 1.5 m / R < 4 u.
+ * Hence f_a <= f_b + u (2 * 1.74 + 4 + 8 c_a) <= f_b (1 + 16 u) + 8 u =: limit, as c_a and f_b
+ *    differ by less than 20 u. In squares: f_a^2 <= limit^2 (1 + 16 u) after rounding.
+ * 4. A cap's bound: c >= |place - centre| - radius (triangle inequality). The centre is a float
+ *    point, so its float distance is off by at most 10 u, its radius by 2 u (it is widened by
+ *    more), f of the node by 10 u: CAP_SLACK = 32 u covers their sum. */
+#include <math.h>
+
+#include "check.h"
+#include "route_internal.h"
+
+enum {
+    LAZY = 8,   /* words looked at one by one before all are ANDed */
+    SHORT = 64, /* a row of at most so many cells is searched from its list */
+    SPARSE = 4  /* candidates of a word up to which they are measured one by one */
+};
+
+/* One search in one class of priority, or in all where there are too many classes. */
+struct search {
+    struct route *route;
+    const struct network *network;
+    const slot_bits *class_bits; /* NULL = every node */
+    bool has_priorities;         /* compare priorities: no class separates them */
+    float place[3];
+    float limit;   /* chord beyond which no node can be better */
+    float limit_2; /* its square, rounded up */
+    int32_t priority;
+    struct route_guess best;
+};
+
+float chord_limit(uint32_t metres)
+{
+    double chord = ((double)metres + 2) / GEO_RADIUS_M;
+    return chord > 2 ? 4.0f : (float)chord * (1 + 0x1p-20f) + 0x1p-21f;
+}
+
+static void limit_set(struct search *search, float limit)
+{
+    search->limit = limit;
+    search->limit_2 = limit * limit * (1 + 0x1p-20f);
+}
+
+/* Whether (priority, metres, id) of node is less than that of the best so far. */
+static bool is_better(const struct search *search, uint16_t node, uint32_t metres)
+{
+    if (search->best.node == NODE_NONE) {
+        return true;
+    }
+    int32_t priority = search->network->nodes[node].config.priority;
+    if (search->has_priorities && priority != search->priority) {
+        return priority < search->priority;
+    }
+    if (metres != search->best.metres) {
+        return metres < search->best.metres;
+    }
+    return node_compare(search->network, node, search->best.node) < 0;
+}
+
+/* Measure a candidate; take it if it is better and holds all. */
+static void try_slot(struct search *search, uint32_t slot, float distance_2)
+{
+    struct route *route = search->route;
+    uint16_t node = search->network->node_of_slot[slot];
+    uint32_t metres = group_metres(route, node);
+    if (!is_better(search, node, metres) || !group_takes_node(route, node, metres) ||
+        !group_holds(route, node)) {
+        return;
+    }
+    search->best = (struct route_guess){node, metres};
+    search->priority = search->network->nodes[node].config.priority;
+    float limit = sqrtf(distance_2) * (1 + 0x1p-20f) + 0x1p-21f;
+    if (!search->has_priorities && limit < search->limit) {
+        limit_set(search, limit);
+    }
+}
+
+/* Bits of the slots in word that the list row has; binary search without branches. */
+static slot_bits list_bits(const struct row *row, uint32_t word)
+{
+    const uint16_t *at = row_slots(row);
+    const uint16_t *end = at + row->count;
+    uint32_t first = word * 64;
+    for (uint32_t left = row->count; left > 1;) {
+        uint32_t half = left / 2;
+        at += at[half - 1] < first ? half : 0;
+        left -= half;
+    }
+    slot_bits bits = 0;
+    for (; at < end && *at < first + 64; at++) {
+        bits |= *at >= first ? (slot_bits)1 << (*at % 64) : 0;
+    }
+    return bits;
+}
+
+/* Slots of word that may hold the demand. */
+static slot_bits demand_bits(const struct route *route, const struct demand *demand, uint32_t word)
+{
+    slot_bits bits;
+    if (demand->row->kind == ROW_LIST) {
+        bits = list_bits(demand->row, word);
+    } else {
+        bits = word < demand->row->words
+                   ? __atomic_load_n(&row_maybe(demand->row)[word], __ATOMIC_RELAXED)
+                   : 0;
+    }
+    if (demand->barring || demand->bars_stores) {
+        bits &= ~demand_barred(route, demand, word);
+    }
+    return bits;
+}
+
+static slot_bits word_base(const struct search *search, uint32_t word)
+{
+    slot_bits bits = search->route->group.base[word];
+    return search->class_bits ? bits & search->class_bits[word] : bits;
+}
+
+/* Slots of word that may hold the whole group. */
+static slot_bits word_bits(const struct search *search, uint32_t word)
+{
+    const struct route *route = search->route;
+    slot_bits bits = word_base(search, word);
+    for (uint32_t i = 0; i < route->group.demand_count && bits; i++) {
+        bits &= demand_bits(route, &route->demands[i], word);
+    }
+    return bits;
+}
+
+static float distance_2(const struct search *search, uint32_t slot)
+{
+    const struct network *network = search->network;
+    float x = network->x[slot] - search->place[0];
+    float y = network->y[slot] - search->place[1];
+    float z = network->z[slot] - search->place[2];
+    return x * x + y * y + z * z;
+}
+
+/* Try candidates in the order of their keys while they can be better. slots: NULL = the key's
+ * index is the slot. */
+static void try_keys(struct search *search, int64_t *keys, uint32_t count, uint32_t first,
+                     const uint16_t *slots)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        int64_t key = search->route->kernel->least(keys, count);
+        if (key == KEY_NONE || key_distance(key) > search->limit_2) {
+            return;
+        }
+        uint32_t index = key_index(key);
+        keys[index - first] = KEY_NONE;
+        try_slot(search, slots ? slots[index] : index, key_distance(key));
+    }
+}
+
+static void try_word(struct search *search, uint32_t word, slot_bits bits)
+{
+    if (__builtin_popcountll(bits) > SPARSE) {
+        int64_t keys[64];
+        search->route->kernel->word(search->network, search->place, word, bits, keys);
+        try_keys(search, keys, 64, word * 64, NULL);
+        return;
+    }
+    for (; bits; bits &= bits - 1) {
+        uint32_t slot = word * 64 + (uint32_t)__builtin_ctzll(bits);
+        float d = distance_2(search, slot);
+        if (d <= search->limit_2) {
+            try_slot(search, slot, d);
+        }
+    }
+}
+
+/* AND all words that are left at once, and drop those without candidates. */
+static void and_rest(struct search *search, uint32_t words)
+{
+    struct route *route = search->route;
+    for (uint32_t word = 0; word < words; word++) {
+        if (route->cap_keys[word] != KEY_NONE) {
+            route->found[word] = word_bits(search, word);
+            route->cap_keys[word] = route->found[word] ? route->cap_keys[word] : KEY_NONE;
+        }
+    }
+}
+
+static void search_words(struct search *search)
+{
+    struct route *route = search->route;
+    uint32_t words = search->network->words;
+    uint32_t padded = (words + KEY_BLOCK - 1) / KEY_BLOCK * KEY_BLOCK;
+    route->kernel->caps(search->network, search->place, words, route->cap_keys);
+    for (uint32_t word = words; word < padded; word++) {
+        route->cap_keys[word] = KEY_NONE;
+    }
+    for (uint32_t done = 0; done <= words; done++) { /* one round is the AND of the rest */
+        int64_t key = route->kernel->least(route->cap_keys, padded);
+        if (key == KEY_NONE || key_distance(key) > search->limit) {
+            return;
+        }
+        if (done == LAZY) {
+            and_rest(search, words);
+            continue;
+        }
+        uint32_t word = key_index(key);
+        slot_bits bits = done < LAZY ? word_bits(search, word) : route->found[word];
+        route->cap_keys[word] = KEY_NONE;
+        if (bits) {
+            try_word(search, word, bits);
+        }
+    }
+}
+
+/* Search from the cells of one short row. */
+static void search_list(struct search *search, const struct row *row)
+{
+    uint16_t slots[SHORT];
+    int64_t keys[SHORT];
+    struct row_walk walk;
+    uint32_t slot;
+    uint32_t index;
+    uint32_t count = 0;
+    row_walk_begin(row, &walk);
+    while (row_walk_next(row, &walk, &slot, &index)) {
+        slots[count] = (uint16_t)slot;
+        count += (uint32_t)(word_base(search, slot / 64) >> (slot % 64)) & 1;
+    }
+    uint32_t padded = (count + KEY_BLOCK - 1) / KEY_BLOCK * KEY_BLOCK;
+    search->route->kernel->list(search->network, search->place, slots, count, keys);
+    for (uint32_t i = count; i < padded; i++) {
+        keys[i] = KEY_NONE;
+    }
+    try_keys(search, keys, padded, 0, slots);
+}
+
+/* The shortest row of the group, or NULL where some item is nowhere to be had. */
+static const struct row *shortest(const struct route *route)
+{
+    const struct row *row = NULL;
+    for (uint32_t i = 0; i < route->group.demand_count; i++) {
+        const struct demand *demand = &route->demands[i];
+        if (!demand->row || demand->is_barred) {
+            return NULL;
+        }
+        if (!row || demand->row->count < row->count) {
+            row = demand->row;
+        }
+    }
+    return row;
+}
+
+static void search_begin(struct search *search, struct route *route, uint32_t class)
+{
+    const struct network *network = route->view->network;
+    const struct geo_point *dest = &route->request->dest;
+    *search = (struct search){.route = route,
+                              .network = network,
+                              .has_priorities = !network->has_classes,
+                              .place = {(float)dest->x, (float)dest->y, (float)dest->z},
+                              .best = {NODE_NONE, 0}};
+    if (network->has_classes && network->class_count > 1) {
+        search->class_bits = network->class_bits[class];
+    }
+    limit_set(search, chord_limit(route->group.reach_m));
+}
+
+struct route_guess nearest_source(struct route *route)
+{
+    const struct network *network = route->view->network;
+    const struct row *row = shortest(route);
+    uint32_t classes = network->has_classes ? network->class_count : 1;
+    struct search search = {.best = {NODE_NONE, 0}};
+    DCHECK(route->request->has_dest);
+    for (uint32_t class = 0; row && class < classes && search.best.node == NODE_NONE; class++) {
+        search_begin(&search, route, class);
+        if (row->count <= SHORT) {
+            search_list(&search, row);
+        } else {
+            search_words(&search);
+        }
+    }
+    return search.best;
+}

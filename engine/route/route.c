@@ -1,0 +1,225 @@
+/* The decision of an order: its groups in their order, each on what the earlier ones left. */
+#include "route.h"
+
+#include "check.h"
+#include "mem.h"
+#include "route_internal.h"
+
+enum {
+    STEPS_DEFAULT = 250000 /* README, "Steps": what fits into a millisecond */
+};
+
+enum err route_new(struct route **out)
+{
+    const struct nearest_kernel *kernels[3];
+    void *memory;
+    enum err err = mem_reserve(sizeof(struct route), &memory);
+    if (err != ERR_OK) {
+        return err;
+    }
+    struct route *route = memory;
+    err = split_new(&route->split);
+    if (err != ERR_OK) {
+        mem_release(memory, sizeof(struct route));
+        return err;
+    }
+    nearest_kernels(kernels);
+    route->kernel = kernels[0];
+    route->steps_max = STEPS_DEFAULT;
+    *out = route;
+    return ERR_OK;
+}
+
+void route_free(struct route *route)
+{
+    if (route) {
+        split_free(route->split);
+        mem_release(route, sizeof *route);
+    }
+}
+
+uint32_t route_steps_max(const struct route *route)
+{
+    return route->steps_max;
+}
+
+void route_steps_max_set(struct route *route, uint32_t steps)
+{
+    route->steps_max = steps;
+}
+
+uint32_t route_kernel_set(struct route *route, uint32_t index)
+{
+    const struct nearest_kernel *kernels[3];
+    uint32_t count = nearest_kernels(kernels);
+    if (index < count) {
+        route->kernel = kernels[index];
+    }
+    return count;
+}
+
+static uint32_t line_key(const struct route_line *line)
+{
+    return (uint32_t)line->service << 16 | line->node;
+}
+
+/* Chain the lines of equal service and place; the number of groups. */
+static uint32_t groups_find(struct route *route)
+{
+    const struct route_request *request = route->request;
+    uint32_t count = 0;
+    route->order_stamp++;
+    for (uint32_t line = 0; line < request->line_count; line++) {
+        uint32_t key = line_key(&request->lines[line]);
+        route->next_line[line] = UINT32_MAX;
+        if (route->key_stamp[key] != route->order_stamp) {
+            route->key_stamp[key] = route->order_stamp;
+            route->key_group[key] = (uint16_t)count;
+            route->pending[count++] = (struct pending){key, line, line};
+            continue;
+        }
+        struct pending *pending = &route->pending[route->key_group[key]];
+        route->next_line[pending->last] = line;
+        pending->last = line;
+    }
+    return count;
+}
+
+/* Fixed places first, then same_day, then the rest. */
+static uint32_t rank(uint32_t key)
+{
+    if ((key & 0xffff) != NODE_NONE) {
+        return 0;
+    }
+    return key >> 16 == SERVICE_SAME_DAY ? 1 : 2;
+}
+
+/* Splits that the group may still have, plus one. */
+static uint32_t max_nodes(const struct route *route)
+{
+    uint32_t asked = route->request->max_splits;
+    uint32_t used = route->answer->splits;
+    if (route->group.service == SERVICE_PICKUP) {
+        return 1;
+    }
+    if (asked == ROUTE_NO_LIMIT) {
+        return route->group.service == SERVICE_SAME_DAY ? 1 : ROUTE_PARTS_MAX;
+    }
+    uint32_t left = asked - used;
+    return left < ROUTE_PARTS_MAX ? left + 1 : ROUTE_PARTS_MAX;
+}
+
+static bool decide_group(struct route *route)
+{
+    if (route->group.place == NODE_NONE && route->request->has_dest) {
+        struct route_guess best = nearest_source(route);
+        if (best.node != NODE_NONE) {
+            return answer_add_single(route, best.node, best.metres);
+        }
+    }
+    return split_decide(route);
+}
+
+static bool begin_and_decide(struct route *route, const struct pending *pending)
+{
+    uint32_t count = 0;
+    uint32_t first_part = route->answer->part_count;
+    for (uint32_t line = pending->first; line != UINT32_MAX; line = route->next_line[line]) {
+        route->lines[count++] = line;
+    }
+    group_begin(route, count);
+    route->group.max_nodes = max_nodes(route);
+    bool is_decided = decide_group(route);
+    bool is_fenced_off = !is_decided && route->answer->reason == REASON_NO_FEASIBLE_SOURCE;
+    if (is_fenced_off || route->request->explain > 0) {
+        explain_group(route, first_part);
+    }
+    return is_decided;
+}
+
+static void decide_groups(struct route *route, uint32_t count)
+{
+    for (uint32_t r = 0; r < 3; r++) {
+        for (uint32_t i = 0; i < count; i++) {
+            if (rank(route->pending[i].key) == r && !begin_and_decide(route, &route->pending[i])) {
+                return;
+            }
+        }
+    }
+}
+
+void route_begin(struct route *route, const struct stock_view *view,
+                 const struct route_request *request)
+{
+    CHECK(request->line_count > 0);
+    CHECK(request->line_count <= ROUTE_LINES_MAX);
+    route->view = view;
+    route->request = request;
+    route->has_takes = false;
+}
+
+void route_decide(struct route *route, const struct stock_view *view,
+                  const struct route_request *request, struct route_answer *answer)
+{
+    route_begin(route, view, request);
+    answer_begin(route, answer);
+    decide_groups(route, groups_find(route));
+    answer_end(route);
+}
+
+/* Whether all lines are one group without a fixed place, to a destination, and nothing is to be
+ * explained; then it is begun. */
+static bool common_begin(struct route *route, const struct stock_view *view,
+                         const struct route_request *request)
+{
+    uint32_t key = line_key(&request->lines[0]);
+    route_begin(route, view, request);
+    if ((key & 0xffff) != NODE_NONE || !request->has_dest || request->explain > 0) {
+        return false;
+    }
+    for (uint32_t line = 0; line < request->line_count; line++) {
+        if (line_key(&request->lines[line]) != key) {
+            return false;
+        }
+        route->lines[line] = line;
+    }
+    group_begin(route, request->line_count);
+    return true;
+}
+
+void route_guess(struct route *route, const struct stock_view *view,
+                 const struct route_request *request, struct route_guess *guess)
+{
+    *guess = (struct route_guess){NODE_NONE, 0};
+    if (common_begin(route, view, request)) {
+        *guess = nearest_source(route);
+    }
+}
+
+void route_guess_prefetch(const struct stock_view *view, const struct route_request *request,
+                          const struct route_guess *guess)
+{
+    if (guess->node == NODE_NONE) {
+        return;
+    }
+    uint32_t slot = view->network->nodes[guess->node].slot;
+    for (uint32_t line = 0; line < request->line_count; line++) {
+        struct row *row = view->catalogue->items[request->lines[line].item].row;
+        int32_t index = row ? row_find(row, slot) : -1;
+        if (index >= 0) {
+            __builtin_prefetch(&row_cells(row)[index], 1);
+        }
+    }
+}
+
+bool route_confirm(struct route *route, const struct stock_view *view,
+                   const struct route_request *request, const struct route_guess *guess,
+                   struct route_answer *answer)
+{
+    if (guess->node == NODE_NONE || !common_begin(route, view, request) ||
+        !group_holds(route, guess->node)) {
+        return false;
+    }
+    answer_begin(route, answer);
+    return answer_add_single(route, guess->node, guess->metres);
+}

@@ -1,0 +1,181 @@
+/* What the files of the decision share: the scratch, the group being decided, its steps. */
+#ifndef ROUTE_INTERNAL_H
+#define ROUTE_INTERNAL_H
+
+#include "nearest_kernel.h"
+#include "route.h"
+
+enum {
+    ITEM_TABLE = 4096,  /* open addressing over the items of a group */
+    TAKE_TABLE = 16384, /* open addressing over what earlier groups took */
+    PLACE_KEYS = SERVICE_COUNT << 16
+};
+
+/* One item of the group, its quantities summed. */
+struct demand {
+    uint32_t item;
+    uint32_t qty;
+    struct row *row; /* never changed here; NULL = no cell anywhere */
+    uint64_t barring; /* flags that some node bars */
+    bool bars_stores;
+    bool is_barred; /* at every node */
+};
+
+/* Lines with equal service and place. One is being decided at a time. */
+struct group {
+    enum service service;
+    uint16_t place; /* fixed place, else NODE_NONE */
+    uint32_t line_count;
+    uint32_t demand_count;
+    const slot_bits *base; /* nodes that pass all but reach, item bars and stock */
+    uint32_t reach_m;      /* no candidate is farther; ROUTE_NO_LIMIT = any distance */
+    uint32_t max_nodes;    /* of a plan */
+};
+
+struct item_slot {
+    uint32_t stamp;
+    uint32_t item;
+    uint32_t demand;
+};
+
+struct take_slot {
+    uint32_t stamp;
+    uint32_t item;
+    uint32_t node;
+    uint32_t qty;
+};
+
+/* A group before it is decided: a chain of lines. */
+struct pending {
+    uint32_t key; /* service << 16 | node */
+    uint32_t first;
+    uint32_t last;
+};
+
+struct split; /* scratch of the split search, in split_internal.h */
+
+/* The scratch of one deciding thread. */
+struct route {
+    /* -- set at route_new -- */
+    const struct nearest_kernel *kernel;
+    struct split *split;
+    uint32_t steps_max;
+
+    /* -- the call -- */
+    const struct stock_view *view;
+    const struct route_request *request;
+    struct route_answer *answer;
+    uint32_t stamp; /* of the tables below; grows with every group */
+
+    /* -- the group being decided -- */
+    struct group group;
+    struct demand demands[ROUTE_LINES_MAX];
+    uint32_t lines[ROUTE_LINES_MAX];     /* of the group, in request order */
+    uint16_t demand_of[ROUTE_LINES_MAX]; /* by line of the request */
+    struct item_slot items[ITEM_TABLE];
+    slot_bits base[WORD_MAX_NETWORK];
+
+    /* -- the groups of the order -- */
+    struct pending pending[ROUTE_LINES_MAX];
+    uint32_t next_line[ROUTE_LINES_MAX];
+    uint32_t key_stamp[PLACE_KEYS];
+    uint16_t key_group[PLACE_KEYS];
+    uint32_t order_stamp; /* of key_stamp and takes; grows with every order */
+    bool has_takes;
+    struct take_slot takes[TAKE_TABLE];
+
+    /* -- nearest search -- */
+    int64_t cap_keys[WORD_MAX_NETWORK + KEY_BLOCK];
+    slot_bits found[WORD_MAX_NETWORK];
+    slot_bits listed[WORD_MAX_NETWORK];
+
+    /* -- the answer -- */
+    struct route_part parts[ROUTE_PARTS_MAX];
+    struct route_share shares[ROUTE_SHARES_MAX];
+    struct route_unfilled unfilled[ROUTE_LINES_MAX];
+    struct route_reject rejects[ROUTE_NODES_LISTED_MAX];
+    struct route_share sorted_shares[ROUTE_SHARES_MAX]; /* room to sort in */
+    struct route_unfilled sorted_unfilled[ROUTE_LINES_MAX];
+    uint32_t from_of_part[ROUTE_PARTS_MAX + 1];
+    uint32_t unfilled_of_line[ROUTE_LINES_MAX];
+};
+
+/* -- group.c: lines to groups, and what holds for all nodes -- */
+
+/* Make a group of the lines in route->lines: demands, base, reach. max_nodes is the caller's. */
+void group_begin(struct route *route, uint32_t line_count);
+
+/* Nodes of word that may not handle the item of demand. */
+slot_bits demand_barred(const struct route *route, const struct demand *demand, uint32_t word);
+
+/* Units of the demand's item free at the node for this group. */
+uint32_t demand_free(const struct route *route, const struct demand *demand, uint16_t node);
+
+/* Whether the node holds every quantity of the group and bars no item of it. */
+bool group_holds(const struct route *route, uint16_t node);
+
+/* Metres to the node as the contract counts them for the group's service and place. */
+uint32_t group_metres(const struct route *route, uint16_t node);
+
+/* Whether the node passes all but stock and item bars. */
+bool group_takes_node(const struct route *route, uint16_t node, uint32_t metres);
+
+/* Order of ids as texts. */
+int node_compare(const struct network *network, uint16_t a, uint16_t b);
+
+/* Units that earlier groups of the order took from the cell. */
+uint32_t taken(const struct route *route, uint32_t item, uint16_t node);
+void take(struct route *route, uint32_t item, uint16_t node, uint32_t qty);
+
+/* Farthest chord, with room for float errors, at which a node within metres can lie. */
+float chord_limit(uint32_t metres);
+
+/* -- nearest.c -- */
+
+/* The best node that holds the whole group, or NODE_NONE. Places that are not fixed only. */
+struct route_guess nearest_source(struct route *route);
+
+/* -- split.c: groups that no single node holds, fixed places, partial answers -- */
+
+ERR_MUST_USE enum err split_new(struct split **out);
+void split_free(struct split *split);
+
+/* Decide the group and add its parts to the answer; false: the order is refused. */
+bool split_decide(struct route *route);
+
+/* -- explain.c -- */
+
+/* Count why the nodes that are not parts from first_part on were not chosen for the group. */
+void explain_group(struct route *route, uint32_t first_part);
+
+/* -- route.c -- */
+
+/* Begin a call: nothing taken yet. */
+void route_begin(struct route *route, const struct stock_view *view,
+                 const struct route_request *request);
+
+/* -- fill.c: answers -- */
+
+void answer_begin(struct route *route, struct route_answer *answer);
+
+/* Add a part; its index. The caller has checked that there is room. */
+uint32_t answer_add_part(struct route *route, uint16_t node, uint32_t metres);
+
+/* The whole group from one node. False: the answer had no room and became a refusal. */
+bool answer_add_single(struct route *route, uint16_t node, uint32_t metres);
+
+/* The group's lines from the nodes of a plan, nearest first, each line qty_of_line units (indexed
+ * like route->lines), and take them from the cells. False: the answer has no room. */
+bool answer_add_plan(struct route *route, const uint16_t *nodes, uint32_t count,
+                     const uint32_t *qty_of_line);
+
+void answer_add_unfilled(struct route *route, uint32_t line, uint32_t qty, uint32_t available,
+                         enum reason reason);
+
+/* Turn the answer into a refusal; the unfilled lines of this group stay. */
+void answer_refuse(struct route *route, enum reason reason);
+
+/* Sort what is left to sort and set status, splits and sums. */
+void answer_end(struct route *route);
+
+#endif

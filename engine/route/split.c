@@ -1,0 +1,328 @@
+/* Groups that no single node holds: what is short, the best plan, and its lines.
+ *
+ * The search (solve): one node; then dynamic programming over subsets of items (at most 12),
+ * first as if any stock of an item were enough (a lower bound that is often a plan), then with
+ * whole stock only (an upper bound); then the tree, one number of nodes after the other, from the
+ * lower bound up. Whatever the bound of steps leaves open is filled by the greedy plan. */
+#include <string.h>
+
+#include "check.h"
+#include "heap_sort.h"
+#include "mem.h"
+#include "split_internal.h"
+
+enum err split_new(struct split **out)
+{
+    void *memory;
+    enum err err = mem_reserve(sizeof(struct split), &memory);
+    if (err == ERR_OK) {
+        *out = memory;
+    }
+    return err;
+}
+
+void split_free(struct split *split)
+{
+    mem_release(split, sizeof *split);
+}
+
+static bool is_single(struct split *split)
+{
+    for (uint32_t i = 0; i < split->count; i++) {
+        if (split->candidates[i].whole == split->all) {
+            split->best.count = 1;
+            split->best.cost = candidate_cost(&split->candidates[i]);
+            split->best.nodes[0] = (uint16_t)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* No plan has fewer nodes. */
+static uint32_t least_nodes(const struct split *split)
+{
+    uint32_t items = (uint32_t)__builtin_popcountll(split->all);
+    uint32_t least = (items + split->cover_max - 1) / split->cover_max;
+    for (uint64_t bits = split->all & split->spread; bits; bits &= bits - 1) {
+        uint32_t item = (uint32_t)__builtin_ctzll(bits);
+        uint32_t most = split->free_max[item];
+        uint32_t needed = split->demand[item] / most + (split->demand[item] % most != 0);
+        least = needed > least ? needed : least;
+    }
+    return least > 2 ? least : 2;
+}
+
+/* The smaller, then the cheaper plan into upper. */
+static void upper_take(const struct route *route, struct plan *upper, const struct plan *plan)
+{
+    bool is_better = upper->count == 0 || plan->count < upper->count ||
+                     (plan->count == upper->count && plan_is_better(route, plan, upper));
+    if (plan->count > 0 && is_better) {
+        plan_copy(upper, plan);
+    }
+}
+
+/* The tree for each number of nodes from least on; upper is a plan to fall back on. */
+static enum verdict search_tree(struct route *route, uint32_t least, const struct plan *upper)
+{
+    struct split *split = route->split;
+    uint32_t limit = route->group.max_nodes;
+    bool is_proved = true;
+    for (; least <= limit && least <= TREE_DEPTH_MAX && is_proved; least++) {
+        split->best.count = 0;
+        if (upper->count == least) {
+            plan_copy(&split->best, upper);
+        }
+        is_proved = split_tree(route, least);
+        if (split->best.count > 0) {
+            split->is_optimal = is_proved;
+            return VERDICT_FOUND;
+        }
+    }
+    if (is_proved && least > limit) {
+        return VERDICT_IMPOSSIBLE;
+    }
+    plan_copy(&split->best, upper);
+    return upper->count > 0 && upper->count <= limit ? VERDICT_FOUND : VERDICT_UNKNOWN;
+}
+
+/* Lower and upper bound by masks. True: verdict is final. */
+static bool bound_by_masks(struct route *route, uint32_t *least, struct plan *upper,
+                           enum verdict *verdict)
+{
+    struct split *split = route->split;
+    *verdict = split_masks(route, true, &split->best);
+    if (*verdict == VERDICT_UNKNOWN) {
+        return false;
+    }
+    if (*verdict == VERDICT_IMPOSSIBLE || !split->spread || plan_holds(split, &split->best)) {
+        split->is_optimal = true;
+        return true;
+    }
+    *least = split->best.count > *least ? split->best.count : *least;
+    if (split_masks(route, false, &split->best) == VERDICT_FOUND) {
+        plan_prune(split, &split->best);
+        upper_take(route, upper, &split->best);
+    }
+    return false;
+}
+
+/* The best plan into split->best. */
+static enum verdict solve(struct route *route)
+{
+    struct split *split = route->split;
+    struct plan *upper = &split->upper;
+    enum verdict verdict;
+    split_candidates(route);
+    split_sort(route);
+    split->is_optimal = true;
+    if (is_single(split)) {
+        return VERDICT_FOUND;
+    }
+    if (route->group.max_nodes == 1) {
+        return VERDICT_IMPOSSIBLE;
+    }
+    split->is_optimal = false;
+    split_tree_begin(route);
+    uint32_t least = least_nodes(split);
+    upper->count = 0;
+    if (split->item_count <= MASK_ITEMS_MAX && bound_by_masks(route, &least, upper, &verdict)) {
+        return verdict;
+    }
+    split_greedy(route, &split->other);
+    upper_take(route, upper, &split->other);
+    return search_tree(route, least, upper);
+}
+
+/* Why units of a line have no source. */
+static enum reason short_reason(struct route *route, uint32_t item)
+{
+    bool has_any = route->split->available[item] > 0 || split_has_candidate(route, item);
+    return has_any ? REASON_INSUFFICIENT_STOCK : REASON_NO_FEASIBLE_SOURCE;
+}
+
+static uint32_t available_of(const struct split *split, uint32_t item)
+{
+    uint64_t available = split->available[item];
+    return available < UINT32_MAX ? (uint32_t)available : UINT32_MAX;
+}
+
+/* Serve the lines in request order with what demand allows; the shortage falls on the last. */
+static void serve_lines(struct route *route)
+{
+    struct split *split = route->split;
+    memcpy(split->left, split->demand, split->item_count * sizeof *split->left);
+    for (uint32_t i = 0; i < route->group.line_count; i++) {
+        uint32_t line = route->lines[i];
+        uint32_t *left = &split->left[route->demand_of[line]];
+        uint32_t qty = route->request->lines[line].qty;
+        split->qty_of_line[i] = qty < *left ? qty : *left;
+        *left -= split->qty_of_line[i];
+    }
+}
+
+/* Tell the units that stay behind; a line that was not short of stock has reason. */
+static void add_unfilled(struct route *route, enum reason reason)
+{
+    struct split *split = route->split;
+    for (uint32_t i = 0; i < route->group.line_count; i++) {
+        uint32_t line = route->lines[i];
+        uint32_t item = route->demand_of[line];
+        uint32_t missing = route->request->lines[line].qty - split->qty_of_line[i];
+        bool is_short = split->available[item] < route->demands[item].qty;
+        if (missing > 0) {
+            answer_add_unfilled(route, line, missing, available_of(split, item),
+                                is_short ? short_reason(route, item) : reason);
+        }
+    }
+}
+
+/* Refuse: of the lines at fault, all that demand leaves behind. */
+static bool refuse(struct route *route, enum reason reason)
+{
+    enum reason worst = reason;
+    uint32_t first = route->answer->unfilled_count;
+    serve_lines(route);
+    add_unfilled(route, reason);
+    for (uint32_t i = first; i < route->answer->unfilled_count; i++) {
+        if (route->unfilled[i].reason == REASON_NO_FEASIBLE_SOURCE) {
+            worst = REASON_NO_FEASIBLE_SOURCE;
+        }
+    }
+    answer_refuse(route, worst);
+    return false;
+}
+
+static bool refuse_all(struct route *route, enum reason reason)
+{
+    struct split *split = route->split;
+    memset(split->demand, 0, split->item_count * sizeof *split->demand);
+    return refuse(route, reason);
+}
+
+/* Lower the demands to what candidates hold together. True: some were lowered. */
+static bool lower(struct split *split)
+{
+    bool is_short = false;
+    for (uint32_t item = 0; item < split->item_count; item++) {
+        if (split->available[item] < split->demand[item]) {
+            split->demand[item] = (uint32_t)split->available[item];
+            is_short = true;
+        }
+    }
+    return is_short;
+}
+
+static bool is_nothing(const struct split *split)
+{
+    for (uint32_t item = 0; item < split->item_count; item++) {
+        if (split->demand[item] > 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool is_nearer(const void *owner, uint32_t a, uint32_t b)
+{
+    const struct route *route = owner;
+    const struct near_node *x = &route->split->near[a];
+    const struct near_node *y = &route->split->near[b];
+    return x->metres != y->metres ? x->metres < y->metres
+                                  : node_compare(route->view->network, x->node, y->node) < 0;
+}
+
+static void swap_near(void *owner, uint32_t a, uint32_t b)
+{
+    struct near_node *near = ((struct route *)owner)->split->near;
+    struct near_node moved = near[a];
+    near[a] = near[b];
+    near[b] = moved;
+}
+
+/* The plan's nodes, nearest first, into split->nodes. */
+static void list_nodes(struct route *route)
+{
+    static const struct heap_order nearest = {is_nearer, swap_near};
+    struct split *split = route->split;
+    for (uint32_t i = 0; i < split->best.count; i++) {
+        uint16_t node = split->is_wide ? split->best.nodes[i]
+                                       : split->candidates[split->best.nodes[i]].node;
+        split->near[i] = (struct near_node){group_metres(route, node), node};
+    }
+    heap_sort(route, &nearest, 0, split->best.count);
+    for (uint32_t i = 0; i < split->best.count; i++) {
+        split->nodes[i] = split->near[i].node;
+    }
+}
+
+static bool fill(struct route *route, enum reason reason)
+{
+    struct split *split = route->split;
+    serve_lines(route);
+    list_nodes(route);
+    route->answer->steps += split->steps;
+    route->answer->is_optimal = route->answer->is_optimal && split->is_optimal;
+    if (!answer_add_plan(route, split->nodes, split->best.count, split->qty_of_line)) {
+        return refuse_all(route, REASON_MAX_SPLITS_EXCEEDED);
+    }
+    add_unfilled(route, reason);
+    return true;
+}
+
+/* Most units from as many nodes as are allowed. */
+static bool fill_most(struct route *route, enum reason reason)
+{
+    struct split *split = route->split;
+    if (split->is_wide) {
+        split_wide_most(route, &split->best);
+    } else {
+        split_most(route, &split->best);
+        plan_lower(split, &split->best);
+        plan_prune(split, &split->best);
+    }
+    return fill(route, reason);
+}
+
+/* A fixed place leaves one candidate. */
+static void fix_place(struct route *route)
+{
+    struct group *group = &route->group;
+    uint32_t slot = route->view->network->nodes[group->place].slot;
+    slot_bits bit = group->base[slot / 64] & ((slot_bits)1 << (slot % 64));
+    memset(route->base, 0, sizeof route->base);
+    route->base[slot / 64] = bit;
+    group->base = route->base;
+}
+
+bool split_decide(struct route *route)
+{
+    struct split *split = route->split;
+    uint32_t room = ROUTE_PARTS_MAX - route->answer->part_count;
+    if (route->group.place != NODE_NONE) {
+        fix_place(route);
+    }
+    if (route->group.max_nodes > room) {
+        route->group.max_nodes = room;
+    }
+    split_collect(route);
+    if (lower(split) && !route->request->allow_partial) {
+        return refuse(route, REASON_INSUFFICIENT_STOCK);
+    }
+    if (is_nothing(split)) {
+        serve_lines(route);
+        add_unfilled(route, REASON_INSUFFICIENT_STOCK);
+        return true;
+    }
+    if (room == 0) {
+        return refuse_all(route, REASON_MAX_SPLITS_EXCEEDED);
+    }
+    enum verdict verdict = split->is_wide ? split_wide(route, &split->best) : solve(route);
+    if (verdict == VERDICT_FOUND) {
+        return fill(route, REASON_INSUFFICIENT_STOCK);
+    }
+    enum reason reason = verdict == VERDICT_IMPOSSIBLE ? REASON_MAX_SPLITS_EXCEEDED
+                                                       : REASON_SEARCH_LIMIT;
+    return route->request->allow_partial ? fill_most(route, reason) : refuse_all(route, reason);
+}

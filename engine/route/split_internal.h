@@ -1,0 +1,194 @@
+/* What the files of the split search share: the candidates of a group and the best plan. */
+#ifndef ROUTE_SPLIT_INTERNAL_H
+#define ROUTE_SPLIT_INTERNAL_H
+
+#include "route_internal.h"
+
+enum {
+    SPLIT_ITEMS_MAX = 64, /* items of a group that masks hold; more: split_wide.c */
+    MASK_ITEMS_MAX = 12,  /* items of the search over subsets */
+    MASKS = 1 << MASK_ITEMS_MAX,
+    TREE_DEPTH_MAX = 16
+};
+
+/* (sum of priorities, sum of metres), added and compared as one number. Priorities are shifted
+ * to be positive: only plans of equally many nodes may be compared. */
+__extension__ typedef unsigned __int128 plan_cost;
+
+#define COST_NONE (~(plan_cost)0)
+
+/* A node that has free stock of an item of the group. */
+struct candidate {
+    uint64_t whole; /* items of which it holds all that is asked for */
+    uint64_t some;  /* items of which it holds any */
+    uint32_t free;  /* its row in the table of free stock */
+    uint32_t metres;
+    int32_t priority;
+    uint16_t node;
+};
+
+struct plan {
+    uint32_t count; /* 0 = none */
+    plan_cost cost;
+    uint16_t nodes[ROUTE_PARTS_MAX];
+};
+
+enum verdict {
+    VERDICT_FOUND,
+    VERDICT_IMPOSSIBLE, /* proved: no plan of at most max_nodes nodes */
+    VERDICT_UNKNOWN     /* the bound of steps came first */
+};
+
+/* A state of the search over subsets: best way to leave exactly these items uncovered. */
+struct mask_state {
+    plan_cost cost;
+    uint32_t level; /* stamp: state is of this level of this search */
+    uint16_t candidate;
+    uint16_t from;
+};
+
+struct near_node {
+    uint32_t metres;
+    uint16_t node;
+};
+
+struct tree_level {
+    const uint16_t *holders; /* of the item branched on, nearest first */
+    uint32_t holder_count;
+    uint32_t at;
+    uint64_t left; /* items not yet covered */
+    plan_cost cost;
+    uint32_t residual[SPLIT_ITEMS_MAX];
+};
+
+struct split {
+    /* -- the group -- */
+    uint32_t item_count;
+    uint64_t all; /* mask of every item with a demand */
+    uint32_t demand[ROUTE_LINES_MAX];      /* what a plan must hold, lowered for partial answers */
+    uint64_t available[ROUTE_LINES_MAX];   /* free at candidates together */
+    uint32_t qty_of_line[ROUTE_LINES_MAX]; /* served, by place in route->lines */
+    uint64_t spread; /* items of which some candidate holds a part only */
+    bool is_wide;    /* more items than masks hold: no candidates are listed */
+
+    /* -- candidates, by (priority, metres, id) once sorted -- */
+    uint32_t count;
+    struct candidate candidates[NODE_MAX];
+    struct candidate sorted[NODE_MAX];
+    uint32_t free[(size_t)NODE_MAX * SPLIT_ITEMS_MAX]; /* by row, item; capped at the demand */
+
+    uint16_t order[NODE_MAX];  /* split_most.c: most units first */
+    uint64_t units[NODE_MAX];  /* of each candidate */
+
+    /* -- by slot -- */
+    uint32_t slot_stamp[SLOT_MAX];
+    uint32_t slot_metres[SLOT_MAX]; /* UINT32_MAX = out of reach */
+    uint32_t slot_candidate[SLOT_MAX];
+    uint64_t slot_units[SLOT_MAX]; /* split_wide.c */
+    uint32_t slot_items[SLOT_MAX];
+    uint32_t slot_any[SLOT_MAX]; /* explain.c */
+    bool slot_chosen[SLOT_MAX];
+    bool slot_excluded[SLOT_MAX];
+
+    /* -- search over subsets -- */
+    uint16_t best_of[MASKS]; /* cheapest candidate that covers the mask, NODE_NONE = none */
+    struct mask_state states[MASK_ITEMS_MAX + 1][MASKS];
+    uint16_t states_listed[MASK_ITEMS_MAX + 1][MASKS];
+    uint32_t state_count[MASK_ITEMS_MAX + 1];
+    uint16_t covers[MASK_ITEMS_MAX][MASKS]; /* by lowest item: masks of undominated nodes */
+    uint32_t cover_count[MASK_ITEMS_MAX];
+    uint32_t level_stamp;
+
+    /* -- tree search -- */
+    uint16_t holders[(size_t)NODE_MAX * SPLIT_ITEMS_MAX]; /* by item, then nearest first */
+    uint32_t holders_from[SPLIT_ITEMS_MAX + 1];
+    uint16_t by_cover[NODE_MAX];               /* most items first */
+    uint32_t cover_prefix[SPLIT_ITEMS_MAX + 2]; /* how many cover at least so many items */
+    uint32_t free_max[SPLIT_ITEMS_MAX];
+    uint32_t cover_max;
+    uint8_t tried_at[NODE_MAX]; /* depth + 1 where it was tried, 0 = open */
+    struct tree_level levels[TREE_DEPTH_MAX + 1];
+    uint16_t path[TREE_DEPTH_MAX + 1];
+
+    /* -- results -- */
+    uint32_t steps;
+    struct plan best;
+    struct plan other;
+    struct plan upper; /* a plan to fall back on */
+    struct near_node near[ROUTE_PARTS_MAX];
+    uint16_t nodes[ROUTE_PARTS_MAX]; /* of the answer, nearest first */
+    uint32_t left[ROUTE_LINES_MAX];  /* by item, while lines are served or nodes picked */
+    uint64_t sum[ROUTE_LINES_MAX];   /* by item, what a wide plan holds */
+    struct plan traced[2]; /* split_masks.c: two ways to one state */
+    uint16_t tied[2][ROUTE_PARTS_MAX]; /* nodes by id of two plans being compared */
+    bool is_optimal;
+};
+
+/* -- collect.c -- */
+
+/* Gather what candidates hold of each item. */
+void split_collect(struct route *route);
+
+/* List the candidates for split->demand: masks, capped stock. Not for wide groups. */
+void split_candidates(struct route *route);
+
+/* Sort the candidates by (priority, metres, id). */
+void split_sort(struct route *route);
+
+/* Call visit for every cell of the demand at a candidate: free > 0, node within reach. */
+typedef void cell_visit(struct route *route, uint32_t item, uint32_t slot, uint32_t free);
+void split_visit(struct route *route, uint32_t item, cell_visit *visit);
+
+/* Whether some node may handle the item, stock aside. */
+bool split_has_candidate(struct route *route, uint32_t item);
+
+/* -- plan.c -- */
+
+plan_cost candidate_cost(const struct candidate *candidate);
+
+/* Order of two candidates by (priority, metres, id). */
+int candidate_compare(const struct route *route, const struct candidate *a,
+                      const struct candidate *b);
+
+/* Whether a is the better of two plans of equally many nodes. */
+bool plan_is_better(const struct route *route, const struct plan *a, const struct plan *b);
+
+void plan_copy(struct plan *to, const struct plan *from);
+
+/* Whether the plan of candidates (indices in plan->nodes) holds every demand. */
+bool plan_holds(const struct split *split, const struct plan *plan);
+
+/* -- the searches: plans hold indices of candidates -- */
+
+/* Fewest, cheapest candidates whose masks cover all: exact for masks. relaxed: a node that has
+ * some counts as holding all (a lower bound), else only whole (an upper bound). At most
+ * MASK_ITEMS_MAX items. UNKNOWN: steps ran out. */
+enum verdict split_masks(struct route *route, bool is_relaxed, struct plan *out);
+
+/* Some minimal plan, fast; ignores max_nodes. Candidates are sorted. */
+void split_greedy(struct route *route, struct plan *out);
+
+/* The best plan of exactly count nodes, into split->best if it is better or that is none.
+ * Candidates are sorted and split_tree_begin was called. False: steps ran out. */
+void split_tree_begin(struct route *route);
+bool split_tree(struct route *route, uint32_t count);
+
+/* Most units from at most max_nodes candidates, then as the contract's rule 3. Candidates are
+ * sorted. Sets is_optimal. */
+void split_most(struct route *route, struct plan *out);
+
+/* Drop nodes that the others make needless, the dearest first: what stays is minimal. */
+void plan_prune(struct split *split, struct plan *plan);
+
+/* Lower the demands to what the plan holds. */
+void plan_lower(struct split *split, const struct plan *plan);
+
+/* -- split_wide.c: plans hold node handles; more items than masks hold -- */
+
+/* A minimal plan of at most max_nodes nodes, never proved to be the best. */
+enum verdict split_wide(struct route *route, struct plan *out);
+
+/* Many units from at most max_nodes nodes (most for one node); lowers the demands to them. */
+void split_wide_most(struct route *route, struct plan *out);
+
+#endif

@@ -1,0 +1,273 @@
+/* Exact search over sets of candidates for one number of nodes.
+ *
+ * Some node of any plan holds some of each item still left. So: take the item left that fewest
+ * candidates hold, and try each holder in turn, cheapest first; a holder once tried is out of the
+ * question for its later brothers' subtrees, so no set is met twice. A branch is cut when
+ *   (1) more items are left than the nodes still to come can touch,
+ *   (2) an item needs more units than they can bring,
+ *   (3) the cost so far plus the cheapest node for each still to come exceeds the best plan's.
+ * The last node is looked for among the holders of the rarest item or among the candidates that
+ * touch enough items, whichever are fewer. No recursion: levels[] is the stack. */
+#include <string.h>
+
+#include "check.h"
+#include "split_internal.h"
+
+static uint32_t holder_count(const struct split *split, uint32_t item)
+{
+    return split->holders_from[item + 1] - split->holders_from[item];
+}
+
+static uint32_t rarest(const struct split *split, uint64_t left)
+{
+    uint32_t best = (uint32_t)__builtin_ctzll(left);
+    for (uint64_t bits = left & (left - 1); bits; bits &= bits - 1) {
+        uint32_t item = (uint32_t)__builtin_ctzll(bits);
+        best = holder_count(split, item) < holder_count(split, best) ? item : best;
+    }
+    return best;
+}
+
+static void list_holders(struct split *split)
+{
+    uint32_t at[SPLIT_ITEMS_MAX] = {0};
+    memset(split->holders_from, 0, sizeof split->holders_from);
+    memset(split->free_max, 0, sizeof split->free_max);
+    for (uint32_t c = 0; c < split->count; c++) {
+        for (uint64_t bits = split->candidates[c].some; bits; bits &= bits - 1) {
+            split->holders_from[__builtin_ctzll(bits) + 1]++;
+        }
+    }
+    for (uint32_t item = 0; item < split->item_count; item++) {
+        split->holders_from[item + 1] += split->holders_from[item];
+        at[item] = split->holders_from[item];
+    }
+    for (uint32_t c = 0; c < split->count; c++) {
+        const uint32_t *free =
+            &split->free[(size_t)split->candidates[c].free * split->item_count];
+        for (uint64_t bits = split->candidates[c].some; bits; bits &= bits - 1) {
+            uint32_t item = (uint32_t)__builtin_ctzll(bits);
+            split->holders[at[item]++] = (uint16_t)c;
+            split->free_max[item] =
+                free[item] > split->free_max[item] ? free[item] : split->free_max[item];
+        }
+    }
+}
+
+/* Candidates by how many items they touch, most first; nearest first among equals. */
+static void list_by_cover(struct split *split)
+{
+    uint32_t from[SPLIT_ITEMS_MAX + 2] = {0};
+    memset(split->cover_prefix, 0, sizeof split->cover_prefix);
+    for (uint32_t c = 0; c < split->count; c++) {
+        split->cover_prefix[__builtin_popcountll(split->candidates[c].some)]++;
+    }
+    for (uint32_t items = SPLIT_ITEMS_MAX + 1; items-- > 0;) {
+        from[items] = split->cover_prefix[items + 1];
+        split->cover_prefix[items] += split->cover_prefix[items + 1];
+    }
+    split->cover_max = 0;
+    for (uint32_t c = 0; c < split->count; c++) {
+        uint32_t items = (uint32_t)__builtin_popcountll(split->candidates[c].some);
+        split->by_cover[from[items]++] = (uint16_t)c;
+        split->cover_max = items > split->cover_max ? items : split->cover_max;
+    }
+}
+
+void split_tree_begin(struct route *route)
+{
+    struct split *split = route->split;
+    list_holders(split);
+    list_by_cover(split);
+    memset(split->tried_at, 0, split->count * sizeof *split->tried_at);
+}
+
+/* The cheapest way to bring the items that are left with count nodes, at least. */
+static plan_cost cost_bound(const struct split *split, uint64_t left, uint32_t count)
+{
+    plan_cost cheapest = candidate_cost(&split->candidates[0]);
+    uint32_t first = 0;
+    for (uint64_t bits = left; bits; bits &= bits - 1) {
+        uint32_t holder = split->holders[split->holders_from[__builtin_ctzll(bits)]];
+        first = holder > first ? holder : first;
+    }
+    return candidate_cost(&split->candidates[first]) + cheapest * (count - 1);
+}
+
+static bool is_hopeless(const struct split *split, const struct tree_level *level, uint32_t count)
+{
+    if ((uint32_t)__builtin_popcountll(level->left) > count * split->cover_max) {
+        return true;
+    }
+    for (uint64_t bits = level->left & split->spread; bits; bits &= bits - 1) {
+        uint32_t item = (uint32_t)__builtin_ctzll(bits);
+        if (level->residual[item] > (uint64_t)count * split->free_max[item]) {
+            return true;
+        }
+    }
+    return split->best.count > 0 &&
+           level->cost + cost_bound(split, level->left, count) > split->best.cost;
+}
+
+/* What is left when the candidate has given what it has. */
+static void descend(const struct split *split, const struct tree_level *from, uint32_t candidate,
+                    struct tree_level *to)
+{
+    const struct candidate *taken = &split->candidates[candidate];
+    const uint32_t *free = &split->free[(size_t)taken->free * split->item_count];
+    to->cost = from->cost + candidate_cost(taken);
+    to->left = from->left & ~taken->whole;
+    if (!split->spread) {
+        return;
+    }
+    memcpy(to->residual, from->residual, split->item_count * sizeof *to->residual);
+    for (uint64_t bits = to->left & taken->some; bits; bits &= bits - 1) {
+        uint32_t item = (uint32_t)__builtin_ctzll(bits);
+        if (free[item] >= to->residual[item]) {
+            to->left &= ~((uint64_t)1 << item);
+        } else {
+            to->residual[item] -= free[item];
+        }
+    }
+}
+
+/* Whether the candidate alone holds all that is left. */
+static bool ends(const struct split *split, const struct tree_level *level, uint32_t candidate)
+{
+    const struct candidate *last = &split->candidates[candidate];
+    if (level->left & ~last->some) {
+        return false;
+    }
+    const uint32_t *free = &split->free[(size_t)last->free * split->item_count];
+    for (uint64_t bits = level->left & ~last->whole; bits; bits &= bits - 1) {
+        uint32_t item = (uint32_t)__builtin_ctzll(bits);
+        if (free[item] < level->residual[item]) {
+            return false;
+        }
+    }
+    return split->tried_at[candidate] == 0;
+}
+
+/* The cheapest candidate that holds all that is left, or NODE_NONE. Candidates' indices are in
+ * the order of cost and id, so for a given rest of the plan the least index is the best. */
+static uint32_t last_node(struct split *split, const struct tree_level *level)
+{
+    uint32_t item = rarest(split, level->left);
+    uint32_t listed = holder_count(split, item);
+    uint32_t covering = split->cover_prefix[__builtin_popcountll(level->left)];
+    uint32_t best = NODE_NONE;
+    if (listed <= covering) {
+        const uint16_t *holders = &split->holders[split->holders_from[item]];
+        for (uint32_t i = 0; i < listed && best == NODE_NONE; i++) {
+            split->steps++;
+            best = ends(split, level, holders[i]) ? holders[i] : best;
+        }
+        return best;
+    }
+    for (uint32_t i = 0; i < covering; i++) {
+        uint32_t candidate = split->by_cover[i];
+        split->steps++;
+        best = candidate < best && ends(split, level, candidate) ? candidate : best;
+    }
+    return best;
+}
+
+static void keep(struct route *route, uint32_t count, plan_cost cost, uint32_t last)
+{
+    struct split *split = route->split;
+    struct plan *plan = &split->other;
+    plan->count = count;
+    plan->cost = cost + candidate_cost(&split->candidates[last]);
+    memcpy(plan->nodes, split->path, (count - 1) * sizeof *plan->nodes);
+    plan->nodes[count - 1] = (uint16_t)last;
+    if (split->best.count == 0 || plan_is_better(route, plan, &split->best)) {
+        plan_copy(&split->best, plan);
+    }
+}
+
+static void level_begin(struct split *split, struct tree_level *level)
+{
+    uint32_t item = rarest(split, level->left);
+    level->holders = &split->holders[split->holders_from[item]];
+    level->holder_count = holder_count(split, item);
+    level->at = 0;
+}
+
+/* Put the holders that were tried at this depth back into question. */
+static void level_end(struct split *split, const struct tree_level *level, uint32_t depth)
+{
+    for (uint32_t i = 0; i < level->at; i++) {
+        uint8_t *tried_at = &split->tried_at[level->holders[i]];
+        *tried_at = *tried_at == depth + 1 ? 0 : *tried_at;
+    }
+}
+
+/* Whether the holder and all later, dearer ones cannot lead to a better plan. */
+static bool is_too_dear(const struct split *split, const struct tree_level *level,
+                        uint32_t candidate, uint32_t count)
+{
+    plan_cost cheapest = candidate_cost(&split->candidates[0]);
+    return split->best.count > 0 &&
+           level->cost + candidate_cost(&split->candidates[candidate]) + cheapest * (count - 1) >
+               split->best.cost;
+}
+
+/* Try the next holder of a level with count nodes still to come. True: go a level deeper. */
+static bool try_next(struct route *route, uint32_t depth, uint32_t count)
+{
+    struct split *split = route->split;
+    struct tree_level *level = &split->levels[depth];
+    struct tree_level *next = &split->levels[depth + 1];
+    uint16_t candidate = level->holders[level->at];
+    split->steps++;
+    if (is_too_dear(split, level, candidate, count)) {
+        level->holder_count = level->at;
+        return false;
+    }
+    level->at++;
+    if (split->tried_at[candidate]) {
+        return false;
+    }
+    split->tried_at[candidate] = (uint8_t)(depth + 1);
+    split->path[depth] = candidate;
+    descend(split, level, candidate, next);
+    DCHECK(next->left != 0); /* else fewer nodes would do, and they were looked for before */
+    if (next->left == 0 || is_hopeless(split, next, count - 1)) {
+        return false;
+    }
+    if (count > 2) {
+        level_begin(split, next);
+        return true;
+    }
+    uint32_t last = last_node(split, next);
+    if (last != NODE_NONE) {
+        keep(route, depth + 2, next->cost, last);
+    }
+    return false;
+}
+
+bool split_tree(struct route *route, uint32_t count)
+{
+    struct split *split = route->split;
+    uint32_t depth = 0;
+    CHECK(count >= 2);
+    CHECK(count <= TREE_DEPTH_MAX);
+    split->levels[0].cost = 0;
+    split->levels[0].left = split->all;
+    memcpy(split->levels[0].residual, split->demand, split->item_count * sizeof *split->demand);
+    level_begin(split, &split->levels[0]);
+    while (split->steps <= route->steps_max) {
+        struct tree_level *level = &split->levels[depth];
+        if (level->at < level->holder_count) {
+            depth += try_next(route, depth, count - depth);
+            continue;
+        }
+        level_end(split, level, depth);
+        if (depth == 0) {
+            return true;
+        }
+        depth--;
+    }
+    memset(split->tried_at, 0, split->count * sizeof *split->tried_at);
+    return false;
+}

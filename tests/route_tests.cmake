@@ -1,0 +1,5 @@
+# Tests of the decision. The world is a library of its own: tables made by hand.
+add_library(test_world STATIC ${CMAKE_CURRENT_LIST_DIR}/support/world.c)
+target_include_directories(test_world PUBLIC ${CMAKE_CURRENT_LIST_DIR}/support)
+target_link_libraries(test_world PUBLIC route PRIVATE nearshelf_flags)
+nearshelf_test(model/test_nearest.c LABEL model TIMEOUT 60 DEPS test_world m)

@@ -1,0 +1,131 @@
+/* Tables made by hand. */
+#include "world.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+
+void world_init(struct world *world, uint32_t items_max)
+{
+    static const uint8_t secret[16] = {1, 2, 3};
+    memset(world, 0, sizeof *world);
+    hash_key_init(&world->key, secret);
+    enum err err = network_init(&world->network);
+    CHECK(err == ERR_OK);
+    err = catalogue_init(&world->catalogue, items_max, &world->key);
+    CHECK(err == ERR_OK);
+    policies_init(&world->policies);
+    err = route_new(&world->route);
+    CHECK(err == ERR_OK);
+    world->view = (struct stock_view){&world->network, &world->catalogue, &world->policies};
+}
+
+void world_close(struct world *world)
+{
+    for (uint32_t i = 0; i < world->catalogue.count; i++) {
+        row_free(world->catalogue.items[i].row);
+        world->catalogue.items[i].row = NULL;
+    }
+    route_free(world->route);
+    policies_close(&world->policies);
+    catalogue_close(&world->catalogue);
+    network_close(&world->network);
+}
+
+struct node_config world_config(enum node_type type, double lat, double lon)
+{
+    struct node_config config;
+    memset(&config, 0, sizeof config);
+    config.type = type;
+    config.lat = lat;
+    config.lon = lon;
+    config.services = 0xff;
+    config.status_services = 0xff;
+    config.max_m[SERVICE_STANDARD] = UINT32_MAX;
+    config.max_m[SERVICE_PICKUP] = UINT32_MAX;
+    config.max_m[SERVICE_NEXT_DAY] = 100000;
+    config.max_m[SERVICE_SAME_DAY] = 100000;
+    return config;
+}
+
+uint16_t world_node(struct world *world, const char *id, const struct node_config *config)
+{
+    uint16_t handle;
+    enum err err = network_put(&world->network, id, (uint32_t)strlen(id), config, &handle);
+    CHECK(err == ERR_OK);
+    return handle;
+}
+
+uint32_t world_item(struct world *world, const char *id)
+{
+    uint32_t handle;
+    enum err err = catalogue_put(&world->catalogue, id, (uint32_t)strlen(id), &handle);
+    CHECK(err == ERR_OK);
+    return handle;
+}
+
+static void set_word(struct world *world, uint32_t item, uint16_t node, cell_word word)
+{
+    struct item *at = &world->catalogue.items[item];
+    uint32_t slot = world->network.nodes[node].slot;
+    int32_t index = at->row ? row_find(at->row, slot) : -1;
+    if (index >= 0) {
+        row_word_set(at->row, slot, (uint32_t)index, word);
+        return;
+    }
+    struct row *made = row_with(at->row, slot, word, 0, world->network.words);
+    CHECK(made);
+    row_free(at->row);
+    at->row = made;
+}
+
+static cell_word word_of(const struct world *world, uint32_t item, uint16_t node)
+{
+    const struct row *row = world->catalogue.items[item].row;
+    int32_t index = row ? row_find(row, world->network.nodes[node].slot) : -1;
+    return index >= 0 ? row_word(row, (uint32_t)index) : 0;
+}
+
+void world_stock(struct world *world, uint32_t item, uint16_t node, int32_t on_hand,
+                 int32_t reserved)
+{
+    bool has_override = cell_has_override(word_of(world, item, node));
+    set_word(world, item, node, cell_make(on_hand, reserved, has_override));
+}
+
+void world_policy(struct world *world, uint32_t item, uint16_t node, const struct policy *policy)
+{
+    enum err err = policies_set(&world->policies, item, node, policy);
+    CHECK(err == ERR_OK);
+    cell_word word = word_of(world, item, node);
+    set_word(world, item, node, cell_make(cell_on_hand(word), cell_reserved(word), true));
+}
+
+void world_layout(struct world *world)
+{
+    static uint16_t map[SLOT_MAX];
+    network_layout(&world->network, map);
+    for (uint32_t i = 0; i < world->catalogue.count; i++) {
+        struct row *row = world->catalogue.items[i].row;
+        if (row) {
+            struct row *moved = row_moved(row, map, world->network.words);
+            CHECK(moved);
+            row_free(row);
+            world->catalogue.items[i].row = moved;
+        }
+    }
+}
+
+void world_apply(struct world *world, const struct route_request *request,
+                 const struct route_answer *answer)
+{
+    for (uint32_t i = 0; i < answer->share_count; i++) {
+        const struct route_share *share = &answer->shares[i];
+        uint16_t node = answer->parts[share->part].node;
+        uint32_t item = request->lines[share->line].item;
+        cell_word word = word_of(world, item, node);
+        int32_t reserved = cell_reserved(word) + (int32_t)share->qty;
+        world_stock(world, item, node, cell_on_hand(word), reserved);
+    }
+}
