@@ -31,7 +31,7 @@ struct disk_facts {
     bool is_durable;                /* false on tmpfs and ramfs: contents end with the machine */
     bool has_registered_buffers;    /* io_uring only */
     enum disk_method method;        /* in use */
-    uint32_t flush_us_fdatasync;    /* median of the start-up measurement, 0 = not measured */
+    uint32_t flush_us_fdatasync;    /* p80 of the start-up measurement, 0 = not made */
     uint32_t flush_us_dsync;
     char fallback[160];             /* why something above is not the first choice, or "" */
 };

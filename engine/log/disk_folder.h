@@ -36,8 +36,10 @@ ERR_MUST_USE enum err folder_get(struct folder *folder, const char *name, void *
 ERR_MUST_USE enum err folder_rename(struct folder *folder, const char *from, const char *to);
 ERR_MUST_USE enum err folder_remove(struct folder *folder, const char *name);
 ERR_MUST_USE enum err folder_free_space(struct folder *folder, uint64_t *bytes_out);
+
+/* Paced: at about half the disk's speed, while the log is being written to. */
 ERR_MUST_USE enum err folder_create(struct folder *folder, const char *name, uint64_t size,
-                                    const uint8_t *first_block);
+                                    const uint8_t *first_block, bool is_paced);
 
 /* One write and its flush; a short write is ERR_IO, never tried again. */
 ERR_MUST_USE enum err folder_write(int file, uint64_t offset, const uint8_t *bytes, size_t size,
