@@ -116,7 +116,10 @@ static enum cli_exit run(struct cli *cli, int argc, char **argv)
         cli_help_print(NULL, stderr);
         return CLI_USAGE;
     }
-    const struct cli_command *command = got == ARGS_WORD ? cli_command_find(args.value) : NULL;
+    if (got == ARGS_BAD) {
+        return CLI_USAGE;
+    }
+    const struct cli_command *command = cli_command_find(args.value);
     if (!command) {
         fputs("`nearshelf help` lists the commands.\n", stderr);
         return CLI_USAGE;

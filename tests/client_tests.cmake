@@ -9,3 +9,6 @@ nearshelf_test(integration/test_client_retry.c LABEL integration
 # The builder and the readers, with the library's insides in reach.
 nearshelf_test(unit/test_client_params.c LABEL unit DEPS client_objects base wire)
 nearshelf_test(unit/test_cli_csv.c LABEL unit DEPS cli_csv)
+nearshelf_test(integration/test_cli.c LABEL integration DEPS rpc_peer util
+  ARGS $<TARGET_FILE:nearshelf>)
+add_dependencies(test_cli nearshelf)
