@@ -56,6 +56,8 @@ write_basic_package_version_file(${CMAKE_CURRENT_BINARY_DIR}/nearshelfConfigVers
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/nearshelfConfig.cmake
   ${CMAKE_CURRENT_BINARY_DIR}/nearshelfConfigVersion.cmake
   DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/nearshelf COMPONENT client)
+# Relative to the file itself, so that an installation can be moved.
+file(RELATIVE_PATH CLIENT_PREFIX /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 configure_file(nearshelf.pc.in nearshelf.pc @ONLY)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/nearshelf.pc
   DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT client)

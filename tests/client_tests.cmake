@@ -12,3 +12,15 @@ nearshelf_test(unit/test_cli_csv.c LABEL unit DEPS cli_csv)
 nearshelf_test(integration/test_cli.c LABEL integration DEPS rpc_peer util
   ARGS $<TARGET_FILE:nearshelf>)
 add_dependencies(test_cli nearshelf)
+
+# The library as its users get it. A sanitizer's run-time is not part of an installation.
+add_executable(rpc_peer_run support/rpc_peer_run.c)
+target_link_libraries(rpc_peer_run PRIVATE rpc_peer nearshelf_flags)
+if(NOT NEARSHELF_SANITIZE)
+  add_test(NAME integration.client_package COMMAND ${CMAKE_COMMAND}
+    -DBUILD=${CMAKE_BINARY_DIR} -DSOURCE=${CMAKE_SOURCE_DIR}
+    -DWORK=${CMAKE_CURRENT_BINARY_DIR}/client_package -DPEER=$<TARGET_FILE:rpc_peer_run>
+    -DCC=${CMAKE_C_COMPILER} -DNM=${CMAKE_NM} -DPKG_CONFIG=${PKG_CONFIG_EXECUTABLE}
+    -P ${CMAKE_CURRENT_SOURCE_DIR}/integration/client_package.cmake)
+  set_tests_properties(integration.client_package PROPERTIES LABELS integration TIMEOUT 120)
+endif()
