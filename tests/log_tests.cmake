@@ -6,12 +6,19 @@ nearshelf_test(unit/test_wal_disk.c LABEL integration DEPS log_fixture TIMEOUT 1
 nearshelf_test(unit/test_wal.c LABEL unit DEPS log_fixture)
 nearshelf_test(unit/test_wal_damage.c LABEL unit DEPS log_fixture TIMEOUT 60)
 nearshelf_test(unit/test_wal_format.c LABEL unit DEPS log_fixture
-  ARGS ${CMAKE_SOURCE_DIR}/engine/log/README.md ${CMAKE_SOURCE_DIR}/tests/golden/log-v1.hex)
+  ARGS ${PROJECT_SOURCE_DIR}/engine/log/README.md ${PROJECT_SOURCE_DIR}/tests/golden/log-v1.hex)
 nearshelf_test(fuzz/fuzz_log.c LABEL fuzz DEPS log_fixture TIMEOUT 120)
 if(NEARSHELF_FUZZ)
-  add_executable(fuzz_log_libfuzzer fuzz/fuzz_log.c)
-  target_compile_definitions(fuzz_log_libfuzzer PRIVATE FUZZ_LIBFUZZER)
-  target_compile_options(fuzz_log_libfuzzer PRIVATE -fsanitize=fuzzer)
-  target_link_options(fuzz_log_libfuzzer PRIVATE -fsanitize=fuzzer)
-  target_link_libraries(fuzz_log_libfuzzer PRIVATE log_fixture nearshelf_flags)
+  # clang only: fuzz_log_run <folder for what it finds> -max_total_time=60.
+  set(log_folder ${PROJECT_SOURCE_DIR}/engine/log)
+  add_executable(fuzz_log_run fuzz/fuzz_log.c ${log_folder}/disk_no_uring.c
+    ${log_folder}/disk_folder.c ${log_folder}/disk_posix.c ${log_folder}/disk_pwrite.c
+    ${log_folder}/disk_sim.c ${log_folder}/disk_worker.c ${log_folder}/wal.c
+    ${log_folder}/wal_format.c ${log_folder}/wal_open.c ${log_folder}/wal_reading.c
+    ${log_folder}/wal_recover.c ${log_folder}/wal_resume.c ${log_folder}/wal_segment.c)
+  target_include_directories(fuzz_log_run PRIVATE ${log_folder} support)
+  target_compile_definitions(fuzz_log_run PRIVATE FUZZ_ENGINE)
+  target_compile_options(fuzz_log_run PRIVATE -fsanitize=fuzzer)
+  target_link_options(fuzz_log_run PRIVATE -fsanitize=fuzzer)
+  target_link_libraries(fuzz_log_run PRIVATE base Threads::Threads nearshelf_flags)
 endif()

@@ -127,6 +127,15 @@ static void rename_start(struct disk *disk, const char *from, const char *to)
     fault->inner->ops->rename_start(fault->inner, from, to);
 }
 
+/* How much of a write that is to fail reaches the disk. */
+static uint32_t arriving(enum disk_fault_kind kind, uint32_t size)
+{
+    if (kind == DISK_FAULT_FLUSH) {
+        return size;
+    }
+    return kind == DISK_FAULT_WRITE_SHORT ? size / 2 / DISK_ALIGN * DISK_ALIGN : 0;
+}
+
 static void write_start(struct disk *disk, int file, uint64_t offset, const uint8_t *bytes,
                         uint32_t size)
 {
@@ -135,10 +144,7 @@ static void write_start(struct disk *disk, int file, uint64_t offset, const uint
     fault->writes++;
     if (is_write_kind(fault->kind) && fault->at == fault->writes) {
         fault->write_err = fault->err;
-        arrives = fault->kind == DISK_FAULT_FLUSH ? size
-                  : fault->kind == DISK_FAULT_WRITE_SHORT
-                      ? size / 2 / DISK_ALIGN * DISK_ALIGN
-                      : 0;
+        arrives = arriving(fault->kind, size);
     }
     fault->inner->ops->write_start(fault->inner, file, offset, bytes, arrives);
 }

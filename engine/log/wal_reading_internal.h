@@ -48,7 +48,7 @@ struct wal_reading {
     uint64_t lsn;
     uint64_t chain;
     uint64_t stamp;    /* highest durable LSN seen in a valid header */
-    /* -- sound groups with records above the stamp, oldest first -- */
+    /* -- sound groups from the first one above the stamp on, oldest first -- */
     struct wal_place *above;
     uint32_t above_count;
     uint32_t above_room;

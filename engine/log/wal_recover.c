@@ -202,19 +202,23 @@ static enum err replay(struct wal_reading *reading, const struct wal_group_heade
                           header->time_ms);
 }
 
-/* Drop what the stamp covers by now, then keep this group if it has records: at most one stays,
- * as each group but a seal stamps all before it. */
+/* Drop what the stamp covers by now, then keep this group if it has records or follows one that
+ * is kept: what is written again is a whole suffix of the log. In a log that this program wrote it
+ * is one group at most, as each stamps all before it. */
 static enum err remember_above(struct wal_reading *reading, const struct wal_place *place,
                                uint64_t first_lsn)
 {
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < reading->above_count; i++) {
-        if (reading->above[i].last_lsn > reading->stamp) {
-            reading->above[kept++] = reading->above[i];
-        }
+    uint32_t covered = 0;
+    while (covered < reading->above_count &&
+           reading->above[covered].last_lsn <= reading->stamp) {
+        covered++;
+    }
+    const uint32_t kept = reading->above_count - covered;
+    if (covered && kept) {
+        memmove(reading->above, reading->above + covered, kept * sizeof reading->above[0]);
     }
     reading->above_count = kept;
-    if (place->last_lsn < first_lsn) {
+    if (kept == 0 && place->last_lsn < first_lsn) {
         return ERR_OK;
     }
     if (kept == reading->above_room) {

@@ -183,7 +183,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
     return 0;
 }
 
-#ifndef FUZZ_LIBFUZZER
+#ifndef FUZZ_ENGINE
 static void run_file(const char *path)
 {
     static uint8_t input[1 << 16];
@@ -222,6 +222,9 @@ int main(int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         run_file(argv[i]);
     }
+    /* Found by libFuzzer: a seal whose stamp was lowered left a suffix written again in part. */
+    static const uint8_t lowered_stamp[] = {0x09, 0x20, 0x40, 0x20, 0x00, 0x0a, 0x00};
+    (void)LLVMFuzzerTestOneInput(lowered_stamp, sizeof lowered_stamp);
     for (uint64_t seed = 1; argc == 1 && seed <= 20000; seed++) {
         run_drawn(seed);
     }
