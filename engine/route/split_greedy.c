@@ -26,11 +26,13 @@ static uint64_t take_all(const struct split *split, uint32_t candidate, uint64_t
     return left;
 }
 
+/* Units that the candidate would bring; a node that is in the plan has given all. */
 static uint64_t units_of(const struct split *split, uint32_t candidate, uint64_t left,
                          const uint32_t *residual)
 {
     const uint32_t *free = free_of(split, candidate);
     uint64_t units = 0;
+    left = split->tried_at[candidate] ? 0 : left;
     for (uint64_t bits = left & split->candidates[candidate].some; bits; bits &= bits - 1) {
         uint32_t item = (uint32_t)__builtin_ctzll(bits);
         units += free[item] < residual[item] ? free[item] : residual[item];
@@ -45,7 +47,7 @@ static uint32_t pick(const struct split *split, uint64_t left, const uint32_t *r
     uint64_t most = 0;
     for (uint32_t i = 0; i < split->count; i++) {
         uint64_t items = (uint64_t)__builtin_popcountll(split->candidates[i].whole & left);
-        if (items > most) {
+        if (items > most && !split->tried_at[i]) {
             most = items;
             best = i;
         }
@@ -60,8 +62,9 @@ static uint32_t pick(const struct split *split, uint64_t left, const uint32_t *r
 }
 
 /* Beyond the room of an answer nodes are only counted. */
-static void add(const struct split *split, struct plan *plan, uint32_t candidate)
+static void add(struct split *split, struct plan *plan, uint32_t candidate)
 {
+    split->tried_at[candidate] = 1;
     if (plan->count < ROUTE_PARTS_MAX) {
         plan->cost += candidate_cost(&split->candidates[candidate]);
         plan->nodes[plan->count] = (uint16_t)candidate;
@@ -75,6 +78,7 @@ void split_greedy(struct route *route, struct plan *out)
     uint32_t residual[SPLIT_ITEMS_MAX];
     uint64_t left = split->all;
     memcpy(residual, split->demand, split->item_count * sizeof *residual);
+    memset(split->tried_at, 0, split->count * sizeof *split->tried_at);
     out->count = 0;
     out->cost = 0;
     for (uint32_t picks = 0; left && picks < PICKS; picks++) {
@@ -89,6 +93,7 @@ void split_greedy(struct route *route, struct plan *out)
         }
     }
     CHECK(left == 0);
+    memset(split->tried_at, 0, split->count * sizeof *split->tried_at);
     if (out->count > ROUTE_PARTS_MAX) {
         out->count = 0; /* more nodes than an answer has room for: as good as none */
         return;

@@ -87,7 +87,7 @@ struct split {
     uint64_t slot_units[SLOT_MAX]; /* split_wide.c */
     uint32_t slot_items[SLOT_MAX];
     uint32_t slot_any[SLOT_MAX]; /* explain.c */
-    bool slot_chosen[SLOT_MAX];
+    bool slot_chosen[SLOT_MAX]; /* explain.c, split_wide.c */
     bool slot_excluded[SLOT_MAX];
 
     /* -- search over subsets -- */
@@ -106,7 +106,7 @@ struct split {
     uint32_t cover_prefix[SPLIT_ITEMS_MAX + 2]; /* how many cover at least so many items */
     uint32_t free_max[SPLIT_ITEMS_MAX];
     uint32_t cover_max;
-    uint8_t tried_at[NODE_MAX]; /* depth + 1 where it was tried, 0 = open */
+    uint8_t tried_at[NODE_MAX]; /* depth + 1 where it was tried, 0 = open; greedy: in the plan */
     struct tree_level levels[TREE_DEPTH_MAX + 1];
     uint16_t path[TREE_DEPTH_MAX + 1];
 

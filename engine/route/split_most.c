@@ -82,7 +82,7 @@ static uint32_t best_next(const struct split *split, const uint32_t *residual, u
     *units = 0;
     for (uint32_t i = 0; i < split->count && split->units[split->order[i]] > *units; i++) {
         uint64_t gain = take_all(split, split->order[i], residual, scratch);
-        if (gain > *units) {
+        if (gain > *units && !split->tried_at[split->order[i]]) {
             *units = gain;
             best = split->order[i];
         }
@@ -98,16 +98,19 @@ static void greedy(struct most *most, uint32_t limit)
     uint64_t sum = 0;
     uint64_t gain = 1;
     memcpy(residual, split->demand, split->item_count * sizeof *residual);
+    memset(split->tried_at, 0, split->count * sizeof *split->tried_at);
     plan->count = 0;
     plan->cost = 0;
     for (uint32_t picks = 0; picks < limit && gain > 0; picks++) {
         uint32_t candidate = best_next(split, residual, &gain);
         if (gain > 0) {
             sum += take_all(split, candidate, residual, residual);
+            split->tried_at[candidate] = 1;
             plan->cost += candidate_cost(&split->candidates[candidate]);
             plan->nodes[plan->count++] = (uint16_t)candidate;
         }
     }
+    memset(split->tried_at, 0, split->count * sizeof *split->tried_at);
     split->best.count = UINT32_MAX;
     keep(most, sum);
 }

@@ -37,8 +37,11 @@ static struct candidate candidate_of(const struct route *route, uint32_t slot)
 static bool is_better(const struct wide *wide, uint32_t slot, uint32_t best)
 {
     const struct split *split = wide->split;
-    if (split->slot_units[slot] == 0 || best == UINT32_MAX) {
-        return split->slot_units[slot] > 0;
+    if (split->slot_units[slot] == 0 || split->slot_chosen[slot]) {
+        return false;
+    }
+    if (best == UINT32_MAX) {
+        return true;
     }
     if (!wide->is_by_units && split->slot_items[slot] != split->slot_items[best]) {
         return split->slot_items[slot] > split->slot_items[best];
@@ -82,6 +85,7 @@ static void add(const struct wide *wide, struct plan *plan, uint16_t node)
     struct split *split = wide->split;
     CHECK(plan->count < ROUTE_PARTS_MAX);
     plan->nodes[plan->count++] = node;
+    split->slot_chosen[wide->route->view->network->nodes[node].slot] = true;
     for (uint32_t item = 0; item < split->item_count; item++) {
         split->left[item] -= capped_free(wide->route, item, node, split->left[item]);
     }
@@ -104,16 +108,6 @@ static void list_cell(struct route *route, uint32_t item, uint32_t slot, uint32_
     route->split->candidates[route->split->count++] = candidate_of(route, slot);
 }
 
-static bool is_in(const struct plan *plan, uint16_t node)
-{
-    for (uint32_t i = 0; i < plan->count; i++) {
-        if (plan->nodes[i] == node) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Fill one item from its cheapest nodes that are not in the plan yet. */
 static void fill_item(const struct wide *wide, struct plan *plan, uint32_t item)
 {
@@ -122,8 +116,9 @@ static void fill_item(const struct wide *wide, struct plan *plan, uint32_t item)
     split_visit(wide->route, item, list_cell);
     split_sort(wide->route);
     for (uint32_t i = 0; i < split->count && split->left[item] && plan->count < wide->limit; i++) {
-        if (!is_in(plan, split->candidates[i].node)) {
-            add(wide, plan, split->candidates[i].node);
+        uint16_t node = split->candidates[i].node;
+        if (!split->slot_chosen[wide->route->view->network->nodes[node].slot]) {
+            add(wide, plan, node);
         }
     }
 }
@@ -131,6 +126,8 @@ static void fill_item(const struct wide *wide, struct plan *plan, uint32_t item)
 static void greedy(const struct wide *wide, struct plan *plan)
 {
     struct split *split = wide->split;
+    uint32_t slots = wide->route->view->network->words * 64;
+    memset(split->slot_chosen, 0, slots * sizeof *split->slot_chosen);
     plan->count = 0;
     plan->cost = 0;
     memcpy(split->left, split->demand, split->item_count * sizeof *split->left);
