@@ -217,8 +217,8 @@ bool socket_read(struct nearshelf *client, enum nearshelf_error *error_out, char
             snprintf(text, text_size, "out of memory for a reply");
             return false;
         }
-        ssize_t size = recv(client->socket->fd, client->input + client->input_size,
-                            client->input_max - client->input_size, 0);
+        size_t room = client->input_max - client->input_size;
+        ssize_t size = recv(client->socket->fd, client->input + client->input_size, room, 0);
         if (size == 0) {
             snprintf(text, text_size, "the server closed the connection");
             return false;
@@ -234,6 +234,9 @@ bool socket_read(struct nearshelf *client, enum nearshelf_error *error_out, char
             snprintf(text, text_size, "%s", why ? why : nearshelf_error_text(error));
             *error_out = error;
             return false;
+        }
+        if ((size_t)size < room) {
+            break; /* the kernel has no more: spares the call that would say so */
         }
     }
     input_shrink(client);

@@ -95,7 +95,8 @@ NEARSHELF_API enum nearshelf_error nearshelf_open(const char *address,
 NEARSHELF_API enum nearshelf_error nearshelf_connect(struct nearshelf *client);
 
 /* A client driven by loop, which must outlive it and be run by the caller. It connects on its
- * own while calls are outstanding. Errors: NEARSHELF_ARGUMENT, NEARSHELF_MEMORY. */
+ * own when the first call is made, and a connection keeps the loop alive until nearshelf_close.
+ * Errors: NEARSHELF_ARGUMENT, NEARSHELF_MEMORY. */
 NEARSHELF_API enum nearshelf_error nearshelf_attach(struct uv_loop_s *loop, const char *address,
                                                     const struct nearshelf_options *options,
                                                     struct nearshelf **client_out);

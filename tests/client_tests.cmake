@@ -6,6 +6,8 @@ target_link_libraries(rpc_peer PUBLIC base PkgConfig::MSGPACK PkgConfig::JANSSON
 nearshelf_test(integration/test_client.c LABEL integration DEPS nearshelf_static rpc_peer)
 nearshelf_test(integration/test_client_retry.c LABEL integration
   DEPS nearshelf_static rpc_peer PkgConfig::UV)
+nearshelf_test(integration/test_client_chaos.c LABEL integration
+  DEPS nearshelf_static rpc_peer base)
 # The builder and the readers, with the library's insides in reach.
 nearshelf_test(unit/test_client_params.c LABEL unit DEPS client_objects base wire)
 nearshelf_test(unit/test_cli_csv.c LABEL unit DEPS cli_csv)

@@ -28,8 +28,17 @@ if(NOT found)
 endif()
 file(WRITE ${WORK}/example.c "${CMAKE_MATCH_1}\n")
 
-run(${CMAKE_COMMAND} -S ${SOURCE}/tests/integration/client_consumer -B ${WORK}/consumer
-  -DCMAKE_C_COMPILER=${CC} -DCMAKE_PREFIX_PATH=${WORK}/prefix -DEXAMPLE=${WORK}/example.c)
+file(WRITE ${WORK}/project/CMakeLists.txt [[
+cmake_minimum_required(VERSION 3.16)
+project(consumer LANGUAGES C)
+find_package(nearshelf 0.1 REQUIRED)
+add_executable(with_shared ../example.c)
+target_link_libraries(with_shared nearshelf::nearshelf)
+add_executable(with_static ../example.c)
+target_link_libraries(with_static nearshelf::nearshelf_static)
+]])
+run(${CMAKE_COMMAND} -S ${WORK}/project -B ${WORK}/consumer
+  -DCMAKE_C_COMPILER=${CC} -DCMAKE_PREFIX_PATH=${WORK}/prefix)
 run(${CMAKE_COMMAND} --build ${WORK}/consumer)
 expect_route(${WORK}/consumer/with_shared)
 expect_route(${WORK}/consumer/with_static)

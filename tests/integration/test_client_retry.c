@@ -279,6 +279,56 @@ static void crash_loop_is_not_hammered(void **state)
     assert_in_range(peer.requests, 3, 12);
 }
 
+static enum peer_action stall_once(struct peer *peer, const struct peer_request *request,
+                                   void *user)
+{
+    (void)user;
+    if (request->number == 0) {
+        usleep(400000);
+    }
+    peer_answer(peer, request->msgid, "{\"ok\":true}");
+    return PEER_GO;
+}
+
+/* A call that ends when half of its bytes are out takes the connection with it, so that the
+ * next call does not follow half a frame; what was never sent did certainly not happen. */
+static void half_sent_call_ends_the_connection(void **state)
+{
+    enum { CALLS = 24, SIZE = 900 * 1024 };
+    (void)state;
+    struct peer peer;
+    struct nearshelf *client;
+    struct nearshelf_reply *reply;
+    struct nearshelf_options options = {.timeout_ms = 100, .backoff_min_ms = 2};
+    struct nearshelf_params *params = nearshelf_params_new();
+    char *text = calloc(1, SIZE);
+    assert_non_null(text);
+    nearshelf_params_text_n(params, "text", text, SIZE);
+    peer_start(&peer, 0, stall_once, NULL);
+    assert_int_equal(nearshelf_open(peer.address, &options, &client), NEARSHELF_OK);
+    for (int i = 0; i < CALLS; i++) {
+        assert_int_equal(nearshelf_send(client, "stock.load", params, NULL), NEARSHELF_OK);
+    }
+    uint32_t surely_not = 0;
+    for (int i = 0; i < CALLS; i++) {
+        assert_int_not_equal(nearshelf_receive(client, &reply), NEARSHELF_OK);
+        surely_not += !nearshelf_reply_may_have_happened(reply);
+        nearshelf_reply_free(reply);
+    }
+    assert_true(surely_not > 0);
+    nearshelf_timeout_set(client, 5000);
+    assert_int_equal(nearshelf_call(client, "stock.get", NULL, &reply), NEARSHELF_OK);
+    nearshelf_reply_free(reply);
+    struct nearshelf_counters counters;
+    nearshelf_counters_get(client, &counters, sizeof(counters));
+    assert_in_range(counters.connects, 2, CALLS);
+    nearshelf_params_free(params);
+    free(text);
+    nearshelf_close(client);
+    peer_stop(&peer);
+    assert_true(peer.requests <= CALLS - surely_not + 1);
+}
+
 struct async {
     uv_loop_t loop;
     struct nearshelf *client;
@@ -395,6 +445,7 @@ int main(void)
         cmocka_unit_test(unreachable_says_why),
         cmocka_unit_test(queued_call_survives_a_restart),
         cmocka_unit_test(crash_loop_is_not_hammered),
+        cmocka_unit_test(half_sent_call_ends_the_connection),
         cmocka_unit_test(async_calls_end_once),
         cmocka_unit_test(async_unkeyed_changes_end_once),
         cmocka_unit_test(async_close_in_callback),
