@@ -64,22 +64,6 @@ static void stock_make(struct apply *apply)
     }
 }
 
-static void world_make(struct apply *apply)
-{
-    static const struct tables_options options = {100000, 4000000, (uint64_t)4 << 30,
-                                                  8000000, 1000, 100000};
-    must(tables_init(&apply->tables, &options, (const uint8_t *)"0123456789abcdef"));
-    nodes_make(apply);
-    for (uint32_t i = 0; i < apply->items; i++) {
-        char id[16];
-        struct effect_item effect = {.weight_g = 1};
-        effect.id = (struct effect_text){id, (uint32_t)snprintf(id, sizeof id, "SKU-%07u", i)};
-        must(tables_apply_item(&apply->tables, ++apply->lsn, apply->now, &effect));
-    }
-    stock_make(apply);
-    pairs_draw(apply, apply->items == SMOKE_ITEMS ? 1000 : PAIRS);
-}
-
 /* A stocked cell for each line to come. */
 static void pairs_draw(struct apply *apply, uint32_t count)
 {
@@ -97,6 +81,22 @@ static void pairs_draw(struct apply *apply, uint32_t count)
             cell = tables_cell(&apply->tables, apply->pairs[i].item, apply->pairs[i].node);
         } while (cell.index < 0);
     }
+}
+
+static void world_make(struct apply *apply)
+{
+    static const struct tables_options options = {100000, 4000000, (uint64_t)4 << 30,
+                                                  8000000, 1000, 100000};
+    must(tables_init(&apply->tables, &options, (const uint8_t *)"0123456789abcdef"));
+    nodes_make(apply);
+    for (uint32_t i = 0; i < apply->items; i++) {
+        char id[16];
+        struct effect_item effect = {.weight_g = 1};
+        effect.id = (struct effect_text){id, (uint32_t)snprintf(id, sizeof id, "SKU-%07u", i)};
+        must(tables_apply_item(&apply->tables, ++apply->lsn, apply->now, &effect));
+    }
+    stock_make(apply);
+    pairs_draw(apply, apply->items == SMOKE_ITEMS ? 1000 : PAIRS);
 }
 
 static void ship_and_drop(struct apply *apply, const struct effect_order *order)
