@@ -150,6 +150,10 @@ void net_fail(struct net *net);
 /* After done only (or on NULL). */
 void net_free(struct net *net);
 
+/* Deliver no more frames of conn until held is false again; those of the running batch are out
+ * already. It is not read meanwhile. */
+void net_conn_hold(struct net_conn *conn, bool held);
+
 /* The service's own mark on a connection; NULL at first. */
 void *net_conn_tag(const struct net_conn *conn);
 void net_conn_tag_set(struct net_conn *conn, void *tag);

@@ -165,8 +165,8 @@ uint32_t conn_credit(const struct net_conn *conn)
 {
     const struct net_options *options = &conn->net->options;
     const uint32_t output = conn_output_size(conn);
-    if (conn->state != CONN_OPEN || conn->net->is_stopped || output > options->output_soft ||
-        conn->inflight >= options->inflight_max) {
+    if (conn->state != CONN_OPEN || conn->net->is_stopped || conn->is_held ||
+        output > options->output_soft || conn->inflight >= options->inflight_max) {
         return 0;
     }
     /* The replies to what is taken should stay under half of the hard limit, so that a client
@@ -294,6 +294,15 @@ void net_conn_done(struct net_conn *conn)
     }
     conn_wake(conn);
     conn_finish_check(conn);
+}
+
+void net_conn_hold(struct net_conn *conn, bool held)
+{
+    CHECK(conn->magic == CONN_MAGIC);
+    conn->is_held = held; /* it parks when it next has something to take */
+    if (!conn->is_closed) {
+        conn_wake(conn);
+    }
 }
 
 void *net_conn_tag(const struct net_conn *conn)

@@ -41,6 +41,7 @@ struct net_conn {
     bool is_read_stopped; /* uv_read_stop was called */
     bool is_started;      /* counted and served, not refused at the door */
     bool is_closed;       /* the handle is closed */
+    bool is_held;         /* the service wants no more of it for now */
     struct net *net;
     uint64_t id;
     void *tag;

@@ -527,6 +527,11 @@ bool service_is_idle(const struct service_core *service)
     return !service->jobs && !wal_is_busy(service->wal);
 }
 
+bool service_has_load(const struct service_core *service)
+{
+    return service->jobs != NULL;
+}
+
 struct wal *service_wal(struct service_core *service)
 {
     return service->wal;

@@ -102,6 +102,9 @@ void service_conn_closed(struct service_core *service, void *conn);
 /* Whether the log has nothing in flight and no load is half done: it may be closed. */
 bool service_is_idle(const struct service_core *service);
 
+/* Whether a load is under way: service_tick applies its next slice. */
+bool service_has_load(const struct service_core *service);
+
 struct wal *service_wal(struct service_core *service);
 const struct tables *service_tables(const struct service_core *service);
 

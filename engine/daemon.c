@@ -1,0 +1,465 @@
+/* The glue: net's batches into the service, the service's replies into net, the log's
+ * completions, time, signals.
+ *
+ *   batch of frames -> service_batch -> log group      (net's check handle, once a turn)
+ *   log readable    -> wal_drive -> net_release
+ *   timer or idle   -> service_tick, seals
+ *
+ * Ends: a signal drains (service refuses changes, net hands over what it read and sends what is
+ * owed), then the loop's handles close, then the log is sealed and closed. A log that failed
+ * takes the same way with nothing leaving. */
+#include "daemon.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "check.h"
+#include "mem.h"
+#include "net.h"
+#include "say.h"
+#include "service.h"
+
+enum {
+    NET_BATCH = 4096,
+    NET_ARENA = 256 << 10,
+    SERVICE_SCRATCH = 64 << 20 /* of decisions, replies, staging: not in any table */
+};
+
+struct daemon {
+    const struct config *config;
+    uv_loop_t loop;
+    struct service_core *service;
+    struct net *net; /* NULL while recovering */
+    struct service_request *requests; /* NET_BATCH of them */
+    uv_poll_t log_poll;
+    uv_timer_t tick;
+    uv_timer_t seal;
+    uv_idle_t busy; /* active while ticks are wanted at once */
+    uv_signal_t terminate;
+    uv_signal_t interrupt;
+    bool is_stopping;
+    enum daemon_exit exit_code;
+    uint64_t started_ns;
+};
+
+static uint64_t wall_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static struct service_turn turn_now(void)
+{
+    return (struct service_turn){wall_ms(), uv_hrtime()};
+}
+
+/* -- the service's port -- */
+
+static uint8_t *on_reply_begin(void *conn, uint32_t size)
+{
+    return net_reply_begin(conn, size);
+}
+
+static void on_reply_end(void *conn, uint32_t size, uint64_t release_lsn)
+{
+    net_reply_end(conn, size, release_lsn);
+}
+
+static void on_done(void *conn)
+{
+    net_conn_done(conn);
+}
+
+static void on_hold(void *conn, bool held)
+{
+    net_conn_hold(conn, held);
+}
+
+static void on_release(void *owner, uint64_t lsn)
+{
+    struct daemon *daemon = owner;
+    if (daemon->net) {
+        net_release(daemon->net, lsn);
+    }
+}
+
+static void on_pause(void *owner, bool is_paused)
+{
+    struct daemon *daemon = owner;
+    if (!daemon->net) {
+        return;
+    }
+    if (is_paused) {
+        net_stop_reading(daemon->net);
+    } else {
+        net_start_reading(daemon->net);
+    }
+}
+
+static uint64_t on_clock(void *owner)
+{
+    (void)owner;
+    return uv_hrtime();
+}
+
+/* -- the end -- */
+
+static void handles_close(struct daemon *daemon)
+{
+    uv_handle_t *handles[] = {
+        (uv_handle_t *)&daemon->log_poll,  (uv_handle_t *)&daemon->tick,
+        (uv_handle_t *)&daemon->seal,      (uv_handle_t *)&daemon->busy,
+        (uv_handle_t *)&daemon->terminate, (uv_handle_t *)&daemon->interrupt,
+    };
+    for (size_t i = 0; i < sizeof handles / sizeof handles[0]; i++) {
+        if (handles[i]->data && !uv_is_closing(handles[i])) {
+            uv_close(handles[i], NULL);
+        }
+    }
+}
+
+static void on_drained(void *owner)
+{
+    handles_close(owner);
+}
+
+static void stop(struct daemon *daemon)
+{
+    if (!daemon->is_stopping) {
+        daemon->is_stopping = true;
+        service_drain(daemon->service);
+        net_drain(daemon->net, on_drained);
+    }
+}
+
+static void on_failed(void *owner, const char *why)
+{
+    struct daemon *daemon = owner;
+    say(SAY_ERROR, "log_failed",
+        "why=\"%s\": nothing that is not on the disk was told to anyone; free or replace the disk, "
+        "then start the daemon again: it recovers what is there",
+        why);
+    daemon->exit_code = DAEMON_EXIT_LOG_FAILED;
+    if (daemon->net) {
+        net_fail(daemon->net);
+        stop(daemon);
+    }
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct daemon *daemon = handle->data;
+    if (daemon->is_stopping) {
+        say(SAY_WARN, "stopped_at_once", "a second signal: what was owed is not answered");
+        _exit(DAEMON_EXIT_NOT_STARTED);
+    }
+    say(SAY_INFO, "stopping", "signal=%s", number == SIGTERM ? "TERM" : "INT");
+    stop(daemon);
+}
+
+/* -- turns -- */
+
+static void tick(struct daemon *daemon);
+
+static void on_tick(uv_timer_t *timer)
+{
+    tick(timer->data);
+}
+
+static void on_busy(uv_idle_t *idle)
+{
+    tick(idle->data);
+}
+
+/* Be called again in due_ms; 0: with the next turn, without sleeping. */
+static void tick_in(struct daemon *daemon, uint32_t due_ms)
+{
+    if (uv_is_closing((uv_handle_t *)&daemon->tick)) {
+        return;
+    }
+    if (due_ms == 0) {
+        CHECK(uv_idle_start(&daemon->busy, on_busy) == 0);
+        return;
+    }
+    CHECK(uv_idle_stop(&daemon->busy) == 0);
+    CHECK(uv_timer_start(&daemon->tick, on_tick, due_ms == UINT32_MAX ? 1000 : due_ms, 0) == 0);
+}
+
+static void tick(struct daemon *daemon)
+{
+    struct service_turn turn = turn_now();
+    uint32_t due_ms = service_tick(daemon->service, &turn);
+    net_flush(daemon->net);
+    tick_in(daemon, due_ms);
+}
+
+static void on_batch(void *owner, struct net_request *requests, uint32_t count)
+{
+    struct daemon *daemon = owner;
+    struct service_turn turn = turn_now();
+    CHECK(count <= NET_BATCH);
+    for (uint32_t i = 0; i < count; i++) {
+        daemon->requests[i] = (struct service_request){
+            .conn = requests[i].conn, .head = &requests[i].head, .read_ns = requests[i].read_ns};
+    }
+    service_batch(daemon->service, &turn, daemon->requests, count);
+    if (service_has_load(daemon->service)) {
+        tick_in(daemon, 0);
+    }
+}
+
+static void on_seal(uv_timer_t *timer);
+
+/* Stamp the last group once the log is idle. */
+static void seal_plan(struct daemon *daemon)
+{
+    struct wal *wal = service_wal(daemon->service);
+    uint32_t due_ms = wal_seal_due_ms(wal, uv_now(&daemon->loop));
+    if (due_ms == 0) {
+        wal_seal(wal);
+    } else if (due_ms != UINT32_MAX && !uv_is_closing((uv_handle_t *)&daemon->seal)) {
+        CHECK(uv_timer_start(&daemon->seal, on_seal, due_ms, 0) == 0);
+    }
+}
+
+static void on_seal(uv_timer_t *timer)
+{
+    seal_plan(timer->data);
+}
+
+static void on_log(uv_poll_t *poll, int status, int events)
+{
+    struct daemon *daemon = poll->data;
+    (void)events;
+    CHECK(status == 0);
+    wal_drive(service_wal(daemon->service));
+    net_flush(daemon->net);
+    seal_plan(daemon);
+}
+
+/* -- the start -- */
+
+static void service_options_fill(struct daemon *daemon, struct service_options *options)
+{
+    static const enum wal_backend backends[] = {
+        [CONFIG_BACKEND_AUTO] = WAL_BACKEND_AUTO,
+        [CONFIG_BACKEND_URING] = WAL_BACKEND_URING,
+        [CONFIG_BACKEND_PWRITE] = WAL_BACKEND_PWRITE,
+    };
+    static const enum disk_method methods[] = {
+        [CONFIG_METHOD_AUTO] = DISK_METHOD_AUTO,
+        [CONFIG_METHOD_FDATASYNC] = DISK_METHOD_FDATASYNC,
+        [CONFIG_METHOD_DSYNC] = DISK_METHOD_DSYNC,
+    };
+    const struct config *config = daemon->config;
+    service_options_default(options);
+    options->tables = (struct tables_options){
+        .items_max = (uint32_t)config->items_max,
+        .orders_max = (uint32_t)config->orders_max,
+        .orders_memory = config->orders_memory,
+        .holds_max = (uint32_t)config->holds_max,
+        .keys_max = (uint32_t)config->keys_max,
+        .movements_max = (uint32_t)config->movements_max,
+    };
+    options->log = (struct wal_options){
+        .dir = config->dir,
+        .segment_size = config->segment_size,
+        .group_size_max = (uint32_t)config->group_size_max,
+        .backend = backends[config->log_backend],
+        .method = methods[config->log_method],
+        .force_buffered = config->log_buffered != 0,
+        .unsafe_no_sync = config->unsafe_no_sync != 0,
+    };
+    options->port = (struct service_port){daemon,     on_reply_begin, on_reply_end, on_done, on_hold,
+                                          on_release, on_pause,       on_clock,     on_failed};
+    options->batch = (uint32_t)config->batch;
+    options->max_delay_ms = (uint32_t)config->max_delay_ms;
+    options->count_window_ms = config->count_window;
+    options->key_window_ms = config->key_window;
+    options->order_window_ms = config->order_window;
+    options->search_steps = (uint32_t)config->search_steps;
+    options->frame_size_max = (uint32_t)config->frame_size_max;
+    options->conns_max = (uint32_t)config->conns_max;
+    options->inflight_max = (uint32_t)config->inflight_max;
+    memcpy(options->country, config->country, sizeof options->country);
+    memcpy(options->currency, config->currency, sizeof options->currency);
+}
+
+/* Sum of all limits: what the process may take at most. */
+static uint64_t memory_sum(const struct daemon *daemon, const struct service_options *options)
+{
+    const struct config *config = daemon->config;
+    uint64_t net = config->buffers_max + NET_ARENA + config->conns_max * 1100;
+    uint64_t log = 2 * config->group_size_max;
+    return tables_memory(&options->tables) + net + log + SERVICE_SCRATCH;
+}
+
+static bool memory_fits(const struct daemon *daemon, const struct service_options *options)
+{
+    char need[32];
+    char allowed[32];
+    uint64_t sum = memory_sum(daemon, options);
+    if (daemon->config->memory == 0 || sum <= daemon->config->memory) {
+        return true;
+    }
+    config_size_text(sum, need);
+    config_size_text(daemon->config->memory, allowed);
+    say(SAY_ERROR, "not_started",
+        "memory=%s but the limits together need %s: raise memory or lower orders_memory, "
+        "orders_max, holds_max, keys_max, items_max, movements_max or buffers_max",
+        allowed, need);
+    return false;
+}
+
+static bool service_start(struct daemon *daemon, const struct service_options *options,
+                          struct service_start *start)
+{
+    char error[WAL_ERROR_SIZE] = "";
+    enum err err = service_open(options, &daemon->service, start, error);
+    if (err != ERR_OK) {
+        say(SAY_ERROR, "not_started", "dir=%s why=\"%s\"", daemon->config->dir,
+            error[0] ? error : err_text(err));
+        return false;
+    }
+    if (start->recovery.has_torn_tail) {
+        say(SAY_WARN, "torn_tail", "file=%s offset=%" PRIu64
+            ": the last group was never completed; nobody was told of it",
+            start->recovery.torn_file, start->recovery.torn_offset);
+    }
+    return true;
+}
+
+static bool net_start(struct daemon *daemon)
+{
+    const struct config *config = daemon->config;
+    const char *listen[CONFIG_LISTEN_MAX];
+    char error[256];
+    for (uint32_t i = 0; i < config->listen.count; i++) {
+        listen[i] = config->listen.texts[i];
+    }
+    struct net_options options = {
+        .loop = &daemon->loop,
+        .listen = listen,
+        .listen_count = config->listen.count,
+        .conns_max = (uint32_t)config->conns_max,
+        .inflight_max = (uint32_t)config->inflight_max,
+        .frame_size_max = (uint32_t)config->frame_size_max,
+        .output_soft = (uint32_t)config->output_soft,
+        .output_hard = (uint32_t)config->output_hard,
+        .output_patience_ms = (uint32_t)config->output_patience,
+        .batch_max = NET_BATCH,
+        .arena_size = NET_ARENA,
+        .buffers_max = config->buffers_max,
+    };
+    enum err err = net_open(&options, on_batch, daemon, &daemon->net, error, sizeof error);
+    if (err != ERR_OK) {
+        daemon->net = NULL;
+        say(SAY_ERROR, "not_started", "why=\"%s\"", error);
+        return false;
+    }
+    net_release(daemon->net, wal_lsn_durable(service_wal(daemon->service)));
+    return true;
+}
+
+static void handles_start(struct daemon *daemon)
+{
+    uv_loop_t *loop = &daemon->loop;
+    CHECK(uv_poll_init(loop, &daemon->log_poll, wal_poll_fd(service_wal(daemon->service))) == 0);
+    CHECK(uv_timer_init(loop, &daemon->tick) == 0);
+    CHECK(uv_timer_init(loop, &daemon->seal) == 0);
+    CHECK(uv_idle_init(loop, &daemon->busy) == 0);
+    CHECK(uv_signal_init(loop, &daemon->terminate) == 0);
+    CHECK(uv_signal_init(loop, &daemon->interrupt) == 0);
+    daemon->log_poll.data = daemon->tick.data = daemon->seal.data = daemon;
+    daemon->busy.data = daemon->terminate.data = daemon->interrupt.data = daemon;
+    CHECK(uv_poll_start(&daemon->log_poll, UV_READABLE, on_log) == 0);
+    CHECK(uv_signal_start(&daemon->terminate, on_signal, SIGTERM) == 0);
+    CHECK(uv_signal_start(&daemon->interrupt, on_signal, SIGINT) == 0);
+    tick_in(daemon, 0);
+}
+
+static void warnings(const struct daemon *daemon)
+{
+    const struct disk_facts *facts = wal_facts(service_wal(daemon->service));
+    struct net_limits limits;
+    net_limits(daemon->net, &limits);
+    if (!facts->is_durable) {
+        say(SAY_WARN, "not_durable",
+            "dir=%s is in memory: everything is lost with the machine; use a folder on a disk",
+            daemon->config->dir);
+    }
+    if (daemon->config->unsafe_no_sync) {
+        say(SAY_WARN, "not_durable",
+            "unsafe_no_sync=yes: a power cut loses acknowledged changes; for comparisons only");
+    }
+    if (limits.conns_max < limits.conns_wanted) {
+        say(SAY_WARN, "conns_lowered", "conns_max=%u instead of %u: raise the file limit (ulimit -n)",
+            limits.conns_max, limits.conns_wanted);
+    }
+}
+
+/* The first line on stdout: who starts the daemon waits for it. */
+static void ready(const struct daemon *daemon, const struct service_options *options,
+                  const struct service_start *start)
+{
+    char memory[32];
+    config_size_text(memory_sum(daemon, options), memory);
+    memory[strcspn(memory, " ")] = '_';
+    printf("ready");
+    for (uint32_t i = 0; i < net_listen_count(daemon->net); i++) {
+        printf(" listen=%s", net_listen_text(daemon->net, i));
+    }
+    printf(" version=%s pid=%d %s pages=%s memory=%s nodes=%" PRIu64 " items=%" PRIu64
+           " cells=%" PRIu64 " orders=%" PRIu64 " lsn=%" PRIu64 " recovered_ms=%" PRIu64
+           " started_ms=%" PRIu64 "\n",
+           NEARSHELF_VERSION, (int)getpid(), wal_facts_text(service_wal(daemon->service)),
+           mem_pages_huge() ? "huge" : "small", memory, start->nodes, start->items, start->cells,
+           start->orders, start->recovery.last_lsn, start->recovery.took_us / 1000,
+           (uv_hrtime() - daemon->started_ns) / 1000000);
+    fflush(stdout);
+}
+
+static bool start(struct daemon *daemon)
+{
+    struct service_options options;
+    struct service_start found;
+    service_options_fill(daemon, &options);
+    if (!memory_fits(daemon, &options) || !service_start(daemon, &options, &found) ||
+        !net_start(daemon)) {
+        return false;
+    }
+    handles_start(daemon);
+    warnings(daemon);
+    ready(daemon, &options, &found);
+    return true;
+}
+
+enum daemon_exit daemon_run(const struct config *config)
+{
+    struct daemon daemon = {.config = config, .started_ns = uv_hrtime()};
+    daemon.requests = calloc(NET_BATCH, sizeof *daemon.requests);
+    if (!daemon.requests) {
+        say(SAY_ERROR, "not_started", "why=\"%s\"", err_text(ERR_NOMEM));
+        return DAEMON_EXIT_NOT_STARTED;
+    }
+    signal(SIGPIPE, SIG_IGN);
+    CHECK(uv_loop_init(&daemon.loop) == 0);
+    if (!start(&daemon)) {
+        daemon.exit_code = DAEMON_EXIT_NOT_STARTED;
+    }
+    CHECK(uv_run(&daemon.loop, UV_RUN_DEFAULT) == 0);
+    service_close(daemon.service);
+    net_free(daemon.net);
+    CHECK(uv_loop_close(&daemon.loop) == 0);
+    free(daemon.requests);
+    if (daemon.exit_code == DAEMON_EXIT_STOPPED) {
+        say(SAY_INFO, "stopped", "the log is closed");
+    }
+    return daemon.exit_code;
+}

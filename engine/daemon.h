@@ -1,0 +1,21 @@
+/* The running daemon: sockets, service and log on one loop, from start to the end of the process.
+ *
+ * One thread, the engine loop. daemon_run comes back when the daemon was told to stop, could not
+ * start, or its log failed. */
+#ifndef DAEMON_H
+#define DAEMON_H
+
+#include "config.h"
+
+/* What the process ends with; documented in --help. */
+enum daemon_exit {
+    DAEMON_EXIT_STOPPED = 0,
+    DAEMON_EXIT_NOT_STARTED = 1, /* configuration, data folder, address; or a second signal */
+    DAEMON_EXIT_LOG_FAILED = 3
+};
+
+/* Recover, serve, and drain on SIGTERM or SIGINT. Gives the exit code; everything that went
+ * wrong was said on stderr. config is borrowed. */
+enum daemon_exit daemon_run(const struct config *config);
+
+#endif
