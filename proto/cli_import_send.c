@@ -26,7 +26,7 @@ struct flight {
 
 /* What a result counts. */
 static const char *const sum_names[] = {"created", "changed", "unchanged", "stale", "loaded"};
-enum { SUM_CREATED, SUMS = sizeof(sum_names) / sizeof(sum_names[0]) };
+enum { SUMS = sizeof(sum_names) / sizeof(sum_names[0]) };
 
 struct sending {
     struct import *import;

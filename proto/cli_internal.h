@@ -71,7 +71,7 @@ int cli_args_next(struct cli_args *args);
 bool cli_parse_int(const char *name, const char *text, int64_t min, int64_t max, int64_t *out);
 bool cli_parse_float(const char *name, const char *text, double min, double max, double *out);
 
-/* "\n" + did you mean + word, or "" where nothing is near; static buffer. */
+/* ", did you mean WORD?", or "" where nothing is near; static buffer. */
 const char *cli_did_you_mean(const char *text, const char *const *words, uint32_t count);
 
 /* ---- output (cli_out.c) ---- */

@@ -347,6 +347,30 @@ static void import_stock_groups_by_node(void **state)
     free(server);
 }
 
+/* Postcodes go by country; 25,001 of them are three calls, each within its bounds. */
+static void import_places_in_bounded_calls(void **state)
+{
+    enum { ROWS = 25001, ROW_SIZE = 32 };
+    (void)state;
+    struct server *server = server_start();
+    char *csv = malloc(ROWS * ROW_SIZE);
+    assert_non_null(csv);
+    size_t used = (size_t)snprintf(csv, ROW_SIZE, "zip,lat,lon,x\n");
+    for (int i = 0; i < ROWS; i++) {
+        used += (size_t)snprintf(csv + used, ROW_SIZE, "%05d,1.5,-2.5,\n", i);
+    }
+    struct ran *ran = run(server, csv,
+                          WORDS("import", "places", "-", "--map", "postcode=zip", "--country", "US",
+                                "--ignore", "x", "--json"));
+    assert_int_equal(ran->code, 0);
+    assert_non_null(strstr(ran->out, "\"rows\":25001,\"rows_loaded\":25001,\"calls\":3"));
+    assert_non_null(strstr(server->log, "place.load {\"country\"=>\"US\", \"rows\"=>"
+                                        "[[\"00000\", 1.500000, -2.500000], [\"00001\""));
+    free(ran);
+    free(csv);
+    server_stop(server, NULL);
+}
+
 /* A server's error on the way: the row is named, and how much is loaded, and how to go on. */
 static void import_says_where_it_stopped(void **state)
 {
@@ -464,6 +488,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(import_checks_everything_first),
         cmocka_unit_test(import_nodes_maps_columns),
         cmocka_unit_test(import_stock_groups_by_node),
+        cmocka_unit_test(import_places_in_bounded_calls),
         cmocka_unit_test(import_says_where_it_stopped),
         cmocka_unit_test(stat_shows_shapes_and_deltas),
         cmocka_unit_test(terminal_gets_tables),
