@@ -41,14 +41,14 @@ static int64_t unreserved(cell_word word)
     return (int64_t)cell_on_hand(word) - cell_reserved(word);
 }
 
+/* The count time has a digest row of its own: an order touches the word alone. */
 void cell_set(struct tables *tables, uint32_t item, uint16_t node, const struct cell *cell,
               cell_word word)
 {
     uint32_t index = (uint32_t)cell->index;
     cell_word before = row_word(cell->row, index);
-    uint64_t counted = row_count_time(cell->row, index);
-    digest_take_words(&tables->digest, TAG_CELL, cell_name(item, node), before, counted);
-    digest_add_words(&tables->digest, TAG_CELL, cell_name(item, node), word, counted);
+    digest_take_words(&tables->digest, TAG_CELL, cell_name(item, node), before, 0);
+    digest_add_words(&tables->digest, TAG_CELL, cell_name(item, node), word, 0);
     row_word_set(cell->row, cell->slot, index, word);
     if (unreserved(word) > unreserved(before)) {
         tables->catalogue.items[item].raised = tables->batch;
@@ -61,10 +61,13 @@ void cell_count_time_set(struct tables *tables, uint32_t item, uint16_t node,
                          const struct cell *cell, uint64_t count_time)
 {
     uint32_t index = (uint32_t)cell->index;
-    cell_word word = row_word(cell->row, index);
-    digest_take_words(&tables->digest, TAG_CELL, cell_name(item, node), word,
-                      row_count_time(cell->row, index));
-    digest_add_words(&tables->digest, TAG_CELL, cell_name(item, node), word, count_time);
+    uint64_t before = row_count_time(cell->row, index);
+    if (before) {
+        digest_take_words(&tables->digest, TAG_COUNT, cell_name(item, node), before, 0);
+    }
+    if (count_time) {
+        digest_add_words(&tables->digest, TAG_COUNT, cell_name(item, node), count_time, 0);
+    }
     row_count_time_set(cell->row, index, count_time);
 }
 

@@ -4,7 +4,9 @@
 
 #include "tables.h"
 
-enum { TAG_NODE = 1, TAG_ITEM, TAG_PLACE, TAG_CELL, TAG_POLICY, TAG_KEY = 9, TAG_MOVEMENT, TAG_FLAG };
+/* Tables in the digest. 6 to 8 are those of order.c. */
+enum { TAG_NODE = 1, TAG_ITEM, TAG_PLACE, TAG_CELL, TAG_POLICY, TAG_KEY = 9, TAG_MOVEMENT, TAG_FLAG,
+       TAG_COUNT };
 
 /* Set a cell that is there: digest, counters, and the mark that its stock grew. */
 void cell_set(struct tables *tables, uint32_t item, uint16_t node, const struct cell *cell,

@@ -146,6 +146,19 @@ enum err catalogue_put(struct catalogue *catalogue, const char *id, uint32_t len
     return ERR_FULL;
 }
 
+bool catalogue_has_room(const struct catalogue *catalogue, uint64_t hash)
+{
+    if (catalogue->count >= catalogue->max) {
+        return false;
+    }
+    for (uint64_t i = 0; i < PROBES; i++) {
+        if (catalogue->slots[(hash + i) & catalogue->slot_mask].entry == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 uint32_t catalogue_flag_find(const struct catalogue *catalogue, const char *name, uint32_t len)
 {
     for (uint32_t i = 0; i < catalogue->flag_count; i++) {

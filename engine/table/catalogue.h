@@ -60,6 +60,9 @@ uint32_t catalogue_find(const struct catalogue *catalogue, uint64_t hash, const 
 ERR_MUST_USE enum err catalogue_put(struct catalogue *catalogue, const char *id, uint32_t len,
                                     uint32_t *handle_out);
 
+/* Whether catalogue_put would take one more item of that hash. */
+bool catalogue_has_room(const struct catalogue *catalogue, uint64_t hash);
+
 /* Number of a flag word, interned at need. Errors: ERR_FULL (64 different flags). */
 ERR_MUST_USE enum err catalogue_flag(struct catalogue *catalogue, const char *name, uint32_t len,
                                      uint32_t *flag_out);
