@@ -1,0 +1,305 @@
+/* stock.get and stock.list: what is at one cell, with its holds, and pages of cells. */
+#include <string.h>
+
+#include "service_internal.h"
+
+enum { HOLDS_SHOWN = 1000, CHANNEL_MAX = ID_MAX };
+
+/* on_hand, reserved, safety_stock, ats, counted_at (nil = never), and listed where it is not:
+ * how many fields. */
+static uint32_t put_cell(const struct service_core *service, struct writer *writer, uint32_t item,
+                         uint16_t node, const struct cell *cell)
+{
+    const struct stock_view *view = &service->tables.view;
+    cell_word word = tables_word(cell);
+    uint64_t counted = tables_counted_at(cell);
+    const struct policy *policy =
+        cell_has_override(word) ? policies_find(view->policies, item, node) : NULL;
+    put_int(writer, "on_hand", cell_on_hand(word));
+    put_int(writer, "reserved", cell_reserved(word));
+    put_int(writer, "safety_stock", stock_safety(view, item, node, word));
+    put_int(writer, "ats", stock_ats(view, item, node, word));
+    writer_str(writer, "counted_at");
+    if (counted) {
+        writer_uint(writer, counted);
+    } else {
+        writer_nil(writer);
+    }
+    if (policy && policy->is_unlisted) {
+        put_bool(writer, "listed", false);
+        return 6;
+    }
+    return 5;
+}
+
+/* -- stock.get -- */
+
+static void put_hold(struct service_core *service, struct writer *writer, const struct hold *hold)
+{
+    char id[ID_MAX + 8];
+    struct order *order = order_at(&service->tables.orders, hold->order);
+    const struct order_share *share = &order_shares(order)[hold->share];
+    const struct order_part *part = &order_parts(order)[share->part];
+    uint32_t len = fulfilment_text(order, share->part, id);
+    writer_map(writer, 2);
+    put_text(writer, "fulfilment", id, len);
+    put_int(writer, "qty", share_held(share, (enum way)part->way));
+}
+
+/* Newest first; more than are shown are told by `more`. Gives the number of fields. */
+static uint32_t put_holds(struct service_core *service, struct writer *writer, uint32_t item,
+                          uint16_t node)
+{
+    const struct holds *holds = &service->tables.holds;
+    uint32_t count = 0;
+    writer_str(writer, "holds");
+    uint32_t mark = writer_open(writer);
+    uint32_t index = holds_newest(holds, item, node);
+    for (; index != HOLD_NONE && count < HOLDS_SHOWN; count++) {
+        const struct hold *hold = holds_at(holds, index);
+        put_hold(service, writer, hold);
+        index = hold->older;
+    }
+    writer_array_close(writer, mark, count);
+    if (index != HOLD_NONE) {
+        put_bool(writer, "more", true);
+        return 2;
+    }
+    return 1;
+}
+
+static void answer_get(struct service_core *service, struct call *call, uint32_t item,
+                       uint16_t node, bool wants_holds)
+{
+    struct cell cell = tables_cell(&service->tables, item, node);
+    struct writer *writer = reply_begin(service, call);
+    uint32_t mark = writer_open(writer);
+    uint32_t count = put_cell(service, writer, item, node, &cell);
+    if (wants_holds) {
+        count += put_holds(service, writer, item, node);
+    }
+    put_lsn(service, writer);
+    writer_map_close(writer, mark, count + 1);
+    reply_send(service, call);
+}
+
+void handle_stock_get(struct service_core *service, struct call *call)
+{
+    static const char *const fields[] = {"item", "node", "channel", "holds"};
+    struct reader reader;
+    struct reader_map map;
+    struct text item = {"", 0};
+    struct text node = {"", 0};
+    bool wants_holds = false;
+    reader_init(&reader, call->params, call->params_size);
+    reader_params(&reader, &map, fields, 4);
+    for (int field; (field = reader_map_next(&reader, &map)) >= 0;) {
+        switch (field) {
+        case 0:
+            item = reader_text(&reader, 1, ID_MAX);
+            break;
+        case 1:
+            node = reader_text(&reader, 1, ID_MAX);
+            break;
+        case 2: /* every channel sees the same stock until there are quotas */
+            reader_text(&reader, 1, CHANNEL_MAX);
+            break;
+        default:
+            wants_holds = reader_bool(&reader);
+        }
+    }
+    reader_require(&reader, &map, 0);
+    reader_require(&reader, &map, 1);
+    if (!reader_is_ok(&reader)) {
+        reply_invalid(service, call, &reader);
+        return;
+    }
+    uint16_t at_node = need_node(service, call, "node", node);
+    uint32_t of_item = at_node == NODE_NONE ? ITEM_NONE : need_item(service, call, "item", item);
+    if (of_item != ITEM_NONE) {
+        answer_get(service, call, of_item, at_node, wants_holds);
+    }
+}
+
+/* -- stock.list -- */
+
+struct list {
+    struct text node, item, after;
+    uint32_t limit;
+};
+
+static void list_read(struct reader *reader, struct list *list)
+{
+    static const char *const fields[] = {"node", "item", "after", "limit"};
+    struct reader_map map;
+    *list = (struct list){.limit = PAGE_DEFAULT};
+    reader_params(reader, &map, fields, 4);
+    for (int field; (field = reader_map_next(reader, &map)) >= 0;) {
+        switch (field) {
+        case 0:
+            list->node = reader_text(reader, 1, ID_MAX);
+            break;
+        case 1:
+            list->item = reader_text(reader, 1, ID_MAX);
+            break;
+        case 2:
+            list->after = reader_text(reader, 1, ID_MAX);
+            break;
+        default:
+            list->limit = (uint32_t)reader_int(reader, 1, PAGE_MAX);
+        }
+    }
+    if (reader_map_has(&map, 0) == reader_map_has(&map, 1)) {
+        reader_fail(reader, "give either node (its items) or item (the nodes that have it)");
+    }
+}
+
+static void put_entry(struct service_core *service, struct writer *writer, uint32_t item,
+                      uint16_t node)
+{
+    const struct tables *tables = &service->tables;
+    struct cell cell = tables_cell(tables, item, node);
+    uint32_t mark = writer_open(writer);
+    put_text(writer, "item", tables->catalogue.items[item].id,
+             tables->catalogue.items[item].id_len);
+    put_text(writer, "node", tables->network.nodes[node].id, tables->network.nodes[node].id_len);
+    writer_map_close(writer, mark, put_cell(service, writer, item, node, &cell) + 2);
+}
+
+/* End of a page that began with map and `cells`; next is the id to go on after. */
+static void page_send(struct service_core *service, struct call *call, uint32_t mark,
+                      uint32_t count, struct text next)
+{
+    struct writer *writer = &service->writer;
+    writer_array_close(writer, mark, count);
+    if (next.len) {
+        put_text(writer, "next", next.at, next.len);
+    }
+    put_lsn(service, writer);
+    reply_send(service, call);
+}
+
+/* The head of a page has its count of fields first: whether there will be a next is known then. */
+static uint32_t page_begin(struct service_core *service, struct call *call, bool has_next)
+{
+    struct writer *writer = reply_begin(service, call);
+    writer_map(writer, has_next ? 3 : 2);
+    writer_str(writer, "cells");
+    return writer_open(writer);
+}
+
+/* The node's items, in the order in which the items were made. */
+static void list_node(struct service_core *service, struct call *call, uint16_t node,
+                      uint32_t from, uint32_t limit)
+{
+    const struct tables *tables = &service->tables;
+    const struct itemset *set = &tables->node_items[node];
+    uint32_t items[PAGE_MAX + 1];
+    uint32_t count = 0;
+    for (uint32_t item = itemset_next(set, from); item != UINT32_MAX && count <= limit;
+         item = itemset_next(set, item + 1)) {
+        items[count++] = item;
+    }
+    bool has_next = count > limit;
+    count -= has_next;
+    uint32_t mark = page_begin(service, call, has_next);
+    for (uint32_t i = 0; i < count; i++) {
+        put_entry(service, &service->writer, items[i], node);
+    }
+    struct text next = {"", 0};
+    if (has_next) {
+        const struct item *last = &tables->catalogue.items[items[count - 1]];
+        next = (struct text){last->id, last->id_len};
+    }
+    page_send(service, call, mark, count, next);
+}
+
+/* Bit per node handle that has a cell of the row: slots may be laid out anew, handles stay. */
+static void row_handles(const struct tables *tables, const struct row *row,
+                        uint64_t bits[NODE_MAX / 64 + 1])
+{
+    struct row_walk walk;
+    uint32_t slot;
+    uint32_t index;
+    memset(bits, 0, (NODE_MAX / 64 + 1) * sizeof *bits);
+    if (!row) {
+        return;
+    }
+    row_walk_begin(row, &walk);
+    while (row_walk_next(row, &walk, &slot, &index)) {
+        uint16_t node = tables->network.node_of_slot[slot];
+        bits[node / 64] |= (uint64_t)1 << (node % 64);
+    }
+}
+
+/* Smallest handle at or above from whose bit is set, or NODE_NONE. */
+static uint16_t next_handle(const uint64_t *bits, uint32_t from)
+{
+    if (from >= NODE_MAX) {
+        return NODE_NONE;
+    }
+    uint64_t word = bits[from / 64] & ~(((uint64_t)1 << (from % 64)) - 1);
+    uint32_t at = from / 64;
+    while (!word && at < NODE_MAX / 64) {
+        word = bits[++at];
+    }
+    return word ? (uint16_t)(at * 64 + (uint32_t)__builtin_ctzll(word)) : NODE_NONE;
+}
+
+/* The nodes that have the item, in the order in which the nodes were made. */
+static void list_item(struct service_core *service, struct call *call, uint32_t item,
+                      uint32_t from, uint32_t limit)
+{
+    const struct tables *tables = &service->tables;
+    uint64_t bits[NODE_MAX / 64 + 1];
+    uint16_t nodes[PAGE_MAX + 1];
+    uint32_t count = 0;
+    row_handles(tables, tables->catalogue.items[item].row, bits);
+    for (uint16_t node = next_handle(bits, from); node != NODE_NONE && count <= limit;
+         node = next_handle(bits, node + 1u)) {
+        nodes[count++] = node;
+    }
+    bool has_next = count > limit;
+    count -= has_next;
+    uint32_t mark = page_begin(service, call, has_next);
+    for (uint32_t i = 0; i < count; i++) {
+        put_entry(service, &service->writer, item, nodes[i]);
+    }
+    struct text next = {"", 0};
+    if (has_next) {
+        const struct node *last = &tables->network.nodes[nodes[count - 1]];
+        next = (struct text){last->id, last->id_len};
+    }
+    page_send(service, call, mark, count, next);
+}
+
+void handle_stock_list(struct service_core *service, struct call *call)
+{
+    struct reader reader;
+    struct list list;
+    reader_init(&reader, call->params, call->params_size);
+    list_read(&reader, &list);
+    if (!reader_is_ok(&reader)) {
+        reply_invalid(service, call, &reader);
+        return;
+    }
+    if (list.node.len) {
+        uint16_t node = need_node(service, call, "node", list.node);
+        uint32_t after = 0;
+        if (node != NODE_NONE && list.after.len) {
+            after = need_item(service, call, "after", list.after) + 1; /* none + 1 = 0 */
+        }
+        if (!call->is_answered) {
+            list_node(service, call, node, after, list.limit);
+        }
+        return;
+    }
+    uint32_t item = need_item(service, call, "item", list.item);
+    uint32_t after = 0;
+    if (item != ITEM_NONE && list.after.len) {
+        after = need_node(service, call, "after", list.after) + 1u;
+    }
+    if (!call->is_answered) {
+        list_item(service, call, item, after, list.limit);
+    }
+}

@@ -1,0 +1,278 @@
+/* stock.find: for each item what is free in total, and the nearest nodes that have it. The work
+ * is one look at every cell of each item, so cells are what is bounded. */
+#include <string.h>
+
+#include "service_internal.h"
+
+enum {
+    FIND_ITEMS_MAX = 500,
+    FIND_NODES_MAX = 100,
+    FIND_NODES_DEFAULT = 3,
+    FIND_CELLS_MAX = 12000, /* over all items; one item alone is always answered */
+    FIND_ENTRIES_MAX = 10000
+};
+
+static const double KM_MAX = 20038;
+
+struct find_item {
+    struct text id;
+    uint32_t qty;
+    uint32_t item; /* ITEM_NONE = unknown */
+};
+
+struct find {
+    struct find_item items[FIND_ITEMS_MAX];
+    uint32_t count;
+    int service; /* -1 = any */
+    uint32_t k;
+    double lat, lon;
+    bool has_dest, has_lat, has_lon;
+    char country[3];
+    char postcode[POSTCODE_MAX + 1];
+    struct route_request where;
+};
+
+/* -- reading -- */
+
+static void read_item(struct reader *reader, struct find_item *item)
+{
+    static const char *const fields[] = {"item", "qty"};
+    struct reader_map map;
+    *item = (struct find_item){{"", 0}, 1, ITEM_NONE};
+    reader_map_begin(reader, &map, fields, 2);
+    for (int field; (field = reader_map_next(reader, &map)) >= 0;) {
+        if (field == 0) {
+            item->id = reader_text(reader, 1, ID_MAX);
+        } else {
+            item->qty = (uint32_t)reader_int(reader, 1, QTY_MAX);
+        }
+    }
+    reader_require(reader, &map, 0);
+}
+
+static void read_items(struct reader *reader, struct find *find)
+{
+    struct reader_array array;
+    if (reader_array_begin(reader, &array, FIND_ITEMS_MAX) == 0) {
+        reader_fail(reader, "name at least one item");
+    }
+    while (reader_array_next(reader, &array)) {
+        read_item(reader, &find->items[find->count++]);
+    }
+}
+
+static void read_postcode(struct reader *reader, struct find *find)
+{
+    struct text text = reader_text(reader, 1, 40);
+    if (reader_is_ok(reader) && !postcode_normalise(text.at, text.len, find->postcode)) {
+        reader_fail(reader, "must have 1 to %d letters and digits", POSTCODE_MAX);
+    }
+}
+
+static void read_dest(struct reader *reader, struct find *find)
+{
+    static const char *const fields[] = {"lat", "lon", "country", "postcode", "po_box"};
+    struct reader_map map;
+    find->has_dest = true;
+    reader_map_begin(reader, &map, fields, 5);
+    for (int field; (field = reader_map_next(reader, &map)) >= 0;) {
+        switch (field) {
+        case 0:
+            find->lat = reader_float(reader, -90, 90);
+            find->has_lat = true;
+            break;
+        case 1:
+            find->lon = reader_float(reader, -180, 180);
+            find->has_lon = true;
+            break;
+        case 2:
+            read_country(reader, find->country);
+            break;
+        case 3:
+            read_postcode(reader, find);
+            break;
+        default:
+            find->where.is_po_box = reader_bool(reader);
+        }
+    }
+    if (find->has_lat != find->has_lon) {
+        reader_fail(reader, "lat and lon belong together");
+    } else if (!find->has_lat && !find->postcode[0]) {
+        reader_fail(reader, "give lat and lon, or a postcode");
+    }
+}
+
+static void read_field(struct reader *reader, struct find *find, int field)
+{
+    switch (field) {
+    case 0:
+        read_items(reader, find);
+        break;
+    case 1:
+        read_dest(reader, find);
+        break;
+    case 2:
+        find->service = reader_word(reader, &names_services);
+        break;
+    case 3: /* every channel sees the same stock until there are quotas */
+        reader_text(reader, 1, ID_MAX);
+        break;
+    case 4:
+        find->k = (uint32_t)reader_int(reader, 1, FIND_NODES_MAX);
+        break;
+    default: {
+        double km = reader_float(reader, 0, KM_MAX);
+        find->where.max_m = (uint32_t)(km * 1000 + 0.5);
+    }
+    }
+}
+
+static void find_read(struct reader *reader, struct find *find)
+{
+    static const char *const fields[] = {"items", "dest", "service", "channel", "k", "max_km"};
+    struct reader_map map;
+    find->count = 0;
+    find->service = -1;
+    find->k = FIND_NODES_DEFAULT;
+    find->has_dest = find->has_lat = find->has_lon = false;
+    memset(find->country, 0, sizeof find->country);
+    memset(find->postcode, 0, sizeof find->postcode);
+    memset(&find->where, 0, sizeof find->where);
+    find->where.max_splits = ROUTE_NO_LIMIT;
+    find->where.max_m = ROUTE_NO_LIMIT;
+    reader_params(reader, &map, fields, 6);
+    for (int field; (field = reader_map_next(reader, &map)) >= 0;) {
+        read_field(reader, find, field);
+    }
+    reader_require(reader, &map, 0);
+    if (reader_is_ok(reader) && reader_map_has(&map, 5) && !find->has_dest) {
+        reader_fail(reader, "max_km: needs a dest to measure from");
+    }
+}
+
+/* -- names and bounds -- */
+
+/* False: the postcode is not loaded, answered. */
+static bool place_find(struct service_core *service, struct call *call, struct find *find)
+{
+    if (!find->country[0]) {
+        memcpy(find->country, service->options.country, sizeof find->country);
+    }
+    find->where.country = find->country;
+    find->where.postcode = find->postcode;
+    find->where.has_dest = find->has_dest;
+    if (find->has_lat) {
+        find->where.dest = geo_point(find->lat, find->lon);
+    } else if (find->has_dest && !gazetteer_find(&service->tables.gazetteer, find->country,
+                                                 find->postcode, &find->where.dest)) {
+        reply_error(service, call, CODE_UNKNOWN_PLACE,
+                    "dest.postcode: no prefix of %s is loaded for country \"%s\": give lat and "
+                    "lon, or place.load it",
+                    find->postcode, find->country);
+        return false;
+    }
+    return true;
+}
+
+static bool items_find(struct service_core *service, struct call *call, struct find *find)
+{
+    const struct catalogue *catalogue = &service->tables.catalogue;
+    uint64_t cells = 0;
+    for (uint32_t i = 0; i < find->count; i++) {
+        struct find_item *item = &find->items[i];
+        uint64_t hash = catalogue_hash(catalogue, item->id.at, item->id.len);
+        item->item = catalogue_find(catalogue, hash, item->id.at, item->id.len);
+        const struct row *row =
+            item->item == ITEM_NONE ? NULL : catalogue->items[item->item].row;
+        cells += row ? row->count : 0;
+    }
+    if ((find->count > 1 && cells > FIND_CELLS_MAX) || find->count * find->k > FIND_ENTRIES_MAX) {
+        reply_error(service, call, CODE_TOO_LARGE,
+                    "items: %u items with %llu cells and k=%u are too much for one call: at most "
+                    "%d cells and %d nodes told, ask for fewer items",
+                    find->count, (unsigned long long)cells, find->k, FIND_CELLS_MAX,
+                    FIND_ENTRIES_MAX);
+        return false;
+    }
+    return true;
+}
+
+/* -- the answer -- */
+
+/* What orders may take of the item, over all nodes. */
+static uint64_t total_free(const struct service_core *service, uint32_t item)
+{
+    const struct tables *tables = &service->tables;
+    const struct row *row = tables->catalogue.items[item].row;
+    struct row_walk walk;
+    uint32_t slot;
+    uint32_t index;
+    uint64_t total = 0;
+    if (!row) {
+        return 0;
+    }
+    row_walk_begin(row, &walk);
+    while (row_walk_next(row, &walk, &slot, &index)) {
+        uint16_t node = tables->network.node_of_slot[slot];
+        total += stock_free(&tables->view, item, node, row_word(row, index));
+    }
+    return total;
+}
+
+static void put_near(const struct service_core *service, struct writer *writer,
+                     const struct route_near *near, bool has_km)
+{
+    const struct node *node = &service->tables.network.nodes[near->node];
+    writer_map(writer, has_km ? 3 : 2);
+    put_text(writer, "node", node->id, node->id_len);
+    put_int(writer, "ats", near->free);
+    if (has_km) {
+        put_km(writer, "km", near->metres);
+    }
+}
+
+static void put_item(struct service_core *service, struct writer *writer, const struct find *find,
+                     const struct find_item *item)
+{
+    struct route_near near[FIND_NODES_MAX];
+    if (item->item == ITEM_NONE) {
+        writer_map(writer, 2);
+        put_text(writer, "item", item->id.at, item->id.len);
+        put_bool(writer, "unknown", true);
+        return;
+    }
+    uint32_t count = route_nearest(service->route, &service->tables.view, item->item, item->qty,
+                                   &find->where, find->service, find->k, near);
+    writer_map(writer, 3);
+    put_text(writer, "item", item->id.at, item->id.len);
+    put_int(writer, "ats", (int64_t)total_free(service, item->item));
+    writer_str(writer, "nodes");
+    writer_array(writer, count);
+    for (uint32_t i = 0; i < count; i++) {
+        put_near(service, writer, &near[i], find->where.has_dest);
+    }
+}
+
+void handle_stock_find(struct service_core *service, struct call *call)
+{
+    struct reader reader;
+    struct find find;
+    reader_init(&reader, call->params, call->params_size);
+    find_read(&reader, &find);
+    if (!reader_is_ok(&reader)) {
+        reply_invalid(service, call, &reader);
+        return;
+    }
+    if (!place_find(service, call, &find) || !items_find(service, call, &find)) {
+        return;
+    }
+    struct writer *writer = reply_begin(service, call);
+    writer_map(writer, 2);
+    writer_str(writer, "items");
+    writer_array(writer, find.count);
+    for (uint32_t i = 0; i < find.count; i++) {
+        put_item(service, writer, &find, &find.items[i]);
+    }
+    put_lsn(service, writer);
+    reply_send(service, call);
+}

@@ -1,0 +1,198 @@
+/* place.load: postcode prefixes with coordinates; and the rows of every load, which are decoded
+ * from a copy slice by slice. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "load_internal.h"
+
+/* -- rows -- */
+
+static const char *const rows_field[] = {"rows"};
+static const uint8_t rows_head[ROW_SOURCE_HEAD] = {0x81, 0xa4, 'r', 'o', 'w', 's'};
+
+uint32_t row_source_count(struct text raw)
+{
+    struct reader reader;
+    struct reader_array array;
+    reader_init(&reader, (const uint8_t *)raw.at, raw.len);
+    return reader_array_begin(&reader, &array, LOAD_ROWS_MAX);
+}
+
+void row_source_begin(struct row_source *source, struct text raw, uint8_t *bytes)
+{
+    memset(source, 0, sizeof *source);
+    memcpy(bytes, rows_head, ROW_SOURCE_HEAD);
+    memcpy(bytes + ROW_SOURCE_HEAD, raw.at, raw.len);
+    reader_init(&source->reader, bytes, raw.len + ROW_SOURCE_HEAD);
+    reader_map_begin(&source->reader, &source->map, rows_field, 1);
+    int field = reader_map_next(&source->reader, &source->map);
+    CHECK(field == 0);
+    source->count = reader_array_begin(&source->reader, &source->array, LOAD_ROWS_MAX);
+}
+
+bool row_next(struct row_source *source, struct reader_array *row, uint32_t width)
+{
+    struct reader *reader = &source->reader;
+    if (!reader_array_next(reader, &source->array)) {
+        return false;
+    }
+    source->at++;
+    uint32_t count = reader_array_begin(reader, row, UINT32_MAX);
+    if (reader_is_ok(reader) && count != width) {
+        reader_fail(reader, "a row has %u values, this one has %u", width, count);
+    }
+    return reader_array_next(reader, row);
+}
+
+void row_end(struct row_source *source, struct reader_array *row)
+{
+    bool has_more = reader_array_next(&source->reader, row);
+    CHECK(!has_more);
+}
+
+/* -- place.load -- */
+
+/* Owned by the job: one block with the rows and the bytes behind it. */
+struct place_load {
+    struct row_source source;
+    struct effect_place rows[];
+};
+
+static void read_row(struct row_source *source, struct reader_array *array,
+                     struct effect_place *row)
+{
+    struct reader *reader = &source->reader;
+    struct text text = reader_text(reader, 1, 40);
+    if (reader_is_ok(reader) && !postcode_normalise(text.at, text.len, row->postcode)) {
+        reader_fail(reader, "must have 1 to %d letters and digits", POSTCODE_MAX);
+    }
+    reader_array_next(reader, array);
+    row->lat = reader_float(reader, -90, 90);
+    reader_array_next(reader, array);
+    row->lon = reader_float(reader, -180, 180);
+    row_end(source, array);
+}
+
+/* Decode one slice. False: a row is bad, answered. */
+static bool decode(struct service_core *service, struct job *job, struct place_load *load)
+{
+    struct row_source *source = &load->source;
+    struct reader_array row;
+    for (uint32_t i = 0; i < SLICE_ROWS && source->at < source->count; i++) {
+        if (row_next(source, &row, 3)) {
+            read_row(source, &row, &load->rows[source->at - 1]);
+        }
+        if (!reader_is_ok(&source->reader)) {
+            reply_invalid(service, &job->call, &source->reader);
+            return false;
+        }
+    }
+    return true;
+}
+
+static void answer_loaded(struct service_core *service, struct job *job)
+{
+    struct writer *writer = reply_begin(service, &job->call);
+    writer_map(writer, 2);
+    put_int(writer, "loaded", job->count);
+    put_lsn(service, writer);
+    reply_send(service, &job->call);
+}
+
+/* Log and apply one slice. True: the load is over. */
+static bool apply(struct service_core *service, struct job *job, const struct place_load *load)
+{
+    uint32_t left = job->count - job->at;
+    struct effect_places effect = {.count = left < SLICE_ROWS ? left : SLICE_ROWS,
+                                   .rows = load->rows + job->at};
+    memcpy(effect.country, job->of.places.country, sizeof effect.country);
+    uint32_t size = effect_places_size(&effect);
+    enum job_room room = effect.count ? job_room(service, job, size) : JOB_ROOM_OK;
+    if (room != JOB_ROOM_OK) {
+        return room == JOB_ROOM_GONE;
+    }
+    if (effect.count) {
+        uint8_t *bytes = log_begin(service, size);
+        uint64_t lsn = log_end(service, EFFECT_PLACES, effect_places_encode(bytes, &effect));
+        must_apply(tables_apply_places(&service->tables, lsn, service->now_ms, &effect),
+                   "places");
+        service->tables.generation++; /* a guess in this batch may have asked for such a place */
+    }
+    job->at += effect.count;
+    if (job->at < job->count) {
+        return false;
+    }
+    answer_loaded(service, job);
+    return true;
+}
+
+static bool place_step(struct service_core *service, struct job *job)
+{
+    struct place_load *load = job->rows;
+    if (load->source.at < load->source.count) {
+        if (!decode(service, job, load)) {
+            return true;
+        }
+        if (load->source.count > SLICE_ROWS) {
+            return false;
+        }
+    }
+    return apply(service, job, load);
+}
+
+static void load_begin(struct service_core *service, struct call *call, struct text raw,
+                       const char *country)
+{
+    uint32_t count = row_source_count(raw);
+    size_t rows = count * sizeof(struct effect_place);
+    struct job *job = calloc(1, sizeof *job);
+    struct place_load *load = calloc(1, sizeof *load + rows + ROW_SOURCE_HEAD + raw.len);
+    if (!job || !load) {
+        free(job);
+        free(load);
+        reply_error(service, call, CODE_OVERLOADED,
+                    "no memory for the rows: send fewer in one call, retry_after_ms=100");
+        return;
+    }
+    row_source_begin(&load->source, raw, (uint8_t *)load->rows + rows);
+    job->call = *call;
+    job->step = place_step;
+    job->rows = load;
+    job->count = count;
+    memcpy(job->of.places.country, country, sizeof job->of.places.country);
+    if (!reader_is_ok(&load->source.reader)) {
+        reply_invalid(service, call, &load->source.reader);
+        free(load);
+        free(job);
+        return;
+    }
+    job_start(service, job);
+}
+
+void handle_place_load(struct service_core *service, struct call *call)
+{
+    static const char *const fields[] = {"country", "rows"};
+    struct reader reader;
+    struct reader_map map;
+    struct text raw = {"", 0};
+    char country[3] = "";
+    reader_init(&reader, call->params, call->params_size);
+    reader_params(&reader, &map, fields, 2);
+    for (int field; (field = reader_map_next(&reader, &map)) >= 0;) {
+        if (field == 0) {
+            read_country(&reader, country);
+        } else {
+            raw = reader_raw(&reader);
+        }
+    }
+    reader_require(&reader, &map, 0);
+    reader_require(&reader, &map, 1);
+    if (!reader_is_ok(&reader)) {
+        reply_invalid(service, call, &reader);
+        return;
+    }
+    uint32_t size = SLICE_ROWS * sizeof(struct effect_place);
+    if (log_room(service, call, size, 1, WAL_CLAIM_CHANGE)) {
+        load_begin(service, call, raw, country);
+    }
+}
