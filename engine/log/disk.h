@@ -26,14 +26,14 @@ enum disk_method {
 
 /* What the disk turned out to be: named in the daemon's ready line. */
 struct disk_facts {
-    const char *backend;            /* "io_uring", "pwrite", or a test's own */
-    bool is_direct;                 /* O_DIRECT; else buffered */
-    bool is_durable;                /* false on tmpfs and ramfs: contents end with the machine */
-    bool has_registered_buffers;    /* io_uring only */
-    enum disk_method method;        /* in use */
-    uint32_t flush_us_fdatasync;    /* p80 of the start-up measurement, 0 = not made */
+    const char *backend;         /* "io_uring", "pwrite", or a test's own */
+    bool is_direct;              /* O_DIRECT; else buffered */
+    bool is_durable;             /* false on tmpfs and ramfs: contents end with the machine */
+    bool has_registered_buffers; /* io_uring only */
+    enum disk_method method;     /* in use */
+    uint32_t flush_us_fdatasync; /* p80 of the start-up measurement, 0 = not made */
     uint32_t flush_us_dsync;
-    char fallback[160];             /* why something above is not the first choice, or "" */
+    char fallback[160]; /* why something above is not the first choice, or "" */
 };
 
 /* Who hears of completions. Set before the first write_start or job. */
@@ -115,10 +115,10 @@ struct disk_options {
     bool force_unregistered; /* io_uring without registered buffers */
 };
 
-/* The folder's lock is taken first and held until free.
+/* Open a real folder. Its lock is taken first and held until free.
  *
- * Errors: ERR_LOCKED while another process holds it; ERR_UNSUPPORTED or ERR_ACCESS where io_uring is not to be had; what err_from_errno
- * makes of the folder's errors. */
+ * Errors: ERR_LOCKED while another process holds it; ERR_UNSUPPORTED or ERR_ACCESS where io_uring
+ * is not to be had; else what err_from_errno makes of the folder's errors. */
 ERR_MUST_USE enum err disk_uring_new(const struct disk_options *options, struct disk **disk_out);
 ERR_MUST_USE enum err disk_pwrite_new(const struct disk_options *options, struct disk **disk_out);
 

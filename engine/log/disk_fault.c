@@ -11,7 +11,7 @@ struct disk_fault {
     enum disk_fault_kind kind; /* armed */
     uint64_t at;               /* 0: not armed */
     enum err err;
-    enum err write_err;        /* to be told for the write in flight; ERR_OK: the inner's */
+    enum err write_err; /* to be told for the write in flight; ERR_OK: the inner's */
     enum err job_err;
     uint64_t writes;
     uint64_t jobs;
@@ -67,8 +67,7 @@ static enum err put(struct disk *disk, const char *name, const void *bytes, size
     PASS(put(inner, name, bytes, size));
 }
 
-static enum err get(struct disk *disk, const char *name, void *bytes, size_t size,
-                    size_t *size_out)
+static enum err get(struct disk *disk, const char *name, void *bytes, size_t size, size_t *size_out)
 {
     PASS(get(inner, name, bytes, size, size_out));
 }
@@ -222,8 +221,8 @@ struct disk *disk_fault_new(struct disk *inner)
     fault->base.ops = &fault_ops;
     fault->base.facts = inner->facts;
     fault->inner = inner;
-    inner->listener = (struct disk_listener){
-        .owner = fault, .written = on_written, .job_done = on_job_done};
+    inner->listener =
+        (struct disk_listener){.owner = fault, .written = on_written, .job_done = on_job_done};
     return &fault->base;
 }
 

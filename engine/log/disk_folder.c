@@ -20,11 +20,11 @@
 
 enum { FILL_SIZE = 256 << 10 };
 
-#define TMPFS_TYPE 0x01021994
-#define RAMFS_TYPE 0x858458f6
+#define TMPFS_TYPE   0x01021994
+#define RAMFS_TYPE   0x858458f6
 #define PASSING_NAME "making.tmp"
-#define PROBE_NAME "probe.tmp"
-#define LOCK_NAME "lock"
+#define PROBE_NAME   "probe.tmp"
+#define LOCK_NAME    "lock"
 
 static enum err last_error(void)
 {
@@ -66,8 +66,8 @@ static bool direct_works(const struct folder *folder)
 {
     void *block = NULL;
     bool works = false;
-    const int fd = openat(folder->dir_fd, PROBE_NAME, O_RDWR | O_CREAT | O_TRUNC | O_DIRECT | O_CLOEXEC,
-                          0600);
+    const int fd =
+        openat(folder->dir_fd, PROBE_NAME, O_RDWR | O_CREAT | O_TRUNC | O_DIRECT | O_CLOEXEC, 0600);
     if (fd < 0) {
         return false;
     }

@@ -14,9 +14,9 @@
 struct folder {
     int dir_fd;
     int lock_fd;
-    bool is_direct;         /* files are opened with O_DIRECT */
-    bool is_durable;        /* false on tmpfs and ramfs */
-    atomic_bool is_ending;  /* ends a long folder_create early */
+    bool is_direct;        /* files are opened with O_DIRECT */
+    bool is_durable;       /* false on tmpfs and ramfs */
+    atomic_bool is_ending; /* ends a long folder_create early */
 };
 
 /* Open dir, making it if it is missing, take its lock, find out what it can. After an error

@@ -79,14 +79,14 @@ enum err disk_posix_create(struct disk *disk, const char *name, uint64_t size,
 static void keep_name(char kept[64], const char *name)
 {
     const int size = snprintf(kept, 64, "%s", name);
-    CHECK(size > 0 && size < 64);
+    CHECK(size > 0);
+    CHECK(size < 64);
 }
 
 static enum err create_job(void *owner)
 {
     struct disk_posix *posix = owner;
-    return folder_create(&posix->folder, posix->job_name, posix->job_size, posix->job_block,
-                         true);
+    return folder_create(&posix->folder, posix->job_name, posix->job_size, posix->job_block, true);
 }
 
 void disk_posix_create_start(struct disk *disk, const char *name, uint64_t size,
@@ -253,8 +253,8 @@ static enum err measure_method(struct disk *disk, int file, const uint8_t *bytes
 static enum err measure_both(struct disk *disk, int file, const uint8_t *bytes)
 {
     struct disk_facts *facts = &disk->facts;
-    const enum err err = measure_method(disk, file, bytes, DISK_METHOD_FDATASYNC,
-                                        &facts->flush_us_fdatasync);
+    const enum err err =
+        measure_method(disk, file, bytes, DISK_METHOD_FDATASYNC, &facts->flush_us_fdatasync);
     if (err != ERR_OK) {
         return err;
     }

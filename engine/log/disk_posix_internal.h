@@ -25,10 +25,10 @@ struct disk_posix {
 #define DISK_POSIX_OPS                                                                             \
     .list = disk_posix_list, .open = disk_posix_open, .close = disk_posix_close,                   \
     .read = disk_posix_read, .put = disk_posix_put, .get = disk_posix_get,                         \
-    .rename = disk_posix_rename, .remove = disk_posix_remove,                                      \
-    .free_space = disk_posix_free_space, .create = disk_posix_create,                              \
-    .create_start = disk_posix_create_start, .rename_start = disk_posix_rename_start,              \
-    .poll_fd = disk_posix_poll_fd, .random = disk_posix_random
+    .rename = disk_posix_rename, .remove = disk_posix_remove, .free_space = disk_posix_free_space, \
+    .create = disk_posix_create, .create_start = disk_posix_create_start,                          \
+    .rename_start = disk_posix_rename_start, .poll_fd = disk_posix_poll_fd,                        \
+    .random = disk_posix_random
 
 enum err disk_posix_list(struct disk *disk, disk_list_cb *each, void *owner);
 enum err disk_posix_open(struct disk *disk, const char *name, int *file_out, uint64_t *size_out);

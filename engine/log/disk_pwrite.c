@@ -24,15 +24,17 @@ static struct disk_pwrite *pwrite_from(struct disk *disk)
 static enum err write_job(void *owner)
 {
     const struct disk_pwrite *disk_pwrite = owner;
-    return folder_write(disk_pwrite->write_file, disk_pwrite->write_offset, disk_pwrite->write_bytes,
-                        disk_pwrite->write_size, disk_pwrite->write_method);
+    return folder_write(disk_pwrite->write_file, disk_pwrite->write_offset,
+                        disk_pwrite->write_bytes, disk_pwrite->write_size,
+                        disk_pwrite->write_method);
 }
 
 static void write_start(struct disk *disk, int file, uint64_t offset, const uint8_t *bytes,
                         uint32_t size)
 {
     struct disk_pwrite *disk_pwrite = pwrite_from(disk);
-    CHECK(offset % DISK_ALIGN == 0 && size % DISK_ALIGN == 0);
+    CHECK(offset % DISK_ALIGN == 0);
+    CHECK(size % DISK_ALIGN == 0);
     disk_pwrite->write_file = file;
     disk_pwrite->write_offset = offset;
     disk_pwrite->write_bytes = bytes;
@@ -68,11 +70,8 @@ static void free_pwrite(struct disk *disk)
 }
 
 static const struct disk_ops pwrite_ops = {
-    DISK_POSIX_OPS,
-    .write_start = write_start,
-    .register_buffer = register_buffer,
-    .drive = drive,
-    .free = free_pwrite,
+    DISK_POSIX_OPS, .write_start = write_start, .register_buffer = register_buffer,
+    .drive = drive, .free = free_pwrite,
 };
 
 enum err disk_pwrite_new(const struct disk_options *options, struct disk **disk_out)

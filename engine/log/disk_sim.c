@@ -79,7 +79,8 @@ static uint64_t used(const struct disk_sim *sim)
 static void name_set(char name[NAME_SIZE], const char *from)
 {
     const int size = snprintf(name, NAME_SIZE, "%s", from);
-    CHECK(size > 0 && size < NAME_SIZE);
+    CHECK(size > 0);
+    CHECK(size < NAME_SIZE);
 }
 
 static struct sim_file *add(struct disk_sim *sim, const char *name, uint64_t size)
@@ -129,14 +130,16 @@ static enum err open_file(struct disk *disk, const char *name, int *file_out, ui
 static void close_file(struct disk *disk, int file)
 {
     (void)disk;
-    CHECK(file >= 0 && file < FILES_MAX);
+    CHECK(file >= 0);
+    CHECK(file < FILES_MAX);
 }
 
 static enum err read_file(struct disk *disk, int file, uint64_t offset, void *bytes, size_t size)
 {
     struct disk_sim *sim = sim_from(disk);
     const struct sim_file *from = &sim->files[file];
-    CHECK(offset % DISK_ALIGN == 0 && size % DISK_ALIGN == 0);
+    CHECK(offset % DISK_ALIGN == 0);
+    CHECK(size % DISK_ALIGN == 0);
     if (sim->is_off) {
         return ERR_CLOSED;
     }
@@ -157,8 +160,7 @@ static enum err put(struct disk *disk, const char *name, const void *bytes, size
     return ERR_OK;
 }
 
-static enum err get(struct disk *disk, const char *name, void *bytes, size_t size,
-                    size_t *size_out)
+static enum err get(struct disk *disk, const char *name, void *bytes, size_t size, size_t *size_out)
 {
     struct disk_sim *sim = sim_from(disk);
     const int file = find(sim, name);
@@ -252,7 +254,8 @@ static void write_start(struct disk *disk, int file, uint64_t offset, const uint
 {
     struct disk_sim *sim = sim_from(disk);
     CHECK(!sim->write.is_outstanding);
-    CHECK(offset % DISK_ALIGN == 0 && size % DISK_ALIGN == 0);
+    CHECK(offset % DISK_ALIGN == 0);
+    CHECK(size % DISK_ALIGN == 0);
     CHECK(offset + size <= sim->files[file].size); /* F4: the log never grows a file */
     sim->write = (struct sim_write){true, file, offset, malloc(size ? size : 1), size};
     CHECK(sim->write.bytes != NULL);
@@ -347,10 +350,8 @@ struct disk *disk_sim_new(uint64_t seed, uint64_t capacity)
     struct disk_sim *sim = calloc(1, sizeof *sim);
     CHECK(sim != NULL);
     sim->base.ops = &sim_ops;
-    sim->base.facts = (struct disk_facts){.backend = "simulated",
-                                          .is_direct = true,
-                                          .is_durable = true,
-                                          .method = DISK_METHOD_DSYNC};
+    sim->base.facts = (struct disk_facts){
+        .backend = "simulated", .is_direct = true, .is_durable = true, .method = DISK_METHOD_DSYNC};
     sim->capacity = capacity;
     rng_init(&sim->rng, seed);
     return &sim->base;
@@ -373,7 +374,8 @@ struct disk *disk_sim_clone(const struct disk *disk)
 {
     const struct disk_sim *from = (const struct disk_sim *)disk;
     struct disk_sim *sim = sim_from(disk_sim_new(0, from->capacity));
-    CHECK(!from->write.is_outstanding && from->job.kind == SIM_JOB_NONE);
+    CHECK(!from->write.is_outstanding);
+    CHECK(from->job.kind == SIM_JOB_NONE);
     sim->rng = from->rng;
     for (int i = 0; i < FILES_MAX; i++) {
         const struct sim_file *file = &from->files[i];

@@ -71,7 +71,8 @@ static void write_start(struct disk *disk, int file, uint64_t offset, const uint
                         uint32_t size)
 {
     struct disk_uring *uring = uring_from(disk);
-    CHECK(offset % DISK_ALIGN == 0 && size % DISK_ALIGN == 0);
+    CHECK(offset % DISK_ALIGN == 0);
+    CHECK(size % DISK_ALIGN == 0);
     CHECK(uring->parts_left == 0);
     uring->write_size = size;
     uring->result = ERR_OK;
@@ -156,11 +157,8 @@ static void free_uring(struct disk *disk)
 }
 
 static const struct disk_ops uring_ops = {
-    DISK_POSIX_OPS,
-    .write_start = write_start,
-    .register_buffer = register_buffer,
-    .drive = drive,
-    .free = free_uring,
+    DISK_POSIX_OPS, .write_start = write_start, .register_buffer = register_buffer,
+    .drive = drive, .free = free_uring,
 };
 
 static enum err start_ring(struct disk_uring *uring)

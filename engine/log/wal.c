@@ -87,7 +87,8 @@ uint64_t wal_time(const struct wal *wal)
 uint8_t *wal_append_begin(struct wal *wal, uint32_t size_max)
 {
     struct wal_group *group = wal->collecting;
-    CHECK(wal->is_open && !wal->append_size_max);
+    CHECK(wal->is_open);
+    CHECK(!wal->append_size_max);
     CHECK(size_max <= WAL_RECORD_SIZE_MAX);
     CHECK((uint64_t)group->size + WAL_RECORD_HEADER_SIZE + size_max <= wal->group_size_max);
     if (group->count == 0) {
@@ -134,7 +135,9 @@ static void launch(struct wal *wal)
 {
     struct wal_group *group = wal->collecting;
     const uint64_t size = wal_group_size(group->size);
-    CHECK(!wal->flying && !wal->append_size_max && wal_segment_fits(wal, size));
+    CHECK(!wal->flying);
+    CHECK(!wal->append_size_max);
+    CHECK(wal_segment_fits(wal, size));
     encode(wal, group);
     wal->flying = group;
     wal->flying_last_lsn = group->first_lsn + group->count - 1;
@@ -166,7 +169,8 @@ void wal_start_group(struct wal *wal)
 void wal_submit(struct wal *wal, const struct digest *digest)
 {
     struct wal_group *group = wal->collecting;
-    CHECK(wal->is_open && !wal->append_size_max);
+    CHECK(wal->is_open);
+    CHECK(!wal->append_size_max);
     wal_check(wal);
     group->submitted = group->count;
     group->digest = *digest;

@@ -39,31 +39,31 @@ typedef void wal_failed_cb(void *owner, const char *why);
 
 /* Zero is the default everywhere but in dir. */
 struct wal_options {
-    const char *dir;          /* the data folder; borrowed for wal_open */
-    uint64_t segment_size;    /* of new segments, multiple of 4 KiB; 0 = 256 MiB */
-    uint32_t group_size_max;  /* payload of one group; 0 = 4 MiB */
+    const char *dir;         /* the data folder; borrowed for wal_open */
+    uint64_t segment_size;   /* of new segments, multiple of 4 KiB; 0 = 256 MiB */
+    uint32_t group_size_max; /* payload of one group; 0 = 4 MiB */
     enum wal_backend backend;
-    struct disk *disk;        /* custom back end instead; borrowed, must outlive the log */
+    struct disk *disk; /* custom back end instead; borrowed, must outlive the log */
     enum disk_method method;
     bool force_buffered;
     bool force_unregistered;
-    bool unsafe_no_sync;      /* acknowledges before the disk has it: for comparisons only */
+    bool unsafe_no_sync; /* acknowledges before the disk has it: for comparisons only */
     wal_durable_cb *durable;
     wal_failed_cb *failed;
-    void *owner;              /* given to durable and failed */
+    void *owner; /* given to durable and failed */
 };
 
 /* What wal_recover found. */
 struct wal_recovery {
     uint64_t segments;
-    uint64_t groups;         /* verified and replayed, seals included */
+    uint64_t groups; /* verified and replayed, seals included */
     uint64_t records;
-    uint64_t bytes;          /* of those groups on disk */
-    uint64_t last_lsn;       /* 0 in an empty log */
-    uint64_t last_time_ms;   /* engine time resumes from it */
-    struct digest digest;    /* stamped in the last group */
-    uint64_t rewritten;      /* groups above the last stamp, written again and flushed */
-    bool has_torn_tail;      /* the last group begun was never completed; it is left as it is */
+    uint64_t bytes;        /* of those groups on disk */
+    uint64_t last_lsn;     /* 0 in an empty log */
+    uint64_t last_time_ms; /* engine time resumes from it */
+    struct digest digest;  /* stamped in the last group */
+    uint64_t rewritten;    /* groups above the last stamp, written again and flushed */
+    bool has_torn_tail;    /* the last group begun was never completed; it is left as it is */
     char torn_file[WAL_NAME_SIZE];
     uint64_t torn_offset;
     uint64_t took_us;
@@ -83,10 +83,10 @@ enum wal_room {
 enum wal_claim { WAL_CLAIM_CHANGE, WAL_CLAIM_RELEASE };
 
 struct wal_stats {
-    uint64_t groups;         /* written and durable, seals included */
+    uint64_t groups; /* written and durable, seals included */
     uint64_t seals;
     uint64_t records;
-    uint64_t bytes;          /* on disk, padding included */
+    uint64_t bytes; /* on disk, padding included */
     uint64_t payload_bytes;
     uint64_t segments;       /* begun since start */
     uint64_t segment_waits;  /* groups that had to wait for a segment */

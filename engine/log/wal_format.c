@@ -13,8 +13,8 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little 
 
 /* Eight ASCII letters each, read as a little-endian number. */
 #define IDENTITY_MAGIC 0x544e45444948534eull /* "NSHIDENT" */
-#define SEGMENT_MAGIC 0x544d47455348534eull  /* "NSHSEGMT" */
-#define GROUP_MAGIC 0x50554f524748534eull    /* "NSHGROUP" */
+#define SEGMENT_MAGIC  0x544d47455348534eull /* "NSHSEGMT" */
+#define GROUP_MAGIC    0x50554f524748534eull /* "NSHGROUP" */
 
 /* In all three, and in all versions to come: magic at 0, version at 8, CRC-32C in the last four
  * bytes of the header, over all before. So an unknown version is told from damage. */
@@ -217,8 +217,7 @@ static bool records_fit(const struct wal_group_header *header, const uint8_t *pa
 bool wal_group_is_sound(const struct wal_group_header *header, const uint8_t *bytes)
 {
     const uint8_t *payload = bytes + WAL_GROUP_HEADER_SIZE;
-    const uint64_t padding =
-        wal_group_size(header->size) - WAL_GROUP_HEADER_SIZE - header->size;
+    const uint64_t padding = wal_group_size(header->size) - WAL_GROUP_HEADER_SIZE - header->size;
     return crc32c(0, payload, header->size) == header->payload_crc &&
            is_zero(payload + header->size, padding) && records_fit(header, payload);
 }

@@ -12,12 +12,12 @@
 #define WAL_FORMAT_VERSION 1u
 
 enum {
-    WAL_BLOCK_SIZE = 4096,        /* groups and the segment header begin and end at it */
-    WAL_GROUP_HEADER_SIZE = 128,  /* records follow at once */
-    WAL_RECORD_HEADER_SIZE = 4,   /* u8 type, u24 size */
-    WAL_IDENTITY_SIZE = 64,       /* of the identity file */
+    WAL_BLOCK_SIZE = 4096,           /* groups and the segment header begin and end at it */
+    WAL_GROUP_HEADER_SIZE = 128,     /* records follow at once */
+    WAL_RECORD_HEADER_SIZE = 4,      /* u8 type, u24 size */
+    WAL_IDENTITY_SIZE = 64,          /* of the identity file */
     WAL_PAYLOAD_SIZE_MAX = 16 << 20, /* of one group, whatever the options say */
-    WAL_NAME_SIZE = 32            /* a file name with its end */
+    WAL_NAME_SIZE = 32               /* a file name with its end */
 };
 
 /* What a block turned out to be. */

@@ -5,9 +5,9 @@
 
 #include "wal.h"
 
-#define WAL_MAGIC 0x57414c31u
-#define WAL_SPARE_NAME "spare.seg"
-#define WAL_REWRITE_NAME "rewrite.tmp"
+#define WAL_MAGIC         0x57414c31u
+#define WAL_SPARE_NAME    "spare.seg"
+#define WAL_REWRITE_NAME  "rewrite.tmp"
 #define WAL_IDENTITY_NAME "identity"
 
 /* A segment that is open for writing. */
@@ -30,13 +30,13 @@ enum wal_next {
 };
 
 struct wal_group {
-    uint8_t *bytes;         /* header, records, padding; DISK_ALIGN-aligned */
-    uint32_t size;          /* payload so far */
-    uint32_t count;         /* records so far */
-    uint32_t submitted;     /* count at the last wal_submit: equal = may leave */
+    uint8_t *bytes;     /* header, records, padding; DISK_ALIGN-aligned */
+    uint32_t size;      /* payload so far */
+    uint32_t count;     /* records so far */
+    uint32_t submitted; /* count at the last wal_submit: equal = may leave */
     uint64_t first_lsn;
     uint64_t time_ms;
-    struct digest digest;   /* of the last wal_submit */
+    struct digest digest; /* of the last wal_submit */
 };
 
 struct wal {
@@ -53,28 +53,28 @@ struct wal {
     wal_failed_cb *failed;
     void *owner;
     /* -- loop thread -- */
-    bool is_open;                 /* recovered */
+    bool is_open; /* recovered */
     bool is_dead;
     struct wal_group groups[2];
     struct wal_group *collecting;
-    struct wal_group *flying;     /* NULL: nothing being written */
-    uint32_t append_size_max;     /* between append_begin and _end, else 0 */
+    struct wal_group *flying; /* NULL: nothing being written */
+    uint32_t append_size_max; /* between append_begin and _end, else 0 */
     uint64_t lsn_begun;
     uint64_t lsn_durable;
-    uint64_t lsn_stamped;         /* highest stamp in a durable header */
+    uint64_t lsn_stamped; /* highest stamp in a durable header */
     uint64_t flying_last_lsn;
     uint64_t flying_started_ns;
-    uint64_t group_number;        /* of the last group begun */
-    uint64_t chain;               /* what the next group must carry */
-    uint64_t time_ms;             /* of the last wal_time_set */
-    struct digest digest;         /* of the last group begun */
-    uint64_t idle_since_ms;       /* UINT64_MAX: not known to be idle */
+    uint64_t group_number;  /* of the last group begun */
+    uint64_t chain;         /* what the next group must carry */
+    uint64_t time_ms;       /* of the last wal_time_set */
+    struct digest digest;   /* of the last group begun */
+    uint64_t idle_since_ms; /* UINT64_MAX: not known to be idle */
     struct wal_segment active;
-    struct wal_segment standby;   /* the next one; file is open only in WAL_NEXT_READY */
+    struct wal_segment standby; /* the next one; file is open only in WAL_NEXT_READY */
     enum wal_next next;
-    bool is_waiting;              /* a submitted group waits for a segment */
+    bool is_waiting; /* a submitted group waits for a segment */
     bool is_failure_told;
-    uint64_t rewrite_done;        /* writes that ended during wal_recover */
+    uint64_t rewrite_done; /* writes that ended during wal_recover */
     enum err rewrite_result;
     struct wal_stats stats;
     char facts_text[320];

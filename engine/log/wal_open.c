@@ -9,7 +9,7 @@
 #include "wal_internal.h"
 
 #define SEGMENT_SIZE_DEFAULT ((uint64_t)256 << 20)
-#define GROUP_SIZE_DEFAULT (4u << 20)
+#define GROUP_SIZE_DEFAULT   (4u << 20)
 
 const struct wal_identity *wal_identity(const struct wal *wal)
 {
@@ -57,9 +57,8 @@ const char *wal_facts_text(struct wal *wal)
              "log=%s direct=%s registered=%s durable=%s method=%s flush_us_fdatasync=%u "
              "flush_us_dsync=%u%s%s%s",
              facts->backend, facts->is_direct ? "yes" : "no",
-             facts->has_registered_buffers ? "yes" : "no",
-             facts->is_durable ? "yes" : "NO-TMPFS", method_text(facts->method),
-             facts->flush_us_fdatasync, facts->flush_us_dsync,
+             facts->has_registered_buffers ? "yes" : "no", facts->is_durable ? "yes" : "NO-TMPFS",
+             method_text(facts->method), facts->flush_us_fdatasync, facts->flush_us_dsync,
              facts->fallback[0] ? " log_fallback=\"" : "", facts->fallback,
              facts->fallback[0] ? "\"" : "");
     return wal->facts_text;
@@ -163,9 +162,8 @@ static enum err read_identity(struct wal *wal)
     if (err != ERR_OK) {
         return wal_fail(wal, err, "reading `identity`: %s", err_text(err));
     }
-    const enum wal_verdict verdict = size == WAL_IDENTITY_SIZE
-                                         ? wal_identity_decode(bytes, &wal->identity)
-                                         : WAL_VERDICT_BAD;
+    const enum wal_verdict verdict =
+        size == WAL_IDENTITY_SIZE ? wal_identity_decode(bytes, &wal->identity) : WAL_VERDICT_BAD;
     if (verdict == WAL_VERDICT_VERSION) {
         return wal_fail(wal, ERR_FORMAT,
                         "data folder has format version %llu, this program knows version %u: use "

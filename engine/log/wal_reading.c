@@ -78,10 +78,11 @@ static enum err fill(struct wal_reading *reading, uint64_t offset, uint64_t size
 enum err wal_reading_get(struct wal_reading *reading, uint64_t offset, uint64_t size,
                          uint8_t **bytes_out)
 {
-    CHECK(offset % DISK_ALIGN == 0 && size % DISK_ALIGN == 0);
+    CHECK(offset % DISK_ALIGN == 0);
+    CHECK(size % DISK_ALIGN == 0);
     CHECK(offset + size <= reading->segments[reading->index].size);
-    const bool is_inside = offset >= reading->window_at &&
-                           offset + size <= reading->window_at + reading->window_size;
+    const bool is_inside =
+        offset >= reading->window_at && offset + size <= reading->window_at + reading->window_size;
     if (!is_inside) {
         const enum err err = fill(reading, offset, size);
         if (err != ERR_OK) {

@@ -37,7 +37,7 @@ struct wal_reading {
     uint32_t room;
     bool is_out_of_memory;
     /* -- a window on one of them -- */
-    int file;          /* -1: none open */
+    int file; /* -1: none open */
     uint32_t index;
     uint8_t *window;
     uint64_t window_at;
@@ -47,7 +47,7 @@ struct wal_reading {
     uint64_t number;
     uint64_t lsn;
     uint64_t chain;
-    uint64_t stamp;    /* highest durable LSN seen in a valid header */
+    uint64_t stamp; /* highest durable LSN seen in a valid header */
     /* -- sound groups from the first one above the stamp on, oldest first -- */
     struct wal_place *above;
     uint32_t above_count;

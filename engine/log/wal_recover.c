@@ -112,8 +112,8 @@ static enum err peek(struct wal_reading *reading, uint64_t offset, enum wal_verd
     uint8_t *block;
     const enum err err = wal_reading_get(reading, offset, WAL_BLOCK_SIZE, &block);
     if (err == ERR_OK) {
-        *verdict_out = wal_group_decode(block, reading->segments[reading->index].epoch, offset,
-                                        header_out);
+        *verdict_out =
+            wal_group_decode(block, reading->segments[reading->index].epoch, offset, header_out);
     }
     return err;
 }
@@ -209,8 +209,7 @@ static enum err remember_above(struct wal_reading *reading, const struct wal_pla
                                uint64_t first_lsn)
 {
     uint32_t covered = 0;
-    while (covered < reading->above_count &&
-           reading->above[covered].last_lsn <= reading->stamp) {
+    while (covered < reading->above_count && reading->above[covered].last_lsn <= reading->stamp) {
         covered++;
     }
     const uint32_t kept = reading->above_count - covered;
@@ -419,8 +418,8 @@ static enum err scan_behind(struct wal_reading *reading)
     if (reading->count == 0) {
         return ERR_OK;
     }
-    enum err err = scan_segment(reading, reading->end_index, reading->end_offset,
-                                &reading->is_rest_zero);
+    enum err err =
+        scan_segment(reading, reading->end_index, reading->end_offset, &reading->is_rest_zero);
     for (uint32_t i = reading->end_index + 1; err == ERR_OK && i < reading->count; i++) {
         err = scan_segment(reading, i, WAL_BLOCK_SIZE, &reading->segments[i].is_zero);
     }
@@ -453,8 +452,8 @@ static uint64_t now_us(void)
     return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
 }
 
-enum err wal_recover(struct wal *wal, wal_replay_cb *replay_record, wal_group_cb *group, void *owner,
-                     struct wal_recovery *found_out)
+enum err wal_recover(struct wal *wal, wal_replay_cb *replay_record, wal_group_cb *group,
+                     void *owner, struct wal_recovery *found_out)
 {
     CHECK(!wal->is_open);
     const uint64_t start = now_us();

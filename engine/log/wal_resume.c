@@ -60,8 +60,7 @@ static enum err make_rewrite(struct wal *wal, const struct wal_reading *reading)
     const uint64_t needed = rewrite_size(reading);
     const uint64_t size = needed > wal->segment_size ? needed : wal->segment_size;
     const enum err err = wal_segment_make(wal, WAL_REWRITE_NAME, size, &wal->active);
-    return err == ERR_NOSPACE ? wal_segment_make(wal, WAL_REWRITE_NAME, needed, &wal->active)
-                              : err;
+    return err == ERR_NOSPACE ? wal_segment_make(wal, WAL_REWRITE_NAME, needed, &wal->active) : err;
 }
 
 /* A fresh segment under the passing name, described in wal->active: an empty one that is there
@@ -111,8 +110,8 @@ static enum err rewrite_group(struct wal *wal, struct wal_reading *reading,
     if (err != ERR_OK) {
         return err;
     }
-    const enum wal_verdict verdict = wal_group_decode(
-        bytes, reading->segments[place->index].epoch, place->offset, &header);
+    const enum wal_verdict verdict =
+        wal_group_decode(bytes, reading->segments[place->index].epoch, place->offset, &header);
     if (verdict != WAL_VERDICT_OK || !wal_group_is_sound(&header, bytes)) {
         return wal_fail(wal, ERR_IO, "a group read differently the second time: check the disk");
     }
@@ -146,8 +145,7 @@ static enum err rewrite(struct wal *wal, struct wal_reading *reading)
     }
     if (err != ERR_OK) {
         return wal_fail(wal, err,
-                        "the last %u group(s) could not be made durable (" WAL_REWRITE_NAME
-                        "): %s",
+                        "the last %u group(s) could not be made durable (" WAL_REWRITE_NAME "): %s",
                         reading->above_count, err_text(err));
     }
     reading->found->rewritten = reading->above_count;

@@ -50,8 +50,7 @@ static enum err first_block(struct wal *wal, uint64_t size, uint8_t block[WAL_BL
 {
     struct wal_segment_header header = {.size = size};
     memcpy(header.uuid, wal->identity.uuid, sizeof header.uuid);
-    const enum err err =
-        wal->disk->ops->random(wal->disk, &header.epoch, sizeof header.epoch);
+    const enum err err = wal->disk->ops->random(wal->disk, &header.epoch, sizeof header.epoch);
     if (err != ERR_OK) {
         return err;
     }
@@ -99,7 +98,8 @@ bool wal_segment_switch(struct wal *wal)
     if (wal->next != WAL_NEXT_READY) {
         return false;
     }
-    CHECK(wal->standby.file >= 0 && wal->standby.ordinal > wal->active.ordinal);
+    CHECK(wal->standby.file >= 0);
+    CHECK(wal->standby.ordinal > wal->active.ordinal);
     if (wal->active.file >= 0) {
         wal->disk->ops->close(wal->disk, wal->active.file);
     }

@@ -68,7 +68,8 @@ static bool recover(struct disk *disk, struct wal **wal_out, struct replay *repl
         wal_close(*wal_out);
         return false;
     }
-    CHECK(found.records == replay->records && found.last_lsn == replay->records);
+    CHECK(found.records == replay->records);
+    CHECK(found.last_lsn == replay->records);
     return true;
 }
 
@@ -151,7 +152,8 @@ static void append_and_find_again(struct disk *disk, struct wal *wal, const stru
     }
     wal_close(wal);
     const bool is_open = recover(disk, &wal, &second);
-    CHECK(is_open && second.records == first->records + 1);
+    CHECK(is_open);
+    CHECK(second.records == first->records + 1);
     wal_close(wal);
 }
 

@@ -22,7 +22,8 @@ static void draw(uint8_t *bytes, uint64_t seed, uint32_t size)
 static void on_durable(void *owner, uint64_t lsn)
 {
     struct keeper *keeper = owner;
-    CHECK(lsn > keeper->durable && lsn <= keeper->begun);
+    CHECK(lsn > keeper->durable);
+    CHECK(lsn <= keeper->begun);
     keeper->durable = lsn;
     keeper->durable_after_failure += keeper->failures > 0;
 }
@@ -103,7 +104,8 @@ enum err keeper_open(struct keeper *keeper, const struct wal_options *options)
 void keeper_append(struct keeper *keeper, uint64_t seed, uint32_t size)
 {
     const uint64_t lsn = keeper->begun + 1;
-    CHECK(lsn <= KEEPER_RECORDS_MAX && size <= KEEPER_RECORD_SIZE_MAX);
+    CHECK(lsn <= KEEPER_RECORDS_MAX);
+    CHECK(size <= KEEPER_RECORD_SIZE_MAX);
     const struct kept kept = {
         .time_ms = wal_time(keeper->wal), .seed = seed, .size = size, .type = (uint8_t)seed};
     uint8_t *bytes = wal_append_begin(keeper->wal, size);

@@ -21,17 +21,17 @@ struct kept {
 /* The owner of a log: appends drawn records, hears of durability, replays and compares. */
 struct keeper {
     struct wal *wal;
-    struct digest digest;        /* over all records begun */
+    struct digest digest;                        /* over all records begun */
     struct kept records[KEEPER_RECORDS_MAX + 1]; /* by LSN */
     uint64_t begun;
-    uint64_t durable;            /* as told by the log */
-    uint64_t failures;           /* times that failed was called */
+    uint64_t durable;  /* as told by the log */
+    uint64_t failures; /* times that failed was called */
     uint64_t durable_after_failure;
     char error[WAL_ERROR_SIZE];
     /* -- of the last replay -- */
     struct digest replayed_digest;
-    uint64_t replayed;           /* records */
-    uint64_t mismatches;         /* records that are not the ones kept */
+    uint64_t replayed;   /* records */
+    uint64_t mismatches; /* records that are not the ones kept */
     struct wal_recovery found;
 };
 

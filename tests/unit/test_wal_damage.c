@@ -204,7 +204,7 @@ static void torn_tail_stays_where_it_is(void **state)
 /* What one flipped bit did. */
 struct flips {
     uint64_t refused;
-    uint64_t harmless; /* all records there */
+    uint64_t harmless;  /* all records there */
     uint64_t last_lost; /* in the last group, which nothing stamps: like a tear */
 };
 

@@ -252,7 +252,8 @@ static void open_without_memlock(const char *path)
     const struct rlimit none = {0, 0};
     CHECK(setrlimit(RLIMIT_MEMLOCK, &none) == 0);
     if (geteuid() == 0) {
-        CHECK(setgid(65534) == 0 && setuid(65534) == 0);
+        CHECK(setgid(65534) == 0);
+        CHECK(setuid(65534) == 0);
     }
     const struct disk_facts facts = facts_of(path, (struct wal_options){0}, text);
     CHECK(!facts.has_registered_buffers);

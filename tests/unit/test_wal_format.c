@@ -122,9 +122,11 @@ static void read_line(struct disk *disk, const char *line)
         disk_sim_file_put(disk, name, zeros, number);
         return;
     }
-    CHECK(sscanf(line, "%31s %" SCNu64 ": %n", name, &number, &hex_at) == 2 && hex_at > 0);
+    CHECK(sscanf(line, "%31s %" SCNu64 ": %n", name, &number, &hex_at) == 2);
+    CHECK(hex_at > 0);
     uint8_t *bytes = disk_sim_file(disk, name, &size);
-    CHECK(bytes && number + LINE_BYTES <= size);
+    CHECK(bytes);
+    CHECK(number + LINE_BYTES <= size);
     for (size_t i = 0; i < LINE_BYTES; i++) {
         const char *pair = line + hex_at + 2 * i;
         bytes[number + i] = (uint8_t)(hex_value(pair[0]) << 4 | hex_value(pair[1]));
