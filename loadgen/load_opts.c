@@ -165,7 +165,7 @@ static const struct flag *find_flag(const char *name, size_t len)
 }
 
 /* Take argv[*index], and its value where the flag has one and it does not follow a '='. */
-static bool take_flag(struct load_opts *opts, int argc, char **argv, int *index)
+static bool take_flag(struct load_opts *opts, int argc, const char *const *argv, int *index)
 {
     const char *word = argv[*index];
     const char *equals = strchr(word, '=');
@@ -201,7 +201,7 @@ static enum load_opts_result check_together(struct load_opts *opts)
     return LOAD_OPTS_RUN;
 }
 
-enum load_opts_result load_opts_parse(struct load_opts *opts, int argc, char **argv)
+enum load_opts_result load_opts_parse(struct load_opts *opts, int argc, const char *const *argv)
 {
     set_defaults(opts);
     for (int i = 1; i < argc; i++) {

@@ -62,7 +62,7 @@ struct load_opts {
 enum load_opts_result { LOAD_OPTS_RUN, LOAD_OPTS_HELP, LOAD_OPTS_WRONG };
 
 /* Read the command line. Faults are told on stderr by flag. */
-enum load_opts_result load_opts_parse(struct load_opts *opts, int argc, char **argv);
+enum load_opts_result load_opts_parse(struct load_opts *opts, int argc, const char *const *argv);
 
 void load_opts_help(FILE *file);
 

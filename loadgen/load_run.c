@@ -37,6 +37,11 @@ const char *load_run_kind_name(enum run_kind kind)
     return names[kind];
 }
 
+uint64_t load_run_gap_ns(struct rng *rng, double rate)
+{
+    return (uint64_t)(-log(1.0 - rng_unit(rng)) / rate * 1e9);
+}
+
 static void reset_stats(struct load_run *run)
 {
     run->stats = (struct run_stats){.rate_min = INFINITY};
@@ -366,8 +371,7 @@ static void send_due(struct load_run *run, uint64_t now_ns)
         run->stats.offered++;
         run->second_offered++;
         send_arrival(run, next_conn(run), run->next_due_ns);
-        double gap = -log(1.0 - rng_unit(&run->arrivals)) / rate_at(run, run->next_due_ns);
-        run->next_due_ns += (uint64_t)(gap * 1e9);
+        run->next_due_ns += load_run_gap_ns(&run->arrivals, rate_at(run, run->next_due_ns));
     }
 }
 
@@ -470,8 +474,7 @@ static void end_measuring(struct load_run *run, uint64_t now_ns)
     run->stats.answered = run->stats.hists[RUN_ROUTE].total;
     /* Arrivals that were due and could not even be sent were offered all the same. */
     while (!run->opts->is_closed && run->next_due_ns < now_ns) {
-        double gap = -log(1.0 - rng_unit(&run->arrivals)) / rate_at(run, run->next_due_ns);
-        run->next_due_ns += (uint64_t)(gap * 1e9);
+        run->next_due_ns += load_run_gap_ns(&run->arrivals, rate_at(run, run->next_due_ns));
         run->stats.offered++;
     }
 }

@@ -93,6 +93,9 @@ struct load_run {
     uint64_t second_offered, second_refused;
 };
 
+/* Time to the next arrival of a Poisson process of rate per second. */
+uint64_t load_run_gap_ns(struct rng *rng, double rate);
+
 /* Errors: ERR_NOMEM. */
 ERR_MUST_USE enum err load_run_init(struct load_run *run, const struct load_opts *opts,
                                     const struct workload *workload, struct pump *pump);

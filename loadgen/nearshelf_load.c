@@ -283,7 +283,7 @@ int main(int argc, char **argv)
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
     int code = EXIT_WELL;
-    switch (load_opts_parse(&session->opts, argc, argv)) {
+    switch (load_opts_parse(&session->opts, argc, (const char *const *)argv)) {
     case LOAD_OPTS_HELP:
         load_opts_help(stdout);
         break;

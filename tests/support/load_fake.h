@@ -14,7 +14,10 @@ struct load_fake {
 /* Begin it in a child process. node is the id that ships all orders. False: no socket. */
 _Bool load_fake_start(struct load_fake *fake, const char *node);
 
-/* End it. */
+/* Let it die in ms milliseconds, as by kill -9. */
+void load_fake_stop_after(const struct load_fake *fake, unsigned ms);
+
+/* End it, if it still is. */
 void load_fake_stop(struct load_fake *fake);
 
 #endif
