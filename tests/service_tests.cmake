@@ -1,0 +1,4 @@
+# Tests of engine/service: requests through a port without sockets. Append yours.
+add_library(service_harness STATIC support/service_harness.c)
+target_include_directories(service_harness PUBLIC support)
+target_link_libraries(service_harness PUBLIC service PkgConfig::JANSSON PRIVATE nearshelf_flags)
