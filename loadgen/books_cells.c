@@ -164,14 +164,10 @@ enum err books_check_cells(struct books *books)
     for (uint32_t i = 0; err == ERR_OK && i < count; i++) {
         books->pages[i].seen = seen + i * seen_size;
     }
-    const struct bulk bulk = {"stock.list",
-                              books->is_scan ? "noting stock" : "verifying cells",
-                              count,
-                              LIST_SIZE,
-                              LIST_WINDOW,
-                              write_list,
-                              take_list,
-                              books};
+    const struct bulk bulk = {"stock.list", books->is_scan ? "noting stock" : "verifying cells",
+                              count,        LIST_SIZE,
+                              LIST_WINDOW,  write_list,
+                              take_list,    books};
     if (err == ERR_OK) {
         err = bulk_run(books->input->pump, &bulk);
     }

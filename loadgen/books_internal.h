@@ -9,8 +9,8 @@ struct books {
     const struct books_input *input;
     struct books_report *report;
     struct cell_map cells;
-    struct order order;   /* regenerated, being compared */
-    uint64_t *chosen;     /* numbers to be fetched; NULL: all of them */
+    struct order order; /* regenerated, being compared */
+    uint64_t *chosen;   /* numbers to be fetched; NULL: all of them */
     uint64_t chosen_count;
     struct cell_page *pages; /* per node */
     bool is_scan;            /* only note what is there */

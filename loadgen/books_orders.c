@@ -41,8 +41,8 @@ static enum hold hold_of(struct span state)
     if (span_is(state, "shipped") || span_is(state, "delivered") || span_is(state, "collected")) {
         return HOLD_SHIPPED;
     }
-    bool is_released = span_is(state, "cancelled") || span_is(state, "rejected") ||
-                       span_is(state, "no_show");
+    bool is_released =
+        span_is(state, "cancelled") || span_is(state, "rejected") || span_is(state, "no_show");
     return is_released ? HOLD_RELEASED : HOLD_OPEN;
 }
 
@@ -105,8 +105,8 @@ static void compare_known(struct books *books, uint64_t number, struct answer *a
     static enum hold holds[FACTS_WORDS_MAX];
     const struct ledger *ledger = books->input->ledger;
     struct states states = read_states(answer->result, holds, FACTS_WORDS_MAX);
-    bool is_read = answer_read_facts(&route, &answer->result, &books->input->network->ids,
-                                     &books->order);
+    bool is_read =
+        answer_read_facts(&route, &answer->result, &books->input->network->ids, &books->order);
     if (!is_read || states.count != facts_fulfilments(route.words)) {
         books_fault(books, &books->report->differed, "order %" PRIu64 ": order.get is malformed",
                     number);
@@ -233,9 +233,14 @@ enum err books_check_orders(struct books *books)
         books->report->promised += ledger_facts(ledger, number) != NULL;
     }
     enum err err = choose(books);
-    const struct bulk bulk = {"order.get", "verifying orders", books->chosen_count,
-                              GET_SIZE,    GET_WINDOW,         write_get,
-                              take_get,    books};
+    const struct bulk bulk = {"order.get",
+                              "verifying orders",
+                              books->chosen_count,
+                              GET_SIZE,
+                              GET_WINDOW,
+                              write_get,
+                              take_get,
+                              books};
     if (err == ERR_OK) {
         err = bulk_run(books->input->pump, &bulk);
         books->report->fetched = books->chosen_count;

@@ -21,7 +21,7 @@ struct run {
     uint32_t again_count;
     uint64_t next; /* number not sent so far */
     uint64_t done;
-    uint64_t heard_ns; /* of the last answer */
+    uint64_t heard_ns;       /* of the last answer */
     uint64_t pause_until_ns; /* the engine is overloaded: nothing leaves before */
     uint32_t conn;
     uint32_t shown; /* percent */

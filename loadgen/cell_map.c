@@ -38,9 +38,8 @@ void cell_map_close(struct cell_map *map)
 static void double_up(struct cell_map *map)
 {
     uint64_t size = (map->mask + 1) * 2;
-    struct cell_map bigger = {.slots = calloc(size, sizeof *map->slots),
-                              .count = map->count,
-                              .mask = size - 1};
+    struct cell_map bigger = {
+        .slots = calloc(size, sizeof *map->slots), .count = map->count, .mask = size - 1};
     CHECK(bigger.slots != NULL);
     for (uint64_t i = 0; i <= map->mask; i++) {
         if (map->slots[i].key != 0) {

@@ -198,8 +198,8 @@ struct span cursor_text(struct cursor *cursor)
 {
     struct head head = take_head(cursor);
     bool is_fixed = (head.first & 0xe0) == 0xa0;
-    bool is_sized = (head.first >= 0xc4 && head.first <= 0xc6) ||
-                    (head.first >= 0xd9 && head.first <= 0xdb);
+    bool is_sized =
+        (head.first >= 0xc4 && head.first <= 0xc6) || (head.first >= 0xd9 && head.first <= 0xdb);
     cursor->is_bad = cursor->is_bad || (!is_fixed && !is_sized);
     if (cursor->is_bad) {
         return (struct span){.at = "", .size = 0};

@@ -22,8 +22,8 @@
 enum { FILE_BUFFER_SIZE = 1 << 20, UNSURE_MAX = 1 << 20 };
 
 /* Address space, not memory: pages come when they are touched. */
-#define ORDERS_MAX (UINT64_C(1) << 30)
-#define SPREAD_MAX (UINT64_C(1) << 30)
+#define ORDERS_MAX    (UINT64_C(1) << 30)
+#define SPREAD_MAX    (UINT64_C(1) << 30)
 #define RESTOCKED_MAX (UINT64_C(1) << 28)
 
 enum err ledger_init(struct ledger *ledger)
@@ -302,8 +302,7 @@ enum err ledger_read(struct ledger *ledger, const char *path, struct load_opts *
     fclose(file);
     if (!is_well || !is_ended) {
         fprintf(stderr, "nearshelf-load: %s:%llu: not a whole ledger%s\n", path,
-                (unsigned long long)number,
-                number == 1 ? " (made with other --data?)" : "");
+                (unsigned long long)number, number == 1 ? " (made with other --data?)" : "");
         return ERR_INVALID;
     }
     return ERR_OK;

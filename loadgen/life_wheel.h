@@ -23,9 +23,9 @@ struct life_slot {
 struct life_wheel {
     struct life_slot slots[LIFE_SLOTS];
     uint64_t width_ns;
-    uint64_t current;  /* number of the slot being read, not reduced to the wheel */
-    uint32_t read;     /* words of it that were read */
-    uint64_t waiting;  /* records in the wheel */
+    uint64_t current; /* number of the slot being read, not reduced to the wheel */
+    uint32_t read;    /* words of it that were read */
+    uint64_t waiting; /* records in the wheel */
 };
 
 /* A wheel that reaches horizon_ns ahead of now_ns; what is due later is due then. */

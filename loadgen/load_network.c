@@ -101,8 +101,7 @@ static enum err draw_stores(struct network *network, const struct load_opts *opt
         uint32_t row = alias_draw(&network->by_people, &rng);
         struct site site = {.lat = zip3_rows[row].lat + wobble(&rng, 0.5),
                             .lon = zip3_rows[row].lon + wobble(&rng, 0.6)};
-        snprintf(site.name, sizeof site.name, "Store %u near ZIP %s", i + 1,
-                 zip3_rows[row].digits);
+        snprintf(site.name, sizeof site.name, "Store %u near ZIP %s", i + 1, zip3_rows[row].digits);
         char id[16];
         int size = snprintf(id, sizeof id, "S%05u", i + 1);
         if (!add_site(network, id, (uint32_t)size, site)) {
@@ -189,7 +188,8 @@ static bool read_place(struct network *network, const char *line)
 static void use_zip3_places(struct network *network)
 {
     for (uint32_t i = 0; i < zip3_count; i++) {
-        network->places[i] = (struct place){zip3_rows[i].lat, zip3_rows[i].lon, zip3_rows[i].people};
+        network->places[i] =
+            (struct place){zip3_rows[i].lat, zip3_rows[i].lon, zip3_rows[i].people};
     }
     network->places_count = zip3_count;
     network->jitter = 0.4;

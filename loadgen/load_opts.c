@@ -50,22 +50,24 @@ static const struct flag flags[] = {
     {"--retries", FLAG_FLOAT, AT(retries), 0, 1, "share of orders sent twice (0)"},
     {"--no-load", FLAG_CLEAR, AT(is_loading), 0, 0, "the engine holds network and stock already"},
     {"--load-only", FLAG_SET, AT(is_load_only), 0, 0, "load network and stock, then stop"},
-    {"--verify", FLAG_SET, AT(is_verifying), 0, 0, "afterwards hold every order and cell to the books"},
+    {"--verify", FLAG_SET, AT(is_verifying), 0, 0,
+     "afterwards hold every order and cell against the books"},
     {"--slo", FLAG_TEXT, AT(slo), 0, 0, "'p99<5ms,refused<1%': exit code 3 where missed"},
     {"--json", FLAG_TEXT, AT(json_path), 0, 0, "write the report as JSON"},
     {"--hgrm", FLAG_TEXT, AT(hgrm_path), 0, 0, "write the latencies as HdrHistogram table, in ms"},
     {"--map", FLAG_TEXT, AT(map_path), 0, 0, "write the first minute as an SVG map"},
     {"--ledger", FLAG_TEXT, AT(ledger_path), 0, 0, "write what was acknowledged"},
-    {"--check-ledger", FLAG_TEXT, AT(check_path), 0, 0, "hold such a file against the engine, no load"},
+    {"--check-ledger", FLAG_TEXT, AT(check_path), 0, 0,
+     "hold such a file against the engine, no load"},
     {"--engine-pid", FLAG_U32, AT(engine_pid), 0, 4194304, "show that process's CPU share"},
 };
 
 enum { FLAGS_COUNT = sizeof flags / sizeof *flags };
 
 static const char *const workload_names[WORKLOAD_COUNT] = {
-    [WORKLOAD_CONSUMER] = "consumer",       [WORKLOAD_TWO_LINE] = "two-line",
-    [WORKLOAD_BASKETS] = "baskets",         [WORKLOAD_HOT] = "hot",
-    [WORKLOAD_SAME_DAY] = "same-day",       [WORKLOAD_READ_MOSTLY] = "read-mostly",
+    [WORKLOAD_CONSUMER] = "consumer", [WORKLOAD_TWO_LINE] = "two-line",
+    [WORKLOAD_BASKETS] = "baskets",   [WORKLOAD_HOT] = "hot",
+    [WORKLOAD_SAME_DAY] = "same-day", [WORKLOAD_READ_MOSTLY] = "read-mostly",
 };
 
 const char *workload_name(enum workload_kind kind)
@@ -224,7 +226,8 @@ void load_opts_help(FILE *file)
         fprintf(file, "  %-16s %s\n", flags[i].name, flags[i].help);
     }
     fputs("\nOpen loop by default: arrivals are Poisson, latency counts from the intended time.\n"
-          "Exit codes: 0 well, 1 a fault (engine, connection, verification), 2 usage, 3 SLO missed.\n",
+          "Exit codes: 0 well, 1 a fault (engine, connection, verification), 2 usage, 3 SLO "
+          "missed.\n",
           file);
 }
 

@@ -25,14 +25,14 @@ enum {
 
 /* Filled by load_opts_parse, read-only afterwards; the strings are argv's. */
 struct load_opts {
-    const char *address;      /* HOST:PORT or unix:PATH */
-    const char *data_dir;     /* public data, or NULL: the project's own table */
-    const char *json_path;    /* NULL: not asked for */
+    const char *address;   /* HOST:PORT or unix:PATH */
+    const char *data_dir;  /* public data, or NULL: the project's own table */
+    const char *json_path; /* NULL: not asked for */
     const char *hgrm_path;
     const char *map_path;
     const char *ledger_path;
-    const char *check_path;   /* ledger to be held against the engine */
-    const char *slo;          /* "p99<5ms,error<0.1%" */
+    const char *check_path; /* ledger to be held against the engine */
+    const char *slo;        /* "p99<5ms,error<0.1%" */
     enum workload_kind workload;
     bool is_closed;
     bool is_loading;   /* loads network, items and stock first */
@@ -49,12 +49,12 @@ struct load_opts {
     double retries;    /* share of orders sent twice */
     double restock;    /* share of shipped lines that are restocked, 1/restock-fold */
     uint64_t seed;
-    uint64_t tag;      /* 28 bits in every order id, so that runs do not meet */
-    uint32_t nodes;    /* stores, the ten warehouses not counted; 0: all of the data */
+    uint64_t tag;   /* 28 bits in every order id, so that runs do not meet */
+    uint32_t nodes; /* stores, the ten warehouses not counted; 0: all of the data */
     uint32_t items;
-    uint32_t lines;    /* most lines of an order */
-    double density;    /* scales the stores' share of items; 1 = 5-30 % */
-    uint32_t hot_stock; /* units of the hot item per node */
+    uint32_t lines;      /* most lines of an order */
+    double density;      /* scales the stores' share of items; 1 = 5-30 % */
+    uint32_t hot_stock;  /* units of the hot item per node */
     uint32_t engine_pid; /* its CPU time is shown; 0: not */
 };
 

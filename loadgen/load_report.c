@@ -61,8 +61,7 @@ static void print_rates(const struct load_report *report, FILE *file)
     fprintf(file, "  errors     %12llu  (%.2f %%)\n", (unsigned long long)stats->failed,
             percent(stats->failed, hist->total));
     fprintf(file, "  optimal    %12.3f %% of routed; splits per order %.3f, km per order %.1f\n",
-            percent(stats->optimal, taken),
-            taken > 0 ? (double)stats->splits / (double)taken : 0.0,
+            percent(stats->optimal, taken), taken > 0 ? (double)stats->splits / (double)taken : 0.0,
             taken > 0 ? stats->km / (double)taken : 0.0);
     fprintf(file, "  ended      %12.0f /s shipped or cancelled; %llu orders open at the end\n",
             per_second(stats, stats->ended), (unsigned long long)stats->life_waiting);
@@ -156,12 +155,17 @@ static void print_verdict(const struct load_report *report, FILE *file)
         fprintf(file, "ended early: %s\n", report->fault);
     }
     fprintf(file, "%s: %.0f orders/s accepted, p99 %.3f ms, %.2f %% refused%s%s\n",
-            !is_well ? "FAIL" : is_met ? "PASS" : "MISS", per_second(stats, stats->answered),
-            slo_value(SLO_P99, stats), 100 * slo_value(SLO_REFUSED, stats),
-            report->books == NULL          ? ""
+            !is_well ? "FAIL"
+            : is_met ? "PASS"
+                     : "MISS",
+            per_second(stats, stats->answered), slo_value(SLO_P99, stats),
+            100 * slo_value(SLO_REFUSED, stats),
+            report->books == NULL            ? ""
             : books_are_clean(report->books) ? ", books clean"
                                              : ", BOOKS NOT CLEAN",
-            slo->count == 0 ? "" : is_met ? ", objectives met" : ", OBJECTIVES MISSED");
+            slo->count == 0 ? ""
+            : is_met        ? ", objectives met"
+                            : ", OBJECTIVES MISSED");
 }
 
 void load_report_print(const struct load_report *report, FILE *file)
@@ -202,16 +206,15 @@ static json_t *json_latency(const struct hist *hist)
 
 static json_t *json_opts(const struct load_opts *opts)
 {
-    return json_pack("{s:s, s:s, s:f, s:i, s:i, s:f, s:f, s:I, s:I, s:i, s:i, s:i, s:f, s:f, s:f,"
-                     " s:f, s:f}",
-                     "workload", workload_name(opts->workload), "loop",
-                     opts->is_closed ? "closed" : "open", "rate", opts->rate, "connections",
-                     (int)opts->connections, "depth", (int)opts->depth, "duration_s",
-                     opts->duration_s, "warmup_s", opts->warmup_s, "seed", (json_int_t)opts->seed,
-                     "tag", (json_int_t)opts->tag, "nodes", (int)opts->nodes, "items",
-                     (int)opts->items, "lines", (int)opts->lines, "density", opts->density,
-                     "life_s", opts->life_s, "cancel", opts->cancel, "restock", opts->restock,
-                     "retries", opts->retries);
+    return json_pack(
+        "{s:s, s:s, s:f, s:i, s:i, s:f, s:f, s:I, s:I, s:i, s:i, s:i, s:f, s:f, s:f,"
+        " s:f, s:f}",
+        "workload", workload_name(opts->workload), "loop", opts->is_closed ? "closed" : "open",
+        "rate", opts->rate, "connections", (int)opts->connections, "depth", (int)opts->depth,
+        "duration_s", opts->duration_s, "warmup_s", opts->warmup_s, "seed", (json_int_t)opts->seed,
+        "tag", (json_int_t)opts->tag, "nodes", (int)opts->nodes, "items", (int)opts->items, "lines",
+        (int)opts->lines, "density", opts->density, "life_s", opts->life_s, "cancel", opts->cancel,
+        "restock", opts->restock, "retries", opts->retries);
 }
 
 static void add_stats(json_t *root, const struct run_stats *stats)

@@ -15,10 +15,10 @@
 enum { TWINS_MAX = 1 << 16, READS_PER_ORDER = 300, CONN_BATCH = 64 };
 
 /* From this rate on requests gather for a tick, which keeps the client under a core. */
-#define TICK_RATE 20000.0
-#define TICK_NS 100000u
-#define LATE_NS 1000000u
-#define DRAIN_NS 30000000000u
+#define TICK_RATE     20000.0
+#define TICK_NS       100000u
+#define LATE_NS       1000000u
+#define DRAIN_NS      30000000000u
 #define LIFE_RETRY_NS 20000000u
 
 /* Drawn times to the end of an order are cut off at this many times their mean. */
@@ -33,7 +33,8 @@ const char *load_run_kind_name(enum run_kind kind)
         [RUN_SHIP] = "fulfil.update",   [RUN_CANCEL] = "order.cancel",
         [RUN_RESTOCK] = "stock.adjust", [RUN_FIND] = "stock.find",
         [RUN_GET] = "stock.get"};
-    CHECK(kind >= RUN_ROUTE && kind < RUN_KINDS);
+    CHECK(kind >= RUN_ROUTE);
+    CHECK(kind < RUN_KINDS);
     return names[kind];
 }
 
@@ -257,8 +258,8 @@ static void count_route(struct load_run *run, bool is_first)
 static void on_promise(struct load_run *run, const struct pump_request *request, uint64_t now_ns)
 {
     plan_end(run, request->subject, now_ns);
-    if (run->ledger != NULL && !ledger_promise(run->ledger, request->subject, run->route.words,
-                                               run->route.words_count)) {
+    if (run->ledger != NULL &&
+        !ledger_promise(run->ledger, request->subject, run->route.words, run->route.words_count)) {
         run->stats.retries_differed++;
     }
     if (run->picture != NULL) {
@@ -291,8 +292,8 @@ static void on_route(struct load_run *run, const struct pump_request *request,
 }
 
 /* The engine put an end off, or it did not find the order: try later, or count it. */
-static void on_end(struct load_run *run, const struct pump_request *request,
-                   struct answer *answer, uint64_t now_ns)
+static void on_end(struct load_run *run, const struct pump_request *request, struct answer *answer,
+                   uint64_t now_ns)
 {
     uint64_t order = request->subject;
     struct span reason;
@@ -367,7 +368,8 @@ static void send_due(struct load_run *run, uint64_t now_ns)
            run->pump->in_flight + 8192 < run->pump->requests_max) {
         uint64_t late_ns = now_ns - run->next_due_ns;
         run->stats.late += late_ns > LATE_NS;
-        run->stats.late_max_ns = late_ns > run->stats.late_max_ns ? late_ns : run->stats.late_max_ns;
+        run->stats.late_max_ns =
+            late_ns > run->stats.late_max_ns ? late_ns : run->stats.late_max_ns;
         run->stats.offered++;
         run->second_offered++;
         send_arrival(run, next_conn(run), run->next_due_ns);
@@ -443,9 +445,8 @@ static void show_second(struct load_run *run, uint64_t now_ns)
             " in flight %u open %llu\n",
             (double)(now_ns - run->start_ns) / 1e9, run->is_measuring ? "" : " (warm-up)",
             (double)run->second_offered / seconds, rate,
-            run->second.total > 0
-                ? 100.0 * (double)run->second_refused / (double)run->second.total
-                : 0.0,
+            run->second.total > 0 ? 100.0 * (double)run->second_refused / (double)run->second.total
+                                  : 0.0,
             (double)hist_percentile(&run->second, 50) / 1e6,
             (double)hist_percentile(&run->second, 99) / 1e6,
             run->second.total > 0 ? (double)run->second.max / 1e6 : 0.0, run->pump->in_flight,
@@ -508,7 +509,8 @@ enum err load_run_go(struct load_run *run)
         if (now_ns - run->second_ns >= 1000000000u) {
             show_second(run, now_ns);
         }
-        uint64_t until_ns = run->opts->is_closed ? closed_step(run, now_ns) : open_step(run, now_ns);
+        uint64_t until_ns =
+            run->opts->is_closed ? closed_step(run, now_ns) : open_step(run, now_ns);
         until_ns = earlier(earlier(until_ns, run->end_ns), now_ns + 10000000u);
         err = pump_turn(run->pump, until_ns);
         now_ns = pump_clock_ns();

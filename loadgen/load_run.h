@@ -36,9 +36,9 @@ const char *load_run_kind_name(enum run_kind kind);
 /* What the report is made of; all of it about the measured part, warm-up left out. */
 struct run_stats {
     struct hist hists[RUN_KINDS]; /* ns from the intended time to the reply */
-    uint64_t offered;   /* orders (read-mostly: requests) that were due */
-    uint64_t sent;      /* of them, sent */
-    uint64_t late;      /* of them, over 1 ms after the intended time */
+    uint64_t offered;             /* orders (read-mostly: requests) that were due */
+    uint64_t sent;                /* of them, sent */
+    uint64_t late;                /* of them, over 1 ms after the intended time */
     uint64_t late_max_ns;
     uint64_t routed, partial, refused, failed; /* answers to RUN_ROUTE */
     uint64_t optimal, splits;                  /* of routed and partial */
@@ -49,9 +49,9 @@ struct run_stats {
     uint64_t malformed; /* results that lack what the contract promises */
     double km;          /* total over routed and partial */
     struct tally reasons, codes;
-    double seconds;       /* that the measured part took */
-    double cpu_s;         /* of this process in it */
-    double engine_cpu_s;  /* of --engine-pid */
+    double seconds;            /* that the measured part took */
+    double cpu_s;              /* of this process in it */
+    double engine_cpu_s;       /* of --engine-pid */
     double rate_min, rate_max; /* orders answered in one second */
     uint64_t life_waiting;     /* orders open at its end */
 };
@@ -68,8 +68,8 @@ struct load_run {
     const struct load_opts *opts;
     const struct workload *workload;
     struct pump *pump;
-    struct ledger *ledger;   /* NULL: not kept */
-    struct picture *picture; /* NULL: not kept */
+    struct ledger *ledger;                   /* NULL: not kept */
+    struct picture *picture;                 /* NULL: not kept */
     const volatile sig_atomic_t *is_stopped; /* a signal asks for an early end */
     struct life_wheel life;
     struct rng arrivals, draws;

@@ -174,7 +174,6 @@ static enum bulk_next take_hello(void *owner, uint64_t index, struct answer *ans
 enum err setup_hello(struct pump *pump, struct setup_hello *hello_out)
 {
     *hello_out = (struct setup_hello){0};
-    const struct bulk bulk = {"hello",     NULL,       1,        SMALL_SIZE, 1,
-                              write_hello, take_hello, hello_out};
+    const struct bulk bulk = {"hello", NULL, 1, SMALL_SIZE, 1, write_hello, take_hello, hello_out};
     return bulk_run(pump, &bulk);
 }

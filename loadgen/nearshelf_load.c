@@ -69,10 +69,11 @@ static enum err prepare(struct session *session)
 
 static void tell_origin(const struct session *session)
 {
-    printf("stores: %s; warehouses: the ten most populous ZIP3 areas 500 km apart; generated: store "
-           "sizes, items, stock, orders and their places (by population)\n",
-           session->network.is_real ? "real, from the data folder"
-                                    : "drawn from the table of three-digit ZIP areas");
+    printf(
+        "stores: %s; warehouses: the ten most populous ZIP3 areas 500 km apart; generated: store "
+        "sizes, items, stock, orders and their places (by population)\n",
+        session->network.is_real ? "real, from the data folder"
+                                 : "drawn from the table of three-digit ZIP areas");
 }
 
 static enum err connect_engine(struct session *session)

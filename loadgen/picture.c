@@ -35,8 +35,8 @@ static void sample_line(struct picture *picture, const struct order *order, uint
         place = rng_below(&picture->rng, picture->fulfilments);
     }
     if (place < PICTURE_LINES_MAX) {
-        picture->lines[place] = (struct picture_line){
-            .lat = (float)order->lat, .lon = (float)order->lon, .node = node};
+        picture->lines[place] =
+            (struct picture_line){.lat = (float)order->lat, .lon = (float)order->lon, .node = node};
     }
 }
 
@@ -66,8 +66,8 @@ static uint32_t busiest(const struct picture *picture, const bool *is_marked)
 {
     uint32_t best = picture->network->count;
     for (uint32_t i = 0; i < picture->network->count; i++) {
-        bool is_more = best == picture->network->count ||
-                       picture->by_node[i] > picture->by_node[best];
+        bool is_more =
+            best == picture->network->count || picture->by_node[i] > picture->by_node[best];
         if (!is_marked[i] && picture->by_node[i] > 0 && is_more) {
             best = i;
         }
@@ -87,8 +87,7 @@ void picture_print(const struct picture *picture, FILE *file)
     uint64_t stores = picture->fulfilments - picture->from_warehouse;
     fprintf(file, "\nwhat came from where (first minute)\n");
     fprintf(file, "  orders %llu, from one node %.1f %%, km per order %.1f\n",
-            (unsigned long long)picture->orders,
-            100 - percent(picture->split, picture->orders),
+            (unsigned long long)picture->orders, 100 - percent(picture->split, picture->orders),
             picture->orders > 0 ? picture->km / (double)picture->orders : 0.0);
     fprintf(file, "  %-34s %10s %7s\n", "source", "parcels", "share");
     fprintf(file, "  %-34s %10llu %6.1f%%\n", "all stores", (unsigned long long)stores,

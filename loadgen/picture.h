@@ -20,7 +20,7 @@ struct picture_line {
 /* Owner: main. Borrows the network. */
 struct picture {
     const struct network *network;
-    uint64_t *by_node; /* fulfilments */
+    uint64_t *by_node;                            /* fulfilments */
     struct picture_line lines[PICTURE_LINES_MAX]; /* a sample, each order as likely as another */
     uint32_t lines_count;
     uint64_t until_ns; /* orders after that are not drawn */

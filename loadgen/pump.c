@@ -325,8 +325,8 @@ static int wait_events(struct pump *pump, struct epoll_event *events, uint64_t u
     int count = epoll_pwait2(pump->epoll_fd, events, EVENTS_MAX, &left, NULL);
     if (count < 0 && errno == ENOSYS) {
         uint64_t left_ms = (left_ns + 999999) / 1000000;
-        count = epoll_wait(pump->epoll_fd, events, EVENTS_MAX,
-                           left_ms > 60000 ? 60000 : (int)left_ms);
+        count =
+            epoll_wait(pump->epoll_fd, events, EVENTS_MAX, left_ms > 60000 ? 60000 : (int)left_ms);
     }
     return count;
 }

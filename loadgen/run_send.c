@@ -63,10 +63,8 @@ void run_send_ship(struct load_run *run, uint32_t conn, uint64_t order, uint32_t
     writer_str(&small.writer, "state");
     writer_str(&small.writer, "shipped");
     end(run, &small,
-        (struct pump_request){.intended_ns = intended_ns,
-                              .subject = order,
-                              .extra = number,
-                              .kind = RUN_SHIP});
+        (struct pump_request){
+            .intended_ns = intended_ns, .subject = order, .extra = number, .kind = RUN_SHIP});
 }
 
 void run_send_cancel(struct load_run *run, uint32_t conn, uint64_t order, uint64_t intended_ns)
@@ -92,8 +90,8 @@ static void write_cell(struct load_run *run, struct writer *writer, uint32_t nod
     writer_text(writer, node_id->at, node_id->size);
 }
 
-static void send_restock(struct load_run *run, uint32_t conn, uint32_t node,
-                         struct order_line line, uint64_t intended_ns)
+static void send_restock(struct load_run *run, uint32_t conn, uint32_t node, struct order_line line,
+                         uint64_t intended_ns)
 {
     struct small small = begin(run, conn, "stock.adjust");
     writer_map(&small.writer, 3);

@@ -8,7 +8,7 @@
 #include "check.h"
 
 static const char *const names[SLO_METRICS] = {
-    [SLO_P50] = "p50",         [SLO_P90] = "p90",   [SLO_P99] = "p99",
+    [SLO_P50] = "p50",         [SLO_P90] = "p90",      [SLO_P99] = "p99",
     [SLO_P999] = "p99.9",      [SLO_P9999] = "p99.99", [SLO_MAX_LATENCY] = "max",
     [SLO_REFUSED] = "refused", [SLO_FAILED] = "error", [SLO_LATE] = "late",
     [SLO_OPTIMAL] = "optimal", [SLO_RATE] = "rate",
@@ -38,7 +38,8 @@ static bool apply_unit(struct slo_clause *clause, const char *unit)
         clause->bound /= 100;
         return true;
     }
-    return strcmp(unit, is_latency ? "ms" : "") == 0;
+    bool is_share = !is_latency && clause->metric != SLO_RATE;
+    return !is_share && strcmp(unit, is_latency ? "ms" : "") == 0;
 }
 
 static bool parse_clause(struct slo_clause *clause, const char *text)

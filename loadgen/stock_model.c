@@ -5,7 +5,7 @@
 
 #include "check.h"
 
-#define STORE_UNITS_MAX 100.0
+#define STORE_UNITS_MAX     100.0
 #define WAREHOUSE_UNITS_MAX 10000.0
 
 /* Items up to this rank are stocked deeper, in step with how often the workloads ask for them. */

@@ -161,10 +161,9 @@ void workload_draw(const struct workload *workload, uint64_t number, struct orde
         out->lines[0] = (struct order_line){.item = 0, .qty = 1};
         break;
     case WORKLOAD_READ_MOSTLY:
-        draw_consumer(workload, &rng,
-                      workload->lines_max < READ_MOSTLY_LINES ? workload->lines_max
-                                                              : READ_MOSTLY_LINES,
-                      out);
+        draw_consumer(
+            workload, &rng,
+            workload->lines_max < READ_MOSTLY_LINES ? workload->lines_max : READ_MOSTLY_LINES, out);
         break;
     case WORKLOAD_SAME_DAY: /* what fits into one bag, from one store */
         draw_consumer(workload, &rng, 2, out);

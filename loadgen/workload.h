@@ -13,7 +13,12 @@
 #include "load_opts.h"
 #include "load_network.h"
 
-enum { ORDER_LINES_MAX = 1114, ORDER_ID_SIZE = 20, REQUEST_HEAD_SIZE = 160, REQUEST_LINE_SIZE = 48 };
+enum {
+    ORDER_LINES_MAX = 1114,
+    ORDER_ID_SIZE = 20,
+    REQUEST_HEAD_SIZE = 160,
+    REQUEST_LINE_SIZE = 48
+};
 
 struct order_line {
     uint32_t item;
@@ -41,8 +46,8 @@ struct workload {
     uint32_t tag;
     uint32_t lines_max;
     const struct network *network;
-    struct id_index items; /* item id -> index */
-    struct item_piece *pieces; /* per item */
+    struct id_index items;      /* item id -> index */
+    struct item_piece *pieces;  /* per item */
     struct alias by_popularity; /* over items */
     struct baskets baskets;     /* only of WORKLOAD_BASKETS */
 };

@@ -62,8 +62,8 @@ static enum err run_with(int argc, const char *const *argv)
 static void open_loop_accounts_for_all(void **state)
 {
     (void)state;
-    const char *const argv[] = {"x",    "--rate", "8000", "--duration",    "1",  "--life",
-                    "0.05", "--nodes", "5",   "--connections", "3"};
+    const char *const argv[] = {"x",    "--rate",  "8000", "--duration",    "1", "--life",
+                                "0.05", "--nodes", "5",    "--connections", "3"};
     assert_int_equal(run_with(11, argv), ERR_OK);
     const struct run_stats *stats = &rig.run.stats;
     assert_true(fabs((double)stats->offered / 8000 / stats->seconds - 1) < 0.1);
@@ -85,8 +85,8 @@ static void open_loop_accounts_for_all(void **state)
 static void closed_loop_keeps_its_depth(void **state)
 {
     (void)state;
-    const char *const argv[] = {"x",   "--closed", "--depth", "16",            "--duration", "0.3",
-                    "--life", "0",     "--nodes", "5", "--connections", "2"};
+    const char *const argv[] = {"x",      "--closed", "--depth", "16", "--duration",    "0.3",
+                                "--life", "0",        "--nodes", "5",  "--connections", "2"};
     assert_int_equal(run_with(12, argv), ERR_OK);
     assert_true(rig.run.stats.routed > 100);
     assert_int_equal(rig.pump.in_flight, 0);
@@ -98,8 +98,8 @@ static void closed_loop_keeps_its_depth(void **state)
 static void forgotten_retries_are_seen(void **state)
 {
     (void)state;
-    const char *const argv[] = {"x",   "--closed",  "--duration", "0.2",     "--retries", "0.5",
-                    "--life", "0",      "--nodes",    "5"};
+    const char *const argv[] = {"x",   "--closed", "--duration", "0.2",     "--retries",
+                                "0.5", "--life",   "0",          "--nodes", "5"};
     assert_int_equal(run_with(10, argv), ERR_OK);
     assert_int_equal(rig.run.stats.retries_agreed, 0);
     assert_true(rig.run.stats.retries_differed > 10);

@@ -173,8 +173,8 @@ static void cut_reply_is_refused(void **state)
         assert_non_null(block);
         memcpy(block, bytes, cut);
         struct answer answer;
-        bool is_read = answer_read(&answer, block, cut) &&
-                       answer_read_route(&route, &answer.result, &nodes);
+        bool is_read =
+            answer_read(&answer, block, cut) && answer_read_route(&route, &answer.result, &nodes);
         assert_false(is_read);
         free(block);
     }
@@ -269,8 +269,13 @@ static void ledger_round_trip(void **state)
     assert_true(fd >= 0);
     close(fd);
     struct ledger written, got;
-    struct load_opts opts = {.ledger_path = path, .seed = 5, .tag = 99, .nodes = 20, .items = 30,
-                             .lines = 7, .density = 0.3};
+    struct load_opts opts = {.ledger_path = path,
+                             .seed = 5,
+                             .tag = 99,
+                             .nodes = 20,
+                             .items = 30,
+                             .lines = 7,
+                             .density = 0.3};
     struct load_opts opts_got = {0};
     const uint32_t one = 1u << 16 | 4;
     const uint32_t two[] = {FACTS_SPREAD | 2, 1u << 16 | 3, 1, 5, 2u << 16 | 9, 1, 1u << 20 | 6};

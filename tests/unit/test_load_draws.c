@@ -33,8 +33,8 @@ struct world {
 
 static void world_init(struct world *world, const char *kind, const char *seed)
 {
-    const char *const argv[] = {"x",      "--workload", kind, "--seed", seed, "--nodes",
-                    "200",    "--items",    "5000",       "--tag",  "7"};
+    const char *const argv[] = {"x",   "--workload", kind,   "--seed", seed, "--nodes",
+                                "200", "--items",    "5000", "--tag",  "7"};
     world->opts = opts_of(11, argv);
     assert_int_equal(network_init(&world->network, &world->opts), ERR_OK);
     assert_int_equal(workload_init(&world->workload, &world->opts, &world->network), ERR_OK);
