@@ -17,11 +17,11 @@ static const struct wal_found *find_zero_segment(const struct wal_reading *readi
     return zero;
 }
 
-/* Nothing but zeros behind the last group, in its segment and all later ones: with nothing to
- * write again either, that segment is simply gone on with. */
+/* Nothing but zeros behind the last group, in its segment and all later ones: that segment is
+ * simply gone on with. Asked only when nothing is to be written again. */
 static bool may_continue(const struct wal_reading *reading)
 {
-    bool may = reading->found->groups > 0 && reading->above_count == 0 && reading->is_rest_zero &&
+    bool may = reading->found->groups > 0 && reading->is_rest_zero &&
                reading->end_offset < reading->segments[reading->end_index].size;
     for (uint32_t i = reading->end_index + 1; i < reading->count; i++) {
         may = may && reading->segments[i].is_zero;

@@ -352,7 +352,7 @@ static void full_disk_still_rewrites(void **state)
     disk_sim_capacity_set(sim, 2 * (64 << 10) + 4096);
     open_on(sim);
     fill_disk();
-    disk_sim_capacity_set(sim, 4 * (64 << 10));
+    disk_sim_capacity_set(sim, 2 * (64 << 10) + (16 << 10));
     cut_and_reopen();
     assert_int_equal(keeper.found.rewritten, 1);
     keeper_close(&keeper);

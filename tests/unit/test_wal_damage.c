@@ -201,6 +201,98 @@ static void torn_tail_stays_where_it_is(void **state)
     disk_sim_free(sim);
 }
 
+/* A torn group behind a sealed one, with nothing to write again: still the log goes on elsewhere,
+ * and the torn bytes stay as they are. */
+static void torn_tail_behind_a_seal_stays(void **state)
+{
+    uint64_t size;
+    (void)state;
+    make_log(1, true);
+    uint8_t *bytes = file_of(sim, 1, &size);
+    memset(bytes + 4096 * 3, 0x5a, 700); /* behind group 1 and its seal */
+    const uint32_t before = crc32c(0, bytes, size);
+    assert_int_equal(reopen(sim, 3), ERR_OK);
+    assert_int_equal(keeper.replayed, 3);
+    assert_true(keeper.found.has_torn_tail);
+    assert_int_equal(keeper.found.torn_offset, 4096 * 3);
+    assert_int_equal(keeper.found.rewritten, 0);
+    assert_goes_on(sim);
+    assert_int_equal(crc32c(0, file_of(sim, 1, &size), size), before);
+    disk_sim_free(sim);
+}
+
+/* A group that was changed with all its own sums put right breaks the chain of the next one. */
+static void changed_group_breaks_the_chain(void **state)
+{
+    uint64_t size;
+    struct wal_segment_header head;
+    struct wal_group_header header;
+    (void)state;
+    make_log(3, true);
+    uint8_t *bytes = file_of(sim, 1, &size);
+    assert_int_equal(wal_segment_decode(bytes, &head), WAL_VERDICT_OK);
+    assert_int_equal(wal_group_decode(bytes + 4096, head.epoch, 4096, &header), WAL_VERDICT_OK);
+    bytes[4096 + WAL_GROUP_HEADER_SIZE] ^= 1; /* the type of a record: in no digest */
+    wal_group_encode(&header, bytes + 4096);
+    keeper.records[1].type ^= 1;
+    assert_int_equal(reopen(sim, 9), ERR_DAMAGED);
+    assert_error_has("log-0000000000000001.seg, offset 8192");
+    assert_error_has("chain");
+    disk_sim_free(sim);
+}
+
+/* Engine time never runs backward in a log. */
+static void time_backward_is_refused(void **state)
+{
+    uint64_t size;
+    struct wal_segment_header head;
+    struct wal_group_header header;
+    (void)state;
+    make_log(7, false);
+    const struct last_group last = find_last(sim);
+    uint8_t *bytes = file_of(sim, last.ordinal, &size);
+    assert_int_equal(wal_segment_decode(bytes, &head), WAL_VERDICT_OK);
+    assert_int_equal(wal_group_decode(bytes + last.offset, head.epoch, last.offset, &header),
+                     WAL_VERDICT_OK);
+    assert_true(header.time_ms > 0);
+    header.time_ms = 0;
+    wal_group_encode(&header, bytes + last.offset);
+    for (uint64_t lsn = header.first_lsn; lsn < header.first_lsn + header.count; lsn++) {
+        keeper.records[lsn].time_ms = 0;
+    }
+    assert_int_equal(reopen(sim, 21), ERR_DAMAGED);
+    assert_error_has("time runs backward");
+    disk_sim_free(sim);
+}
+
+/* A group counts only at its own place in its own segment: a misdirected write is none. */
+static void group_counts_only_in_its_place(void **state)
+{
+    uint64_t size;
+    struct wal_segment_header head;
+    struct wal_group_header header;
+    (void)state;
+    make_log(1, false);
+    const uint8_t *group = file_of(sim, 1, &size) + 4096;
+    assert_int_equal(wal_segment_decode(group - 4096, &head), WAL_VERDICT_OK);
+    assert_int_equal(wal_group_decode(group, head.epoch, 4096, &header), WAL_VERDICT_OK);
+    assert_int_equal(wal_group_decode(group, head.epoch, 8192, &header), WAL_VERDICT_BAD);
+    assert_int_equal(wal_group_decode(group, head.epoch + 1, 4096, &header), WAL_VERDICT_BAD);
+    disk_sim_free(sim);
+}
+
+/* Padding is zero or the group is not sound. */
+static void padding_is_checked(void **state)
+{
+    uint64_t size;
+    (void)state;
+    make_log(3, true);
+    file_of(sim, 1, &size)[4096 * 2 - 1] = 1;
+    assert_int_equal(reopen(sim, 9), ERR_DAMAGED);
+    assert_error_has("log-0000000000000001.seg, offset 4096");
+    disk_sim_free(sim);
+}
+
 /* What one flipped bit did. */
 struct flips {
     uint64_t refused;
@@ -481,6 +573,11 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(torn_tail_at_every_byte),
         cmocka_unit_test(torn_tail_stays_where_it_is),
+        cmocka_unit_test(torn_tail_behind_a_seal_stays),
+        cmocka_unit_test(changed_group_breaks_the_chain),
+        cmocka_unit_test(time_backward_is_refused),
+        cmocka_unit_test(group_counts_only_in_its_place),
+        cmocka_unit_test(padding_is_checked),
         cmocka_unit_test(each_bit_of_a_sealed_log),
         cmocka_unit_test(each_bit_of_an_unsealed_log),
         cmocka_unit_test(zeroed_middle_is_refused),

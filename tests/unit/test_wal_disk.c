@@ -196,6 +196,7 @@ static void folder_is_locked(void **state)
 }
 
 static enum wal_backend child_backend;
+static enum disk_method child_method;
 
 /* Write until the file size limit cuts a group in the middle: a real short write. */
 static void write_against_limit(const char *path)
@@ -204,7 +205,7 @@ static void write_against_limit(const char *path)
     struct wal_options options = keeper_options(&keeper);
     options.dir = path;
     options.backend = child_backend;
-    options.method = DISK_METHOD_FDATASYNC; /* where the linked flush of a short write succeeds */
+    options.method = child_method;
     signal(SIGXFSZ, SIG_IGN);
     CHECK(keeper_open(&keeper, &options) == ERR_OK);
     wal_wait(keeper.wal); /* the spare is there: only groups meet the limit */
@@ -229,11 +230,13 @@ static void write_against_limit(const char *path)
 static void short_write_is_a_failure(void **state)
 {
     static const enum wal_backend backends[] = {WAL_BACKEND_URING, WAL_BACKEND_PWRITE};
+    static const enum disk_method methods[] = {DISK_METHOD_DSYNC, DISK_METHOD_FDATASYNC};
     char path[256];
     (void)state;
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < 4; i++) {
         scratch_make(path);
-        child_backend = backends[i];
+        child_backend = backends[i / 2];
+        child_method = methods[i % 2];
         assert_true(in_child(write_against_limit, path));
         keeper_init(&keeper);
         struct wal_options options = keeper_options(&keeper);
