@@ -32,7 +32,7 @@ struct load_ask {
     double zero_share;
 };
 
-/* Owned by the job: one block with the rows, the bitmap and the bytes behind it. */
+/* Owned by the job: one block with the bitmap, the rows and the bytes behind it. */
 struct stock_load {
     struct row_source source;
     struct content content;
@@ -46,9 +46,9 @@ struct stock_load {
     uint64_t emptied;  /* of them: would have none */
     char key[ID_MAX];
     uint32_t key_len;
-    uint64_t *seen;     /* bit per item that has a row */
+    struct effect_stock_row *rows;
     uint32_t seen_bits;
-    struct effect_stock_row rows[];
+    uint64_t seen[]; /* bit per item that has a row */
 };
 
 static bool is_seen(const struct stock_load *load, uint32_t item)
@@ -495,10 +495,9 @@ static struct stock_load *load_new(const struct service_core *service, struct te
     struct stock_load *load =
         calloc(1, sizeof *load + rows + words * 8 + ROW_SOURCE_HEAD + raw.len);
     if (load) {
-        uint8_t *behind = (uint8_t *)load->rows + rows;
-        load->seen = (uint64_t *)(void *)behind;
+        load->rows = (struct effect_stock_row *)(void *)(load->seen + words);
         load->seen_bits = items;
-        row_source_begin(&load->source, raw, behind + words * 8);
+        row_source_begin(&load->source, raw, (uint8_t *)load->rows + rows);
     }
     return load;
 }
@@ -507,8 +506,10 @@ static void load_fill(struct service_core *service, struct job *job, const struc
 {
     struct stock_load *load = job->rows;
     content_of_ask(ask, job->of.stock.node, &load->content);
-    memcpy(load->key, ask->key.at, ask->key.len);
     load->key_len = ask->key.len;
+    if (ask->key.len) {
+        memcpy(load->key, ask->key.at, ask->key.len);
+    }
     load->is_available = ask->is_available;
     load->has_share = ask->has_share;
     load->zero_share = ask->zero_share;
