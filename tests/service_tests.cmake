@@ -4,3 +4,4 @@ target_include_directories(service_harness PUBLIC support)
 target_link_libraries(service_harness PUBLIC service PkgConfig::JANSSON PRIVATE nearshelf_flags)
 
 nearshelf_test(unit/test_service_stock.c LABEL unit DEPS service_harness)
+nearshelf_test(unit/test_service_load.c LABEL unit DEPS service_harness)

@@ -440,18 +440,28 @@ static json_t *answer_of(const struct harness_call *call)
     return answer;
 }
 
+static void call_remove(struct harness *harness, struct harness_call *call)
+{
+    free(call->request);
+    free(call->reply);
+    harness->call_count--;
+    memmove(call, call + 1,
+            (size_t)(harness->calls + harness->call_count - call) * sizeof *call);
+}
+
 json_t *harness_take(struct harness *harness, uint32_t number)
 {
     struct harness_call *call = call_of(harness, number);
     CHECK(call->reply);
     CHECK(call->release_lsn <= harness->released);
     json_t *answer = answer_of(call);
-    free(call->request);
-    free(call->reply);
-    harness->call_count--;
-    memmove(call, call + 1,
-            (size_t)(harness->calls + harness->call_count - call) * sizeof *call);
+    call_remove(harness, call);
     return answer;
+}
+
+void harness_forget(struct harness *harness, uint32_t number)
+{
+    call_remove(harness, call_of(harness, number));
 }
 
 static json_t *ask(struct harness *harness, const char *method, const char *format, va_list args)

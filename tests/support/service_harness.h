@@ -67,6 +67,9 @@ json_t *harness_take(struct harness *harness, uint32_t number);
 /* Only the batch itself: loads may be under way after it. harness_run goes on. */
 void harness_batch(struct harness *harness);
 
+/* No answer is expected any more: the connection is closed. */
+void harness_forget(struct harness *harness, uint32_t number);
+
 void harness_drop(json_t *answer);
 
 /* A field of an answer, by path: "fulfilments.0.node". Aborts when it is not there or of
