@@ -10,8 +10,15 @@ BODY float square(float x)
     return x * x;
 }
 
-BODY void caps_body(const struct network *network, const float place[3], uint32_t words,
-                    int64_t *restrict keys)
+BODY void and_body(uint64_t *restrict to, const uint64_t *restrict with, uint32_t words)
+{
+    for (uint32_t w = 0; w < words; w++) {
+        to[w] &= with[w];
+    }
+}
+
+BODY void caps_body(const struct network *network, const float place[3],
+                    const uint64_t *restrict bits, uint32_t words, int64_t *restrict keys)
 {
     const float *restrict x = network->cap_x;
     const float *restrict y = network->cap_y;
@@ -24,7 +31,7 @@ BODY void caps_body(const struct network *network, const float place[3], uint32_
         float chord = sqrtf(square(x[w] - px) + square(y[w] - py) + square(z[w] - pz));
         float bound = chord - radius[w] - CAP_SLACK;
         int64_t key = key_make(bound > 0 ? bound : 0, w);
-        keys[w] = radius[w] < 0 ? KEY_NONE : key;
+        keys[w] = bits[w] ? key : KEY_NONE;
     }
 }
 
@@ -74,9 +81,13 @@ BODY int64_t least_body(const int64_t *restrict keys, uint32_t count)
 
 #define VARIANT(NAME, TARGET)                                                                      \
     TARGET static void caps_##NAME(const struct network *network, const float place[3],            \
-                                   uint32_t words, int64_t *keys)                                  \
+                                   const uint64_t *bits, uint32_t words, int64_t *keys)            \
     {                                                                                              \
-        caps_body(network, place, words, keys);                                                    \
+        caps_body(network, place, bits, words, keys);                                              \
+    }                                                                                              \
+    TARGET static void and_##NAME(uint64_t *to, const uint64_t *with, uint32_t words)              \
+    {                                                                                              \
+        and_body(to, with, words);                                                                 \
     }                                                                                              \
     TARGET static void word_##NAME(const struct network *network, const float place[3],            \
                                    uint32_t word, uint64_t bits, int64_t *keys)                    \
@@ -92,8 +103,8 @@ BODY int64_t least_body(const int64_t *restrict keys, uint32_t count)
     {                                                                                              \
         return least_body(keys, count);                                                            \
     }                                                                                              \
-    static const struct nearest_kernel kernel_##NAME = {#NAME, caps_##NAME, word_##NAME,           \
-                                                        list_##NAME, least_##NAME};
+    static const struct nearest_kernel kernel_##NAME = {#NAME,      caps_##NAME, and_##NAME,        \
+                                                        word_##NAME, list_##NAME, least_##NAME};
 
 VARIANT(plain, )
 

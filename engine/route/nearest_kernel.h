@@ -21,9 +21,12 @@ enum { KEY_BLOCK = 16 }; /* arrays of keys are padded with KEY_NONE to a multipl
 
 struct nearest_kernel {
     const char *name;
-    /* keys[w] of words caps: lower bound of the chord to any node of the word, index = word. */
-    void (*caps)(const struct network *network, const float place[3], uint32_t words,
-                 int64_t *keys);
+    /* keys[w] of the words that have bits: lower bound of the chord to any node of the word,
+     * index = word. */
+    void (*caps)(const struct network *network, const float place[3], const uint64_t *bits,
+                 uint32_t words, int64_t *keys);
+    /* to[w] &= with[w] for words words. */
+    void (*and)(uint64_t *to, const uint64_t *with, uint32_t words);
     /* 64 keys of the slots of word whose bit is set: squared chord, index = slot. */
     void (*word)(const struct network *network, const float place[3], uint32_t word, uint64_t bits,
                  int64_t *keys);

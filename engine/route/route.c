@@ -112,7 +112,7 @@ static uint32_t max_nodes(const struct route *route)
 static bool decide_group(struct route *route)
 {
     if (route->group.place == NODE_NONE && route->request->has_dest) {
-        struct route_guess best = nearest_source(route);
+        struct route_guess best = nearest_source(route, false);
         if (best.node != NODE_NONE) {
             return answer_add_single(route, best.node, best.metres);
         }
@@ -187,12 +187,60 @@ static bool common_begin(struct route *route, const struct stock_view *view,
     return true;
 }
 
+void route_prefetch(const struct stock_view *view, const struct route_request *request)
+{
+    for (uint32_t line = 0; line < request->line_count; line++) {
+        __builtin_prefetch(view->catalogue->items[request->lines[line].item].row);
+    }
+}
+
+static void prefetch_bytes(const void *from, size_t size)
+{
+    for (size_t at = 0; at < size; at += 64) {
+        __builtin_prefetch((const char *)from + at);
+    }
+}
+
+void route_prefetch_rows(const struct stock_view *view, const struct route_request *request)
+{
+    for (uint32_t line = 0; line < request->line_count; line++) {
+        struct row *row = view->catalogue->items[request->lines[line].item].row;
+        if (!row) {
+            continue;
+        }
+        if (row->kind == ROW_LIST) {
+            prefetch_bytes(row_slots(row), row->count * sizeof(uint16_t));
+        } else {
+            prefetch_bytes(row_maybe(row), row->words * sizeof(uint64_t));
+        }
+    }
+}
+
+/* What finding the cells and filling the answer will read. */
+static void prefetch_place(const struct route *route, uint16_t node)
+{
+    if (node == NODE_NONE) {
+        return;
+    }
+    const struct node *at = &route->view->network->nodes[node];
+    uint32_t word = at->slot / 64;
+    __builtin_prefetch(&at->config.handling_cents);
+    for (uint32_t i = 0; i < route->group.demand_count; i++) {
+        const struct row *row = route->demands[i].row;
+        if (row->kind == ROW_BITMAP) {
+            __builtin_prefetch(&row_member(row)[word]);
+            __builtin_prefetch(&row_slots(row)[word]);
+        }
+    }
+}
+
 void route_guess(struct route *route, const struct stock_view *view,
                  const struct route_request *request, struct route_guess *guess)
 {
     *guess = (struct route_guess){NODE_NONE, 0};
     if (common_begin(route, view, request)) {
-        *guess = nearest_source(route);
+        *guess = nearest_source(route, true);
+        prefetch_place(route, guess->node);
     }
 }
 

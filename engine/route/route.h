@@ -121,18 +121,26 @@ void route_decide(struct route *route, const struct stock_view *view,
 
 /* The common case split in two, for batches: one group, no fixed place, one node holds all.
  *
- * route_guess finds the best single source or NODE_NONE (no single source, or a request that is
- * not of the common case: decide it in full). Give prefetched rows; it reads cells only of the
- * few nodes that survive on distance. item quantities need not be summed beforehand.
+ * route_guess finds the best node that may hold everything, or NODE_NONE (no single source, or
+ * a request that is not of the common case: decide it in full). Give prefetched rows; where a row
+ * is a bitmap it goes by the hint, which may err upward, and reads no cell.
  *
- * A guess stays the best while free stock only falls and the node still holds all of it: so
- * when neither network nor policies changed and no free stock of its items grew,
- * route_confirm says whether it still stands, and fills the answer exactly as route_decide
- * would. */
+ * The guess is the best of all nodes that had enough, and more; so while free stock only falls
+ * and the node still holds all of it, it is the best. When neither network nor policies changed
+ * and no free stock of its items grew since, route_confirm says whether it stands, and fills the
+ * answer exactly as route_decide would; where it does not, decide in full.
+ *
+ * Stages of a batch: route_prefetch, route_prefetch_rows, route_guess, route_guess_prefetch, then
+ * in request order route_confirm, else route_decide. */
 struct route_guess {
     uint16_t node;
     uint32_t metres;
 };
+
+/* Two stages before route_guess: the heads of the rows of the request's items (the items
+ * themselves should be in cache), then what the search reads of them. */
+void route_prefetch(const struct stock_view *view, const struct route_request *request);
+void route_prefetch_rows(const struct stock_view *view, const struct route_request *request);
 
 void route_guess(struct route *route, const struct stock_view *view,
                  const struct route_request *request, struct route_guess *guess);

@@ -132,8 +132,9 @@ float chord_limit(uint32_t metres);
 
 /* -- nearest.c -- */
 
-/* The best node that holds the whole group, or NODE_NONE. Places that are not fixed only. */
-struct route_guess nearest_source(struct route *route);
+/* The best node that holds the whole group, or NODE_NONE. Places that are not fixed only.
+ * is_by_hint: of bitmap rows the hint counts, no cell is read: the best of a few too many. */
+struct route_guess nearest_source(struct route *route, bool is_by_hint);
 
 /* -- split.c: groups that no single node holds, fixed places, partial answers -- */
 

@@ -21,10 +21,11 @@ static uint16_t *slots_of(struct row *row)
     return (uint16_t *)(void *)((char *)row + row->slots);
 }
 
-/* The kind that takes less memory for count cells in a layout of words words. */
+/* A bitmap where it takes at most 2 bytes a cell more than a list, and not only where it takes
+ * less: the nearest search over bitmaps is several times as fast. */
 static enum row_kind kind_for(uint32_t count, uint32_t words)
 {
-    return count * 2 <= words * 18 ? ROW_LIST : ROW_BITMAP;
+    return count * 4 <= words * 18 ? ROW_LIST : ROW_BITMAP;
 }
 
 static size_t layout(struct row *row, enum row_kind kind, uint32_t capacity, uint32_t words)
