@@ -1,5 +1,4 @@
 /* The program nearshelf against a scripted server: what it sends, prints and exits with. */
-#include <fcntl.h>
 #include <pty.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "program_run.h"
 #include "rpc_peer.h"
 
 enum { TEXT_SIZE = 16384, ARGS_MAX = 24 };
@@ -103,58 +103,23 @@ static struct server *server_start(void)
     return server;
 }
 
-/* How a run ended. */
-struct ran {
-    int code;
-    char out[TEXT_SIZE];
-    char err[TEXT_SIZE];
-};
-
-static void read_back(FILE *file, char *text)
+/* The words with the program in front. */
+static void words_of(const char *argv[ARGS_MAX + 1], const char *const *words)
 {
-    rewind(file);
-    size_t size = fread(text, 1, TEXT_SIZE - 1, file);
-    text[size] = '\0';
-    fclose(file);
-}
-
-static void exec_program(const char *address, const char *const *words)
-{
-    const char *argv[ARGS_MAX + 1] = {program};
     size_t count = 1;
+    argv[0] = program;
     for (; words[count - 1] && count < ARGS_MAX; count++) {
         argv[count] = words[count - 1];
     }
-    setenv("NEARSHELF_ADDRESS", address, 1);
-    unsetenv("NO_COLOR");
-    setenv("TERM", "xterm", 1);
-    execv(program, (char *const *)(uintptr_t)argv);
-    _exit(127);
+    argv[count] = NULL;
 }
 
 /* Run the program; input is its standard input. */
 static struct ran *run(const struct server *server, const char *input, const char *const *words)
 {
-    struct ran *ran = calloc(1, sizeof(*ran));
-    FILE *in = tmpfile(), *out = tmpfile(), *err = tmpfile();
-    assert_true(ran && in && out && err);
-    fputs(input, in);
-    rewind(in);
-    pid_t child = fork();
-    if (child == 0) {
-        dup2(fileno(in), STDIN_FILENO);
-        dup2(fileno(out), STDOUT_FILENO);
-        dup2(fileno(err), STDERR_FILENO);
-        exec_program(server->peer.address, words);
-    }
-    int status;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFEXITED(status));
-    ran->code = WEXITSTATUS(status);
-    fclose(in);
-    read_back(out, ran->out);
-    read_back(err, ran->err);
-    return ran;
+    const char *argv[ARGS_MAX + 1];
+    words_of(argv, words);
+    return program_run(argv, server->peer.address, input);
 }
 
 /* Run and compare everything; err NULL: not compared. */
@@ -425,8 +390,13 @@ static void terminal_gets_tables(void **state)
     size_t size = 0;
     pid_t child = forkpty(&terminal, NULL, NULL, NULL);
     if (child == 0) {
-        exec_program(server->peer.address,
-                     WORDS("route", "--order", "A1", "--line", "SKU1", "--to", "1,2"));
+        const char *argv[ARGS_MAX + 1];
+        words_of(argv, WORDS("--address", server->peer.address, "route", "--order", "A1", "--line",
+                             "SKU1", "--to", "1,2"));
+        unsetenv("NO_COLOR");
+        setenv("TERM", "xterm", 1);
+        execv(program, (char *const *)(uintptr_t)argv);
+        _exit(127);
     }
     for (ssize_t got; (got = read(terminal, text + size, sizeof(text) - 1 - size)) > 0;) {
         size += (size_t)got;
