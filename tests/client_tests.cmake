@@ -1,4 +1,7 @@
 # The client library and the program nearshelf.
+nearshelf_library(NAME program_run SOURCES support/program_run.c)
+target_include_directories(program_run PUBLIC support)
+target_link_libraries(program_run PUBLIC base)
 nearshelf_library(NAME rpc_peer SOURCES support/rpc_peer.c)
 target_include_directories(rpc_peer PUBLIC support)
 target_link_libraries(rpc_peer PUBLIC base PkgConfig::MSGPACK PkgConfig::JANSSON Threads::Threads)
@@ -11,9 +14,15 @@ nearshelf_test(integration/test_client_chaos.c LABEL integration
 # The builder and the readers, with the library's insides in reach.
 nearshelf_test(unit/test_client_params.c LABEL unit DEPS client_objects base wire)
 nearshelf_test(unit/test_cli_csv.c LABEL unit DEPS cli_csv)
-nearshelf_test(integration/test_cli.c LABEL integration DEPS rpc_peer util
+nearshelf_test(integration/test_cli.c LABEL integration DEPS rpc_peer program_run util
   ARGS $<TARGET_FILE:nearshelf>)
 add_dependencies(test_cli nearshelf)
+if(TARGET nearshelfd)
+  nearshelf_test(integration/test_client_engine.c LABEL integration TIMEOUT 60
+    DEPS nearshelf_static program_run
+    ARGS $<TARGET_FILE:nearshelfd> $<TARGET_FILE:nearshelf>)
+  add_dependencies(test_client_engine nearshelfd nearshelf)
+endif()
 
 # The library as its users get it. A sanitizer's run-time is not part of an installation.
 add_executable(rpc_peer_run support/rpc_peer_run.c)
