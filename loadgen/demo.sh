@@ -41,11 +41,11 @@ install_packages() {
 
 build_programs() {
   step "building (release) into $build"
-  cmake -G Ninja -B "$build" -DCMAKE_BUILD_TYPE=Release >"$build.log" 2>&1 &&
-    cmake --build "$build" --target nearshelfd nearshelf nearshelf-load >>"$build.log" 2>&1 || {
+  if ! { cmake -G Ninja -B "$build" -DCMAKE_BUILD_TYPE=Release &&
+    cmake --build "$build" --target nearshelfd nearshelf nearshelf-load; } >"$build.log" 2>&1; then
     tail -n 30 "$build.log" >&2
     exit 1
-  }
+  fi
 }
 
 # Start the engine on a free port and read where it listens from its first line.

@@ -50,9 +50,14 @@ static void print_rates(const struct load_report *report, FILE *file)
     fprintf(file, "\n%s loop, %s, %.1f s measured\n", report->opts->is_closed ? "closed" : "open",
             workload_name(report->opts->workload), stats->seconds);
     fprintf(file, "  offered    %12.0f /s\n", per_second(stats, stats->offered));
-    fprintf(file, "  accepted   %12.0f /s orders answered (slowest second %.0f, fastest %.0f)\n",
-            per_second(stats, stats->answered), isfinite(stats->rate_min) ? stats->rate_min : 0.0,
-            stats->rate_max);
+    fprintf(file, "  accepted   %12.0f /s orders answered", per_second(stats, stats->answered));
+    if (isfinite(stats->rate_min)) {
+        fprintf(file, " (slowest second %.0f, fastest %.0f)", stats->rate_min, stats->rate_max);
+    }
+    fputc('\n', file);
+    if (stats->reads > 0) {
+        fprintf(file, "  reads      %12.0f /s answered\n", per_second(stats, stats->reads));
+    }
     fprintf(file, "  routed     %12llu  (%.2f %% of the answers), partial %llu\n",
             (unsigned long long)stats->routed, percent(stats->routed, hist->total),
             (unsigned long long)stats->partial);
