@@ -3,14 +3,12 @@
 #include "load_run.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/resource.h>
 
 #include "check.h"
 #include "hash.h"
 #include "run_send.h"
+#include "run_watch.h"
 
 enum { TWINS_MAX = 1 << 16, READS_PER_ORDER = 300, CONN_BATCH = 64 };
 
@@ -43,14 +41,6 @@ uint64_t load_run_gap_ns(struct rng *rng, double rate)
     return (uint64_t)(-log(1.0 - rng_unit(rng)) / rate * 1e9);
 }
 
-static void reset_stats(struct load_run *run)
-{
-    run->stats = (struct run_stats){.rate_min = INFINITY};
-    for (int kind = 0; kind < RUN_KINDS; kind++) {
-        hist_init(&run->stats.hists[kind]);
-    }
-}
-
 enum err load_run_init(struct load_run *run, const struct load_opts *opts,
                        const struct workload *workload, struct pump *pump)
 {
@@ -67,7 +57,7 @@ enum err load_run_init(struct load_run *run, const struct load_opts *opts,
     }
     run->twins_free = 1;
     hist_init(&run->second);
-    reset_stats(run);
+    run_watch_reset(run);
     return ERR_OK;
 }
 
@@ -407,73 +397,9 @@ static uint64_t closed_step(struct load_run *run, uint64_t now_ns)
     return now_ns + 100000000u;
 }
 
-static double cpu_seconds(void)
+/* Arrivals that were due and could not even be sent were offered all the same. */
+static void count_unsent(struct load_run *run, uint64_t now_ns)
 {
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
-}
-
-/* User and system time of another process, from its stat file. */
-static double pid_cpu_seconds(uint32_t pid)
-{
-    char path[64];
-    unsigned long user = 0, sys = 0;
-    snprintf(path, sizeof path, "/proc/%u/stat", pid);
-    FILE *file = pid != 0 ? fopen(path, "r") : NULL;
-    if (file == NULL) {
-        return 0;
-    }
-    int found = fscanf(file, "%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
-                       &user, &sys);
-    fclose(file);
-    return found == 2 ? (double)(user + sys) / 100.0 : 0;
-}
-
-/* One line per second, and the slowest and fastest second for the report. */
-static void show_second(struct load_run *run, uint64_t now_ns)
-{
-    double seconds = (double)(now_ns - run->second_ns) / 1e9;
-    double rate = (double)run->second.total / seconds;
-    if (run->is_measuring) {
-        run->stats.rate_min = fmin(run->stats.rate_min, rate);
-        run->stats.rate_max = fmax(run->stats.rate_max, rate);
-    }
-    fprintf(stderr,
-            "%4.0fs%s offered %.0f/s answered %.0f/s refused %.2f %% p50 %.2f p99 %.2f max %.2f ms"
-            " in flight %u open %llu\n",
-            (double)(now_ns - run->start_ns) / 1e9, run->is_measuring ? "" : " (warm-up)",
-            (double)run->second_offered / seconds, rate,
-            run->second.total > 0 ? 100.0 * (double)run->second_refused / (double)run->second.total
-                                  : 0.0,
-            (double)hist_percentile(&run->second, 50) / 1e6,
-            (double)hist_percentile(&run->second, 99) / 1e6,
-            run->second.total > 0 ? (double)run->second.max / 1e6 : 0.0, run->pump->in_flight,
-            (unsigned long long)run->life.waiting);
-    hist_init(&run->second);
-    run->second_ns = now_ns;
-    run->second_offered = run->second_refused = 0;
-}
-
-static void begin_measuring(struct load_run *run)
-{
-    reset_stats(run);
-    run->is_measuring = true;
-    run->stats.cpu_s = cpu_seconds();
-    run->stats.engine_cpu_s = pid_cpu_seconds(run->opts->engine_pid);
-}
-
-static void end_measuring(struct load_run *run, uint64_t now_ns)
-{
-    run->is_measuring = false;
-    run->is_draining = true;
-    run->stats.seconds = (double)(now_ns - run->measure_ns) / 1e9;
-    run->stats.cpu_s = cpu_seconds() - run->stats.cpu_s;
-    run->stats.engine_cpu_s = pid_cpu_seconds(run->opts->engine_pid) - run->stats.engine_cpu_s;
-    run->stats.life_waiting = run->life.waiting;
-    run->stats.answered = run->stats.hists[RUN_ROUTE].total;
-    /* Arrivals that were due and could not even be sent were offered all the same. */
     while (!run->opts->is_closed && run->next_due_ns < now_ns) {
         run->next_due_ns += load_run_gap_ns(&run->arrivals, rate_at(run, run->next_due_ns));
         run->stats.offered++;
@@ -504,10 +430,10 @@ enum err load_run_go(struct load_run *run)
     while (err == ERR_OK && now_ns < run->end_ns && !(run->is_stopped && *run->is_stopped)) {
         if (!run->is_measuring && now_ns >= run->measure_ns) {
             run->measure_ns = now_ns;
-            begin_measuring(run);
+            run_watch_begin(run);
         }
         if (now_ns - run->second_ns >= 1000000000u) {
-            show_second(run, now_ns);
+            run_watch_second(run, now_ns);
         }
         uint64_t until_ns =
             run->opts->is_closed ? closed_step(run, now_ns) : open_step(run, now_ns);
@@ -515,7 +441,9 @@ enum err load_run_go(struct load_run *run)
         err = pump_turn(run->pump, until_ns);
         now_ns = pump_clock_ns();
     }
-    end_measuring(run, now_ns);
+    run_watch_end(run, now_ns);
+    run->is_draining = true;
+    count_unsent(run, earlier(now_ns, run->end_ns));
     if (err == ERR_OK) {
         err = pump_drain(run->pump, pump_clock_ns() + DRAIN_NS);
     }
