@@ -96,19 +96,6 @@ static void add_available(struct route *route, uint32_t item, uint32_t slot, uin
     route->split->available[item] += free;
 }
 
-void split_collect(struct route *route)
-{
-    struct split *split = route->split;
-    split->item_count = route->group.demand_count;
-    split->is_wide = split->item_count > SPLIT_ITEMS_MAX;
-    split->steps = 0;
-    for (uint32_t item = 0; item < split->item_count; item++) {
-        split->demand[item] = route->demands[item].qty;
-        split->available[item] = 0;
-        split_visit(route, item, add_available);
-    }
-}
-
 /* The candidate at the slot, listed at its first cell. */
 static struct candidate *candidate_at(struct route *route, uint32_t slot)
 {
@@ -141,7 +128,13 @@ static void add_candidate(struct route *route, uint32_t item, uint32_t slot, uin
     split->free[(size_t)candidate->free * split->item_count + item] = free < demand ? free : demand;
 }
 
-void split_candidates(struct route *route)
+static void add_both(struct route *route, uint32_t item, uint32_t slot, uint32_t free)
+{
+    add_available(route, item, slot, free);
+    add_candidate(route, item, slot, free);
+}
+
+static void candidates_begin(struct route *route)
 {
     struct split *split = route->split;
     CHECK(!split->is_wide);
@@ -149,12 +142,40 @@ void split_candidates(struct route *route)
     split->all = 0;
     split->spread = 0;
     for (uint32_t item = 0; item < split->item_count; item++) {
+        split->all |= split->demand[item] ? (uint64_t)1 << item : 0;
+    }
+}
+
+void split_candidates(struct route *route)
+{
+    struct split *split = route->split;
+    candidates_begin(route);
+    route->stamp++; /* candidates known by slot are forgotten */
+    for (uint32_t item = 0; item < split->item_count; item++) {
         if (split->demand[item] > 0) {
-            split->all |= (uint64_t)1 << item;
             split_visit(route, item, add_candidate);
         }
     }
 }
+
+void split_collect(struct route *route)
+{
+    struct split *split = route->split;
+    split->item_count = route->group.demand_count;
+    split->is_wide = split->item_count > SPLIT_ITEMS_MAX;
+    split->steps = 0;
+    for (uint32_t item = 0; item < split->item_count; item++) {
+        split->demand[item] = route->demands[item].qty;
+        split->available[item] = 0;
+    }
+    if (!split->is_wide) {
+        candidates_begin(route);
+    }
+    for (uint32_t item = 0; item < split->item_count; item++) {
+        split_visit(route, item, split->is_wide ? add_available : add_both);
+    }
+}
+
 
 /* One pass of a counting sort, least significant byte first; a byte that is the same in all is
  * skipped. */

@@ -26,17 +26,22 @@ void split_free(struct split *split)
     mem_release(split, sizeof *split);
 }
 
-static bool is_single(struct split *split)
+static bool is_single(const struct route *route)
 {
+    struct split *split = route->split;
+    struct plan *plan = &split->best;
+    plan->count = 0;
     for (uint32_t i = 0; i < split->count; i++) {
-        if (split->candidates[i].whole == split->all) {
-            split->best.count = 1;
-            split->best.cost = candidate_cost(&split->candidates[i]);
-            split->best.nodes[0] = (uint16_t)i;
-            return true;
+        const struct candidate *candidate = &split->candidates[i];
+        if (candidate->whole == split->all &&
+            (plan->count == 0 ||
+             candidate_compare(route, candidate, &split->candidates[plan->nodes[0]]) < 0)) {
+            plan->count = 1;
+            plan->cost = candidate_cost(candidate);
+            plan->nodes[0] = (uint16_t)i;
         }
     }
-    return false;
+    return plan->count == 1;
 }
 
 /* No plan has fewer nodes. */
@@ -87,52 +92,56 @@ static enum verdict search_tree(struct route *route, uint32_t least, const struc
     return upper->count > 0 && upper->count <= limit ? VERDICT_FOUND : VERDICT_UNKNOWN;
 }
 
-/* Lower and upper bound by masks. True: verdict is final. */
-static bool bound_by_masks(struct route *route, uint32_t *least, struct plan *upper,
-                           enum verdict *verdict)
+/* A lower bound by masks, as if any stock of an item were enough. True: verdict is final. */
+static bool bound_below(struct route *route, uint32_t *least, enum verdict *verdict)
 {
     struct split *split = route->split;
     *verdict = split_masks(route, true, &split->best);
     if (*verdict == VERDICT_UNKNOWN) {
         return false;
     }
-    if (*verdict == VERDICT_IMPOSSIBLE || !split->spread || plan_holds(split, &split->best)) {
-        split->is_optimal = true;
-        return true;
-    }
-    *least = split->best.count > *least ? split->best.count : *least;
-    if (split_masks(route, false, &split->best) == VERDICT_FOUND) {
+    *least = split->best.count;
+    split->is_optimal = *verdict == VERDICT_IMPOSSIBLE || !split->spread ||
+                        plan_holds(split, &split->best);
+    return split->is_optimal;
+}
+
+/* Plans to fall back on: the best of whole stock only, and the greedy one. */
+static void bound_above(struct route *route, struct plan *upper)
+{
+    struct split *split = route->split;
+    upper->count = 0;
+    if (split->item_count <= MASK_ITEMS_MAX &&
+        split_masks(route, false, &split->best) == VERDICT_FOUND) {
         plan_prune(split, &split->best);
         upper_take(route, upper, &split->best);
     }
-    return false;
+    split_greedy(route, &split->other);
+    upper_take(route, upper, &split->other);
 }
 
 /* The best plan into split->best. */
 static enum verdict solve(struct route *route)
 {
     struct split *split = route->split;
-    struct plan *upper = &split->upper;
     enum verdict verdict;
-    split_candidates(route);
-    split_sort(route);
+    uint32_t least = 2;
     split->is_optimal = true;
-    if (is_single(split)) {
+    if (is_single(route)) {
         return VERDICT_FOUND;
     }
     if (route->group.max_nodes == 1) {
         return VERDICT_IMPOSSIBLE;
     }
     split->is_optimal = false;
-    split_tree_begin(route);
-    uint32_t least = least_nodes(split);
-    upper->count = 0;
-    if (split->item_count <= MASK_ITEMS_MAX && bound_by_masks(route, &least, upper, &verdict)) {
+    if (split->item_count <= MASK_ITEMS_MAX && bound_below(route, &least, &verdict)) {
         return verdict;
     }
-    split_greedy(route, &split->other);
-    upper_take(route, upper, &split->other);
-    return search_tree(route, least, upper);
+    split_sort(route);
+    split_tree_begin(route);
+    bound_above(route, &split->upper);
+    uint32_t needed = least_nodes(split);
+    return search_tree(route, needed > least ? needed : least, &split->upper);
 }
 
 /* Why units of a line have no source. */
@@ -278,6 +287,7 @@ static bool fill_most(struct route *route, enum reason reason)
     if (split->is_wide) {
         split_wide_most(route, &split->best);
     } else {
+        split_sort(route);
         split_most(route, &split->best);
         plan_lower(split, &split->best);
         plan_prune(split, &split->best);
@@ -307,8 +317,12 @@ bool split_decide(struct route *route)
         route->group.max_nodes = room;
     }
     split_collect(route);
-    if (lower(split) && !route->request->allow_partial) {
+    bool is_short = lower(split);
+    if (is_short && !route->request->allow_partial) {
         return refuse(route, REASON_INSUFFICIENT_STOCK);
+    }
+    if (is_short && !split->is_wide) {
+        split_candidates(route); /* afresh: what is whole depends on the demand */
     }
     if (is_nothing(split)) {
         serve_lines(route);

@@ -53,8 +53,10 @@ struct near_node {
 };
 
 struct tree_level {
-    const uint16_t *holders; /* of the item branched on, nearest first */
+    const uint16_t *holders; /* candidates branched on */
     uint32_t holder_count;
+    uint32_t least_touched; /* items left that such a one must touch */
+    bool is_sorted;         /* holders are nearest first */
     uint32_t at;
     uint64_t left; /* items not yet covered */
     plan_cost cost;
@@ -126,10 +128,10 @@ struct split {
 
 /* -- collect.c -- */
 
-/* Gather what candidates hold of each item. */
+/* Gather what candidates hold of each item, and list them, but for wide groups. */
 void split_collect(struct route *route);
 
-/* List the candidates for split->demand: masks, capped stock. Not for wide groups. */
+/* List the candidates again for a lowered split->demand. Not for wide groups. */
 void split_candidates(struct route *route);
 
 /* Sort the candidates by (priority, metres, id). */

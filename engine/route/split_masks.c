@@ -15,6 +15,8 @@
 #include "check.h"
 #include "split_internal.h"
 
+enum { WAYS = 4 }; /* ways on that cost about what a step of the tree costs */
+
 /* The cheapest candidate of each mask, then of each mask's supersets. */
 static void best_of_masks(struct route *route, bool is_relaxed)
 {
@@ -115,7 +117,7 @@ static void reach(struct route *route, uint32_t level, uint32_t from, uint32_t c
     *state = (struct mask_state){cost, split->level_stamp, candidate, (uint16_t)from};
 }
 
-/* All ways on from a state; how many steps that took. */
+/* All ways on from a state; how many they were. */
 static uint32_t expand(struct route *route, uint32_t level, uint32_t from)
 {
     struct split *split = route->split;
@@ -178,7 +180,7 @@ enum verdict split_masks(struct route *route, bool is_relaxed, struct plan *out)
             if (split->steps > route->steps_max) {
                 return VERDICT_UNKNOWN;
             }
-            split->steps += expand(route, level, split->states_listed[level][i]);
+            split->steps += expand(route, level, split->states_listed[level][i]) / WAYS + 1;
         }
     }
     return VERDICT_IMPOSSIBLE;

@@ -1,8 +1,10 @@
 /* Exact search over sets of candidates for one number of nodes.
  *
  * Some node of any plan holds some of each item still left. So: take the item left that fewest
- * candidates hold, and try each holder in turn, cheapest first; a holder once tried is out of the
- * question for its later brothers' subtrees, so no set is met twice. A branch is cut when
+ * candidates hold, and try each holder in turn, cheapest first; or, as of n nodes that touch m
+ * items one touches at least m / n, the candidates that touch so many, if those are fewer. A node
+ * once tried is out of the question for its later brothers' subtrees, so no set is met twice. A
+ * branch is cut when
  *   (1) more items are left than the nodes still to come can touch,
  *   (2) an item needs more units than they can bring,
  *   (3) the cost so far plus the cheapest node for each still to come exceeds the best plan's.
@@ -185,11 +187,21 @@ static void keep(struct route *route, uint32_t count, plan_cost cost, uint32_t l
     }
 }
 
-static void level_begin(struct split *split, struct tree_level *level)
+/* Of count nodes that touch all items left, one touches its share of them or more. */
+static void level_begin(struct split *split, struct tree_level *level, uint32_t count)
 {
     uint32_t item = rarest(split, level->left);
+    uint32_t share = ((uint32_t)__builtin_popcountll(level->left) + count - 1) / count;
     level->holders = &split->holders[split->holders_from[item]];
     level->holder_count = holder_count(split, item);
+    level->least_touched = 1;
+    level->is_sorted = true;
+    if (split->cover_prefix[share] < level->holder_count) {
+        level->holders = split->by_cover;
+        level->holder_count = split->cover_prefix[share];
+        level->least_touched = share;
+        level->is_sorted = false;
+    }
     level->at = 0;
 }
 
@@ -202,7 +214,7 @@ static void level_end(struct split *split, const struct tree_level *level, uint3
     }
 }
 
-/* Whether the holder and all later, dearer ones cannot lead to a better plan. */
+/* Whether neither this candidate nor any dearer one can lead to a better plan. */
 static bool is_too_dear(const struct split *split, const struct tree_level *level,
                         uint32_t candidate, uint32_t count)
 {
@@ -220,12 +232,15 @@ static bool try_next(struct route *route, uint32_t depth, uint32_t count)
     struct tree_level *next = &split->levels[depth + 1];
     uint16_t candidate = level->holders[level->at];
     split->steps++;
-    if (is_too_dear(split, level, candidate, count)) {
+    uint64_t touched = split->candidates[candidate].some & level->left;
+    bool is_dear = is_too_dear(split, level, candidate, count);
+    if (is_dear && level->is_sorted) {
         level->holder_count = level->at;
         return false;
     }
     level->at++;
-    if (split->tried_at[candidate]) {
+    if (is_dear || split->tried_at[candidate] ||
+        (uint32_t)__builtin_popcountll(touched) < level->least_touched) {
         return false;
     }
     split->tried_at[candidate] = (uint8_t)(depth + 1);
@@ -236,7 +251,7 @@ static bool try_next(struct route *route, uint32_t depth, uint32_t count)
         return false;
     }
     if (count > 2) {
-        level_begin(split, next);
+        level_begin(split, next, count - 1);
         return true;
     }
     uint32_t last = last_node(split, next);
@@ -255,7 +270,7 @@ bool split_tree(struct route *route, uint32_t count)
     split->levels[0].cost = 0;
     split->levels[0].left = split->all;
     memcpy(split->levels[0].residual, split->demand, split->item_count * sizeof *split->demand);
-    level_begin(split, &split->levels[0]);
+    level_begin(split, &split->levels[0], count);
     while (split->steps <= route->steps_max) {
         struct tree_level *level = &split->levels[depth];
         if (level->at < level->holder_count) {
