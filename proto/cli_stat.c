@@ -38,16 +38,68 @@ static bool is_container(const struct nearshelf_value *value)
     return type == NEARSHELF_MAP || type == NEARSHELF_ARRAY;
 }
 
-/* The first row's columns are the table's: a map, not empty, of scalars only. */
-static bool is_row(const struct nearshelf_value *value)
+static bool is_flat_map(const struct nearshelf_value *value)
 {
-    uint32_t count = nearshelf_type(value) == NEARSHELF_MAP ? nearshelf_count(value) : 0;
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < nearshelf_count(value); i++) {
         if (is_container(nearshelf_pair(value, i, NULL))) {
             return false;
         }
     }
-    return count > 1 && count < COLUMNS_MAX;
+    return nearshelf_type(value) == NEARSHELF_MAP;
+}
+
+/* The names of a table's columns: the keys of its first row, those of maps inside it with a dot. */
+struct columns {
+    char names[COLUMNS_MAX][64];
+    uint32_t count;
+};
+
+static void column_add(struct columns *columns, const char *outer,
+                       const struct nearshelf_value *key)
+{
+    char name[40];
+    if (columns->count < COLUMNS_MAX) {
+        snprintf(columns->names[columns->count++], sizeof(columns->names[0]), "%.20s%s%s", outer,
+                 *outer ? "." : "", nearshelf_text_copy(key, name, sizeof(name)));
+    }
+}
+
+/* False: value is no row of a table (too few columns, too many, or nested deeper). */
+static bool columns_of(struct columns *columns, const struct nearshelf_value *value)
+{
+    *columns = (struct columns){.count = 0};
+    for (uint32_t i = 0; i < nearshelf_count(value); i++) {
+        const struct nearshelf_value *key, *inner_key;
+        const struct nearshelf_value *entry = nearshelf_pair(value, i, &key);
+        char outer[21];
+        if (!is_container(entry)) {
+            column_add(columns, "", key);
+            continue;
+        }
+        if (!is_flat_map(entry)) {
+            return false;
+        }
+        nearshelf_text_copy(key, outer, sizeof(outer));
+        for (uint32_t j = 0; j < nearshelf_count(entry); j++) {
+            nearshelf_pair(entry, j, &inner_key);
+            column_add(columns, outer, inner_key);
+        }
+    }
+    return nearshelf_type(value) == NEARSHELF_MAP && columns->count > 1 &&
+           columns->count < COLUMNS_MAX;
+}
+
+/* The value of a column: a key as it is, or an outer and an inner one. */
+static const struct nearshelf_value *column_get(const struct nearshelf_value *row, const char *name)
+{
+    char outer[64];
+    const struct nearshelf_value *value = nearshelf_get(row, name);
+    const char *dot = strchr(name, '.');
+    if (value || !dot) {
+        return value;
+    }
+    snprintf(outer, sizeof(outer), "%.*s", (int)(dot - name), name);
+    return nearshelf_get(nearshelf_get(row, outer), dot + 1);
 }
 
 static const struct nearshelf_value *entry_of(const struct nearshelf_value *value, uint32_t index,
@@ -58,17 +110,18 @@ static const struct nearshelf_value *entry_of(const struct nearshelf_value *valu
                                                   : nearshelf_at(value, index);
 }
 
-/* Entries that are all rows of scalars, such as the latencies of each method. */
+/* Entries that are all rows, such as the counts and latencies of each method. */
 static bool is_table(const struct nearshelf_value *value)
 {
+    struct columns columns;
     uint32_t count = nearshelf_count(value);
     for (uint32_t i = 0; i < count; i++) {
         const struct nearshelf_value *key;
-        if (!is_row(entry_of(value, i, &key))) {
+        if (!columns_of(&columns, entry_of(value, i, &key))) {
             return false;
         }
     }
-    return is_container(value) && count > 0;
+    return count > 0;
 }
 
 static void cell_of(struct cli_table *table, const struct nearshelf_value *value,
@@ -117,37 +170,32 @@ static const struct nearshelf_value *same_in(const struct nearshelf_value *befor
                : nearshelf_at(before, index);
 }
 
-static void row_cells(struct cli_table *table, const struct nearshelf_value *head,
+static void row_cells(struct cli_table *table, const struct columns *columns,
                       const struct nearshelf_value *row, const struct nearshelf_value *before)
 {
-    for (uint32_t i = 0; i < nearshelf_count(head); i++) {
-        char name[PATH_MAX_SIZE];
-        const struct nearshelf_value *key;
-        nearshelf_pair(head, i, &key);
-        nearshelf_text_copy(key, name, sizeof(name));
-        cell_of(table, nearshelf_get(row, name), nearshelf_get(before, name));
+    for (uint32_t i = 0; i < columns->count; i++) {
+        const char *name = columns->names[i];
+        cell_of(table, column_get(row, name), column_get(before, name));
     }
 }
 
 static void print_table(const struct cli *cli, const char *path,
                         const struct nearshelf_value *value, const struct nearshelf_value *before)
 {
-    char names[COLUMNS_MAX][64];
-    const char *columns[COLUMNS_MAX] = {path};
+    struct columns columns;
+    const char *names[COLUMNS_MAX + 1] = {path};
     const struct nearshelf_value *key;
-    const struct nearshelf_value *head = entry_of(value, 0, &key);
-    uint32_t count = nearshelf_count(head);
-    for (uint32_t i = 0; i < count; i++) {
-        nearshelf_pair(head, i, &key);
-        columns[i + 1] = nearshelf_text_copy(key, names[i], sizeof(names[i]));
+    columns_of(&columns, entry_of(value, 0, &key));
+    for (uint32_t i = 0; i < columns.count; i++) {
+        names[i + 1] = columns.names[i];
     }
-    struct cli_table *table = cli_table_new(count + 1, columns);
+    struct cli_table *table = cli_table_new(columns.count + 1, names);
     for (uint32_t i = 0; i < nearshelf_count(value); i++) {
         char name[PATH_MAX_SIZE];
         const struct nearshelf_value *row = entry_of(value, i, &key);
         snprintf(name, sizeof(name), "%u", i + 1);
         cli_table_cell(table, key ? nearshelf_text_copy(key, name, sizeof(name)) : name);
-        row_cells(table, head, row, same_in(before, i, key));
+        row_cells(table, &columns, row, same_in(before, i, key));
     }
     putchar('\n');
     cli_table_print(table, cli, stdout);

@@ -58,10 +58,12 @@ static void answer_stats(struct server *server, struct peer *peer, uint32_t msgi
 {
     char json[256];
     server->stats_count++;
-    snprintf(json, sizeof(json),
-             "{\"orders\":{\"routed\":%d,\"refused\":7},\"share\":0.5,\"methods\":"
-             "{\"hello\":{\"count\":%d,\"p99_us\":12},\"stats\":{\"count\":3,\"p99_us\":40}}}",
-             1000 * server->stats_count, server->stats_count);
+    snprintf(
+        json, sizeof(json),
+        "{\"orders\":{\"routed\":%d,\"refused\":7},\"share\":0.5,\"methods\":"
+        "{\"hello\":{\"count\":%d,\"us\":{\"p50\":3,\"p99\":12}},\"stats\":{\"count\":3,\"us\":"
+        "{\"p50\":4,\"p99\":40}}}}",
+        1000 * server->stats_count, server->stats_count);
     peer_answer(peer, msgid, json);
 }
 
@@ -362,9 +364,9 @@ static void stat_shows_shapes_and_deltas(void **state)
                         "orders.routed\t1,000\n"
                         "orders.refused\t7\n"
                         "share\t0.5\n"
-                        "\nmethods\tcount\tp99_us\n"
-                        "hello\t1\t12\n"
-                        "stats\t3\t40\n";
+                        "\nmethods\tcount\tus.p50\tus.p99\n"
+                        "hello\t1\t3\t12\n"
+                        "stats\t3\t4\t40\n";
     char both[1024];
     expect(server, "", WORDS("stat"), 0, first, "");
     server->stats_count = 0;
@@ -373,9 +375,9 @@ static void stat_shows_shapes_and_deltas(void **state)
              "orders.routed\t2,000 (+1,000)\n"
              "orders.refused\t7\n"
              "share\t0.5\n"
-             "\nmethods\tcount\tp99_us\n"
-             "hello\t2 (+1)\t12\n"
-             "stats\t3\t40\n");
+             "\nmethods\tcount\tus.p50\tus.p99\n"
+             "hello\t2 (+1)\t3\t12\n"
+             "stats\t3\t4\t40\n");
     expect(server, "", WORDS("stat", "--watch", "--count", "2", "--interval", "0.05"), 0, both, "");
     server_stop(server, "stats \nstats \nstats \n");
 }
