@@ -152,6 +152,10 @@ int reader_word(struct reader *reader, const struct names *names);
 /* One value whatever it is: its bytes, MessagePack as it came. */
 struct text reader_raw(struct reader *reader);
 
+/* The same for a field of the params' map. Where it is the last one, it is all that is left, and
+ * is taken without a look at it: only for bytes that frame_scan_run found to be whole. */
+struct text reader_raw_field(struct reader *reader, const struct reader_map *map);
+
 /* Note an error about what is being read now; the first one stays. The path goes before it:
  * "lines[1].qty: ...". */
 void reader_fail(struct reader *reader, const char *format, ...)

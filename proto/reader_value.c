@@ -231,3 +231,13 @@ struct text reader_raw(struct reader *reader)
     reader->at = end;
     return (struct text){(const char *)at, (uint32_t)(end - at)};
 }
+
+struct text reader_raw_field(struct reader *reader, const struct reader_map *map)
+{
+    if (reader->is_bad || map->left > 0 || reader->depth != 1 || reader->at == reader->end) {
+        return reader_raw(reader);
+    }
+    struct text text = {(const char *)reader->at, (uint32_t)(reader->end - reader->at)};
+    reader->at = reader->end;
+    return text;
+}

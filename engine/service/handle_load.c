@@ -1,5 +1,6 @@
-/* stock.load: many counts at one node, in four phases between other work.
+/* stock.load: many counts at one node, in phases between other work.
  *
+ *   taken   the bytes were copied, which is enough for one turn where they are many
  *   decode  every row: item known, no item twice, values in range; nothing is changed before
  *           all of them are sound
  *   weigh   with absent: zero (or a share asked for): how many of the node's stocked cells
@@ -14,9 +15,12 @@
 
 #include "load_internal.h"
 
-enum { VALUE_MAX = 1000000000 };
+enum {
+    VALUE_MAX = 1000000000,
+    STEP_BYTES = 2048 /* a new cell copies its item's row: so many bytes cost as much as a row */
+};
 
-enum phase { PHASE_DECODE, PHASE_WEIGH, PHASE_ROWS, PHASE_ABSENT };
+enum phase { PHASE_TAKEN, PHASE_DECODE, PHASE_WEIGH, PHASE_ROWS, PHASE_ABSENT };
 
 /* Facts of the answer, in the order of the key's facts. */
 enum { FACT_CHANGED, FACT_UNCHANGED, FACT_STALE, FACT_CREATED, FACT_ZEROED };
@@ -242,6 +246,12 @@ static bool decode(struct service_core *service, struct job *job)
     return true;
 }
 
+static bool step_taken(struct stock_load *load)
+{
+    load->phase = PHASE_DECODE;
+    return false;
+}
+
 /* True: the load is over. */
 static bool step_decode(struct service_core *service, struct job *job)
 {
@@ -342,13 +352,15 @@ static bool slice_end(struct service_core *service, struct job *job,
     return is_last;
 }
 
-/* What the row comes to now; false: it is stale. */
+/* What the row comes to now; false: it is stale. work grows by what it costs. */
 static bool row_settle(const struct service_core *service, struct job *job,
-                       const struct effect_stock_row *row, struct effect_stock_row *out)
+                       const struct effect_stock_row *row, struct effect_stock_row *out,
+                       uint64_t *work)
 {
     const struct stock_load *load = job->rows;
     const struct cell cell = tables_cell(&service->tables, row->item, job->of.stock.node);
     int64_t on_hand = row_now(service, job, row, &cell);
+    *work += 1 + (cell.row && cell.index < 0 ? row_size(cell.row) / STEP_BYTES : 0);
     if (load->is_too_old || tables_counted_at(&cell) >= job->of.stock.counted_at ||
         !is_in_range(on_hand)) {
         job->of.stock.stale++;
@@ -366,18 +378,16 @@ static bool step_rows(struct service_core *service, struct job *job)
 {
     struct stock_load *load = job->rows;
     struct effect_stock_row rows[SLICE_ROWS];
-    uint32_t left = job->count - job->at;
-    uint32_t taken = left < SLICE_ROWS ? left : SLICE_ROWS;
     uint32_t count = 0;
+    uint64_t work = 0;
     enum job_room room = job_room(service, job, 128 + SLICE_ROWS * 10);
     if (room != JOB_ROOM_OK) {
         return room == JOB_ROOM_GONE;
     }
-    for (uint32_t i = 0; i < taken; i++) {
-        count += row_settle(service, job, &load->rows[job->at + i], &rows[count]);
+    for (; work < SLICE_ROWS && job->at < job->count; job->at++) {
+        count += row_settle(service, job, &load->rows[job->at], &rows[count], &work);
     }
     qsort(rows, count, sizeof rows[0], by_item);
-    job->at += taken;
     bool is_whole = job->at == job->count;
     if (is_whole && job->of.stock.zero_absent) {
         load->phase = PHASE_ABSENT;
@@ -416,12 +426,13 @@ static bool load_step(struct service_core *service, struct job *job)
     bool is_small = job->count + service->tables.node_items[job->of.stock.node].count <= SLICE_ROWS;
     for (;;) {
         enum phase phase = load->phase;
-        bool is_over = phase == PHASE_DECODE  ? step_decode(service, job)
+        bool is_over = phase == PHASE_TAKEN    ? step_taken(load)
+                       : phase == PHASE_DECODE ? step_decode(service, job)
                        : phase == PHASE_WEIGH ? step_weigh(service, job)
                        : phase == PHASE_ROWS  ? step_rows(service, job)
                                               : step_absent(service, job);
-        if (is_over || load->phase == phase ||
-            (!is_small && (phase != PHASE_DECODE || job->count > SLICE_ROWS / 2))) {
+        bool goes_on = is_small || (phase < PHASE_ROWS && job->count <= SLICE_ROWS / 2);
+        if (is_over || load->phase == phase || !goes_on) {
             return is_over;
         }
     }
@@ -429,8 +440,8 @@ static bool load_step(struct service_core *service, struct job *job)
 
 /* -- the request -- */
 
-static void read_field(struct service_core *service, struct reader *reader, struct load_ask *ask,
-                       int field)
+static void read_field(struct service_core *service, struct reader *reader,
+                       const struct reader_map *map, struct load_ask *ask, int field)
 {
     static const char *const bases[] = {"on_hand", "available"};
     static const char *const absents[] = {"keep", "zero"};
@@ -441,7 +452,7 @@ static void read_field(struct service_core *service, struct reader *reader, stru
         ask->node = reader_text(reader, 1, ID_MAX);
         break;
     case 1:
-        ask->raw = reader_raw(reader);
+        ask->raw = reader_raw_field(reader, map);
         break;
     case 2:
         ask->counted_at = read_time(service, reader);
@@ -470,7 +481,7 @@ static void read_ask(struct service_core *service, struct reader *reader, struct
     ask->zero_share = 0.5;
     reader_params(reader, &map, fields, 7);
     for (int field; (field = reader_map_next(reader, &map)) >= 0;) {
-        read_field(service, reader, ask, field);
+        read_field(service, reader, &map, ask, field);
     }
     reader_require(reader, &map, 0);
     reader_require(reader, &map, 1);
@@ -493,8 +504,9 @@ static struct stock_load *load_new(const struct service_core *service, struct te
     size_t rows = count * sizeof(struct effect_stock_row);
     size_t words = items / 64 + 1;
     struct stock_load *load =
-        calloc(1, sizeof *load + rows + words * 8 + ROW_SOURCE_HEAD + raw.len);
+        malloc(sizeof *load + rows + words * 8 + ROW_SOURCE_HEAD + raw.len);
     if (load) {
+        memset(load, 0, sizeof *load + words * 8);
         load->rows = (struct effect_stock_row *)(void *)(load->seen + words);
         load->seen_bits = items;
         row_source_begin(&load->source, raw, (uint8_t *)load->rows + rows);

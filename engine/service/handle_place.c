@@ -52,9 +52,13 @@ void row_end(struct row_source *source, struct reader_array *row)
 
 /* -- place.load -- */
 
+/* A new prefix touches a cold place of the gazetteer: fewer of them are a slice. */
+enum { SLICE_PLACES = 250 };
+
 /* Owned by the job: one block with the rows and the bytes behind it. */
 struct place_load {
     struct row_source source;
+    bool is_taken;
     struct effect_place rows[];
 };
 
@@ -78,7 +82,7 @@ static bool decode(struct service_core *service, struct job *job, struct place_l
 {
     struct row_source *source = &load->source;
     struct reader_array row;
-    for (uint32_t i = 0; i < SLICE_ROWS && source->at < source->count; i++) {
+    for (uint32_t i = 0; i < SLICE_PLACES && source->at < source->count; i++) {
         if (row_next(source, &row, 3)) {
             read_row(source, &row, &load->rows[source->at - 1]);
         }
@@ -103,7 +107,7 @@ static void answer_loaded(struct service_core *service, struct job *job)
 static bool apply(struct service_core *service, struct job *job, const struct place_load *load)
 {
     uint32_t left = job->count - job->at;
-    struct effect_places effect = {.count = left < SLICE_ROWS ? left : SLICE_ROWS,
+    struct effect_places effect = {.count = left < SLICE_PLACES ? left : SLICE_PLACES,
                                    .rows = load->rows + job->at};
     memcpy(effect.country, job->of.places.country, sizeof effect.country);
     uint32_t size = effect_places_size(&effect);
@@ -129,11 +133,15 @@ static bool apply(struct service_core *service, struct job *job, const struct pl
 static bool place_step(struct service_core *service, struct job *job)
 {
     struct place_load *load = job->rows;
+    if (!load->is_taken && load->source.count > SLICE_PLACES) {
+        load->is_taken = true; /* to copy the bytes was enough for one turn */
+        return false;
+    }
     if (load->source.at < load->source.count) {
         if (!decode(service, job, load)) {
             return true;
         }
-        if (load->source.count > SLICE_ROWS) {
+        if (load->source.count > SLICE_PLACES) {
             return false;
         }
     }
@@ -146,7 +154,7 @@ static void load_begin(struct service_core *service, struct call *call, struct t
     uint32_t count = row_source_count(raw);
     size_t rows = count * sizeof(struct effect_place);
     struct job *job = calloc(1, sizeof *job);
-    struct place_load *load = calloc(1, sizeof *load + rows + ROW_SOURCE_HEAD + raw.len);
+    struct place_load *load = malloc(sizeof *load + rows + ROW_SOURCE_HEAD + raw.len);
     if (!job || !load) {
         free(job);
         free(load);
@@ -154,6 +162,7 @@ static void load_begin(struct service_core *service, struct call *call, struct t
                     "no memory for the rows: send fewer in one call, retry_after_ms=100");
         return;
     }
+    load->is_taken = false;
     row_source_begin(&load->source, raw, (uint8_t *)load->rows + rows);
     job->call = *call;
     job->step = place_step;
@@ -182,7 +191,7 @@ void handle_place_load(struct service_core *service, struct call *call)
         if (field == 0) {
             read_country(&reader, country);
         } else {
-            raw = reader_raw(&reader);
+            raw = reader_raw_field(&reader, &map);
         }
     }
     reader_require(&reader, &map, 0);
@@ -191,7 +200,7 @@ void handle_place_load(struct service_core *service, struct call *call)
         reply_invalid(service, call, &reader);
         return;
     }
-    uint32_t size = SLICE_ROWS * sizeof(struct effect_place);
+    uint32_t size = SLICE_PLACES * sizeof(struct effect_place);
     if (log_room(service, call, size, 1, WAL_CLAIM_CHANGE)) {
         load_begin(service, call, raw, country);
     }

@@ -6,7 +6,7 @@
 #include "content_internal.h"
 #include "service_internal.h"
 
-enum { LOAD_ROWS_MAX = 100000, SLICE_ROWS = WORK_STEPS / 2 };
+enum { LOAD_ROWS_MAX = 100000, SLICE_ROWS = WORK_STEPS / 4 };
 
 /* -- job.c -- */
 

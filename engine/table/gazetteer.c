@@ -6,6 +6,10 @@
 
 #include "hash.h"
 
+/* Room for a country's postcodes, touched only where there are some: growing means to move all
+ * of them at once, 3 ms at 30,000. */
+enum { SLOTS_AT_FIRST = 1 << 17 };
+
 struct gazetteer_key {
     char country[2];
     char postcode[POSTCODE_MAX + 1];
@@ -67,7 +71,7 @@ static struct gazetteer_slot *find(struct gazetteer_slot *slots, uint64_t mask,
 
 static enum err grow(struct gazetteer *gazetteer)
 {
-    uint64_t mask = gazetteer->slots ? gazetteer->mask * 2 + 1 : 1023;
+    uint64_t mask = gazetteer->slots ? gazetteer->mask * 2 + 1 : SLOTS_AT_FIRST - 1;
     struct gazetteer_slot *slots = calloc(mask + 1, sizeof *slots);
     if (!slots) {
         return ERR_NOMEM;
