@@ -178,9 +178,11 @@ enum err tables_apply_order(struct tables *tables, uint64_t lsn, uint64_t now_ms
 
 /* Note in the history; a full table only costs the note. */
 static void history(struct tables *tables, struct order *order, uint64_t now_ms, uint64_t lsn,
-                    enum order_event event, uint32_t part, enum state state, uint32_t qty)
+                    enum order_event event, uint32_t part, uint32_t line, enum state state,
+                    uint32_t qty)
 {
-    struct order_entry entry = {now_ms, lsn, qty, (uint16_t)part, (uint8_t)event, (uint8_t)state};
+    struct order_entry entry = {now_ms, lsn, qty, (uint16_t)part, (uint16_t)line, (uint8_t)event,
+                                (uint8_t)state};
     if (!order_history_add(&tables->orders, order, &entry)) {
         check_note("history of an order not kept: no room", lsn, 0);
     }
@@ -239,7 +241,6 @@ enum err tables_apply_cancel(struct tables *tables, uint64_t lsn, uint64_t now_m
         return ERR_DAMAGED;
     }
     struct order *order = order_at(&tables->orders, ref);
-    uint32_t units = 0;
     order_digest(order, &tables->digest, false);
     for (uint32_t i = 0; i < effect->count; i++) {
         const struct effect_quantity *from = &effect->shares[i];
@@ -259,11 +260,10 @@ enum err tables_apply_cancel(struct tables *tables, uint64_t lsn, uint64_t now_m
         cell_move(tables, order_lines(order)[share->line].item, part->node, -(int64_t)from->qty, 0,
                   0);
         hold_settle(tables, order, from->share);
-        units += from->qty;
+        history(tables, order, now_ms, lsn, ORDER_EVENT_CANCELLED, share->part, share->line,
+                STATE_CANCELLED, from->qty);
     }
     order_digest(order, &tables->digest, true);
-    history(tables, order, now_ms, lsn, ORDER_EVENT_CANCELLED, ORDER_NO_PART, STATE_CANCELLED,
-            units);
     lists_settle(tables, ref, now_ms);
     key_remember(tables, lsn, now_ms, &effect->key);
     return ERR_OK;
@@ -370,8 +370,9 @@ enum err tables_apply_fulfil(struct tables *tables, uint64_t lsn, uint64_t now_m
     part->collect_by = effect->collect_by ? effect->collect_by : part->collect_by;
     tracking_set(tables, part, &effect->tracking);
     order_digest(order, &tables->digest, true);
-    history(tables, order, effect->at_ms, lsn, ORDER_EVENT_STATE, effect->part,
+    history(tables, order, effect->at_ms, lsn, ORDER_EVENT_STATE, effect->part, 0,
             (enum state)effect->state, units);
     lists_settle(tables, ref, now_ms);
+    key_remember(tables, lsn, now_ms, &effect->key);
     return ERR_OK;
 }

@@ -681,7 +681,7 @@ enum err effect_cancel_decode(const uint8_t *bytes, uint32_t size, struct effect
 
 uint32_t effect_fulfil_size(const struct effect_fulfil *effect)
 {
-    return 192 + effect->count * 10;
+    return 384 + effect->count * 10; /* id, tracking and key at their longest */
 }
 
 uint32_t effect_fulfil_encode(uint8_t *out, const struct effect_fulfil *effect)
@@ -693,6 +693,7 @@ uint32_t effect_fulfil_encode(uint8_t *out, const struct effect_fulfil *effect)
     at = put_int(at, effect->collect_by);
     at = put_text(at, effect->tracking.at, effect->tracking.len);
     at = put_quantities(at, effect->shares, effect->count);
+    at = put_key(at, &effect->key);
     return (uint32_t)(at - out);
 }
 
@@ -708,6 +709,7 @@ enum err effect_fulfil_decode(const uint8_t *bytes, uint32_t size, struct effect
     out->tracking = get_text(&source, 127);
     out->count = get_quantities(&source, scratch->quantities);
     out->shares = scratch->quantities;
+    get_key(&source, &out->key);
     return finish(&source);
 }
 

@@ -162,6 +162,7 @@ struct effect_fulfil {
     struct effect_text tracking; /* len 0 = unchanged */
     uint32_t count;
     const struct effect_quantity *shares;
+    struct effect_key key;
 };
 
 struct effect_drop {

@@ -68,12 +68,13 @@ struct order_entry { /* of the history */
     uint64_t at_ms;
     uint64_t lsn;
     uint32_t qty;
-    uint16_t part; /* or ORDER_NO_PART */
+    uint16_t part;
+    uint16_t line; /* of ORDER_EVENT_CANCELLED, which has an entry for each share */
     uint8_t event; /* enum order_event */
     uint8_t state; /* enum state reached */
 };
 
-enum { ORDER_NO_PART = 0xffff, ORDER_HISTORY_MAX = 4096, ORDER_REF_MAX = 127 };
+enum { ORDER_HISTORY_MAX = 4096, ORDER_REF_MAX = 127 };
 
 struct order {
     uint64_t id_hash;

@@ -1,0 +1,141 @@
+/* hello: who speaks, what it can do, and where its limits are. */
+#include <stdio.h>
+
+#include "load_internal.h"
+#include "service_internal.h"
+
+enum { HELLO_CLIENT_MAX = 63, DEPTH_TOLD = 16, LINES_TOLD = 1500 };
+
+/* Largest work of a call: rows, orders or search steps before the loop does other work. */
+static const uint32_t work_of[METHOD_COUNT] = {
+    [METHOD_HELLO] = 1,
+    [METHOD_STATS] = NODE_MAX,
+    [METHOD_NODE_PUT] = NODE_AREAS_MAX,
+    [METHOD_NODE_STATUS] = 1,
+    [METHOD_NODE_GET] = NODE_AREAS_MAX,
+    [METHOD_NODE_LIST] = PAGE_MAX,
+    [METHOD_ITEM_PUT] = ITEM_AREAS_MAX,
+    [METHOD_ITEM_GET] = ITEM_AREAS_MAX,
+    [METHOD_PLACE_LOAD] = SLICE_ROWS,
+    [METHOD_STOCK_ADJUST] = 1,
+    [METHOD_STOCK_SET] = 1,
+    [METHOD_STOCK_LOAD] = SLICE_ROWS,
+    [METHOD_STOCK_POLICY] = 1,
+    [METHOD_STOCK_GET] = LIST_MAX,
+    [METHOD_STOCK_LIST] = WORK_STEPS,
+    [METHOD_STOCK_FIND] = NODE_MAX,
+    [METHOD_ORDER_GET] = ORDER_HISTORY_MAX,
+    [METHOD_ORDER_LIST] = WORK_STEPS,
+    [METHOD_ORDER_CANCEL] = EFFECT_SHARES_MAX,
+    [METHOD_FULFIL_UPDATE] = EFFECT_SHARES_MAX,
+    [METHOD_FULFIL_LIST] = WORK_STEPS,
+};
+
+static bool decode(struct reader *reader, const struct call *call)
+{
+    static const char *const fields[] = {"client", "protocol"};
+    struct reader_map map;
+    reader_init(reader, call->params, call->params_size);
+    reader_params(reader, &map, fields, 2);
+    for (int field; (field = reader_map_next(reader, &map)) >= 0;) {
+        if (field == 0) {
+            reader_text(reader, 0, HELLO_CLIENT_MAX);
+        } else {
+            reader_int(reader, 1, 1);
+        }
+    }
+    return reader_is_ok(reader);
+}
+
+static void put_methods(struct writer *writer)
+{
+    writer_str(writer, "methods");
+    writer_array(writer, METHOD_COUNT);
+    for (int i = 0; i < METHOD_COUNT; i++) {
+        writer_string(writer, method_text((enum method)i));
+    }
+}
+
+static void put_limits(const struct service_core *service, struct writer *writer)
+{
+    const struct service_options *options = &service->options;
+    const struct {
+        const char *name;
+        uint64_t value;
+    } limits[] = {
+        {"frame_size", options->frame_size_max},
+        {"depth", DEPTH_TOLD},
+        {"lines", LINES_TOLD},
+        {"load_rows", LOAD_ROWS_MAX},
+        {"list", LIST_MAX},
+        {"page", PAGE_MAX},
+        {"page_default", PAGE_DEFAULT},
+        {"reply_size", REPLY_SIZE_MAX},
+        {"qty", QTY_MAX},
+        {"nodes", NODE_MAX},
+        {"items", options->tables.items_max},
+        {"orders", options->tables.orders_max},
+        {"orders_memory", options->tables.orders_memory},
+        {"order_window_ms", options->order_window_ms},
+        {"keys", options->tables.keys_max},
+        {"key_window_ms", options->key_window_ms},
+        {"movements", options->tables.movements_max},
+        {"count_window_ms", options->count_window_ms},
+        {"holds", options->tables.holds_max},
+        {"conns", options->conns_max},
+        {"inflight", options->inflight_max},
+        {"max_delay_ms", options->max_delay_ms},
+        {"search_steps", route_steps_max(service->route)},
+    };
+    uint32_t count = sizeof limits / sizeof limits[0];
+    writer_str(writer, "limits");
+    writer_map(writer, count);
+    for (uint32_t i = 0; i < count; i++) {
+        put_int(writer, limits[i].name, (int64_t)limits[i].value);
+    }
+}
+
+static void put_work(const struct service_core *service, struct writer *writer)
+{
+    writer_str(writer, "work");
+    writer_map(writer, METHOD_COUNT);
+    for (int i = 0; i < METHOD_COUNT; i++) {
+        uint32_t work = i == METHOD_ORDER_ROUTE ? route_steps_max(service->route) : work_of[i];
+        put_int(writer, method_text((enum method)i), work);
+    }
+}
+
+static void put_log_id(const struct service_core *service, struct writer *writer)
+{
+    const struct wal_identity *identity = wal_identity(service->wal);
+    char text[2 * sizeof identity->uuid + 1];
+    for (size_t i = 0; i < sizeof identity->uuid; i++) {
+        snprintf(text + 2 * i, 3, "%02x", identity->uuid[i]);
+    }
+    put_string(writer, "log_id", text);
+}
+
+void handle_hello(struct service_core *service, struct call *call)
+{
+    struct reader reader;
+    if (!decode(&reader, call)) {
+        reply_invalid(service, call, &reader);
+        return;
+    }
+    struct writer *writer = reply_begin(service, call);
+    writer_map(writer, 12);
+    put_string(writer, "server", "nearshelf");
+    put_string(writer, "version", NEARSHELF_VERSION);
+    put_int(writer, "protocol", 1);
+    put_methods(writer);
+    writer_str(writer, "features");
+    writer_array(writer, 0);
+    put_limits(service, writer);
+    put_work(service, writer);
+    put_string(writer, "currency", service->options.currency);
+    put_log_id(service, writer);
+    put_string(writer, "role", "primary");
+    put_int(writer, "now", (int64_t)service->now_ms);
+    put_lsn(service, writer);
+    reply_send(service, call);
+}
