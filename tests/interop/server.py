@@ -2,7 +2,7 @@
 """Every wait is bounded: a daemon that does not come up or does not go down is a failed test.
 
 The daemon is `--engine PATH`, else the environment's NEARSHELFD. Its log goes to a file beside
-the data folder and is shown when a test fails; NEARSHELF_KEEP=1 keeps the folder."""
+the data folder and is shown when a test fails; TESTS_KEEP=1 keeps the folder."""
 import argparse
 import os
 import random
@@ -14,14 +14,16 @@ import sys
 import tempfile
 import time
 
-READY_SECONDS = float(os.environ.get("NEARSHELF_READY_SECONDS", "60"))
-STOP_SECONDS = float(os.environ.get("NEARSHELF_STOP_SECONDS", "60"))
+READY_SECONDS = 60
+# Small log files: a start does not fill 256 MiB with zeros, and a run meets several of them.
+SMALL = ("--segment-size=8MiB", "--group-size-max=2MiB")
+STOP_SECONDS = 60
 
 
 class Engine:
     """One data folder and, while it runs, one process on it. Owned by one test."""
 
-    def __init__(self, binary, arguments=(), root=None):
+    def __init__(self, binary, arguments=SMALL, root=None):
         self.binary = binary
         self.arguments = list(arguments)
         self.root = root or tempfile.mkdtemp(prefix="nearshelf-")
@@ -123,7 +125,7 @@ class Engine:
         return False
 
     def remove(self):
-        if os.environ.get("NEARSHELF_KEEP"):
+        if os.environ.get("TESTS_KEEP"):
             print("kept: %s" % self.root)
         else:
             shutil.rmtree(self.root, ignore_errors=True)
