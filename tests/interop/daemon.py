@@ -1,7 +1,6 @@
 # The daemon as a process: its ready line, its refusals to start, its lock, SIGTERM, damage.
 import glob
 import os
-import signal
 import socket
 import stat
 import subprocess
@@ -152,7 +151,7 @@ def sigterm_drains(options):
                                         "lines": [{"item": "x", "qty": 1}],
                                         "dest": {"lat": 1.0, "lon": 1.0}})
         client.flush()
-        engine.process.send_signal(signal.SIGTERM)
+        engine.terminate()
         answered = set()
         try:
             while len(answered) < 5000:
@@ -161,7 +160,7 @@ def sigterm_drains(options):
                     answered.add(msgid - 3)
         except ConnectionError:
             pass
-        engine.stop()
+        engine.wait()
         engine.start()
         client = Client(engine.address)
         held = {order["order_id"] for order in

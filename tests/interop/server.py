@@ -79,7 +79,15 @@ class Engine:
 
     def stop(self):
         """SIGTERM: it must drain and exit 0."""
+        self.terminate()
+        self.wait()
+
+    def terminate(self):
+        """One SIGTERM; a second one would mean: at once."""
         self.process.send_signal(signal.SIGTERM)
+
+    def wait(self):
+        """Wait for the end of a drain."""
         try:
             code = self.process.wait(timeout=STOP_SECONDS)
         except subprocess.TimeoutExpired:
