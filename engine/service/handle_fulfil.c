@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "content_internal.h"
+#include "load_internal.h"
 #include "order_names_internal.h"
 
 enum { TRACKING_MAX = 127 };
@@ -429,10 +430,24 @@ static uint64_t collect_by_of(const struct service_core *service, const struct u
     return hours > 0 && is_first ? at_ms + hours * 3600 * 1000 : 0;
 }
 
+/* Arrival, as later than counts of its cells made in this very moment: what leaves is not in
+ * them yet. */
+static uint64_t arrival(const struct service_core *service, const struct target *target)
+{
+    uint64_t at_ms = service->now_ms;
+    for (uint32_t i = 0; i < target->moved_count; i++) {
+        const struct order_share *share = &order_shares(target->order)[target->moved[i].share];
+        uint32_t item = order_lines(target->order)[share->line].item;
+        const struct cell cell = tables_cell(&service->tables, item, target->part->node);
+        at_ms = time_of_arrival(at_ms, tables_counted_at(&cell));
+    }
+    return at_ms;
+}
+
 static void take(struct service_core *service, struct call *call, const struct update *update,
                  const struct target *target, const struct effect_key *key)
 {
-    uint64_t at_ms = update->has_at ? update->at_ms : service->now_ms;
+    uint64_t at_ms = update->has_at ? update->at_ms : arrival(service, target);
     struct effect_fulfil effect = {
         .id = {order_id(target->order), target->order->id_len},
         .part = target->index,

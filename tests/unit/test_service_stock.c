@@ -98,6 +98,19 @@ static void movement_before_the_count_is_absorbed(void **state)
     expect_cell(harness, "a", "n1", 9, 9);
 }
 
+/* What leaves in the moment of a count, after it, is not in the count. */
+static void shipment_in_the_moment_of_a_count_leaves(void **state)
+{
+    struct harness *harness = *state;
+    harness->step_ms = 0;
+    harness_do(harness, "stock.set", "{'item':'a','node':'n1','on_hand':5}");
+    harness_do(harness, "order.route",
+               "{'order_id':'o','lines':[{'item':'a','qty':2}],'service':'standard',"
+               "'dest':{'lat':40,'lon':-74}}");
+    harness_do(harness, "fulfil.update", "{'fulfilment':'o/1','state':'shipped'}");
+    expect_cell(harness, "a", "n1", 3, 3);
+}
+
 /* A count older than the window that movements are remembered for is refused. */
 static void count_beyond_the_window_is_stale(void **state)
 {
@@ -286,6 +299,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(set_counts, setup, teardown),
         cmocka_unit_test_setup_teardown(count_of_the_past_is_brought_up_to_date, setup, teardown),
         cmocka_unit_test_setup_teardown(movement_before_the_count_is_absorbed, setup, teardown),
+        cmocka_unit_test_setup_teardown(shipment_in_the_moment_of_a_count_leaves, setup, teardown),
         cmocka_unit_test_setup_teardown(count_beyond_the_window_is_stale, setup, teardown),
         cmocka_unit_test_setup_teardown(key_makes_a_change_happen_once, setup, teardown),
         cmocka_unit_test_setup_teardown(keys_are_limited, setup, teardown),
