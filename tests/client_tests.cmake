@@ -18,7 +18,7 @@ nearshelf_test(integration/test_cli.c LABEL integration DEPS rpc_peer program_ru
   ARGS $<TARGET_FILE:nearshelf>)
 add_dependencies(test_cli nearshelf)
 if(TARGET nearshelfd)
-  nearshelf_test(integration/test_client_engine.c LABEL integration TIMEOUT 60
+  nearshelf_test(integration/test_client_engine.c LABEL integration TIMEOUT 120
     DEPS nearshelf_static program_run
     ARGS $<TARGET_FILE:nearshelfd> $<TARGET_FILE:nearshelf>)
   add_dependencies(test_client_engine nearshelfd nearshelf)
