@@ -327,11 +327,15 @@ static bool flag_action(const struct flag *flag, enum config_action *action)
 }
 
 /* Step over a setting that a later pass reads. */
-static void flag_skip(const struct flag *flag, char *const *argv, int *i)
+static bool flag_skip(struct loading *loading, const struct flag *flag, char *const *argv, int *i)
 {
     int index = config_find(flag->name, flag->len);
-    bool is_switch = index >= 0 && config_settings[index].kind == CONFIG_KIND_SWITCH;
-    *i += index >= 0 && !is_switch && !flag->value && argv[*i + 1];
+    if (index < 0) {
+        return flag_unknown(loading, flag);
+    }
+    bool is_switch = config_settings[index].kind == CONFIG_KIND_SWITCH;
+    *i += !is_switch && !flag->value && argv[*i + 1];
+    return true;
 }
 
 /* One pass: with is_first only --config and the flags that are no settings, so that the file is
@@ -353,7 +357,7 @@ static bool flags_read(struct loading *loading, int argc, char *const *argv, boo
         } else if (flag_action(&flag, action)) {
             continue;
         } else if (is_first) {
-            flag_skip(&flag, argv, &i);
+            is_good = flag_skip(loading, &flag, argv, &i);
         } else {
             is_good = flag_setting(loading, &flag, argv, &i);
         }

@@ -27,6 +27,7 @@
 enum {
     NET_BATCH = 4096,
     NET_ARENA = 256 << 10,
+    STOP_REPEAT_NS = 1000000000, /* a second signal sooner than that is the same one */
     SERVICE_SCRATCH = 64 << 20 /* of decisions, replies, staging: not in any table */
 };
 
@@ -45,6 +46,7 @@ struct daemon {
     bool is_stopping;
     enum daemon_exit exit_code;
     uint64_t started_ns;
+    uint64_t stop_ns; /* of the first signal */
 };
 
 static uint64_t wall_ms(void)
@@ -112,11 +114,8 @@ static uint64_t on_clock(void *owner)
 
 static void handles_close(struct daemon *daemon)
 {
-    uv_handle_t *handles[] = {
-        (uv_handle_t *)&daemon->log_poll,  (uv_handle_t *)&daemon->tick,
-        (uv_handle_t *)&daemon->seal,      (uv_handle_t *)&daemon->busy,
-        (uv_handle_t *)&daemon->terminate, (uv_handle_t *)&daemon->interrupt,
-    };
+    uv_handle_t *handles[] = {(uv_handle_t *)&daemon->log_poll, (uv_handle_t *)&daemon->tick,
+                              (uv_handle_t *)&daemon->seal, (uv_handle_t *)&daemon->busy};
     for (size_t i = 0; i < sizeof handles / sizeof handles[0]; i++) {
         if (handles[i]->data && !uv_is_closing(handles[i])) {
             uv_close(handles[i], NULL);
@@ -152,13 +151,19 @@ static void on_failed(void *owner, const char *why)
     }
 }
 
+/* A signal may come twice at once, to a group and forwarded by a wrapper: that is one wish. */
 static void on_signal(uv_signal_t *handle, int number)
 {
     struct daemon *daemon = handle->data;
+    uint64_t now_ns = uv_hrtime();
+    if (daemon->is_stopping && now_ns - daemon->stop_ns < STOP_REPEAT_NS) {
+        return;
+    }
     if (daemon->is_stopping) {
         say(SAY_WARN, "stopped_at_once", "a second signal: what was owed is not answered");
         _exit(DAEMON_EXIT_NOT_STARTED);
     }
+    daemon->stop_ns = now_ns;
     say(SAY_INFO, "stopping", "signal=%s", number == SIGTERM ? "TERM" : "INT");
     stop(daemon);
 }
@@ -381,7 +386,24 @@ static void handles_start(struct daemon *daemon)
     CHECK(uv_poll_start(&daemon->log_poll, UV_READABLE, on_log) == 0);
     CHECK(uv_signal_start(&daemon->terminate, on_signal, SIGTERM) == 0);
     CHECK(uv_signal_start(&daemon->interrupt, on_signal, SIGINT) == 0);
+    /* They stay until the log is closed, and keep nothing alive. */
+    uv_unref((uv_handle_t *)&daemon->terminate);
+    uv_unref((uv_handle_t *)&daemon->interrupt);
     tick_in(daemon, 0);
+}
+
+static void signals_close(struct daemon *daemon)
+{
+    sigset_t both;
+    sigemptyset(&both);
+    sigaddset(&both, SIGTERM);
+    sigaddset(&both, SIGINT);
+    sigprocmask(SIG_BLOCK, &both, NULL); /* what comes now finds the process at its end */
+    if (daemon->terminate.data) {
+        uv_close((uv_handle_t *)&daemon->terminate, NULL);
+        uv_close((uv_handle_t *)&daemon->interrupt, NULL);
+    }
+    CHECK(uv_run(&daemon->loop, UV_RUN_DEFAULT) == 0);
 }
 
 static void warnings(const struct daemon *daemon)
@@ -456,6 +478,7 @@ enum daemon_exit daemon_run(const struct config *config)
     CHECK(uv_run(&daemon.loop, UV_RUN_DEFAULT) == 0);
     service_close(daemon.service);
     net_free(daemon.net);
+    signals_close(&daemon);
     CHECK(uv_loop_close(&daemon.loop) == 0);
     free(daemon.requests);
     if (daemon.exit_code == DAEMON_EXIT_STOPPED) {

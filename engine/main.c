@@ -24,8 +24,8 @@ static void help(void)
            NEARSHELF_VERSION);
     config_help(stdout);
     printf("\nThe first line on stdout is `ready listen=...` when it serves; log lines are on\n"
-           "stderr. SIGTERM or SIGINT: what is owed is answered, the log is closed; a second one\n"
-           "ends the process at once.\n\n"
+           "stderr. SIGTERM or SIGINT: what is owed is answered, the log is closed; another one\n"
+           "over a second later ends the process at once.\n\n"
            "Exit codes\n"
            "  0  stopped by a signal, or the configuration is valid\n"
            "  1  not started: configuration, data folder or address; or a second signal\n"
