@@ -6,3 +6,4 @@ target_link_libraries(service_harness PUBLIC service PkgConfig::JANSSON PRIVATE 
 nearshelf_test(unit/test_service_stock.c LABEL unit DEPS service_harness)
 nearshelf_test(unit/test_service_load.c LABEL unit DEPS service_harness)
 nearshelf_test(unit/test_service_network.c LABEL unit DEPS service_harness)
+nearshelf_test(model/test_service_books.c LABEL model TIMEOUT 60 DEPS service_harness)
