@@ -6,7 +6,8 @@
 
 enum { KEY_TEXT_MAX = 32 + ID_MAX };
 
-static struct hash128 key_hash(const struct service_core *service, enum method method, struct text key)
+static struct hash128 key_hash(const struct service_core *service, enum method method,
+                               struct text key)
 {
     char text[KEY_TEXT_MAX];
     const char *name = method_text(method);

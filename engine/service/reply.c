@@ -27,8 +27,8 @@ static void send(struct service_core *service, struct call *call)
     }
 }
 
-void reply_error(struct service_core *service, struct call *call, enum code code, const char *format,
-                 ...)
+void reply_error(struct service_core *service, struct call *call, enum code code,
+                 const char *format, ...)
 {
     char text[ERROR_TEXT_SIZE];
     va_list args;

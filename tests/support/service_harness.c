@@ -61,8 +61,10 @@ static uint32_t msgid_of(const uint8_t *bytes, uint32_t size)
     bool has_msgid = reader_array_next(&reader, &array);
     int64_t msgid = reader_int(&reader, 0, UINT32_MAX);
     CHECK(reader_is_ok(&reader));
-    CHECK(count == 4 && type == 1);
-    CHECK(has_type && has_msgid);
+    CHECK(count == 4);
+    CHECK(type == 1);
+    CHECK(has_type);
+    CHECK(has_msgid);
     return (uint32_t)msgid;
 }
 
