@@ -160,6 +160,7 @@ static struct place place_begin(struct service_core *service, const struct list 
 {
     const struct node_queue *queue = &service->tables.queues[list->node];
     if (list->after.len == 0) {
+        walk->at = 0; /* an empty list has no next page */
         return (struct place){queue->first_order, queue->first_part};
     }
     slab_ref at = walk->at;
