@@ -59,6 +59,7 @@ class Target:
         self.good.call("stock.load", node="ab1", rows=[["it1", 1000], ["it2", 1000]])
         self.memory = engine.memory_kib()
         self.where = "unix:" + engine.unix_path
+        self.last = b""
 
     def check(self, what):
         """A good client is served, the sentinel's books close, memory is bounded."""
@@ -76,8 +77,12 @@ class Target:
 
     def exchange(self, data):
         """Send bytes and the end of the stream on a connection of its own; all that came back."""
-        sock = connect(self.where, ANSWER_SECONDS)
         got = bytearray()
+        before, self.last = self.last, data
+        try:
+            sock = connect(self.where, ANSWER_SECONDS)
+        except ConnectionRefusedError:
+            raise AssertionError("the daemon died of %s" % before.hex(" "))
         try:
             sock.sendall(data)
             sock.shutdown(socket.SHUT_WR)

@@ -235,6 +235,20 @@ def c12b_retries_of_64_connections(world):
     expect(here.cell("x", "a")["reserved"] == 1, "taken more than once")
 
 
+@case
+def c16_lists_of_a_node_without_work(world):
+    """16 the list of a node without open work is empty, while other nodes have orders"""
+    here = world.scene("c16.", {"a": {"x": 2}, "b": {"x": 2}})
+    here.route("o", [("x", 1)])
+    for states in ([], ["open"], ["open", "picked"], ["shipped"]):
+        more = {"states": states} if states else {}
+        page = here.client.call("fulfil.list", node="c16.b", limit=3, **more)
+        expect(page["fulfilments"] == [] and page.get("next") is None, "b", states, page)
+        page = here.client.call("fulfil.list", node="c16.a", limit=3, **more)
+        wanted = 0 if states == ["shipped"] else 1
+        expect(len(page["fulfilments"]) == wanted, "a", states, page)
+
+
 def mixed_story(client):
     """A fixed stream of changes and reads; yields every reply or error text."""
     for n in range(8):
