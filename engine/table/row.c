@@ -97,14 +97,60 @@ static void build_rank(struct row *row)
     }
 }
 
-struct row *row_with(const struct row *row, uint32_t slot, cell_word word, uint64_t count_time,
-                     uint32_t words)
+/* Copy count elements of width bytes with a hole for one more at index. */
+static void copy_with_hole(void *to, const void *from, uint32_t count, uint32_t index,
+                           size_t width)
 {
-    CHECK(slot / 64 < words);
-    struct row *made = row_new((row ? row->count : 0) + 1, words);
-    if (!made) {
-        return NULL;
+    memcpy(to, from, index * width);
+    memcpy((char *)to + (index + 1) * width, (const char *)from + index * width,
+           (count - index) * width);
+}
+
+/* Cells of row below slot. */
+static uint32_t rank_of(const struct row *row, uint32_t slot)
+{
+    const uint16_t *slots = row_slots(row);
+    if (row->kind == ROW_BITMAP) {
+        uint64_t below = row->body[slot / 64] & (((uint64_t)1 << (slot % 64)) - 1);
+        return slots[slot / 64] + (uint32_t)__builtin_popcountll(below);
     }
+    uint32_t rank = 0;
+    while (rank < row->count && slots[rank] < slot) {
+        rank++;
+    }
+    return rank;
+}
+
+/* The usual case of row_with, the kind and the layout stay: block copies around the hole. */
+static void insert_same_kind(struct row *made, const struct row *row, uint32_t slot,
+                             cell_word word, uint64_t count_time)
+{
+    uint32_t index = rank_of(row, slot);
+    CHECK(row_find(row, slot) < 0);
+    made->count = row->count + 1;
+    copy_with_hole(row_cells(made), row_cells((struct row *)(uintptr_t)row), row->count, index,
+                   sizeof(uint64_t));
+    copy_with_hole(times(made), times(row), row->count, index, sizeof(uint32_t));
+    copy_with_hole(highs(made), highs(row), row->count, index, sizeof(uint16_t));
+    if (row->kind == ROW_LIST) {
+        copy_with_hole(slots_of(made), row_slots(row), row->count, index, sizeof(uint16_t));
+        slots_of(made)[index] = (uint16_t)slot;
+    } else {
+        memcpy(made->body, row->body, (size_t)row->words * 16);
+        made->body[slot / 64] |= (uint64_t)1 << (slot % 64);
+        memcpy(slots_of(made), row_slots(row), (size_t)row->words * 2);
+        for (uint32_t at = slot / 64 + 1; at < row->words; at++) {
+            slots_of(made)[at]++;
+        }
+    }
+    row_count_time_set(made, index, count_time);
+    row_word_set(made, slot, index, word);
+}
+
+/* All cells one by one into the other kind or layout. */
+static void insert_by_walk(struct row *made, const struct row *row, uint32_t slot, cell_word word,
+                           uint64_t count_time)
+{
     bool is_in = false;
     if (row) {
         struct row_walk walk;
@@ -124,6 +170,21 @@ struct row *row_with(const struct row *row, uint32_t slot, cell_word word, uint6
         append(made, slot, word, count_time);
     }
     build_rank(made);
+}
+
+struct row *row_with(const struct row *row, uint32_t slot, cell_word word, uint64_t count_time,
+                     uint32_t words)
+{
+    CHECK(slot / 64 < words);
+    struct row *made = row_new((row ? row->count : 0) + 1, words);
+    if (!made) {
+        return NULL;
+    }
+    if (row && row->kind == made->kind && row->words == made->words) {
+        insert_same_kind(made, row, slot, word, count_time);
+    } else {
+        insert_by_walk(made, row, slot, word, count_time);
+    }
     return made;
 }
 
