@@ -134,7 +134,7 @@ static uint64_t run_batch(void *owner, uint64_t count)
             route_prefetch(&world.view, &asked[first + i].request);
         }
         for (uint32_t i = 0; i < batch; i++) {
-            route_prefetch_rows(world.route, &world.view, &asked[first + i].request);
+            route_prefetch_rows(&world.view, &asked[first + i].request);
         }
         for (uint32_t i = 0; i < batch; i++) {
             route_guess(world.route, &world.view, &asked[first + i].request, &guesses[i]);
