@@ -33,13 +33,13 @@ struct group {
 };
 
 struct item_slot {
-    uint32_t stamp;
+    uint64_t stamp;
     uint32_t item;
     uint32_t demand;
 };
 
 struct take_slot {
-    uint32_t stamp;
+    uint64_t stamp;
     uint32_t item;
     uint32_t node;
     uint32_t qty;
@@ -65,7 +65,7 @@ struct route {
     const struct stock_view *view;
     const struct route_request *request;
     struct route_answer *answer;
-    uint32_t stamp; /* of the tables below; grows with every group */
+    uint64_t stamp; /* of the tables below; grows with every group */
 
     /* -- the group being decided -- */
     struct group group;
@@ -78,9 +78,9 @@ struct route {
     /* -- the groups of the order -- */
     struct pending pending[ROUTE_LINES_MAX];
     uint32_t next_line[ROUTE_LINES_MAX];
-    uint32_t key_stamp[PLACE_KEYS];
+    uint64_t key_stamp[PLACE_KEYS];
     uint16_t key_group[PLACE_KEYS];
-    uint32_t order_stamp; /* of key_stamp and takes; grows with every order */
+    uint64_t order_stamp; /* of key_stamp and takes; grows with every order */
     bool has_takes;
     struct take_slot takes[TAKE_TABLE];
 

@@ -42,7 +42,7 @@ enum verdict {
 /* A state of the search over subsets: best way to leave exactly these items uncovered. */
 struct mask_state {
     plan_cost cost;
-    uint32_t level; /* stamp: state is of this level of this search */
+    uint64_t level; /* stamp: state is of this level of this search */
     uint16_t candidate;
     uint16_t from;
 };
@@ -83,7 +83,7 @@ struct split {
     uint64_t units[NODE_MAX];  /* of each candidate */
 
     /* -- by slot -- */
-    uint32_t slot_stamp[SLOT_MAX];
+    uint64_t slot_stamp[SLOT_MAX];
     uint32_t slot_metres[SLOT_MAX]; /* UINT32_MAX = out of reach */
     uint32_t slot_candidate[SLOT_MAX];
     uint64_t slot_units[SLOT_MAX]; /* split_wide.c */
@@ -99,7 +99,7 @@ struct split {
     uint32_t state_count[MASK_ITEMS_MAX + 1];
     uint16_t covers[MASK_ITEMS_MAX][MASKS]; /* by lowest item: masks of undominated nodes */
     uint32_t cover_count[MASK_ITEMS_MAX];
-    uint32_t level_stamp;
+    uint64_t level_stamp;
 
     /* -- tree search -- */
     uint16_t holders[(size_t)NODE_MAX * SPLIT_ITEMS_MAX]; /* by item, then nearest first */
