@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # From a checkout on a fresh Debian 12 to a running engine under load, checked, in under five minutes.
-# usage: bash loadgen/demo.sh [seconds of load, default 20] [orders per second, default 20000]
+# usage: bash loadgen/demo.sh [seconds of load, default 20] [orders per second, default 2000]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 seconds=${1:-20}
-rate=${2:-20000}
+rate=${2:-2000}
 build=build/demo
 data=../shared/data
 packages=(build-essential cmake ninja-build pkg-config libuv1-dev libmsgpack-dev libjemalloc-dev
@@ -79,8 +79,8 @@ run_load() {
     echo "network: no $data here, so 1,000 stores are drawn from our table of ZIP areas"
   fi
   echo "generated, not real: which items lie where and how many, the orders, their times"
-  "$build/loadgen/nearshelf-load" --address "$address" "${network[@]}" --duration "$seconds" \
-    --rate "$rate" --warmup 1 --retries 0.01 --verify --engine-pid "$engine_pid" \
+  "$build/loadgen/nearshelf-load" --address "$address" "${network[@]}" --items 5000 \
+    --duration "$seconds" --rate "$rate" --warmup 2 --retries 0.01 --verify --engine-pid "$engine_pid" \
     --map "$build/map.svg" --json "$build/report.json" || failed=$?
 }
 
