@@ -134,7 +134,8 @@ static bool number_read(const struct setting *setting, const char *text, uint64_
     if (*rest == '\0') { /* a time says its unit, or one would be guessed wrong */
         return setting->kind != CONFIG_KIND_TIME || *value_out == 0;
     }
-    return setting->kind != CONFIG_KIND_COUNT && unit_read(units_of(setting->kind), rest, value_out);
+    return setting->kind != CONFIG_KIND_COUNT &&
+           unit_read(units_of(setting->kind), rest, value_out);
 }
 
 static bool number_set(struct config *config, const struct setting *setting, const char *text,

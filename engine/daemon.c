@@ -281,8 +281,17 @@ static void service_options_fill(struct daemon *daemon, struct service_options *
         .force_buffered = config->log_buffered != 0,
         .unsafe_no_sync = config->unsafe_no_sync != 0,
     };
-    options->port = (struct service_port){daemon,     on_reply_begin, on_reply_end, on_done, on_hold,
-                                          on_release, on_pause,       on_clock,     on_failed};
+    options->port = (struct service_port){
+        .owner = daemon,
+        .reply_begin = on_reply_begin,
+        .reply_end = on_reply_end,
+        .done = on_done,
+        .hold = on_hold,
+        .release = on_release,
+        .pause = on_pause,
+        .clock_ns = on_clock,
+        .failed = on_failed,
+    };
     options->batch = (uint32_t)config->batch;
     options->max_delay_ms = (uint32_t)config->max_delay_ms;
     options->count_window_ms = config->count_window;
@@ -421,8 +430,9 @@ static void warnings(const struct daemon *daemon)
             "unsafe_no_sync=yes: a power cut loses acknowledged changes; for comparisons only");
     }
     if (limits.conns_max < limits.conns_wanted) {
-        say(SAY_WARN, "conns_lowered", "conns_max=%u instead of %u: raise the file limit (ulimit -n)",
-            limits.conns_max, limits.conns_wanted);
+        say(SAY_WARN, "conns_lowered",
+            "conns_max=%u instead of %u: raise the file limit (ulimit -n)", limits.conns_max,
+            limits.conns_wanted);
     }
 }
 

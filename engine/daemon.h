@@ -10,7 +10,7 @@
 /* What the process ends with; documented in --help. */
 enum daemon_exit {
     DAEMON_EXIT_STOPPED = 0,
-    DAEMON_EXIT_NOT_STARTED = 1, /* configuration, data folder, address; or a second signal, later */
+    DAEMON_EXIT_NOT_STARTED = 1, /* configuration, folder, address; or a second signal */
     DAEMON_EXIT_LOG_FAILED = 3
 };
 

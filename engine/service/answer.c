@@ -8,7 +8,8 @@ uint32_t fulfilment_text(const struct order *order, uint32_t part, char *out)
 {
     memcpy(out, order_id(order), order->id_len);
     int digits = snprintf(out + order->id_len, 8, "/%u", part + 1);
-    CHECK(digits > 0 && digits < 8);
+    CHECK(digits > 0);
+    CHECK(digits < 8);
     return order->id_len + (uint32_t)digits;
 }
 

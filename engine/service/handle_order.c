@@ -3,6 +3,8 @@
 
 #include "walk_internal.h"
 
+enum { HISTORY_TOLD = 1000 };
+
 /* What became of the units of a line. */
 struct line_sums {
     uint32_t open, done, cancelled, no_show;
@@ -86,17 +88,19 @@ static void put_entry(struct writer *writer, struct order *order, const struct o
     }
 }
 
+/* The routing and the newest entries: more would hold the loop. */
 static void put_history(struct service_core *service, struct writer *writer, struct order *order)
 {
     const struct order_entry *entries =
         order->history ? slab_at(&service->tables.orders.slab, order->history) : NULL;
+    uint32_t told = order->history_count < HISTORY_TOLD ? order->history_count : HISTORY_TOLD;
     writer_str(writer, "history");
-    writer_array(writer, 1u + order->history_count);
+    writer_array(writer, 1u + told);
     writer_map(writer, 3);
     put_int(writer, "lsn", (int64_t)order->lsn);
     put_int(writer, "at", (int64_t)order->created_ms);
     put_string(writer, "type", "order.routed");
-    for (uint32_t i = 0; i < order->history_count; i++) {
+    for (uint32_t i = order->history_count - told; i < order->history_count; i++) {
         put_entry(writer, order, &entries[i]);
     }
 }
@@ -214,10 +218,10 @@ static bool has_node(struct order *order, uint16_t node)
     return false;
 }
 
-/* Rows of an order that an answer goes over. */
+/* Rows of an order that an answer goes over, twice: summing them and writing them. */
 static uint32_t order_steps(const struct order *order)
 {
-    return (uint32_t)order->part_count + order->share_count + order->line_count;
+    return 2u * ((uint32_t)order->part_count + order->share_count + order->line_count);
 }
 
 static uint32_t put_page(struct service_core *service, struct writer *writer,

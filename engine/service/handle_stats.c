@@ -22,7 +22,8 @@ static double uptime_s(const struct service_core *service)
                : 0;
 }
 
-static void put_method(const struct service_core *service, struct writer *writer, enum method method)
+static void put_method(const struct service_core *service, struct writer *writer,
+                       enum method method)
 {
     const struct method_stats *stats = &service->methods[method];
     double seconds = uptime_s(service);

@@ -85,6 +85,7 @@ void walk_put_next(const struct service_core *service, struct writer *writer,
     char text[WALK_CURSOR_MAX];
     int len = snprintf(text, sizeof text, "%" PRIu64 ".%u:%.*s", walk->floor_lsn,
                        walk->floor_part, (int)order->id_len, order_id(order));
-    CHECK(len > 0 && len < (int)sizeof text);
+    CHECK(len > 0);
+    CHECK(len < (int)sizeof text);
     put_text(writer, "next", text, (uint32_t)len);
 }

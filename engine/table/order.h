@@ -34,7 +34,7 @@ struct order_share {
     uint16_t line;
     uint32_t qty;
     uint32_t hold; /* HOLD_NONE when nothing is held any more */
-    uint32_t reached[STEP_COUNT]; /* units that reached the step; never rises along the steps */
+    uint32_t reached[STEP_COUNT]; /* units that got there; never rises along the steps */
     uint32_t cancelled, no_show;  /* units at another end */
 };
 
@@ -44,7 +44,7 @@ struct order_part {
     uint8_t service; /* enum service */
     uint32_t metres;
     uint32_t cost_cents;
-    uint32_t prev_order, next_order; /* the node's list of open fulfilments, oldest first; 0 = end */
+    uint32_t prev_order, next_order; /* the node's open fulfilments, oldest first; 0 = end */
     uint16_t prev_part, next_part;
     uint32_t share_first, share_count; /* its shares are contiguous */
     slab_ref tracking;                 /* block of a length byte and text, 0 = none */

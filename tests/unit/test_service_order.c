@@ -35,7 +35,8 @@ static int teardown(void **state)
 }
 
 /* An order of a x qty_a (line 1) and b x qty_b (line 2), from n1 while that holds both. */
-static void route(struct harness *harness, const char *id, const char *service, int qty_a, int qty_b)
+static void route(struct harness *harness, const char *id, const char *service, int qty_a,
+                  int qty_b)
 {
     const char *place = strcmp(service, "pickup") == 0 ? "'pickup_node':'n1'"
                                                        : "'dest':{'lat':40.0,'lon':-74.0}";
