@@ -6,7 +6,7 @@
 #include "route_internal.h"
 
 enum {
-    STEPS_DEFAULT = 250000 /* README, "Steps": what fits into a millisecond */
+    STEPS_DEFAULT = 100000 /* README, "Steps": what fits into a millisecond */
 };
 
 enum err route_new(struct route **out)
@@ -250,7 +250,7 @@ void route_guess_prefetch(const struct stock_view *view, const struct route_requ
     if (guess->node == NODE_NONE) {
         return;
     }
-    uint32_t slot = view->network->nodes[guess->node].slot;
+    uint32_t slot = view->network->hot[guess->node].slot;
     for (uint32_t line = 0; line < request->line_count; line++) {
         struct row *row = view->catalogue->items[request->lines[line].item].row;
         int32_t index = row ? row_find(row, slot) : -1;

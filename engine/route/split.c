@@ -140,6 +140,10 @@ static enum verdict solve(struct route *route)
     split_sort(route);
     split_tree_begin(route);
     bound_above(route, &split->upper);
+    split->has_bounds = false;
+    if (split->item_count <= MASK_ITEMS_MAX) {
+        split_bounds_begin(route);
+    }
     uint32_t needed = least_nodes(split);
     return search_tree(route, needed > least ? needed : least, &split->upper);
 }

@@ -101,6 +101,13 @@ struct split {
     uint32_t cover_count[MASK_ITEMS_MAX];
     uint64_t level_stamp;
 
+    /* -- bounds of the tree: cheapest one node, two nodes, that touch every item of a mask -- */
+    bool has_bounds; /* at most MASK_ITEMS_MAX items */
+    plan_cost touch_one[MASKS];
+    plan_cost touch_two[MASKS]; /* made at first use */
+    uint64_t touch_stamp[MASKS];
+    uint64_t bound_stamp;
+
     /* -- tree search -- */
     uint16_t holders[(size_t)NODE_MAX * SPLIT_ITEMS_MAX]; /* by item, then nearest first */
     uint32_t holders_from[SPLIT_ITEMS_MAX + 1];
@@ -166,6 +173,13 @@ bool plan_holds(const struct split *split, const struct plan *plan);
  * some counts as holding all (a lower bound), else only whole (an upper bound). At most
  * MASK_ITEMS_MAX items. UNKNOWN: steps ran out. */
 enum verdict split_masks(struct route *route, bool is_relaxed, struct plan *out);
+
+/* Tables of what nodes that touch all items of a mask cost at least; at most MASK_ITEMS_MAX items.
+ * Of sorted candidates. */
+void split_bounds_begin(struct route *route);
+
+/* Least cost of two nodes, or of one twice, that touch all of mask, or COST_NONE. */
+plan_cost split_bound_two(struct split *split, uint32_t mask);
 
 /* Some minimal plan, fast; ignores max_nodes. Candidates are sorted. */
 void split_greedy(struct route *route, struct plan *out);

@@ -185,3 +185,43 @@ enum verdict split_masks(struct route *route, bool is_relaxed, struct plan *out)
     }
     return VERDICT_IMPOSSIBLE;
 }
+
+void split_bounds_begin(struct route *route)
+{
+    struct split *split = route->split;
+    best_of_masks(route, true);
+    best_of_supersets(route);
+    for (uint32_t mask = 0; mask < 1u << split->item_count; mask++) {
+        uint16_t best = split->best_of[mask];
+        split->touch_one[mask] =
+            best == NODE_NONE ? COST_NONE : candidate_cost(&split->candidates[best]);
+    }
+    split->bound_stamp++;
+    split->has_bounds = true;
+}
+
+static plan_cost bound_two(const struct split *split, uint32_t mask)
+{
+    uint32_t rest = mask & (mask - 1);
+    plan_cost best = COST_NONE;
+    uint32_t part = rest;
+    for (uint32_t i = 0; i < 1u << __builtin_popcount(rest); i++) {
+        plan_cost one = split->touch_one[part | (mask ^ rest)];
+        plan_cost two = split->touch_one[rest & ~part];
+        if (one != COST_NONE && two != COST_NONE && one + two < best) {
+            best = one + two;
+        }
+        part = (part - 1) & rest;
+    }
+    return best;
+}
+
+plan_cost split_bound_two(struct split *split, uint32_t mask)
+{
+    if (split->touch_stamp[mask] != split->bound_stamp) {
+        split->touch_stamp[mask] = split->bound_stamp;
+        split->touch_two[mask] = bound_two(split, mask);
+        split->steps += (1u << __builtin_popcount(mask)) / (2 * WAYS) + 1;
+    }
+    return split->touch_two[mask];
+}

@@ -7,7 +7,8 @@
  * branch is cut when
  *   (1) more items are left than the nodes still to come can touch,
  *   (2) an item needs more units than they can bring,
- *   (3) the cost so far plus the cheapest node for each still to come exceeds the best plan's.
+ *   (3) the cost so far plus what the items left cost at least exceeds the best plan's: for the
+ *       last two nodes and at most 12 items, the cheapest that touch every item, by table.
  * The last node is looked for among the holders of the rarest item or among the candidates that
  * touch enough items, whichever are fewer. No recursion: levels[] is the stack. */
 #include <string.h>
@@ -84,8 +85,8 @@ void split_tree_begin(struct route *route)
     memset(split->tried_at, 0, split->count * sizeof *split->tried_at);
 }
 
-/* The cheapest way to bring the items that are left with count nodes, at least. */
-static plan_cost cost_bound(const struct split *split, uint64_t left, uint32_t count)
+/* The dearest of the cheapest holders of each item left, the cheapest node for the others. */
+static plan_cost bound_by_items(const struct split *split, uint64_t left, uint32_t count)
 {
     plan_cost cheapest = candidate_cost(&split->candidates[0]);
     uint32_t first = 0;
@@ -96,7 +97,16 @@ static plan_cost cost_bound(const struct split *split, uint64_t left, uint32_t c
     return candidate_cost(&split->candidates[first]) + cheapest * (count - 1);
 }
 
-static bool is_hopeless(const struct split *split, const struct tree_level *level, uint32_t count)
+/* The items that are left cost count nodes at least so much; COST_NONE: they cannot do. */
+static plan_cost cost_bound(struct split *split, uint64_t left, uint32_t count)
+{
+    if (!split->has_bounds || count > 2) {
+        return bound_by_items(split, left, count);
+    }
+    return count == 2 ? split_bound_two(split, (uint32_t)left) : split->touch_one[left];
+}
+
+static bool is_hopeless(struct split *split, const struct tree_level *level, uint32_t count)
 {
     if ((uint32_t)__builtin_popcountll(level->left) > count * split->cover_max) {
         return true;
@@ -107,8 +117,9 @@ static bool is_hopeless(const struct split *split, const struct tree_level *leve
             return true;
         }
     }
-    return split->best.count > 0 &&
-           level->cost + cost_bound(split, level->left, count) > split->best.cost;
+    plan_cost bound = cost_bound(split, level->left, count);
+    return bound == COST_NONE ||
+           (split->best.count > 0 && level->cost + bound > split->best.cost);
 }
 
 /* What is left when the candidate has given what it has. */
