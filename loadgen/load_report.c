@@ -50,7 +50,7 @@ static void print_rates(const struct load_report *report, FILE *file)
     fprintf(file, "\n%s loop, %s, %.1f s measured\n", report->opts->is_closed ? "closed" : "open",
             workload_name(report->opts->workload), stats->seconds);
     fprintf(file, "  offered    %12.0f /s\n", per_second(stats, stats->offered));
-    fprintf(file, "  accepted   %12.0f /s orders answered", per_second(stats, stats->answered));
+    fprintf(file, "  accepted   %12.0f /s orders decided", per_second(stats, stats->accepted));
     if (isfinite(stats->rate_min)) {
         fprintf(file, " (slowest second %.0f, fastest %.0f)", stats->rate_min, stats->rate_max);
     }
@@ -163,7 +163,7 @@ static void print_verdict(const struct load_report *report, FILE *file)
             !is_well ? "FAIL"
             : is_met ? "PASS"
                      : "MISS",
-            per_second(stats, stats->answered), slo_value(SLO_P99, stats),
+            per_second(stats, stats->accepted), slo_value(SLO_P99, stats),
             100 * slo_value(SLO_REFUSED, stats),
             report->books == NULL            ? ""
             : books_are_clean(report->books) ? ", books clean"
@@ -247,7 +247,7 @@ static void add_stats(json_t *root, const struct run_stats *stats)
     double seconds = stats->seconds > 0 ? stats->seconds : 1;
     json_object_set_new(root, "seconds", json_real(stats->seconds));
     json_object_set_new(root, "offered_per_s", json_real(per_second(stats, stats->offered)));
-    json_object_set_new(root, "accepted_per_s", json_real(per_second(stats, stats->answered)));
+    json_object_set_new(root, "accepted_per_s", json_real(per_second(stats, stats->accepted)));
     json_object_set_new(root, "client_cpu", json_real(stats->cpu_s / seconds));
     json_object_set_new(root, "engine_cpu", json_real(stats->engine_cpu_s / seconds));
     json_object_set_new(root, "km", json_real(stats->km));

@@ -229,12 +229,11 @@ static void count_route(struct load_run *run, bool is_first)
 {
     struct route_answer *route = &run->route;
     struct run_stats *stats = &run->stats;
-    if (!is_first) {
+    if (!is_first || !run->is_counted) {
         return;
     }
     if (route->status == ANSWER_REFUSED) {
         stats->refused++;
-        run->second_refused++;
         tally_add(&stats->reasons, route->reason);
         return;
     }
@@ -268,9 +267,10 @@ static void on_route(struct load_run *run, const struct pump_request *request,
         run->stats.malformed++;
     }
     if (is_read) {
+        run->second_refused += run->route.status == ANSWER_REFUSED;
         count_route(run, request->kind == RUN_ROUTE);
     }
-    run->stats.failed += answer->is_error && request->kind == RUN_ROUTE;
+    run->stats.failed += answer->is_error && request->kind == RUN_ROUTE && run->is_counted;
     if (is_promise && !run->route.is_duplicate) {
         on_promise(run, request, now_ns);
     }
@@ -312,7 +312,10 @@ static void on_reply(void *owner, const struct pump_request *request, struct ans
     struct load_run *run = owner;
     enum run_kind kind = (enum run_kind)request->kind;
     uint64_t latency_ns = now_ns > request->intended_ns ? now_ns - request->intended_ns : 0;
-    hist_record(&run->stats.hists[kind], latency_ns);
+    run->is_counted = request->intended_ns >= run->measure_ns;
+    if (run->is_counted) {
+        hist_record(&run->stats.hists[kind], latency_ns);
+    }
     if (answer->is_error) {
         tally_add(&run->stats.codes, answer->code);
     }

@@ -44,7 +44,7 @@ struct run_stats {
     uint64_t optimal, splits;                  /* of routed and partial */
     uint64_t reads;                            /* answers to RUN_FIND and RUN_GET */
     uint64_t ended;                            /* fulfilments shipped, orders cancelled */
-    uint64_t answered; /* RUN_ROUTE answered within seconds; later ones count for latency only */
+    uint64_t accepted; /* RUN_ROUTE decided within seconds: answered, and not by an error */
     uint64_t retries_agreed, retries_differed;
     uint64_t malformed; /* results that lack what the contract promises */
     double km;          /* total over routed and partial */
@@ -81,6 +81,7 @@ struct load_run {
     uint32_t conn;        /* that takes the next request, and how many it took */
     uint32_t conn_taken;
     bool is_measuring;
+    bool is_counted;  /* the reply being taken belongs to the measured part */
     bool is_draining; /* no new orders, no twins */
     struct run_twin *twins;
     uint32_t twins_free;

@@ -3,11 +3,13 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 
 void run_watch_reset(struct load_run *run)
 {
-    run->stats = (struct run_stats){.rate_min = INFINITY};
+    memset(&run->stats, 0, sizeof run->stats);
+    run->stats.rate_min = INFINITY;
     for (int kind = 0; kind < RUN_KINDS; kind++) {
         hist_init(&run->stats.hists[kind]);
     }
@@ -64,7 +66,14 @@ void run_watch_second(struct load_run *run, uint64_t now_ns)
 
 void run_watch_begin(struct load_run *run)
 {
+    /* Faults stay faults, warm-up or not. */
+    const uint64_t malformed = run->stats.malformed;
+    const uint64_t agreed = run->stats.retries_agreed;
+    const uint64_t differed = run->stats.retries_differed;
     run_watch_reset(run);
+    run->stats.malformed = malformed;
+    run->stats.retries_agreed = agreed;
+    run->stats.retries_differed = differed;
     run->is_measuring = true;
     run->stats.cpu_s = cpu_seconds();
     run->stats.engine_cpu_s = pid_cpu_seconds(run->opts->engine_pid);
@@ -77,5 +86,5 @@ void run_watch_end(struct load_run *run, uint64_t now_ns)
     run->stats.cpu_s = cpu_seconds() - run->stats.cpu_s;
     run->stats.engine_cpu_s = pid_cpu_seconds(run->opts->engine_pid) - run->stats.engine_cpu_s;
     run->stats.life_waiting = run->life.waiting;
-    run->stats.answered = run->stats.hists[RUN_ROUTE].total;
+    run->stats.accepted = run->stats.hists[RUN_ROUTE].total - run->stats.failed;
 }

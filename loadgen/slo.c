@@ -109,7 +109,7 @@ double slo_value(enum slo_metric metric, const struct run_stats *stats)
     case SLO_OPTIMAL:
         return share(stats->optimal, stats->routed + stats->partial);
     case SLO_RATE:
-        return stats->seconds > 0 ? (double)stats->answered / stats->seconds : 0;
+        return stats->seconds > 0 ? (double)stats->accepted / stats->seconds : 0;
     case SLO_METRICS:
         break;
     }

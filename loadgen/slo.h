@@ -21,7 +21,7 @@ enum slo_metric {
     SLO_FAILED,
     SLO_LATE,    /* share of the sends */
     SLO_OPTIMAL, /* share of the routed */
-    SLO_RATE,    /* orders answered per second */
+    SLO_RATE,    /* orders decided per second */
     SLO_METRICS
 };
 
