@@ -176,7 +176,6 @@ void split_collect(struct route *route)
     }
 }
 
-
 /* One pass of a counting sort, least significant byte first; a byte that is the same in all is
  * skipped. */
 static void sort_by_cost_byte(struct split *split, uint32_t byte)

@@ -19,14 +19,15 @@ void answer_begin(struct route *route, struct route_answer *answer)
 uint32_t answer_add_part(struct route *route, uint16_t node, uint32_t metres)
 {
     struct route_answer *answer = route->answer;
-    const struct node *at = &route->view->network->nodes[node];
+    const struct node_hot *at = &route->view->network->hot[node];
     CHECK(answer->part_count < ROUTE_PARTS_MAX);
     route->parts[answer->part_count] =
         (struct route_part){.node = node,
-                            .way = (uint8_t)node_way(at, route->group.service),
+                            .way = (uint8_t)node_type_way((enum node_type)at->type,
+                                                          route->group.service),
                             .service = (uint8_t)route->group.service,
                             .metres = metres,
-                            .cost_cents = at->config.handling_cents};
+                            .cost_cents = at->handling_cents};
     answer->total_m += metres;
     return answer->part_count++;
 }

@@ -103,8 +103,7 @@ static void demands_add(struct route *route)
 static void base_copy(struct route *route)
 {
     if (route->group.base != route->base) {
-        memcpy(route->base, route->group.base,
-               route->view->network->words * sizeof(slot_bits));
+        memcpy(route->base, route->group.base, route->view->network->words * sizeof(slot_bits));
         route->group.base = route->base;
     }
 }
@@ -167,11 +166,11 @@ void group_begin(struct route *route, uint32_t line_count)
     uint32_t reach = route->view->network->reach_max[first->service];
     CHECK(line_count > 0);
     route->stamp++;
-    route->group = (struct group){.service = first->service,
-                                  .place = first->node,
-                                  .line_count = line_count,
-                                  .reach_m = reach < route->request->max_m ? reach
-                                                                           : route->request->max_m};
+    route->group =
+        (struct group){.service = first->service,
+                       .place = first->node,
+                       .line_count = line_count,
+                       .reach_m = reach < route->request->max_m ? reach : route->request->max_m};
     demands_add(route);
     base_begin(route);
 }

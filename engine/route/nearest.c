@@ -31,10 +31,10 @@
 #include "route_internal.h"
 
 enum {
-    LAZY = 8,   /* words looked at one by one before list rows are spread to bitmaps */
-    SHORT = 64, /* a row of at most so many cells is searched from its list */
+    LAZY = 8,     /* words looked at one by one before list rows are spread to bitmaps */
+    SHORT = 64,   /* a row of at most so many cells is searched from its list */
     MERGED = 256, /* a list up to which membership is found by merging, not by binary search */
-    SPARSE = 4  /* candidates of a word up to which they are measured one by one */
+    SPARSE = 4    /* candidates of a word up to which they are measured one by one */
 };
 
 /* One search in one class of priority, or in all where there are too many classes. */
@@ -208,7 +208,7 @@ static void and_with(const struct search *search, slot_bits *bits, const slot_bi
 {
     uint32_t all = search->network->words;
     uint32_t known = words < all ? words : all;
-    search->route->kernel->and(bits, with, known);
+    search->route->kernel->and (bits, with, known);
     if (known < all) {
         memset(bits + known, 0, (all - known) * sizeof *bits);
     }
@@ -407,7 +407,7 @@ struct route_guess nearest_source(struct route *route, bool is_by_hint)
     uint32_t classes = network->has_classes ? network->class_count : 1;
     struct search search = {.best = {NODE_NONE, 0}};
     DCHECK(route->request->has_dest);
-    for (uint32_t class = 0; row && class < classes && search.best.node == NODE_NONE; class++) {
+    for (uint32_t class = 0; row && class < classes && search.best.node == NODE_NONE; class ++) {
         search_begin(&search, route, class);
         search.is_by_hint = is_by_hint;
         if (row->count <= SHORT) {

@@ -36,7 +36,7 @@ BODY void caps_body(const struct network *network, const float place[3],
 }
 
 /* A table, since gcc 12 does not vectorise a shift of bits by the loop's index. */
-#define ONES4(i) (uint64_t)1 << (i), (uint64_t)2 << (i), (uint64_t)4 << (i), (uint64_t)8 << (i)
+#define ONES4(i)  (uint64_t)1 << (i), (uint64_t)2 << (i), (uint64_t)4 << (i), (uint64_t)8 << (i)
 #define ONES16(i) ONES4(i), ONES4((i) + 4), ONES4((i) + 8), ONES4((i) + 12)
 static const uint64_t one_of_64[64] = {ONES16(0), ONES16(16), ONES16(32), ONES16(48)};
 
@@ -103,7 +103,7 @@ BODY int64_t least_body(const int64_t *restrict keys, uint32_t count)
     {                                                                                              \
         return least_body(keys, count);                                                            \
     }                                                                                              \
-    static const struct nearest_kernel kernel_##NAME = {#NAME,      caps_##NAME, and_##NAME,        \
+    static const struct nearest_kernel kernel_##NAME = {#NAME,       caps_##NAME, and_##NAME,      \
                                                         word_##NAME, list_##NAME, least_##NAME};
 
 VARIANT(plain, )

@@ -93,8 +93,7 @@ static uint32_t dearest_before(const struct plan *plan, uint32_t limit)
 {
     uint32_t best = plan->count;
     for (uint32_t i = 0; i < plan->count; i++) {
-        if (plan->nodes[i] < limit &&
-            (best == plan->count || plan->nodes[i] > plan->nodes[best])) {
+        if (plan->nodes[i] < limit && (best == plan->count || plan->nodes[i] > plan->nodes[best])) {
             best = i;
         }
     }

@@ -222,15 +222,9 @@ static void prefetch_place(const struct route *route, uint16_t node)
     if (node == NODE_NONE) {
         return;
     }
-    const struct node *at = &route->view->network->nodes[node];
-    uint32_t word = at->slot / 64;
-    __builtin_prefetch(&at->config.handling_cents);
+    uint32_t slot = route->view->network->hot[node].slot;
     for (uint32_t i = 0; i < route->group.demand_count; i++) {
-        const struct row *row = route->demands[i].row;
-        if (row->kind == ROW_BITMAP) {
-            __builtin_prefetch(&row_member(row)[word]);
-            __builtin_prefetch(&row_slots(row)[word]);
-        }
+        row_prefetch_find(route->demands[i].row, slot);
     }
 }
 

@@ -18,9 +18,9 @@
 #include "stock.h"
 
 enum {
-    ROUTE_LINES_MAX = 1500,  /* lines of one order, and of one group */
-    ROUTE_SHARES_MAX = 4000, /* (line, node) pairs of one answer */
-    ROUTE_PARTS_MAX = 1500,  /* fulfilments of one order */
+    ROUTE_LINES_MAX = 1500,       /* lines of one order, and of one group */
+    ROUTE_SHARES_MAX = 4000,      /* (line, node) pairs of one answer */
+    ROUTE_PARTS_MAX = 1500,       /* fulfilments of one order */
     ROUTE_NODES_LISTED_MAX = 1000 /* include_nodes, exclude_nodes */
 };
 
@@ -84,16 +84,17 @@ struct route_reject {
 struct route_answer {
     enum order_status status; /* ORDER_ROUTED, ORDER_PARTIAL or ORDER_REFUSED */
     enum reason reason;       /* of a refusal */
-    const struct route_part *parts; /* by group order, then nearest first; valid until the next call */
+    const struct route_part
+        *parts; /* by group order, then nearest first; valid until the next call */
     uint32_t part_count;
     const struct route_share *shares;
     uint32_t share_count;
     const struct route_unfilled *unfilled; /* by line */
     uint32_t unfilled_count;
-    uint32_t splits;   /* nodes - 1 summed over groups */
-    uint64_t total_m;  /* metres, summed over parts */
+    uint32_t splits;  /* nodes - 1 summed over groups */
+    uint64_t total_m; /* metres, summed over parts */
     bool is_optimal;
-    uint32_t steps;    /* of the split search */
+    uint32_t steps; /* of the split search */
     /* -- explanation: filled when refused for NO_FEASIBLE_SOURCE, or explain > 0 -- */
     uint32_t candidates;                /* nodes that passed all but stock, over all groups */
     uint32_t rejected[REJECT_COUNT];    /* nodes not chosen, by first reason */

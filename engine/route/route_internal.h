@@ -15,7 +15,7 @@ enum {
 struct demand {
     uint32_t item;
     uint32_t qty;
-    struct row *row; /* never changed here; NULL = no cell anywhere */
+    struct row *row;  /* never changed here; NULL = no cell anywhere */
     uint64_t barring; /* flags that some node bars */
     bool bars_stores;
     bool is_barred; /* at every node */

@@ -101,8 +101,8 @@ static bool bound_below(struct route *route, uint32_t *least, enum verdict *verd
         return false;
     }
     *least = split->best.count;
-    split->is_optimal = *verdict == VERDICT_IMPOSSIBLE || !split->spread ||
-                        plan_holds(split, &split->best);
+    split->is_optimal =
+        *verdict == VERDICT_IMPOSSIBLE || !split->spread || plan_holds(split, &split->best);
     return split->is_optimal;
 }
 
@@ -260,8 +260,8 @@ static void list_nodes(struct route *route)
     static const struct heap_order nearest = {is_nearer, swap_near};
     struct split *split = route->split;
     for (uint32_t i = 0; i < split->best.count; i++) {
-        uint16_t node = split->is_wide ? split->best.nodes[i]
-                                       : split->candidates[split->best.nodes[i]].node;
+        uint16_t node =
+            split->is_wide ? split->best.nodes[i] : split->candidates[split->best.nodes[i]].node;
         split->near[i] = (struct near_node){group_metres(route, node), node};
     }
     heap_sort(route, &nearest, 0, split->best.count);
@@ -340,7 +340,7 @@ bool split_decide(struct route *route)
     if (verdict == VERDICT_FOUND) {
         return fill(route, REASON_INSUFFICIENT_STOCK);
     }
-    enum reason reason = verdict == VERDICT_IMPOSSIBLE ? REASON_MAX_SPLITS_EXCEEDED
-                                                       : REASON_SEARCH_LIMIT;
+    enum reason reason =
+        verdict == VERDICT_IMPOSSIBLE ? REASON_MAX_SPLITS_EXCEEDED : REASON_SEARCH_LIMIT;
     return route->request->allow_partial ? fill_most(route, reason) : refuse_all(route, reason);
 }

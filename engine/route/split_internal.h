@@ -66,12 +66,12 @@ struct tree_level {
 struct split {
     /* -- the group -- */
     uint32_t item_count;
-    uint64_t all; /* mask of every item with a demand */
+    uint64_t all;                          /* mask of every item with a demand */
     uint32_t demand[ROUTE_LINES_MAX];      /* what a plan must hold, lowered for partial answers */
     uint64_t available[ROUTE_LINES_MAX];   /* free at candidates together */
     uint32_t qty_of_line[ROUTE_LINES_MAX]; /* served, by place in route->lines */
-    uint64_t spread; /* items of which some candidate holds a part only */
-    bool is_wide;    /* more items than masks hold: no candidates are listed */
+    uint64_t spread;                       /* items of which some candidate holds a part only */
+    bool is_wide; /* more items than masks hold: no candidates are listed */
 
     /* -- candidates, by (priority, metres, id) once sorted -- */
     uint32_t count;
@@ -79,8 +79,8 @@ struct split {
     struct candidate sorted[NODE_MAX];
     uint32_t free[(size_t)NODE_MAX * SPLIT_ITEMS_MAX]; /* by row, item; capped at the demand */
 
-    uint16_t order[NODE_MAX];  /* split_most.c: most units first */
-    uint64_t units[NODE_MAX];  /* of each candidate */
+    uint16_t order[NODE_MAX]; /* split_most.c: most units first */
+    uint64_t units[NODE_MAX]; /* of each candidate */
 
     /* -- by slot -- */
     uint64_t slot_stamp[SLOT_MAX];
@@ -89,7 +89,7 @@ struct split {
     uint64_t slot_units[SLOT_MAX]; /* split_wide.c */
     uint32_t slot_items[SLOT_MAX];
     uint32_t slot_any[SLOT_MAX]; /* explain.c */
-    bool slot_chosen[SLOT_MAX]; /* explain.c, split_wide.c */
+    bool slot_chosen[SLOT_MAX];  /* explain.c, split_wide.c */
     bool slot_excluded[SLOT_MAX];
 
     /* -- search over subsets -- */
@@ -111,7 +111,7 @@ struct split {
     /* -- tree search -- */
     uint16_t holders[(size_t)NODE_MAX * SPLIT_ITEMS_MAX]; /* by item, then nearest first */
     uint32_t holders_from[SPLIT_ITEMS_MAX + 1];
-    uint16_t by_cover[NODE_MAX];               /* most items first */
+    uint16_t by_cover[NODE_MAX];                /* most items first */
     uint32_t cover_prefix[SPLIT_ITEMS_MAX + 2]; /* how many cover at least so many items */
     uint32_t free_max[SPLIT_ITEMS_MAX];
     uint32_t cover_max;
@@ -125,10 +125,10 @@ struct split {
     struct plan other;
     struct plan upper; /* a plan to fall back on */
     struct near_node near[ROUTE_PARTS_MAX];
-    uint16_t nodes[ROUTE_PARTS_MAX]; /* of the answer, nearest first */
-    uint32_t left[ROUTE_LINES_MAX];  /* by item, while lines are served or nodes picked */
-    uint64_t sum[ROUTE_LINES_MAX];   /* by item, what a wide plan holds */
-    struct plan traced[2]; /* split_masks.c: two ways to one state */
+    uint16_t nodes[ROUTE_PARTS_MAX];   /* of the answer, nearest first */
+    uint32_t left[ROUTE_LINES_MAX];    /* by item, while lines are served or nodes picked */
+    uint64_t sum[ROUTE_LINES_MAX];     /* by item, what a wide plan holds */
+    struct plan traced[2];             /* split_masks.c: two ways to one state */
     uint16_t tied[2][ROUTE_PARTS_MAX]; /* nodes by id of two plans being compared */
     bool is_optimal;
 };

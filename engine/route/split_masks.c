@@ -85,7 +85,7 @@ static void trace(const struct split *split, uint32_t level, uint32_t mask, stru
     }
 }
 
-/* Whether the way over (from, candidate) has smaller ids than the state's own, costs being equal. */
+/* Whether the way over (from, candidate) has smaller ids than the state's own, costs equal. */
 static bool has_smaller_ids(struct route *route, uint32_t level, uint32_t mask, uint32_t from,
                             uint16_t candidate)
 {
@@ -168,8 +168,8 @@ enum verdict split_masks(struct route *route, bool is_relaxed, struct plan *out)
     split->states[0][all] = (struct mask_state){.cost = 0};
     split->states_listed[0][0] = (uint16_t)all;
     split->state_count[0] = 1;
-    uint32_t limit = route->group.max_nodes < MASK_ITEMS_MAX ? route->group.max_nodes
-                                                             : MASK_ITEMS_MAX;
+    uint32_t limit =
+        route->group.max_nodes < MASK_ITEMS_MAX ? route->group.max_nodes : MASK_ITEMS_MAX;
     for (uint32_t level = 0; level < limit; level++) {
         split->level_stamp++;
         if (finish(route, level)) {

@@ -46,8 +46,7 @@ static void list_holders(struct split *split)
         at[item] = split->holders_from[item];
     }
     for (uint32_t c = 0; c < split->count; c++) {
-        const uint32_t *free =
-            &split->free[(size_t)split->candidates[c].free * split->item_count];
+        const uint32_t *free = &split->free[(size_t)split->candidates[c].free * split->item_count];
         for (uint64_t bits = split->candidates[c].some; bits; bits &= bits - 1) {
             uint32_t item = (uint32_t)__builtin_ctzll(bits);
             split->holders[at[item]++] = (uint16_t)c;
@@ -118,8 +117,7 @@ static bool is_hopeless(struct split *split, const struct tree_level *level, uin
         }
     }
     plan_cost bound = cost_bound(split, level->left, count);
-    return bound == COST_NONE ||
-           (split->best.count > 0 && level->cost + bound > split->best.cost);
+    return bound == COST_NONE || (split->best.count > 0 && level->cost + bound > split->best.cost);
 }
 
 /* What is left when the candidate has given what it has. */

@@ -151,8 +151,7 @@ static void sum_up(const struct wide *wide, const struct plan *plan)
     for (uint32_t item = 0; item < split->item_count; item++) {
         split->sum[item] = 0;
         for (uint32_t i = 0; i < plan->count; i++) {
-            split->sum[item] +=
-                capped_free(wide->route, item, plan->nodes[i], split->demand[item]);
+            split->sum[item] += capped_free(wide->route, item, plan->nodes[i], split->demand[item]);
         }
     }
 }
@@ -182,8 +181,7 @@ static void prune(const struct wide *wide, struct plan *plan)
         for (uint32_t item = 0; item < split->item_count; item++) {
             split->sum[item] -= capped_free(wide->route, item, node, split->demand[item]);
         }
-        memmove(&plan->nodes[i], &plan->nodes[i + 1],
-                (plan->count - i - 1) * sizeof *plan->nodes);
+        memmove(&plan->nodes[i], &plan->nodes[i + 1], (plan->count - i - 1) * sizeof *plan->nodes);
         plan->count--;
     }
 }

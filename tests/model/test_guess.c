@@ -42,8 +42,8 @@ static void draw_world(void)
     world_init(&world, 100);
     for (uint32_t i = 0; i < NODES; i++) {
         char id[16];
-        struct node_config config = world_config(NODE_STORE, 25 + 24 * rng_unit(&rng),
-                                                 -124 + 57 * rng_unit(&rng));
+        struct node_config config =
+            world_config(NODE_STORE, 25 + 24 * rng_unit(&rng), -124 + 57 * rng_unit(&rng));
         config.priority = has_priorities ? (int32_t)draw(3) : 0;
         config.safety_stock = draw(4) == 0;
         snprintf(id, sizeof id, "n%u", i);
@@ -76,8 +76,8 @@ static void draw_order(struct order *order)
                                             .max_m = ROUTE_NO_LIMIT,
                                             .allow_partial = draw(4) == 0};
     for (uint32_t i = 0; i < LINES; i++) {
-        order->lines[i] = (struct route_line){draw(ITEMS), 1 + draw(2), SERVICE_STANDARD,
-                                              NODE_NONE};
+        order->lines[i] =
+            (struct route_line){draw(ITEMS), 1 + draw(2), SERVICE_STANDARD, NODE_NONE};
     }
     order->lines[LINES - 1].service = is_odd ? SERVICE_PICKUP : SERVICE_STANDARD;
 }
@@ -139,8 +139,7 @@ static void apply(const struct order *order, const bool *raised)
     copy_answer(&wanted, &answer);
     if (is_void(order, raised)) {
         void_ones++;
-    } else if (route_confirm(world.route, &world.view, &order->request, &order->guess,
-                             &answer)) {
+    } else if (route_confirm(world.route, &world.view, &order->request, &order->guess, &answer)) {
         compare(&wanted, &answer);
         stood++;
     } else {

@@ -188,8 +188,8 @@ static uint32_t haversine(const struct ask *ask, const struct node *node)
     const double rad = M_PI / 180;
     double dlat = (node->config.lat - ask->lat) * rad;
     double dlon = (node->config.lon - ask->lon) * rad;
-    double a = pow(sin(dlat / 2), 2) + cos(ask->lat * rad) * cos(node->config.lat * rad) *
-                                           pow(sin(dlon / 2), 2);
+    double a = pow(sin(dlat / 2), 2) +
+               cos(ask->lat * rad) * cos(node->config.lat * rad) * pow(sin(dlon / 2), 2);
     return (uint32_t)floor(2 * 6371008.8 * asin(fmin(1, sqrt(a))) + 0.5);
 }
 
@@ -219,8 +219,7 @@ static bool passes(const struct ask *ask, uint16_t handle, uint32_t metres)
     }
     return metres <= config->max_m[service] && metres <= request->max_m &&
            !(request->is_po_box && service == SERVICE_SAME_DAY) &&
-           areas_hold(config->serves, config->serves_count, request->country,
-                      request->postcode) &&
+           areas_hold(config->serves, config->serves_count, request->country, request->postcode) &&
            !is_listed(request->exclude, request->exclude_count, handle) &&
            (request->include_count == 0 ||
             is_listed(request->include, request->include_count, handle));
@@ -235,8 +234,8 @@ static bool is_barred(const struct ask *ask, uint32_t item, uint16_t handle)
     return (is_ship && (at->flags & 1) && config->type == NODE_STORE) ||
            (service == SERVICE_SAME_DAY && (at->flags & 2)) ||
            (service == SERVICE_PICKUP && (at->flags & 4)) || (at->flags & config->bars) ||
-           (at->not_to_count && areas_hold(at->not_to, 1, ask->request.country,
-                                           ask->request.postcode));
+           (at->not_to_count &&
+            areas_hold(at->not_to, 1, ask->request.country, ask->request.postcode));
 }
 
 static bool holds(const struct ask *ask, uint16_t handle)
@@ -244,9 +243,8 @@ static bool holds(const struct ask *ask, uint16_t handle)
     for (uint32_t i = 0; i < ask->request.line_count; i++) {
         uint32_t item = ask->lines[i].item;
         const struct cell *cell = &cells[item][handle];
-        int32_t safety = cell->policy.has_safety
-                             ? cell->policy.safety_stock
-                             : world.network.nodes[handle].config.safety_stock;
+        int32_t safety = cell->policy.has_safety ? cell->policy.safety_stock
+                                                 : world.network.nodes[handle].config.safety_stock;
         int32_t wanted = 0;
         for (uint32_t j = 0; j < ask->request.line_count; j++) {
             wanted += ask->lines[j].item == item ? (int32_t)ask->lines[j].qty : 0;
@@ -284,8 +282,7 @@ static struct route_guess brute_force(const struct ask *ask)
 
 /* -- comparison -- */
 
-static void fail(const char *what, const struct route_guess *wanted, uint16_t node,
-                 uint32_t metres)
+static void fail(const char *what, const struct route_guess *wanted, uint16_t node, uint32_t metres)
 {
     fprintf(stderr, "%s: wanted node %u at %u m, got %u at %u m\nreplay: test_nearest %llu %u\n",
             what, wanted->node, wanted->metres, node, metres, (unsigned long long)seed,

@@ -85,8 +85,7 @@ static void draw_request(uint32_t qty_max)
                                      .allow_partial = chance(0.4)};
     for (uint32_t i = 0; i < line_count; i++) {
         uint32_t item = i < item_count ? i : draw(item_count);
-        lines[i] =
-            (struct route_line){item, 1 + draw(qty_max), SERVICE_STANDARD, NODE_NONE};
+        lines[i] = (struct route_line){item, 1 + draw(qty_max), SERVICE_STANDARD, NODE_NONE};
     }
 }
 
@@ -400,8 +399,8 @@ static void run_bounded(void)
     route_decide(world.route, &world.view, &request, &answer);
     check_answer(&answer);
     bool has_limit = request.max_splits != ROUTE_NO_LIMIT;
-    bool is_bound = answer.reason == REASON_SEARCH_LIMIT ||
-                    answer.reason == REASON_MAX_SPLITS_EXCEEDED;
+    bool is_bound =
+        answer.reason == REASON_SEARCH_LIMIT || answer.reason == REASON_MAX_SPLITS_EXCEEDED;
     if (answer.status == ORDER_REFUSED && is_bound && !has_limit) {
         fail("refused though stock was free");
     }
@@ -444,8 +443,8 @@ static void draw_large(double density)
     memset(mask_of_node, 0, sizeof mask_of_node);
     for (uint32_t node = 0; node < node_count; node++) {
         char id[16];
-        struct node_config config = world_config(NODE_STORE, 25 + 24 * rng_unit(&rng),
-                                                 -124 + 57 * rng_unit(&rng));
+        struct node_config config =
+            world_config(NODE_STORE, 25 + 24 * rng_unit(&rng), -124 + 57 * rng_unit(&rng));
         snprintf(id, sizeof id, "s%u", node);
         CHECK(world_node(&world, id, &config) == node);
     }

@@ -394,8 +394,10 @@ static void partial_takes_most_units(void **state)
 static void no_steps_no_proof(void **state)
 {
     (void)state;
-    static const struct { const char *id; uint32_t items; } all[] = {
-        {"a", 0x0f}, {"b", 0x33}, {"c", 0xcc}};
+    static const struct {
+        const char *id;
+        uint32_t items;
+    } all[] = {{"a", 0x0f}, {"b", 0x33}, {"c", 0xcc}};
     for (uint32_t i = 0; i < 3; i++) {
         uint16_t at = node(all[i].id, 1 + i);
         for (uint32_t item = 0; item < 6; item++) {
@@ -466,15 +468,24 @@ int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        CASE(nearest_with_stock_wins),    CASE(priority_then_metres_then_id),
-        CASE(lines_of_one_item_add_up),   CASE(groups_take_in_turn),
-        CASE(one_group_refuses_all),      CASE(metres_of_fixed_places),
-        CASE(services_that_do_not_split), CASE(max_splits_is_of_the_order),
-        CASE(items_are_barred),           CASE(a_bar_is_of_the_item),
-        CASE(rejects_in_order),           CASE(policies_hold_back),
-        CASE(lines_stay_whole),           CASE(partial_leaves_the_last),
-        CASE(partial_takes_most_units),   CASE(no_steps_no_proof),
-        CASE(nearest_lists_k),            CASE(a_guess_stands_or_falls),
+        CASE(nearest_with_stock_wins),
+        CASE(priority_then_metres_then_id),
+        CASE(lines_of_one_item_add_up),
+        CASE(groups_take_in_turn),
+        CASE(one_group_refuses_all),
+        CASE(metres_of_fixed_places),
+        CASE(services_that_do_not_split),
+        CASE(max_splits_is_of_the_order),
+        CASE(items_are_barred),
+        CASE(a_bar_is_of_the_item),
+        CASE(rejects_in_order),
+        CASE(policies_hold_back),
+        CASE(lines_stay_whole),
+        CASE(partial_leaves_the_last),
+        CASE(partial_takes_most_units),
+        CASE(no_steps_no_proof),
+        CASE(nearest_lists_k),
+        CASE(a_guess_stands_or_falls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
