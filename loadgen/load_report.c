@@ -7,6 +7,7 @@
 #include <jansson.h>
 
 #include "check.h"
+#include "load_machine.h"
 
 static const struct {
     const char *name;
@@ -113,7 +114,10 @@ static void print_client(const struct load_report *report, FILE *file)
     for (int kind = RUN_ROUTE; kind < RUN_KINDS; kind++) {
         requests += stats->hists[kind].total;
     }
-    fprintf(file, "\nclient CPU %.0f %% of a core, %.0f ns per request", share * 100,
+    char machine[256];
+    load_machine_tell(machine, sizeof machine);
+    fprintf(file, "\nmachine: %s; engine: %s\n", machine, report->hello->server);
+    fprintf(file, "client CPU %.0f %% of a core, %.0f ns per request", share * 100,
             requests > 0 ? stats->cpu_s * 1e9 / (double)requests : 0.0);
     if (report->opts->engine_pid != 0 && stats->seconds > 0) {
         fprintf(file, "; engine CPU %.0f %%", 100 * stats->engine_cpu_s / stats->seconds);
@@ -260,12 +264,15 @@ enum err load_report_write_json(const struct load_report *report, const char *pa
                              "server", report->hello->server, "fault", report->fault, "well",
                              load_report_is_well(report), "slo_met", load_report_slo_met(report));
     json_t *latency = json_object();
+    char machine[256];
+    load_machine_tell(machine, sizeof machine);
     if (root == NULL || latency == NULL) {
         json_decref(root);
         json_decref(latency);
         return ERR_NOMEM;
     }
     add_stats(root, stats);
+    json_object_set_new(root, "machine", json_string(machine));
     for (int kind = RUN_ROUTE; kind < RUN_KINDS; kind++) {
         if (stats->hists[kind].total > 0) {
             json_object_set_new(latency, load_run_kind_name((enum run_kind)kind),

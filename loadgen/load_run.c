@@ -67,12 +67,13 @@ void load_run_close(struct load_run *run)
     life_wheel_close(&run->life);
 }
 
-/* The connection for the next request of an open loop: one after the other, each for a batch, so
- * that a write carries many requests. */
+/* The connection for the next request of an open loop: another one each turn, and within a turn
+ * after each batch, so that a write carries many requests where there are many. */
 static uint32_t next_conn(struct load_run *run)
 {
-    if (++run->conn_taken >= CONN_BATCH) {
+    if (++run->conn_taken >= CONN_BATCH || run->conn_turn != run->pump->turns) {
         run->conn_taken = 0;
+        run->conn_turn = run->pump->turns;
         run->conn = (run->conn + 1) % run->pump->conns_count;
     }
     return run->conn;

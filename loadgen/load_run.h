@@ -80,6 +80,7 @@ struct load_run {
     uint64_t tick_ns;     /* open loop: shortest sleep, so that requests gather */
     uint32_t conn;        /* that takes the next request, and how many it took */
     uint32_t conn_taken;
+    uint64_t conn_turn; /* of the pump, in which conn was chosen */
     bool is_measuring;
     bool is_counted;  /* the reply being taken belongs to the measured part */
     bool is_draining; /* no new orders, no twins */

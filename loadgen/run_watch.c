@@ -81,6 +81,10 @@ void run_watch_begin(struct load_run *run)
 
 void run_watch_end(struct load_run *run, uint64_t now_ns)
 {
+    if (!run->is_measuring) { /* the run ended in its warm-up: there are no figures */
+        run_watch_reset(run);
+        return;
+    }
     run->is_measuring = false;
     run->stats.seconds = (double)(now_ns - run->measure_ns) / 1e9;
     run->stats.cpu_s = cpu_seconds() - run->stats.cpu_s;
