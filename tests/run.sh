@@ -66,12 +66,12 @@ install_npm() {
     fi
 }
 
-# step LOG COMMAND...: quiet; on failure the log's end is shown.
+# step LOG COMMAND...: quiet; on failure what failed is shown, else the log's end.
 step() {
     local log="$1"
     shift
     if ! "$@" >"$log" 2>&1; then
-        tail -n 60 "$log"
+        grep -A 20 '^FAILED' "$log" | cut -c 1-240 || tail -n 60 "$log"
         say "failed: $*"
         return 1
     fi
