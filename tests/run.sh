@@ -86,7 +86,8 @@ ctest_part() {
     ctest --test-dir "build/$preset" --output-on-failure --no-tests=error -j "$jobs" "$@" \
         >"$log" 2>&1 || code=$?
     if [ $code != 0 ]; then
-        grep -v -E '^ *(Start|[0-9]+/[0-9]+ Test .* Passed)' "$log" | tail -n 200
+        sed '/tests passed/,$d' "$log" | grep -v -E '^ *(Start |[0-9]+/[0-9]+ Test .* Passed)' |
+            tail -n 200
     fi
     sed -n '/tests passed/,$p' "$log" | sed "s/^/[$preset] /"
     return $code
