@@ -8,6 +8,10 @@
 
 extern char **environ;
 
+/* Read by jemalloc before main: rows of stock are many megabytes and read at random, so they lie
+ * on huge pages. An MALLOC_CONF in the environment still wins. */
+const char *malloc_conf = "thp:always,metadata_thp:auto";
+
 static void version(void)
 {
     printf("nearshelfd %s (protocol 1, %s)\n", NEARSHELF_VERSION, __VERSION__);

@@ -420,10 +420,11 @@ enum err asks_new(struct asks **out)
     }
     asks->room = ROOM;
     asks->asks = calloc(ROOM, sizeof *asks->asks);
+    asks->touches = calloc(ROOM, sizeof *asks->touches);
     asks->lines = calloc(ASK_LINE_POOL + ASK_LINES_MAX, sizeof *asks->lines);
     asks->route_lines = calloc(ASK_LINE_POOL + ASK_LINES_MAX, sizeof *asks->route_lines);
     asks->canon = malloc(ASK_CANON_MAX);
-    if (!asks->asks || !asks->lines || !asks->route_lines || !asks->canon) {
+    if (!asks->asks || !asks->touches || !asks->lines || !asks->route_lines || !asks->canon) {
         asks_free(asks);
         return ERR_NOMEM;
     }
@@ -435,6 +436,7 @@ void asks_free(struct asks *asks)
 {
     if (asks) {
         free(asks->asks);
+        free(asks->touches);
         free(asks->lines);
         free(asks->route_lines);
         free(asks->canon);

@@ -3,6 +3,7 @@
 #define SERVICE_ASK_H
 
 #include "service_internal.h"
+#include "touch.h"
 
 enum {
     ASK_LINES_MAX = 1500,
@@ -52,6 +53,7 @@ struct ask {
 /* Scratch of order.route, made once. */
 struct asks {
     struct ask *asks; /* one per call of a sub-batch */
+    struct touch *touches; /* the same */
     uint32_t room;
     struct ask_line *lines;
     struct route_line *route_lines;

@@ -4,13 +4,13 @@
  *   1 decode, hash the ids, prefetch the slots of items and order
  *   2 find the items, prefetch their entries and the order's block if there is one
  *   3 prefetch the rows
- *   4 guess the source, prefetch its cells and the holds' slots
+ *   4 guess the source, prefetch where its cells are, the holds' slots, the node's list
+ *   5 prefetch the cells
  * Nothing of it is relied on: asks_apply decides again whenever a guess may be void. It is void
  * when the network, a policy, an item's flags or a place changed (generation), or when free
  * stock of one of its items grew in this sub-batch (item->raised). Where stock only fell,
  * route_confirm finds out whether the guessed node still holds all of it; if it does it is
  * still the best, since no other node got better. */
-#include <stdio.h>
 #include <string.h>
 
 #include "ask.h"
@@ -159,7 +159,10 @@ static void stage_find(struct service_core *service, struct ask *ask)
 {
     const struct catalogue *catalogue = &service->tables.catalogue;
     ask->is_resolved = is_plain(ask);
-    orders_prefetch_block(&service->tables.orders, ask->order_hash);
+    slab_ref seen = orders_likely(&service->tables.orders, ask->order_hash);
+    if (seen) {
+        __builtin_prefetch(order_at(&service->tables.orders, seen));
+    }
     for (uint32_t i = 0; i < ask->line_count; i++) {
         if (!item_resolve(service, ask, i) || fixed_node(ask, i).len) {
             ask->is_resolved = false;
@@ -173,28 +176,19 @@ static void stage_find(struct service_core *service, struct ask *ask)
 
 static void stage_rows(struct service_core *service, struct ask *ask)
 {
-    for (uint32_t i = 0; ask->is_resolved && i < ask->line_count; i++) {
-        const struct row *row = service->tables.catalogue.items[ask->route_lines[i].item].row;
-        if (row) {
-            __builtin_prefetch(row);
-        }
+    struct route_request request;
+    if (ask->is_resolved) {
+        ask_request(service->asks, ask, &request);
+        route_prefetch(&service->tables.view, &request);
     }
 }
 
-/* The bitmaps of a row: as many lines as the network has words / 8. */
 static void stage_bitmaps(struct service_core *service, struct ask *ask)
 {
-    for (uint32_t i = 0; ask->is_resolved && i < ask->line_count; i++) {
-        const struct row *row = service->tables.catalogue.items[ask->route_lines[i].item].row;
-        if (!row) {
-            continue;
-        }
-        const char *from = row->kind == ROW_BITMAP ? (const char *)(row->body + row->words)
-                                                   : (const char *)row_slots(row);
-        size_t size = row->kind == ROW_BITMAP ? (size_t)row->words * 8 : (size_t)row->count * 2;
-        for (size_t at = 0; at < size && at < 1024; at += 64) {
-            __builtin_prefetch(from + at);
-        }
+    struct route_request request;
+    if (ask->is_resolved) {
+        ask_request(service->asks, ask, &request);
+        route_prefetch_rows(&service->tables.view, &request);
     }
 }
 
@@ -210,21 +204,48 @@ static void stage_guess(struct service_core *service, struct ask *ask)
     if (!ask->is_guessed) {
         return;
     }
-    route_guess_prefetch(&service->tables.view, &request, &ask->guess);
     for (uint32_t i = 0; i < ask->line_count; i++) {
         holds_prefetch(&service->tables.holds, ask->route_lines[i].item, ask->guess.node);
+    }
+    __builtin_prefetch(service->tables.network.nodes[ask->guess.node].id);
+    __builtin_prefetch(&service->tables.queues[ask->guess.node], 1);
+}
+
+/* The cells, and the last fulfilment of the node's list, which a new one is linked to. */
+static void stage_cells(struct service_core *service, struct ask *ask)
+{
+    struct route_request request;
+    if (!ask->is_guessed) {
+        return;
+    }
+    ask_request(service->asks, ask, &request);
+    route_guess_prefetch(&service->tables.view, &request, &ask->guess);
+    const struct node_queue *queue = &service->tables.queues[ask->guess.node];
+    if (queue->last_order) {
+        struct order *last = order_at(&service->tables.orders, queue->last_order);
+        __builtin_prefetch((char *)last + sizeof *last, 1);
     }
 }
 
 typedef void stage_function(struct service_core *service, struct ask *ask);
+typedef void touch_function(struct service_core *service, struct touch *touch);
 
-static inline void stage(struct service_core *service, uint32_t count, stage_function *function)
+static inline void stage(struct service_core *service, uint32_t count, stage_function *ask_step,
+                         touch_function *touch_step)
 {
     for (uint32_t i = 0; i < count; i++) {
         if (service->asks->asks[i].is_decoded) {
-            function(service, &service->asks->asks[i]);
+            ask_step(service, &service->asks->asks[i]);
+        } else if (service->asks->touches[i].hash) {
+            touch_step(service, &service->asks->touches[i]);
         }
     }
+}
+
+static bool touches_order(enum method method)
+{
+    return method == METHOD_FULFIL_UPDATE || method == METHOD_ORDER_CANCEL ||
+           method == METHOD_ORDER_GET;
 }
 
 uint32_t asks_stage(struct service_core *service, struct call *calls, uint32_t count)
@@ -235,14 +256,18 @@ uint32_t asks_stage(struct service_core *service, struct call *calls, uint32_t c
     for (; staged < count && asks->lines_used <= ASK_LINE_POOL; staged++) {
         asks->asks[staged].is_decoded = false;
         asks->asks[staged].is_guessed = false;
+        asks->touches[staged].hash = 0;
         if (calls[staged].method == METHOD_ORDER_ROUTE) {
             stage_decode(service, &calls[staged], &asks->asks[staged]);
+        } else if (touches_order(calls[staged].method)) {
+            touch_begin(service, &calls[staged], &asks->touches[staged]);
         }
     }
-    stage(service, staged, stage_find);
-    stage(service, staged, stage_rows);
-    stage(service, staged, stage_bitmaps);
-    stage(service, staged, stage_guess);
+    stage(service, staged, stage_find, touch_block);
+    stage(service, staged, stage_rows, touch_shares);
+    stage(service, staged, stage_bitmaps, touch_rows);
+    stage(service, staged, stage_guess, touch_places);
+    stage(service, staged, stage_cells, touch_cells);
     return staged;
 }
 
@@ -263,6 +288,21 @@ static void put_line_name(struct writer *writer, const struct ask *ask, uint32_t
     }
 }
 
+/* "/n" behind an order id; its length. */
+static uint32_t number_text(char *out, uint32_t n)
+{
+    char digits[10];
+    uint32_t count = 0;
+    for (; n > 0; n /= 10) {
+        digits[count++] = (char)('0' + n % 10);
+    }
+    out[0] = '/';
+    for (uint32_t i = 0; i < count; i++) {
+        out[1 + i] = digits[count - 1 - i];
+    }
+    return count + 1;
+}
+
 static void put_parts(struct service_core *service, struct writer *writer, const struct ask *ask,
                       const struct route_answer *answer)
 {
@@ -274,8 +314,7 @@ static void put_parts(struct service_core *service, struct writer *writer, const
     for (uint32_t i = 0; i < answer->part_count; i++) {
         const struct route_part *part = &answer->parts[i];
         const struct node *node = &service->tables.network.nodes[part->node];
-        uint32_t len =
-            ask->order_id.len + (uint32_t)snprintf(id + ask->order_id.len, 12, "/%u", i + 1);
+        uint32_t len = ask->order_id.len + number_text(id + ask->order_id.len, i + 1);
         writer_map(writer, 7);
         writer_str(writer, "fulfilment");
         writer_text(writer, id, len);

@@ -25,9 +25,9 @@ void service_options_default(struct service_options *options)
         .items_max = 2000000,
         .orders_max = 10000000,
         .orders_memory = (uint64_t)6 << 30,
-        .holds_max = 20000000,
+        .holds_max = 10000000,
         .keys_max = 10000000,
-        .movements_max = 4000000,
+        .movements_max = 2000000,
     };
     options->batch = 256;
     options->max_delay_ms = 5;

@@ -17,7 +17,7 @@ void applied(struct tables *tables, uint64_t lsn, uint64_t now_ms)
 struct cell tables_cell(const struct tables *tables, uint32_t item, uint16_t node)
 {
     struct row *row = tables->catalogue.items[item].row;
-    uint32_t slot = tables->network.nodes[node].slot;
+    uint32_t slot = tables->network.hot[node].slot;
     return (struct cell){row, slot, row ? row_find(row, slot) : -1};
 }
 

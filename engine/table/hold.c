@@ -16,7 +16,7 @@ struct hold_slot {
 static uint64_t slot_count(uint32_t max)
 {
     uint64_t count = 1024;
-    while (count < (uint64_t)max * 2) {
+    while (count < (uint64_t)max * 4 / 3) {
         count *= 2;
     }
     return count;
@@ -39,6 +39,7 @@ enum err holds_init(struct holds *holds, uint32_t max)
         return err;
     }
     holds->slots = memory;
+    mem_populate(memory, (holds->mask + 1) * sizeof(struct hold_slot));
     return ERR_OK;
 }
 

@@ -9,7 +9,7 @@
 static uint64_t slot_count(uint32_t max)
 {
     uint64_t count = 1024;
-    while (count < (uint64_t)max * 2) {
+    while (count < (uint64_t)max * 4 / 3) {
         count *= 2;
     }
     return count;
@@ -32,6 +32,7 @@ enum err keyring_init(struct keyring *keyring, uint32_t max)
         return err;
     }
     keyring->slots = memory;
+    mem_populate(memory, (keyring->mask + 1) * sizeof(uint32_t));
     return ERR_OK;
 }
 

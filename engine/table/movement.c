@@ -8,6 +8,7 @@
 
 struct movement_slot {
     uint64_t newest; /* number, 0 = empty slot */
+    uint64_t at_max; /* of that movement: beside it, so that the next one need not look at it */
     uint32_t item;
     uint16_t node;
 };
@@ -39,6 +40,7 @@ enum err movements_init(struct movements *movements, uint32_t max)
         return err;
     }
     movements->slots = memory;
+    mem_populate(memory, (movements->mask + 1) * sizeof(struct movement_slot));
     return ERR_OK;
 }
 
@@ -63,6 +65,11 @@ static uint64_t find(const struct movements *movements, uint32_t item, uint16_t 
         at = (at + 1) & movements->mask;
     }
     return at;
+}
+
+void movements_prefetch(const struct movements *movements, uint32_t item, uint16_t node)
+{
+    __builtin_prefetch(&movements->slots[home(movements, item, node)], 1);
 }
 
 static const struct movement *movement_at(const struct movements *movements, uint64_t number)
@@ -112,10 +119,9 @@ bool movements_add(struct movements *movements, uint32_t item, uint16_t node, in
         forget(movements, lost_out);
     }
     struct movement_slot *slot = &movements->slots[find(movements, item, node)];
-    const struct movement *older = movement_at(movements, slot->newest);
-    uint64_t at_max = older && older->at_max > at_ms ? older->at_max : at_ms;
+    uint64_t at_max = slot->newest && slot->at_max > at_ms ? slot->at_max : at_ms;
     *place = (struct movement){number, at_ms, at_max, slot->newest, item, delta, node};
-    *slot = (struct movement_slot){number, item, node};
+    *slot = (struct movement_slot){number, at_max, item, node};
     return has_lost;
 }
 

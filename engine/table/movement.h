@@ -31,6 +31,8 @@ struct movements {
 ERR_MUST_USE enum err movements_init(struct movements *movements, uint32_t max);
 void movements_close(struct movements *movements);
 
+void movements_prefetch(const struct movements *movements, uint32_t item, uint16_t node);
+
 /* Remember; overwrites the oldest when full, which is then handed out (false: none was). */
 bool movements_add(struct movements *movements, uint32_t item, uint16_t node, int32_t delta,
                    uint64_t at_ms, struct movement *lost_out);

@@ -18,6 +18,9 @@ enum {
     IDS = 1 << 18
 };
 
+/* A whole number of cache lines, as aligned_alloc wants it. */
+#define NODE_HOT_SIZE (((size_t)NODE_MAX + 1) * sizeof(struct node_hot))
+
 /* Chord error of float coordinates, with room to spare: caps are widened by it. */
 static const float CHORD_SLACK = 1e-6f;
 
@@ -74,12 +77,13 @@ enum err network_init(struct network *network)
     }
     network->nodes = memory;
     network->index = calloc(1, sizeof *network->index);
+    network->hot = aligned_alloc(64, NODE_HOT_SIZE);
     network->x = aligned_alloc(64, floats);
     network->y = aligned_alloc(64, floats);
     network->z = aligned_alloc(64, floats);
     network->node_of_slot = malloc(SLOT_MAX * sizeof(uint16_t));
     network->cap_x = aligned_alloc(64, 4 * WORD_MAX_NETWORK * sizeof(float));
-    if (!network->index || !network->x || !network->y || !network->z || !network->node_of_slot ||
+    if (!network->index || !network->hot || !network->x || !network->y || !network->z || !network->node_of_slot ||
         !network->cap_x || !bitmaps_init(network)) {
         network_close(network);
         return ERR_NOMEM;
@@ -109,6 +113,7 @@ void network_close(struct network *network)
         free(network->index->only_out);
     }
     free(network->index);
+    free(network->hot);
     free(network->x);
     free(network->y);
     free(network->z);
@@ -184,7 +189,7 @@ bool node_offers(const struct node *node, enum service service)
     return (node->config.services & bit) && node_is_active(node, service) && has_reach;
 }
 
-enum way node_way(const struct node *node, enum service service)
+enum way node_type_way(enum node_type type, enum service service)
 {
     if (service == SERVICE_SAME_DAY) {
         return WAY_SAME_DAY;
@@ -192,7 +197,7 @@ enum way node_way(const struct node *node, enum service service)
     if (service == SERVICE_PICKUP) {
         return WAY_PICKUP;
     }
-    switch (node->config.type) {
+    switch (type) {
     case NODE_STORE:
         return WAY_SHIP_FROM_STORE;
     case NODE_WAREHOUSE:
@@ -253,6 +258,12 @@ static void place(struct network *network, const struct node *node)
     network->y[slot] = (float)node->point.y;
     network->z[slot] = (float)node->point.z;
     network->node_of_slot[slot] = (uint16_t)(node - network->nodes);
+    network->hot[node - network->nodes] = (struct node_hot){
+        .slot = node->slot,
+        .type = (uint8_t)node->config.type,
+        .safety_stock = node->config.safety_stock,
+        .handling_cents = node->config.handling_cents,
+    };
 }
 
 static float chord(const struct network *network, uint32_t word, const struct geo_point *point)

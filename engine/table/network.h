@@ -71,10 +71,21 @@ struct node {
     struct node_config config;
 };
 
+/* What an order reads of a node, four to a cache line: kept beside the nodes, which are large. */
+struct node_hot {
+    uint16_t slot;
+    uint8_t type; /* enum node_type */
+    uint8_t reserved;
+    int32_t safety_stock;
+    uint32_t handling_cents;
+    uint32_t unused;
+};
+
 /* The bounding cap of a word: every node of the word lies within radius of its centre. */
 struct network {
     /* -- nodes -- */
-    struct node *nodes; /* by handle */
+    struct node *nodes;   /* by handle */
+    struct node_hot *hot; /* by handle; follows nodes */
     uint32_t count;
 
     /* -- by slot -- */
@@ -140,7 +151,7 @@ bool node_offers(const struct node *node, enum service service);
 /* Whether the node is active for the service's capability. */
 bool node_is_active(const struct node *node, enum service service);
 
-/* How a fulfilment of the service leaves the node. */
-enum way node_way(const struct node *node, enum service service);
+/* How a fulfilment of the service leaves a node of the type. */
+enum way node_type_way(enum node_type type, enum service service);
 
 #endif

@@ -42,6 +42,7 @@ enum err orders_init(struct orders *orders, uint32_t max, uint64_t bytes_max,
         return err;
     }
     orders->slots = memory;
+    mem_populate(memory, (orders->slot_mask + 1) * sizeof(struct order_slot));
     return ERR_OK;
 }
 
@@ -73,17 +74,16 @@ void orders_prefetch(const struct orders *orders, uint64_t hash)
     __builtin_prefetch(&orders->slots[home(orders, tag_of(hash))], 1);
 }
 
-void orders_prefetch_block(const struct orders *orders, uint64_t hash)
+slab_ref orders_likely(const struct orders *orders, uint64_t hash)
 {
     uint64_t at = home(orders, tag_of(hash));
-    for (int i = 0; i < 4; i++) {
-        const struct order_slot *slot = &orders->slots[(at + (uint64_t)i) & orders->slot_mask];
+    for (uint64_t i = 0; i < 4; i++) {
+        const struct order_slot *slot = &orders->slots[(at + i) & orders->slot_mask];
         if (slot->ref && slot->tag == tag_of(hash)) {
-            __builtin_prefetch(order_at(orders, slot->ref));
-            __builtin_prefetch((char *)order_at(orders, slot->ref) + 64);
-            return;
+            return slot->ref;
         }
     }
+    return 0;
 }
 
 static bool is_order(const struct orders *orders, slab_ref ref, uint64_t hash, const char *id,

@@ -125,8 +125,8 @@ void orders_close(struct orders *orders);
 /* The steps of a look-up, for batches. */
 uint64_t orders_hash(const struct orders *orders, const char *id, uint32_t len);
 void orders_prefetch(const struct orders *orders, uint64_t hash);
-/* Prefetch the block that a later orders_find will read, if there is a likely one. */
-void orders_prefetch_block(const struct orders *orders, uint64_t hash);
+/* The order that a later orders_find will probably give, by its tag alone; 0 = none near. */
+slab_ref orders_likely(const struct orders *orders, uint64_t hash);
 /* The order, or 0. */
 slab_ref orders_find(const struct orders *orders, uint64_t hash, const char *id, uint32_t len);
 

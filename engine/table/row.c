@@ -256,6 +256,13 @@ void row_check(const struct row *row)
     CHECK(count == row->count);
 }
 
+void row_prefetch_cell(const struct row *row, uint32_t index)
+{
+    __builtin_prefetch(&row_cells((struct row *)(uintptr_t)row)[index], 1);
+    __builtin_prefetch(&times(row)[index]);
+    __builtin_prefetch(&highs(row)[index]);
+}
+
 void row_word_set(struct row *row, uint32_t slot, uint32_t index, cell_word word)
 {
     DCHECK(row_find(row, slot) == (int32_t)index);

@@ -133,11 +133,23 @@ static inline int32_t row_find(const struct row *row, uint32_t slot)
     return low < row->count && slots[low] == slot ? (int32_t)low : -1;
 }
 
+/* Prefetch what row_find reads for slot; the header must be near. */
+static inline void row_prefetch_find(const struct row *row, uint32_t slot)
+{
+    if (row->kind == ROW_BITMAP && slot / 64 < row->words) {
+        __builtin_prefetch(&row->body[slot / 64]);
+        __builtin_prefetch(&row_slots(row)[slot / 64]);
+    }
+}
+
 static inline cell_word row_word(const struct row *row, uint32_t index)
 {
     const uint64_t *cells = row->body + (row->kind == ROW_BITMAP ? 2 * (size_t)row->words : 0);
     return __atomic_load_n(&cells[index], __ATOMIC_RELAXED);
 }
+
+/* Prefetch a cell and its count time. */
+void row_prefetch_cell(const struct row *row, uint32_t index);
 
 /* Store a cell and keep the hint: set when units are free before safety stock, else cleared. */
 void row_word_set(struct row *row, uint32_t slot, uint32_t index, cell_word word);

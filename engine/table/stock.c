@@ -6,7 +6,7 @@ int32_t stock_safety(const struct stock_view *view, uint32_t item, uint16_t node
     const struct policy *policy =
         cell_has_override(word) ? policies_find(view->policies, item, node) : NULL;
     return policy && policy->has_safety ? policy->safety_stock
-                                        : view->network->nodes[node].config.safety_stock;
+                                        : view->network->hot[node].safety_stock;
 }
 
 int64_t stock_ats(const struct stock_view *view, uint32_t item, uint16_t node, cell_word word)

@@ -38,7 +38,7 @@ static inline uint32_t stock_free(const struct stock_view *view, uint32_t item, 
         return stock_free_override(view, item, node, word);
     }
     int64_t ats = (int64_t)cell_on_hand(word) - cell_reserved(word) -
-                  view->network->nodes[node].config.safety_stock;
+                  view->network->hot[node].safety_stock;
     return ats > 0 ? (uint32_t)ats : 0;
 }
 

@@ -1,0 +1,127 @@
+/* An update reads order, lines, rows and cells one behind the other, each a cache miss. The
+ * steps here overlap those of many requests; each reads what the step before brought near. */
+#include "touch.h"
+
+#include <string.h>
+
+/* A fixstr or str8 at *at; false: neither, or cut short. */
+static bool text_at(const uint8_t **at, const uint8_t *end, struct text *text)
+{
+    const uint8_t *from = *at;
+    uint32_t len;
+    if (end - from < 2) {
+        return false;
+    }
+    if ((from[0] & 0xe0) == 0xa0) {
+        len = from[0] & 0x1f;
+        from += 1;
+    } else if (from[0] == 0xd9) {
+        len = from[1];
+        from += 2;
+    } else {
+        return false;
+    }
+    *text = (struct text){(const char *)from, len};
+    *at = from + len;
+    return (size_t)(end - from) >= len;
+}
+
+static bool is_name(struct text key, const char *name)
+{
+    return key.len == strlen(name) && memcmp(key.at, name, key.len) == 0;
+}
+
+/* `<order_id>/<n>` without its end. */
+static struct text order_part_of(struct text fulfilment)
+{
+    while (fulfilment.len > 0 && fulfilment.at[fulfilment.len - 1] != '/') {
+        fulfilment.len--;
+    }
+    fulfilment.len -= fulfilment.len > 0;
+    return fulfilment;
+}
+
+void touch_begin(struct service_core *service, const struct call *call, struct touch *touch)
+{
+    const uint8_t *at = call->params;
+    const uint8_t *end = at + call->params_size;
+    struct text key;
+    struct text id;
+    touch->hash = 0;
+    touch->ref = 0;
+    touch->count = 0;
+    if (end - at < 4 || at[0] != 0x91 || (at[1] & 0xf0) != 0x80) {
+        return;
+    }
+    at += 2;
+    if (!text_at(&at, end, &key) || !text_at(&at, end, &id)) {
+        return;
+    }
+    if (is_name(key, "fulfilment")) {
+        id = order_part_of(id);
+    } else if (!is_name(key, "order_id")) {
+        return;
+    }
+    touch->hash = orders_hash(&service->tables.orders, id.at, id.len);
+    orders_prefetch(&service->tables.orders, touch->hash);
+}
+
+void touch_block(struct service_core *service, struct touch *touch)
+{
+    touch->ref = orders_likely(&service->tables.orders, touch->hash);
+    if (touch->ref) {
+        const char *block = (const char *)order_at(&service->tables.orders, touch->ref);
+        for (int line = 0; line < 6; line++) {
+            __builtin_prefetch(block + 64 * line, 1);
+        }
+    }
+}
+
+void touch_shares(struct service_core *service, struct touch *touch)
+{
+    if (!touch->ref) {
+        return;
+    }
+    struct order *order = order_at(&service->tables.orders, touch->ref);
+    for (uint32_t i = 0; i < order->share_count && i < TOUCH_SHARES; i++) {
+        const struct order_share *share = &order_shares(order)[i];
+        touch->items[i] = order_lines(order)[share->line].item;
+        touch->nodes[i] = order_parts(order)[share->part].node;
+        touch->count = i + 1;
+        __builtin_prefetch(&service->tables.catalogue.items[touch->items[i]], 1);
+        __builtin_prefetch(holds_at(&service->tables.holds, share->hold), 1);
+        holds_prefetch(&service->tables.holds, touch->items[i], touch->nodes[i]);
+        movements_prefetch(&service->tables.movements, touch->items[i], touch->nodes[i]);
+    }
+}
+
+void touch_rows(struct service_core *service, struct touch *touch)
+{
+    for (uint32_t i = 0; i < touch->count; i++) {
+        const struct row *row = service->tables.catalogue.items[touch->items[i]].row;
+        if (row) {
+            __builtin_prefetch(row);
+        }
+        __builtin_prefetch(&service->tables.queues[touch->nodes[i]], 1);
+    }
+}
+
+void touch_places(struct service_core *service, struct touch *touch)
+{
+    for (uint32_t i = 0; i < touch->count; i++) {
+        const struct row *row = service->tables.catalogue.items[touch->items[i]].row;
+        if (row) {
+            row_prefetch_find(row, service->tables.network.hot[touch->nodes[i]].slot);
+        }
+    }
+}
+
+void touch_cells(struct service_core *service, struct touch *touch)
+{
+    for (uint32_t i = 0; i < touch->count; i++) {
+        struct cell cell = tables_cell(&service->tables, touch->items[i], touch->nodes[i]);
+        if (cell.index >= 0) {
+            row_prefetch_cell(cell.row, (uint32_t)cell.index);
+        }
+    }
+}

@@ -1,0 +1,28 @@
+/* Staging of requests that touch one order in memory: fulfil.update, order.cancel, order.get.
+ * Prefetches only; nothing that is found here is relied on. */
+#ifndef SERVICE_TOUCH_H
+#define SERVICE_TOUCH_H
+
+#include "service_internal.h"
+
+enum { TOUCH_SHARES = 4 };
+
+struct touch {
+    uint64_t hash; /* of the order's id; 0 = nothing to stage */
+    slab_ref ref;  /* the likely order, 0 = none */
+    uint32_t count;
+    uint32_t items[TOUCH_SHARES];
+    uint16_t nodes[TOUCH_SHARES];
+};
+
+/* The id at the front of the params, if the first field is an order's or a fulfilment's. */
+void touch_begin(struct service_core *service, const struct call *call, struct touch *touch);
+
+/* One step after the other over all touches of a sub-batch. */
+void touch_block(struct service_core *service, struct touch *touch);
+void touch_shares(struct service_core *service, struct touch *touch);
+void touch_rows(struct service_core *service, struct touch *touch);
+void touch_places(struct service_core *service, struct touch *touch);
+void touch_cells(struct service_core *service, struct touch *touch);
+
+#endif
