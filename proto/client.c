@@ -286,7 +286,8 @@ void nearshelf_close_then(struct nearshelf *client, nearshelf_closed *done, void
     if (!client) {
         return;
     }
-    CHECK(client->magic == CLIENT_MAGIC && !client->is_closing);
+    CHECK(client->magic == CLIENT_MAGIC);
+    CHECK(!client->is_closing);
     client->is_closing = true;
     client->closed = done;
     client->closed_user = user;

@@ -166,7 +166,8 @@ struct text reader_text_or_int(struct reader *reader, char scratch[READER_INT_TE
     int len = head.kind == READER_KIND_INT
                   ? snprintf(scratch, READER_INT_TEXT_SIZE, "%" PRId64, head.integer)
                   : snprintf(scratch, READER_INT_TEXT_SIZE, "%" PRIu64, head.bits);
-    CHECK(len > 0 && len < READER_INT_TEXT_SIZE);
+    CHECK(len > 0);
+    CHECK(len < READER_INT_TEXT_SIZE);
     reader->at += head.size;
     return check_text(reader, (struct text){scratch, (uint32_t)len}, min_len, max_len);
 }

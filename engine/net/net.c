@@ -196,8 +196,11 @@ void net_end_check(struct net *net)
 enum err net_open(const struct net_options *options, net_batch_cb *batch, void *owner,
                   struct net **out, char *error, size_t error_size)
 {
-    CHECK(options->loop && batch && error_size > 0);
-    CHECK(options->listen_count >= 1 && options->listen_count <= NET_LISTEN_MAX);
+    CHECK(options->loop);
+    CHECK(batch);
+    CHECK(error_size > 0);
+    CHECK(options->listen_count >= 1);
+    CHECK(options->listen_count <= NET_LISTEN_MAX);
     struct net *net = net_new(options);
     if (!net) {
         snprintf(error, error_size, "connections: out of memory");
@@ -284,7 +287,8 @@ void net_start_reading(struct net *net)
 
 void net_drain(struct net *net, net_done_cb *done)
 {
-    CHECK(net->magic == NET_MAGIC && !net->is_draining);
+    CHECK(net->magic == NET_MAGIC);
+    CHECK(!net->is_draining);
     net->is_draining = true;
     net->done = done;
     net_listen_close(net);
@@ -321,6 +325,7 @@ void net_free(struct net *net)
     if (!net) {
         return;
     }
-    CHECK(net->magic == NET_MAGIC && net->handles == 0);
+    CHECK(net->magic == NET_MAGIC);
+    CHECK(net->handles == 0);
     memory_free(net);
 }

@@ -85,7 +85,8 @@ void net_buffer_give(struct net_pool *pool, struct net_buffer *buffer)
 bool net_buffer_grow(struct net_pool *pool, struct net_buffer *buffer, uint32_t start, uint32_t end,
                      uint32_t size)
 {
-    CHECK(start <= end && end <= buffer->cap);
+    CHECK(start <= end);
+    CHECK(end <= buffer->cap);
     CHECK(end - start <= size);
     if (buffer->at && buffer->cap >= size) {
         memmove(buffer->at, buffer->at + start, end - start);

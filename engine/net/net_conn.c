@@ -83,7 +83,8 @@ struct net_conn *conn_new(struct net *net, bool is_pipe)
 static void conn_free(struct net_conn *conn)
 {
     struct net *net = conn->net;
-    CHECK(conn->is_closed && conn->unfinished == 0);
+    CHECK(conn->is_closed);
+    CHECK(conn->unfinished == 0);
     if (conn->is_started && net->options.closed) {
         net->options.closed(net->owner, conn);
     }
@@ -281,7 +282,8 @@ void conn_deadline_clear(struct net_conn *conn)
 void net_conn_done(struct net_conn *conn)
 {
     CHECK(conn->magic == CONN_MAGIC);
-    CHECK(conn->unfinished > 0 && conn->inflight > 0);
+    CHECK(conn->unfinished > 0);
+    CHECK(conn->inflight > 0);
     conn->unfinished--;
     conn->inflight--;
     if (conn->is_closed) {

@@ -156,7 +156,8 @@ static enum taken take_next(struct net_conn *conn, struct net_request *request)
         return TAKEN_NOTHING;
     }
     const uint32_t length = conn->scan.pos;
-    CHECK(length > 0 && length <= size);
+    CHECK(length > 0);
+    CHECK(length <= size);
     if (!frame_head_read(bytes, length, &request->head)) {
         refuse_bad(conn);
         return TAKEN_NOTHING;

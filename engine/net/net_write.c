@@ -242,7 +242,8 @@ uint8_t *net_reply_begin(struct net_conn *conn, uint32_t size_max)
 {
     CHECK(conn->magic == CONN_MAGIC);
     CHECK(conn->unfinished > 0);
-    CHECK(conn->out_reserved == 0 && size_max <= REPLY_SIZE_MAX);
+    CHECK(conn->out_reserved == 0);
+    CHECK(size_max <= REPLY_SIZE_MAX);
     if (!reply_room(conn, size_max)) {
         net_conn_done(conn);
         return NULL;

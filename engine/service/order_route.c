@@ -525,7 +525,8 @@ static void effect_build(struct asks *asks, const struct ask *ask,
 {
     uint32_t parts = answer->part_count;
     uint32_t shares = answer->share_count;
-    CHECK(parts <= EFFECT_PARTS_MAX && shares <= EFFECT_SHARES_MAX);
+    CHECK(parts <= EFFECT_PARTS_MAX);
+    CHECK(shares <= EFFECT_SHARES_MAX);
     effect_lines(asks, ask, answer);
     for (uint32_t i = 0; i < parts; i++) {
         const struct route_part *part = &answer->parts[i];

@@ -126,7 +126,8 @@ enum err catalogue_put(struct catalogue *catalogue, const char *id, uint32_t len
 {
     uint64_t hash = catalogue_hash(catalogue, id, len);
     uint32_t tag = (uint32_t)(hash >> 32);
-    CHECK(len >= 1 && len <= ID_MAX);
+    CHECK(len >= 1);
+    CHECK(len <= ID_MAX);
     for (uint64_t i = 0; i < PROBES; i++) {
         struct catalogue_slot *slot = &catalogue->slots[(hash + i) & catalogue->slot_mask];
         if (slot->entry && slot->tag == tag && is_item(catalogue, slot->entry - 1, id, len)) {

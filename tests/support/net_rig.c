@@ -243,7 +243,8 @@ bool rig_has_replies(struct rig *rig, int fd, uint32_t first, uint32_t count)
 {
     uint8_t *wanted = malloc(rig->reply_size + 64);
     uint8_t *got = malloc(rig->reply_size + 64);
-    CHECK(wanted && got);
+    CHECK(wanted);
+    CHECK(got);
     bool is_equal = true;
     for (uint32_t i = 0; i < count && is_equal; i++) {
         const uint32_t size = rig_reply(rig, wanted, first + i);

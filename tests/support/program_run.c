@@ -37,8 +37,12 @@ struct ran *program_run(const char *const *words, const char *address, const cha
 {
     struct ran *ran = calloc(1, sizeof(*ran));
     FILE *in = tmpfile(), *out = tmpfile(), *err = tmpfile();
-    CHECK(ran && in && out && err);
-    CHECK(fputs(input, in) >= 0 && fflush(in) == 0);
+    CHECK(ran);
+    CHECK(in);
+    CHECK(out);
+    CHECK(err);
+    CHECK(fputs(input, in) >= 0);
+    CHECK(fflush(in) == 0);
     rewind(in);
     pid_t child = fork();
     if (child == 0) {

@@ -166,7 +166,8 @@ int64_t peer_int(const struct peer_request *request, const char *key)
 static enum peer_action handle(struct peer *peer, const msgpack_object *frame, const char *bytes,
                                size_t size)
 {
-    CHECK(frame->type == MSGPACK_OBJECT_ARRAY && frame->via.array.size == 4);
+    CHECK(frame->type == MSGPACK_OBJECT_ARRAY);
+    CHECK(frame->via.array.size == 4);
     const msgpack_object *parts = frame->via.array.ptr;
     const msgpack_object_array *params = &parts[3].via.array;
     struct peer_request request = {.msgid = (uint32_t)parts[1].via.u64,
@@ -264,7 +265,8 @@ static void begin(struct peer *peer, int family, const struct sockaddr *at, sock
     peer->connections = peer->requests = 0;
     peer->stop_event = eventfd(0, EFD_CLOEXEC);
     peer->listener = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    CHECK(peer->listener >= 0 && peer->stop_event >= 0);
+    CHECK(peer->listener >= 0);
+    CHECK(peer->stop_event >= 0);
     setsockopt(peer->listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     CHECK(bind(peer->listener, at, size) == 0);
     CHECK(listen(peer->listener, 16) == 0);
