@@ -97,7 +97,8 @@ static struct service_turn turn(void)
 static void request_end(struct writer *writer, uint32_t i)
 {
     struct orders_bench *bench = &bench_state;
-    if (writer->is_full || !frame_head_read(bench->frames[i], writer_size(writer), &bench->heads[i])) {
+    if (writer->is_full ||
+        !frame_head_read(bench->frames[i], writer_size(writer), &bench->heads[i])) {
         fprintf(stderr, "bench: a frame does not fit\n");
         exit(1);
     }
@@ -287,8 +288,9 @@ int main(int argc, char **argv)
     options.log.segment_size = bench.is_smoke ? 16 << 20 : 0;
     options.order_window_ms = 1000;
     options.max_delay_ms = 0;
-    options.port = (struct service_port){&bench_state, port_begin,   port_end,   port_done, port_hold,
-                                         port_release, port_pause, port_clock, port_failed};
+    options.port = (struct service_port){&bench_state, port_begin, port_end,
+                                         port_done,    port_hold,  port_release,
+                                         port_pause,   port_clock, port_failed};
     rng_init(&bench_state.rng, 1);
     bench_state.items = bench.is_smoke ? 20 : 20000;
     bench_state.batch = bench.is_smoke ? 16 : BATCH;
@@ -302,8 +304,8 @@ int main(int argc, char **argv)
            (unsigned long long)service_tables(bench_state.service)->cells);
     bench_run(&bench, "service_order", "two lines, durable, batches of 1,024", 500000, 64,
               orders_work, &bench_state);
-    bench_run(&bench, "service_order_and_ship", "the same, each shipped one batch later", 500000, 64,
-              life_work, &bench_state);
+    bench_run(&bench, "service_order_and_ship", "the same, each shipped one batch later", 500000,
+              64, life_work, &bench_state);
     service_close(bench_state.service);
     free(bench_state.reply);
     char command[64];

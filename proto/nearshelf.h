@@ -27,7 +27,7 @@ extern "C" {
 #define NEARSHELF_VERSION_PATCH 0
 
 #define NEARSHELF_PORT_DEFAULT 7420
-#define NEARSHELF_REQUEST_SIZE_MAX (1024 * 1024)    /* bytes of one request, the engine's frame limit */
+#define NEARSHELF_REQUEST_SIZE_MAX (1024 * 1024)    /* bytes of one request: the engine's limit */
 #define NEARSHELF_REPLY_SIZE_MAX (16 * 1024 * 1024) /* bytes of one reply; above: TOO_LARGE */
 #define NEARSHELF_TIMEOUT_NONE UINT32_MAX           /* as a timeout: wait for ever */
 

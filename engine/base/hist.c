@@ -77,7 +77,8 @@ double hist_mean(const struct hist *hist)
 
 void hist_write_hgrm(const struct hist *hist, FILE *file, double scale)
 {
-    fprintf(file, "%12s %14s %10s %14s\n\n", "Value", "Percentile", "TotalCount", "1/(1-Percentile)");
+    fprintf(file, "%12s %14s %10s %14s\n\n", "Value", "Percentile", "TotalCount",
+            "1/(1-Percentile)");
     uint64_t seen = 0;
     double deviation = 0.0;
     double mean = hist_mean(hist);
@@ -97,7 +98,8 @@ void hist_write_hgrm(const struct hist *hist, FILE *file, double scale)
         }
     }
     deviation = hist->total ? sqrt(deviation / (double)hist->total) : 0.0;
-    fprintf(file, "#[Mean    = %12.3f, StdDeviation   = %12.3f]\n", mean / scale, deviation / scale);
+    fprintf(file, "#[Mean    = %12.3f, StdDeviation   = %12.3f]\n", mean / scale,
+            deviation / scale);
     fprintf(file, "#[Max     = %12.3f, Total count    = %12llu]\n", (double)hist->max / scale,
             (unsigned long long)hist->total);
     fprintf(file, "#[Buckets = %12d, SubBuckets     = %12d]\n", 64 - HIST_SUB_BITS, SUB);

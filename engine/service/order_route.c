@@ -439,7 +439,8 @@ static void reply_answer(struct service_core *service, struct call *call, const 
 
 /* -- seen before -- */
 
-static void put_unfilled_seen(struct service_core *service, struct writer *writer, struct order *order)
+static void put_unfilled_seen(struct service_core *service, struct writer *writer,
+                              struct order *order)
 {
     uint32_t count = 0;
     char scratch[12];
@@ -590,7 +591,8 @@ static void log_refused(struct service_core *service, const struct ask *ask,
     service->tables.lsn = lsn;
 }
 
-static bool has_room(struct service_core *service, struct call *call, const struct effect_order *effect)
+static bool has_room(struct service_core *service, struct call *call,
+                     const struct effect_order *effect)
 {
     const char *setting = "holds_max";
     if (!holds_have_room(&service->tables.holds, effect->share_count) ||
@@ -643,7 +645,8 @@ static void decide(struct service_core *service, struct ask *ask, struct route_a
     route_decide(service->route, &service->tables.view, &request, answer);
 }
 
-static bool strategy_is_known(struct service_core *service, struct call *call, const struct ask *ask)
+static bool strategy_is_known(struct service_core *service, struct call *call,
+                              const struct ask *ask)
 {
     if (ask->strategy.len == 0 ||
         (ask->strategy.len == 7 && memcmp(ask->strategy.at, "nearest", 7) == 0)) {

@@ -71,8 +71,9 @@ struct service_core {
 /* -- replies (reply.c) -- */
 
 /* Answer with an error. The text names the field or the id and says what to do. */
-__attribute__((format(printf, 4, 5))) void reply_error(struct service_core *service, struct call *call,
-                                                       enum code code, const char *format, ...);
+__attribute__((format(printf, 4, 5))) void reply_error(struct service_core *service,
+                                                       struct call *call, enum code code,
+                                                       const char *format, ...);
 
 /* Answer with the reader's error as INVALID_ARGUMENT. */
 void reply_invalid(struct service_core *service, struct call *call, const struct reader *reader);

@@ -83,8 +83,8 @@ enum err network_init(struct network *network)
     network->z = aligned_alloc(64, floats);
     network->node_of_slot = malloc(SLOT_MAX * sizeof(uint16_t));
     network->cap_x = aligned_alloc(64, 4 * WORD_MAX_NETWORK * sizeof(float));
-    if (!network->index || !network->hot || !network->x || !network->y || !network->z || !network->node_of_slot ||
-        !network->cap_x || !bitmaps_init(network)) {
+    if (!network->index || !network->hot || !network->x || !network->y || !network->z ||
+        !network->node_of_slot || !network->cap_x || !bitmaps_init(network)) {
         network_close(network);
         return ERR_NOMEM;
     }

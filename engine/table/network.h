@@ -90,7 +90,8 @@ struct network {
 
     /* -- by slot -- */
     uint32_t words; /* bitmap words in use */
-    float *x, *y, *z;       /* unit vectors, SLOT_MAX each, 64-byte aligned; free slots far away (2,2,2) */
+    float *x, *y, *z;       /* unit vectors, SLOT_MAX each, 64-byte aligned; a free slot is far
+                               away (2,2,2) */
     uint16_t *node_of_slot; /* NODE_NONE = free */
 
     /* -- by word: cap centre and radius (chord, rounded up); an empty word has radius -1 -- */
@@ -124,7 +125,8 @@ void network_close(struct network *network);
 /* Handle of a node by id, or NODE_NONE. */
 uint16_t network_find(const struct network *network, const char *id, uint32_t len);
 
-/* Create the node (id unknown) or replace its config. Errors: ERR_FULL (65,535 nodes), ERR_NOMEM. */
+/* Create the node (id unknown) or replace its config. Errors: ERR_FULL (65,535 nodes),
+ * ERR_NOMEM. */
 ERR_MUST_USE enum err network_put(struct network *network, const char *id, uint32_t len,
                                   const struct node_config *config, uint16_t *handle_out);
 

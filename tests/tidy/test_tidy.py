@@ -61,6 +61,10 @@ def lines_for(changes):
 
 def main():
     faults = []
+    told = {"tests/README.md": "# tests\n",
+            "tests/t.c": HEAD + '#include "x_internal.h" /* inside: nothing else shows it */\n'}
+    if lines_for(told):
+        faults.append("a test that tells why it looks inside: %r" % lines_for(told))
     if lines_for({}):
         faults.append("a tree that keeps the laws: %r" % lines_for({}))
     for name, (path, text, want) in BROKEN.items():

@@ -35,7 +35,8 @@ static void crc_versions_agree(void **state)
     for (size_t size = 0; size <= sizeof bytes; size += size < 64 ? 1 : 127) {
         uint32_t fast = crc32c(0, bytes, size);
         assert_int_equal(fast, crc32c_portable(0, bytes, size));
-        assert_int_equal(crc32c(crc32c(0, bytes, size / 3), bytes + size / 3, size - size / 3), fast);
+        uint32_t first = crc32c(0, bytes, size / 3);
+        assert_int_equal(crc32c(first, bytes + size / 3, size - size / 3), fast);
     }
 }
 

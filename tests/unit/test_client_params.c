@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "client_internal.h"
+#include "client_internal.h" /* inside: the bytes that a call would send */
 
 /* The params as msgpack-c sees them: the root map. */
 struct decoded {

@@ -65,7 +65,8 @@ static void bitmaps_follow_changes(void **state)
     for (int i = 0; i < 3000; i++) {
         char id[16];
         uint16_t handle;
-        struct node_config config = config_at(rng_unit(&rng) * 120 - 60, rng_unit(&rng) * 300 - 150);
+        double lat = rng_unit(&rng) * 120 - 60;
+        struct node_config config = config_at(lat, rng_unit(&rng) * 300 - 150);
         config.type = (enum node_type)rng_below(&rng, NODE_TYPE_COUNT);
         config.status = (enum node_status)rng_below(&rng, NODE_STATUS_COUNT);
         config.status_services = (uint8_t)rng_below(&rng, 32);
