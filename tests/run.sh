@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The whole test suite on a fresh Debian 12: installs what is missing, builds and runs four presets.
 #
-#   bash tests/run.sh                as root or with sudo; about fifteen minutes on two cores
+#   bash tests/run.sh                as root or with sudo; about ten minutes on two cores
 #   bash tests/run.sh dev asan       only these presets (dev asan tsan release)
 #   NEARSHELF_NO_INSTALL=1           leave the packages as they are
 set -euo pipefail

@@ -18,7 +18,7 @@
 #define NODES 16u
 #define ITEMS 32u
 #define CELLS (NODES * ITEMS)
-#define START_UNITS 1000
+#define START_UNITS 150
 #define BATCH 64u
 #define TAKES_MAX 12u
 #define CONNECTIONS_MAX 64u
