@@ -1,4 +1,5 @@
 # The daemon as a process: its ready line, its refusals to start, its lock, SIGTERM, damage.
+import contextlib
 import glob
 import os
 import socket
@@ -84,22 +85,39 @@ def second_process_on_a_folder_is_refused(options):
         Client(engine.address).call("hello")
 
 
+@contextlib.contextmanager
+def folder(options):
+    """An engine that is not started, on a folder that goes away whatever happens."""
+    engine = server.Engine(options.engine)
+    os.makedirs(engine.folder)
+    try:
+        yield engine
+    finally:
+        engine.kill()
+        engine.remove()
+
+
 @case
 def foreign_address_is_refused(options):
     """a non-loopback address is refused with the reason"""
-    engine = server.Engine(options.engine)
-    os.makedirs(engine.folder)
+    with folder(options) as engine:
+        check_foreign(options, engine)
+
+
+def check_foreign(options, engine):
     for address in ("0.0.0.0:0", "192.0.2.1:0"):
         code, text = ended(options, "--dir", engine.folder, "--listen", address)
         expect(code != 0 and "loopback" in text, "was", address, code, text)
-    engine.remove()
 
 
 @case
 def wrong_settings_are_named(options):
     """an unknown flag, and an unknown setting with its file and line, end the start"""
-    engine = server.Engine(options.engine)
-    os.makedirs(engine.folder)
+    with folder(options) as engine:
+        check_settings(options, engine)
+
+
+def check_settings(options, engine):
     code, text = ended(options, "--dir", engine.folder, "--lisen", "127.0.0.1:0")
     expect(code != 0 and "lisen" in text, "unknown flag", code, text)
     path = os.path.join(engine.root, "wrong.conf")
@@ -109,7 +127,6 @@ def wrong_settings_are_named(options):
         code, text = ended(options, "--dir", engine.folder, "--config", path, *more)
         expect(code != 0 and "lisen" in text, "unknown setting", code, text)
         expect("wrong.conf:4" in text, "no file:line", text)
-    engine.remove()
 
 
 @case
@@ -118,12 +135,10 @@ def example_configuration_is_valid(options):
     root = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "engine")
     files = glob.glob(os.path.join(root, "**", "*.conf*"), recursive=True)
     expect(files, "there is no example configuration under engine/")
-    engine = server.Engine(options.engine)
-    os.makedirs(engine.folder)
-    for path in files:
-        code, text = ended(options, "--dir", engine.folder, "--config", path, "--check-config")
-        expect(code == 0, "check-config", path, code, text)
-    engine.remove()
+    with folder(options) as engine:
+        for path in files:
+            code, text = ended(options, "--dir", engine.folder, "--config", path, "--check-config")
+            expect(code == 0, "check-config", path, code, text)
 
 
 @case
@@ -200,7 +215,11 @@ def log_files(engine):
 @case
 def damage_in_the_middle_is_refused(options):
     """a flipped bit in an old group, with good groups after it: file and offset, and no start"""
-    engine = server.Engine(options.engine)
+    with folder(options) as engine:
+        check_damage(options, engine)
+
+
+def check_damage(options, engine):
     engine.start()
     client = Client(engine.address)
     run_some(client, 200, "o")
@@ -217,7 +236,6 @@ def damage_in_the_middle_is_refused(options):
     engine.start()
     Client(engine.address).call("order.get", order_id="o199")
     engine.stop()
-    engine.remove()
 
 
 def find_bytes(paths, needle):
