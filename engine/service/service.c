@@ -403,16 +403,14 @@ static void drop_count(const struct service_core *service, struct effect_drop *d
 {
     const struct tables *tables = &service->tables;
     uint64_t now = service->now_ms;
-    for (slab_ref ref = tables->orders.done_first; ref && drop->orders < DROP_MAX;) {
-        const struct order *order = order_at(&tables->orders, ref);
-        if (order->done_next) {
-            __builtin_prefetch(order_at(&tables->orders, order->done_next));
-        }
+    const struct orders *orders = &tables->orders;
+    for (uint64_t i = 0; i < orders->done_count && drop->orders < DROP_MAX; i++) {
+        const struct order *order = order_at(orders, orders_done_at(orders, i));
+        orders_prefetch_done(orders, i + 12);
         if (order->done_ms + service->options.order_window_ms > now) {
             break;
         }
         drop->orders++;
-        ref = order->done_next;
     }
     const struct keyring *keyring = &tables->keyring;
     for (uint64_t i = 0; i < keyring->count && drop->keys < DROP_MAX; i++) {

@@ -87,6 +87,7 @@ void touch_shares(struct service_core *service, struct touch *touch)
         const struct order_share *share = &order_shares(order)[i];
         touch->items[i] = order_lines(order)[share->line].item;
         touch->nodes[i] = order_parts(order)[share->part].node;
+        touch->holds[i] = share->hold;
         touch->count = i + 1;
         __builtin_prefetch(&service->tables.catalogue.items[touch->items[i]], 1);
         __builtin_prefetch(holds_at(&service->tables.holds, share->hold), 1);
@@ -103,6 +104,7 @@ void touch_rows(struct service_core *service, struct touch *touch)
             __builtin_prefetch(row);
         }
         __builtin_prefetch(&service->tables.queues[touch->nodes[i]], 1);
+        holds_prefetch_links(&service->tables.holds, touch->holds[i]);
     }
 }
 

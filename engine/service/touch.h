@@ -13,6 +13,7 @@ struct touch {
     uint32_t count;
     uint32_t items[TOUCH_SHARES];
     uint16_t nodes[TOUCH_SHARES];
+    uint32_t holds[TOUCH_SHARES];
 };
 
 /* The id at the front of the params, if the first field is an order's or a fulfilment's. */

@@ -394,11 +394,14 @@ enum err tables_apply_drop(struct tables *tables, uint64_t lsn, uint64_t now_ms,
                            const struct effect_drop *effect)
 {
     applied(tables, lsn, now_ms);
+    if (effect->orders > tables->orders.done_count) {
+        return ERR_DAMAGED;
+    }
     for (uint64_t i = 0; i < effect->orders; i++) {
-        if (!tables->orders.done_first) {
-            return ERR_DAMAGED;
-        }
-        order_digest(order_at(&tables->orders, tables->orders.done_first), &tables->digest, false);
+        orders_prefetch_done(&tables->orders, 12);
+        orders_prefetch_done_links(&tables->orders, 5);
+        order_digest(order_at(&tables->orders, orders_done_at(&tables->orders, 0)),
+                     &tables->digest, false);
         orders_drop_oldest_done(&tables->orders);
     }
     for (uint64_t i = 0; i < effect->keys; i++) {

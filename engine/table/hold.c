@@ -69,6 +69,12 @@ void holds_prefetch(const struct holds *holds, uint32_t item, uint16_t node)
     }
 }
 
+void holds_prefetch_links(const struct holds *holds, uint32_t index)
+{
+    __builtin_prefetch(&holds->pool[holds->pool[index].older], 1);
+    __builtin_prefetch(&holds->pool[holds->pool[index].newer], 1);
+}
+
 static struct hold_slot *find(const struct holds *holds, uint32_t item, uint16_t node)
 {
     uint64_t at = home(holds, item, node);

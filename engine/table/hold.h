@@ -39,6 +39,9 @@ bool holds_have_room(const struct holds *holds, uint32_t count);
 
 void holds_prefetch(const struct holds *holds, uint32_t item, uint16_t node);
 
+/* The neighbours of a hold in its chain, which its removal writes to. */
+void holds_prefetch_links(const struct holds *holds, uint32_t index);
+
 /* Put a hold in front of the cell's chain. There must be room. */
 uint32_t holds_add(struct holds *holds, uint32_t item, uint16_t node, uint32_t order,
                    uint16_t share);

@@ -13,6 +13,8 @@ struct movement_slot {
     uint16_t node;
 };
 
+enum { AHEAD = 8 };
+
 static uint64_t slot_count(uint32_t max)
 {
     uint64_t count = 1024;
@@ -115,6 +117,8 @@ bool movements_add(struct movements *movements, uint32_t item, uint16_t node, in
     struct movement *place = &movements->ring[number % movements->max];
     bool has_lost = place->number != 0;
     *lost_out = *place;
+    const struct movement *ahead = &movements->ring[(number + AHEAD) % movements->max];
+    movements_prefetch(movements, ahead->item, ahead->node); /* will be overwritten soon */
     if (has_lost) {
         forget(movements, lost_out);
     }

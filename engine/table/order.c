@@ -42,7 +42,14 @@ enum err orders_init(struct orders *orders, uint32_t max, uint64_t bytes_max,
         return err;
     }
     orders->slots = memory;
+    orders->done_mask = slot_count(max) - 1;
     mem_populate(memory, (orders->slot_mask + 1) * sizeof(struct order_slot));
+    err = mem_reserve((orders->done_mask + 1) * sizeof(slab_ref), &memory);
+    if (err != ERR_OK) {
+        orders_close(orders);
+        return err;
+    }
+    orders->done = memory;
     return ERR_OK;
 }
 
@@ -50,6 +57,7 @@ void orders_close(struct orders *orders)
 {
     slab_close(&orders->slab);
     mem_release(orders->slots, (orders->slot_mask + 1) * sizeof(struct order_slot));
+    mem_release(orders->done, (orders->done_mask + 1) * sizeof(slab_ref));
     memset(orders, 0, sizeof *orders);
 }
 
@@ -185,13 +193,8 @@ void orders_done(struct orders *orders, slab_ref ref, uint64_t now_ms)
     struct order *order = order_at(orders, ref);
     CHECK(order->done_ms == 0);
     order->done_ms = now_ms ? now_ms : 1;
-    order->done_next = 0;
-    if (orders->done_last) {
-        order_at(orders, orders->done_last)->done_next = ref;
-    } else {
-        orders->done_first = ref;
-    }
-    orders->done_last = ref;
+    CHECK(orders->done_count <= orders->done_mask);
+    orders->done[(orders->done_head + orders->done_count++) & orders->done_mask] = ref;
     orders->open_count--;
 }
 
@@ -209,15 +212,35 @@ static void unlink_all(struct orders *orders, struct order *order)
     }
 }
 
+void orders_prefetch_done(const struct orders *orders, uint64_t i)
+{
+    if (i < orders->done_count) {
+        const char *block = (const char *)order_at(orders, orders_done_at(orders, i));
+        for (int line = 0; line < 5; line++) {
+            __builtin_prefetch(block + 64 * line, 1);
+        }
+    }
+}
+
+void orders_prefetch_done_links(const struct orders *orders, uint64_t i)
+{
+    if (i >= orders->done_count) {
+        return;
+    }
+    const struct order *order = order_at(orders, orders_done_at(orders, i));
+    orders_prefetch(orders, order->id_hash);
+    __builtin_prefetch(order_at(orders, order->older), 1);
+    __builtin_prefetch(order_at(orders, order->newer), 1);
+    __builtin_prefetch(slab_at(&orders->slab, order->history), 1);
+}
+
 void orders_drop_oldest_done(struct orders *orders)
 {
-    slab_ref ref = orders->done_first;
-    CHECK(ref != 0);
+    CHECK(orders->done_count > 0);
+    slab_ref ref = orders_done_at(orders, 0);
     struct order *order = order_at(orders, ref);
-    orders->done_first = order->done_next;
-    if (!orders->done_first) {
-        orders->done_last = 0;
-    }
+    orders->done_head++;
+    orders->done_count--;
     unlink_all(orders, order);
     slot_remove(orders, order->id_hash, ref);
     if (order->history) {

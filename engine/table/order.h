@@ -86,7 +86,6 @@ struct order {
     double lat, lon; /* of the destination, when has_dest */
     uint32_t size;   /* bytes of the block asked for */
     slab_ref older, newer; /* all orders, by coming */
-    slab_ref done_next;    /* queue of done ones, by the time they were done */
     slab_ref history;      /* block of entries, 0 = none beyond the routing */
     uint32_t ref_at;       /* offset of ref; len in ref_len */
     uint16_t line_count, part_count, share_count;
@@ -112,7 +111,10 @@ struct orders {
     uint32_t count;
     uint32_t open_count; /* not done */
     slab_ref oldest, newest;
-    slab_ref done_first, done_last;
+    slab_ref *done;    /* ring of done ones, by the time they were done; done_mask + 1 places */
+    uint64_t done_mask;
+    uint64_t done_head; /* number of the oldest */
+    uint64_t done_count;
     uint64_t probes_over;
     const struct hash_key *key;
 };
@@ -140,6 +142,17 @@ slab_ref orders_add(struct orders *orders, uint64_t hash, size_t size);
 /* Take a done order out of the index and the lists, and give back its blocks. It must be the
  * first of the done queue. */
 void orders_drop_oldest_done(struct orders *orders);
+
+/* The i-th oldest done order; i below done_count. */
+static inline slab_ref orders_done_at(const struct orders *orders, uint64_t i)
+{
+    return orders->done[(orders->done_head + i) & orders->done_mask];
+}
+
+/* Before dropping many: prefetch what dropping the i-th oldest will touch, the block itself first
+ * (far ahead), then what hangs on it (nearer). Any i. */
+void orders_prefetch_done(const struct orders *orders, uint64_t i);
+void orders_prefetch_done_links(const struct orders *orders, uint64_t i);
 
 /* Note that nothing is owed any more. */
 void orders_done(struct orders *orders, slab_ref ref, uint64_t now_ms);

@@ -138,6 +138,7 @@ static inline void row_prefetch_find(const struct row *row, uint32_t slot)
 {
     if (row->kind == ROW_BITMAP && slot / 64 < row->words) {
         __builtin_prefetch(&row->body[slot / 64]);
+        __builtin_prefetch(&row->body[row->words + slot / 64], 1);
         __builtin_prefetch(&row_slots(row)[slot / 64]);
     }
 }

@@ -63,6 +63,7 @@ slab_ref slab_take(struct slab *slab, size_t size)
     slab_ref ref = slab->free_head[class];
     if (ref) {
         memcpy(&slab->free_head[class], slab_at(slab, ref), sizeof ref);
+        __builtin_prefetch(slab_at(slab, slab->free_head[class]), 1); /* the next one's link */
     } else if (slab->used + bytes <= slab->size) {
         ref = (slab_ref)(slab->used / SLAB_UNIT);
         slab->used += bytes;

@@ -275,15 +275,15 @@ static void drop(struct model *model)
 {
     struct effect_drop effect = {0, model->live.keyring.count / 2};
     uint8_t bytes[EFFECT_SMALL_MAX];
-    for (slab_ref ref = model->live.orders.done_first; ref && effect.orders < 5;) {
-        struct order *order = order_at(&model->live.orders, ref);
+    while (effect.orders < model->live.orders.done_count && effect.orders < 5) {
+        struct order *order = order_at(&model->live.orders,
+                                       orders_done_at(&model->live.orders, effect.orders));
         for (uint32_t i = 0; i < ORDERS; i++) {
             struct book_order *book = &model->orders[i];
             book->is_live = book->is_live && (strlen(book->id) != order->id_len ||
                                               memcmp(book->id, order_id(order), order->id_len));
         }
         effect.orders++;
-        ref = order->done_next;
     }
     uint32_t size = effect_drop_encode(bytes, &effect);
     assert_int_equal(tables_apply_drop(&model->live, ++model->lsn, model->now, &effect), 0);
