@@ -120,8 +120,10 @@ void cell_move(struct tables *tables, uint32_t item, uint16_t node, int64_t rese
     int64_t reserved = cell_reserved(word) + reserved_delta;
     bool is_absorbed = moved != 0 && at_ms <= tables_counted_at(&cell);
     int64_t on_hand = cell_on_hand(word) + (is_absorbed ? 0 : moved);
-    CHECK(reserved >= 0 && reserved <= CELL_RESERVED_MAX);
-    CHECK(on_hand >= -CELL_ON_HAND_MAX && on_hand <= CELL_ON_HAND_MAX);
+    CHECK(reserved >= 0);
+    CHECK(reserved <= CELL_RESERVED_MAX);
+    CHECK(on_hand >= -CELL_ON_HAND_MAX);
+    CHECK(on_hand <= CELL_ON_HAND_MAX);
     cell_set(tables, item, node, &cell,
              cell_make((int32_t)on_hand, (int32_t)reserved, cell_has_override(word)));
     if (moved != 0 && !is_absorbed) {

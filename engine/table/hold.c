@@ -127,7 +127,8 @@ static void slot_remove(struct holds *holds, uint64_t hole)
 void holds_remove(struct holds *holds, uint32_t index)
 {
     struct hold *hold = &holds->pool[index];
-    CHECK(index != HOLD_NONE && holds->live > 0);
+    CHECK(index != HOLD_NONE);
+    CHECK(holds->live > 0);
     if (hold->older) {
         holds->pool[hold->older].newer = hold->newer;
     }
@@ -135,7 +136,8 @@ void holds_remove(struct holds *holds, uint32_t index)
         holds->pool[hold->newer].older = hold->older;
     } else {
         struct hold_slot *slot = find(holds, hold->item, hold->node);
-        CHECK(slot->is_used && slot->newest == index);
+        CHECK(slot->is_used);
+        CHECK(slot->newest == index);
         slot->newest = hold->older;
         if (!hold->older) {
             slot_remove(holds, (uint64_t)(slot - holds->slots));

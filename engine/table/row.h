@@ -7,7 +7,8 @@
  * retires the old one. So a reader that loaded the pointer sees one membership to the end.
  *
  *   LIST    [row][cell u64 x cap][time_low u32 x cap][slot u16 x cap][time_high u16 x cap]
- *   BITMAP  [row][member u64 x words][maybe u64 x words][cell ..][time_low ..][rank u16 x words][time_high ..]
+ *   BITMAP  [row][member u64 x words][maybe u64 x words][cell ..][time_low ..]
+ *           [rank u16 x words][time_high ..]
  *
  * Memory per cell: 8 word + 6 count time + 2 slot (list), or 14 + (2 x 8 + 2) x words / count.
  *

@@ -77,7 +77,8 @@ slab_ref slab_take(struct slab *slab, size_t size)
 void slab_give(struct slab *slab, slab_ref ref, size_t size)
 {
     uint32_t class = class_of(size);
-    CHECK(ref && class < SLAB_CLASSES);
+    CHECK(ref);
+    CHECK(class < SLAB_CLASSES);
     memcpy(slab_at(slab, ref), &slab->free_head[class], sizeof ref);
     slab->free_head[class] = ref;
     slab->live -= (uint64_t)class_units(class) * SLAB_UNIT;

@@ -60,8 +60,11 @@ static void node_put(struct model *model, uint32_t n)
     char id[8];
     uint8_t bytes[2048];
     struct effect_node effect = {
-        .config = {.type = (enum node_type)(n % 3), .lat = 30 + draw(model, 10), .lon = -80 - (double)n,
-                   .services = 0x1f, .priority = (int32_t)draw(model, 3),
+        .config = {.type = (enum node_type)(n % 3),
+                   .lat = 30 + draw(model, 10),
+                   .lon = -80 - (double)n,
+                   .services = 0x1f,
+                   .priority = (int32_t)draw(model, 3),
                    .safety_stock = (int32_t)draw(model, 3)}};
     effect.id = (struct effect_text){id, (uint32_t)snprintf(id, sizeof id, "N%u", n)};
     for (int i = 0; i < SERVICE_COUNT; i++) {
