@@ -38,7 +38,7 @@ const struct setting config_settings[] = {
      "how long a done order stays in memory"},
     {"count_window", CONFIG_KIND_TIME, AT(count_window), "48h", SECOND, 720 * HOUR, NULL,
      "how old a stock count may be"},
-    {"batch", CONFIG_KIND_COUNT, AT(batch), "256", 1, 4096, NULL,
+    {"batch", CONFIG_KIND_COUNT, AT(batch), "64", 1, 4096, NULL,
      "requests staged together; answers do not depend on it"},
     {"max_delay_ms", CONFIG_KIND_COUNT, AT(max_delay_ms), "5", 0, 60000, NULL,
      "a request that waited longer, in ms, is answered OVERLOADED; 0 = never"},

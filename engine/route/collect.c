@@ -37,9 +37,7 @@ static void visit_list(struct route *route, uint32_t item, cell_visit *visit)
     const uint16_t *slots = row_slots(demand->row);
     for (uint32_t i = 0; i < demand->row->count; i++) {
         uint32_t slot = slots[i];
-        slot_bits bit = (slot_bits)1 << (slot % 64);
-        slot_bits able = route->group.base[slot / 64] & ~demand_barred(route, demand, slot / 64);
-        if (able & bit) {
+        if (route->group.base[slot / 64] >> (slot % 64) & 1) {
             visit_cell(route, item, slot, i, visit);
         }
     }
@@ -52,7 +50,7 @@ static void visit_bitmap(struct route *route, uint32_t item, cell_visit *visit)
     uint32_t words = route->view->network->words;
     words = row->words < words ? row->words : words;
     for (uint32_t word = 0; word < words; word++) {
-        slot_bits bits = route->group.base[word] & ~demand_barred(route, demand, word) &
+        slot_bits bits = route->group.base[word] &
                          __atomic_load_n(&row_maybe(demand->row)[word], __ATOMIC_RELAXED);
         for (; bits; bits &= bits - 1) {
             uint32_t at = (uint32_t)__builtin_ctzll(bits);
@@ -66,7 +64,7 @@ static void visit_bitmap(struct route *route, uint32_t item, cell_visit *visit)
 void split_visit(struct route *route, uint32_t item, cell_visit *visit)
 {
     const struct demand *demand = &route->demands[item];
-    if (!demand->row || demand->is_barred) {
+    if (!demand->row) {
         return;
     }
     if (demand->row->kind == ROW_LIST) {
@@ -76,12 +74,10 @@ void split_visit(struct route *route, uint32_t item, cell_visit *visit)
     }
 }
 
-bool split_has_candidate(struct route *route, uint32_t item)
+bool split_has_candidate(struct route *route)
 {
-    const struct demand *demand = &route->demands[item];
     for (uint32_t word = 0; word < route->view->network->words; word++) {
-        slot_bits bits = route->group.base[word] & ~demand_barred(route, demand, word);
-        for (; bits; bits &= bits - 1) {
+        for (slot_bits bits = route->group.base[word]; bits; bits &= bits - 1) {
             if (slot_metres(route, word * 64 + (uint32_t)__builtin_ctzll(bits)) != UINT32_MAX) {
                 return true;
             }

@@ -1,6 +1,6 @@
 /* Why nodes were not chosen: each node of the network by the first reason that holds.
  *
- * A node is judged as the single source of its group: it is OUT_OF_STOCK when it lacks all stock
+ * ITEM_BARRED stands for items not listed there too. Else a node is judged as the single source of its group: it is OUT_OF_STOCK when it lacks all stock
  * of some item, BELOW_SAFETY_STOCK when of some item only the safety stock is left,
  * INSUFFICIENT_QTY when it has less of some item than asked for, else OUTRANKED. */
 #include <string.h>
@@ -56,16 +56,6 @@ static void mark_excluded(struct route *route)
     }
 }
 
-static bool is_item_barred(const struct route *route, uint32_t slot)
-{
-    for (uint32_t i = 0; i < route->group.demand_count; i++) {
-        if (demand_barred(route, &route->demands[i], slot / 64) >> (slot % 64) & 1) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static enum reject fence(const struct route *route, uint16_t node, uint32_t metres)
 {
     const struct node *at = &route->view->network->nodes[node];
@@ -86,7 +76,7 @@ static enum reject fence(const struct route *route, uint16_t node, uint32_t metr
     if (metres > route->request->max_m || metres > at->config.max_m[service]) {
         return REJECT_TOO_FAR;
     }
-    return is_item_barred(route, at->slot) ? REJECT_ITEM_BARRED : REJECT_NONE;
+    return route->listed[at->slot / 64] & bit ? REJECT_ITEM_BARRED : REJECT_NONE;
 }
 
 static enum reject stock_reject(const struct route *route, uint32_t slot)
@@ -161,6 +151,11 @@ void explain_group(struct route *route, uint32_t first_part)
     }
     mark_chosen(route, first_part);
     mark_excluded(route);
+    group_fences(route);
+    group_bars(route, route->listed);
+    if (route->view->policies->count > 0) {
+        group_unlisted(route, route->listed);
+    }
     if (route->group.place != NODE_NONE) {
         explain_node(route, route->group.place);
     }

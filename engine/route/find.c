@@ -40,8 +40,7 @@ static bool is_able(const struct route *route, int service, uint32_t slot, uint3
     }
     return service < 0 ||
            ((route->group.base[slot / 64] >> (slot % 64) & 1) &&
-            metres <= node->config.max_m[service] &&
-            !(demand_barred(route, &route->demands[0], slot / 64) >> (slot % 64) & 1));
+            metres <= node->config.max_m[service]);
 }
 
 uint32_t route_nearest(struct route *route, const struct stock_view *view, uint32_t item,
@@ -61,7 +60,7 @@ uint32_t route_nearest(struct route *route, const struct stock_view *view, uint3
     route->lines[0] = 0;
     group_begin(route, 1);
     const struct row *row = route->demands[0].row;
-    if (!row || k == 0 || (service >= 0 && route->demands[0].is_barred)) {
+    if (!row || k == 0) {
         return 0;
     }
     row_walk_begin(row, &walk);

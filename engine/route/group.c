@@ -15,11 +15,6 @@ static uint32_t hash_item(uint32_t item)
 _Static_assert(ITEM_TABLE == 1 << 12, "hash_item gives 12 bits");
 _Static_assert(ITEM_TABLE > 2 * ROUTE_LINES_MAX, "the table is never full");
 
-static bool bars_stores(const struct item *item, enum capability capability)
-{
-    return capability == CAPABILITY_SHIP && (item->flags >> FLAG_NO_SHIP_FROM_STORE & 1);
-}
-
 /* Whether no node at all may handle the item for this service and destination. */
 static bool is_barred(const struct route_request *request, const struct item *item,
                       enum capability capability)
@@ -34,14 +29,82 @@ static bool is_barred(const struct route_request *request, const struct item *it
            areas_hold(item->not_to, item->not_to_count, request->country, request->postcode);
 }
 
-static uint64_t barring(const struct network *network, uint64_t flags)
+static void bits_add(slot_bits *to, const slot_bits *bits, uint32_t words)
 {
-    uint64_t known = 0;
-    for (; flags; flags &= flags - 1) {
-        uint32_t flag = (uint32_t)__builtin_ctzll(flags);
-        known |= network->bars[flag] ? (uint64_t)1 << flag : 0;
+    for (uint32_t word = 0; word < words && bits; word++) {
+        to[word] |= bits[word];
     }
-    return known;
+}
+
+/* Add the nodes that may not handle the item. */
+static void bars_add(const struct route *route, const struct item *item, slot_bits *barred)
+{
+    const struct network *network = route->view->network;
+    enum capability capability = service_capability(route->group.service);
+    if (is_barred(route->request, item, capability)) {
+        bits_add(barred, network->used, network->words);
+    }
+    if (capability == CAPABILITY_SHIP && (item->flags >> FLAG_NO_SHIP_FROM_STORE & 1)) {
+        bits_add(barred, network->of_type[NODE_STORE], network->words);
+    }
+    for (uint64_t flags = item->flags; flags; flags &= flags - 1) {
+        bits_add(barred, network->bars[__builtin_ctzll(flags)], network->words);
+    }
+}
+
+void group_bars(const struct route *route, slot_bits *barred)
+{
+    memset(barred, 0, route->view->network->words * sizeof *barred);
+    for (uint32_t i = 0; i < route->group.demand_count && route->group.has_bars; i++) {
+        bars_add(route, &route->view->catalogue->items[route->demands[i].item], barred);
+    }
+}
+
+static void unlisted_add_cell(const struct route *route, const struct demand *demand,
+                              uint32_t slot, uint32_t index, slot_bits *unlisted)
+{
+    if (cell_has_override(row_word(demand->row, index))) {
+        uint16_t node = route->view->network->node_of_slot[slot];
+        const struct policy *policy = policies_find(route->view->policies, demand->item, node);
+        unlisted[slot / 64] |= (slot_bits)(policy && policy->is_unlisted) << (slot % 64);
+    }
+}
+
+/* Add the nodes where the demand's item is not listed, stock or not. */
+static void unlisted_add(const struct route *route, const struct demand *demand,
+                         slot_bits *unlisted)
+{
+    struct row_walk walk;
+    uint32_t slot;
+    uint32_t index;
+    row_walk_begin(demand->row, &walk);
+    while (row_walk_next(demand->row, &walk, &slot, &index)) {
+        unlisted_add_cell(route, demand, slot, index, unlisted);
+    }
+}
+
+static bool has_overrides(const struct row *row)
+{
+    cell_word any = 0; /* all read, no branch: mostly there is none */
+    for (uint32_t i = 0; i < row->count; i++) {
+        any |= row_word(row, i);
+    }
+    return cell_has_override(any);
+}
+
+void group_unlisted(const struct route *route, slot_bits *unlisted)
+{
+    uint16_t place = route->group.place;
+    uint32_t slot = place == NODE_NONE ? 0 : route->view->network->nodes[place].slot;
+    for (uint32_t i = 0; i < route->group.demand_count; i++) {
+        const struct demand *demand = &route->demands[i];
+        int32_t index = demand->row && place != NODE_NONE ? row_find(demand->row, slot) : -1;
+        if (index >= 0) {
+            unlisted_add_cell(route, demand, slot, (uint32_t)index, unlisted);
+        } else if (place == NODE_NONE && demand->row && has_overrides(demand->row)) {
+            unlisted_add(route, demand, unlisted);
+        }
+    }
 }
 
 static void demand_begin(struct route *route, struct demand *demand, uint32_t handle)
@@ -51,15 +114,7 @@ static void demand_begin(struct route *route, struct demand *demand, uint32_t ha
     demand->qty = 0;
     /* Pairs with the release store of a new block: its cells are seen with it. */
     demand->row = __atomic_load_n(&item->row, __ATOMIC_ACQUIRE);
-    demand->barring = 0;
-    demand->bars_stores = false;
-    demand->is_barred = false;
-    if (item->flags || item->not_to_count) {
-        enum capability capability = service_capability(route->group.service);
-        demand->barring = barring(route->view->network, item->flags);
-        demand->bars_stores = bars_stores(item, capability);
-        demand->is_barred = is_barred(route->request, item, capability);
-    }
+    route->group.has_bars |= item->flags || item->not_to_count;
 }
 
 static uint32_t demand_search(const struct route *route, uint32_t item)
@@ -146,7 +201,7 @@ static void base_listed(struct route *route, const uint16_t *nodes, uint32_t cou
     }
 }
 
-static void base_begin(struct route *route)
+void group_fences(struct route *route)
 {
     const struct route_request *request = route->request;
     struct group *group = &route->group;
@@ -157,6 +212,24 @@ static void base_begin(struct route *route)
     if (request->is_po_box && group->service == SERVICE_SAME_DAY) {
         base_copy(route);
         memset(route->base, 0, sizeof route->base);
+    }
+}
+
+/* Take the nodes of bits, in route->listed, out of the base. */
+static void base_drop_listed(struct route *route)
+{
+    base_copy(route);
+    for (uint32_t word = 0; word < route->view->network->words; word++) {
+        route->base[word] &= ~route->listed[word];
+    }
+}
+
+void group_drop_unlisted(struct route *route)
+{
+    if (route->view->policies->count > 0) {
+        memset(route->listed, 0, route->view->network->words * sizeof *route->listed);
+        group_unlisted(route, route->listed);
+        base_drop_listed(route);
     }
 }
 
@@ -172,27 +245,18 @@ void group_begin(struct route *route, uint32_t line_count)
                        .line_count = line_count,
                        .reach_m = reach < route->request->max_m ? reach : route->request->max_m};
     demands_add(route);
-    base_begin(route);
-}
-
-slot_bits demand_barred(const struct route *route, const struct demand *demand, uint32_t word)
-{
-    const struct network *network = route->view->network;
-    slot_bits barred = demand->is_barred ? ~(slot_bits)0 : 0;
-    if (demand->bars_stores) {
-        barred |= network->of_type[NODE_STORE][word];
+    group_fences(route);
+    if (route->group.has_bars) {
+        group_bars(route, route->listed);
+        base_drop_listed(route);
     }
-    for (uint64_t flags = demand->barring; flags; flags &= flags - 1) {
-        barred |= network->bars[__builtin_ctzll(flags)][word];
-    }
-    return barred;
 }
 
 uint32_t demand_free(const struct route *route, const struct demand *demand, uint16_t node)
 {
     uint32_t slot = route->view->network->nodes[node].slot;
     int32_t index = demand->row ? row_find(demand->row, slot) : -1;
-    if (index < 0 || (demand_barred(route, demand, slot / 64) >> (slot % 64) & 1)) {
+    if (index < 0) {
         return 0;
     }
     cell_word word = row_word(demand->row, (uint32_t)index);

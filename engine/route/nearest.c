@@ -128,7 +128,7 @@ static slot_bits list_bits(const struct row *row, uint32_t word)
 }
 
 /* Slots of word that may hold the demand. */
-static slot_bits demand_bits(const struct route *route, const struct demand *demand, uint32_t word)
+static slot_bits demand_bits(const struct demand *demand, uint32_t word)
 {
     slot_bits bits;
     if (demand->row->kind == ROW_LIST) {
@@ -137,9 +137,6 @@ static slot_bits demand_bits(const struct route *route, const struct demand *dem
         bits = word < demand->row->words
                    ? __atomic_load_n(&row_maybe(demand->row)[word], __ATOMIC_RELAXED)
                    : 0;
-    }
-    if (demand->barring || demand->bars_stores) {
-        bits &= ~demand_barred(route, demand, word);
     }
     return bits;
 }
@@ -156,7 +153,7 @@ static slot_bits word_bits(const struct search *search, uint32_t word)
     const struct route *route = search->route;
     slot_bits bits = word_base(search, word);
     for (uint32_t i = 0; i < route->group.demand_count && bits; i++) {
-        bits &= demand_bits(route, &route->demands[i], word);
+        bits &= demand_bits(&route->demands[i], word);
     }
     return bits;
 }
@@ -235,9 +232,6 @@ static void and_demand(const struct search *search, const struct demand *demand)
     } else {
         and_with(search, route->found, row_maybe(demand->row), demand->row->words);
     }
-    for (uint32_t word = 0; (demand->barring || demand->bars_stores) && word < words; word++) {
-        route->found[word] &= ~demand_barred(route, demand, word);
-    }
 }
 
 /* Every slot that may hold the whole group, into found. */
@@ -310,8 +304,7 @@ static uint32_t merge(uint16_t *slots, uint32_t count, const struct row *row)
 }
 
 /* Keep the slots that may hold the demand. */
-static uint32_t keep_able(const struct search *search, uint16_t *slots, uint32_t count,
-                          const struct demand *demand)
+static uint32_t keep_able(uint16_t *slots, uint32_t count, const struct demand *demand)
 {
     const struct row *row = demand->row;
     uint32_t kept = 0;
@@ -321,8 +314,8 @@ static uint32_t keep_able(const struct search *search, uint16_t *slots, uint32_t
     for (uint32_t i = 0; i < count; i++) {
         uint32_t slot = slots[i];
         slots[kept] = (uint16_t)slot;
-        if (row->kind == ROW_BITMAP || demand->barring || demand->bars_stores) {
-            kept += (uint32_t)(demand_bits(search->route, demand, slot / 64) >> (slot % 64)) & 1;
+        if (row->kind == ROW_BITMAP) {
+            kept += (uint32_t)(demand_bits(demand, slot / 64) >> (slot % 64)) & 1;
         } else {
             kept += row->count <= MERGED || row_find(row, slot) >= 0;
         }
@@ -347,8 +340,8 @@ static void search_list(struct search *search, const struct row *row)
     }
     for (uint32_t i = 0; i < route->group.demand_count && count > 0; i++) {
         const struct demand *demand = &route->demands[i];
-        if (demand->row != row || demand->barring || demand->bars_stores) {
-            count = keep_able(search, slots, count, demand);
+        if (demand->row != row) {
+            count = keep_able(slots, count, demand);
         }
     }
     uint32_t padded = (count + KEY_BLOCK - 1) / KEY_BLOCK * KEY_BLOCK;
@@ -375,7 +368,7 @@ static const struct row *shortest(const struct route *route)
     const struct row *row = NULL;
     for (uint32_t i = 0; i < route->group.demand_count; i++) {
         const struct demand *demand = &route->demands[i];
-        if (!demand->row || demand->is_barred) {
+        if (!demand->row) {
             return NULL;
         }
         if (!row || demand->row->count < row->count) {

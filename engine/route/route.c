@@ -254,12 +254,18 @@ void route_guess_prefetch(const struct stock_view *view, const struct route_requ
     }
 }
 
+static bool is_in_base(const struct route *route, uint16_t node)
+{
+    uint32_t slot = route->view->network->hot[node].slot;
+    return route->group.base[slot / 64] >> (slot % 64) & 1;
+}
+
 bool route_confirm(struct route *route, const struct stock_view *view,
                    const struct route_request *request, const struct route_guess *guess,
                    struct route_answer *answer)
 {
     if (guess->node == NODE_NONE || !common_begin(route, view, request) ||
-        !group_holds(route, guess->node)) {
+        !is_in_base(route, guess->node) || !group_holds(route, guess->node)) {
         return false;
     }
     answer_begin(route, answer);

@@ -15,10 +15,7 @@ enum {
 struct demand {
     uint32_t item;
     uint32_t qty;
-    struct row *row;  /* never changed here; NULL = no cell anywhere */
-    uint64_t barring; /* flags that some node bars */
-    bool bars_stores;
-    bool is_barred; /* at every node */
+    struct row *row; /* never changed here; NULL = no cell anywhere */
 };
 
 /* Lines with equal service and place. One is being decided at a time. */
@@ -27,7 +24,8 @@ struct group {
     uint16_t place; /* fixed place, else NODE_NONE */
     uint32_t line_count;
     uint32_t demand_count;
-    const slot_bits *base; /* nodes that pass all but reach, item bars and stock */
+    bool has_bars;         /* some item may be barred somewhere */
+    const slot_bits *base; /* nodes that pass all but reach, unlisted items and stock */
     uint32_t reach_m;      /* no candidate is farther; ROUTE_NO_LIMIT = any distance */
     uint32_t max_nodes;    /* of a plan */
 };
@@ -105,19 +103,28 @@ struct route {
 /* Make a group of the lines in route->lines: demands, base, reach. max_nodes is the caller's. */
 void group_begin(struct route *route, uint32_t line_count);
 
-/* Nodes of word that may not handle the item of demand. */
-slot_bits demand_barred(const struct route *route, const struct demand *demand, uint32_t word);
+/* Make base anew without regard to items: service, destination, the request's lists of nodes. */
+void group_fences(struct route *route);
 
-/* Units of the demand's item free at the node for this group. */
+/* Nodes that bar some item of the group, by slot. */
+void group_bars(const struct route *route, slot_bits *barred);
+
+/* Add the nodes where some item of the group is not listed, by slot; of a fixed place only it. */
+void group_unlisted(const struct route *route, slot_bits *unlisted);
+
+/* Take those out of base. One node alone need not be looked at: it has nothing free of them. */
+void group_drop_unlisted(struct route *route);
+
+/* Units of the demand's item free at the node for this group, bars aside. */
 uint32_t demand_free(const struct route *route, const struct demand *demand, uint16_t node);
 
-/* Whether the node holds every quantity of the group and bars no item of it. */
+/* Whether the node holds every quantity of the group; bars aside. */
 bool group_holds(const struct route *route, uint16_t node);
 
 /* Metres to the node as the contract counts them for the group's service and place. */
 uint32_t group_metres(const struct route *route, uint16_t node);
 
-/* Whether the node passes all but stock and item bars. */
+/* Whether the node passes all but stock and unlisted items. */
 bool group_takes_node(const struct route *route, uint16_t node, uint32_t metres);
 
 /* Order of ids as texts. */

@@ -148,11 +148,15 @@ static enum verdict solve(struct route *route)
     return search_tree(route, needed > least ? needed : least, &split->upper);
 }
 
-/* Why units of a line have no source. */
-static enum reason short_reason(struct route *route, uint32_t item)
+/* Why units of lines that are short of stock have no source. */
+static enum reason short_reason(struct route *route)
 {
-    bool has_any = route->split->available[item] > 0 || split_has_candidate(route, item);
-    return has_any ? REASON_INSUFFICIENT_STOCK : REASON_NO_FEASIBLE_SOURCE;
+    for (uint32_t item = 0; item < route->split->item_count; item++) {
+        if (route->split->available[item] > 0) {
+            return REASON_INSUFFICIENT_STOCK;
+        }
+    }
+    return split_has_candidate(route) ? REASON_INSUFFICIENT_STOCK : REASON_NO_FEASIBLE_SOURCE;
 }
 
 static uint32_t available_of(const struct split *split, uint32_t item)
@@ -179,6 +183,7 @@ static void serve_lines(struct route *route)
 static void add_unfilled(struct route *route, enum reason reason)
 {
     struct split *split = route->split;
+    enum reason short_of = short_reason(route);
     for (uint32_t i = 0; i < route->group.line_count; i++) {
         uint32_t line = route->lines[i];
         uint32_t item = route->demand_of[line];
@@ -186,7 +191,7 @@ static void add_unfilled(struct route *route, enum reason reason)
         bool is_short = split->available[item] < route->demands[item].qty;
         if (missing > 0) {
             answer_add_unfilled(route, line, missing, available_of(split, item),
-                                is_short ? short_reason(route, item) : reason);
+                                is_short ? short_of : reason);
         }
     }
 }
@@ -317,6 +322,7 @@ bool split_decide(struct route *route)
     if (route->group.place != NODE_NONE) {
         fix_place(route);
     }
+    group_drop_unlisted(route);
     if (route->group.max_nodes > room) {
         route->group.max_nodes = room;
     }

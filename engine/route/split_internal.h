@@ -148,8 +148,8 @@ void split_sort(struct route *route);
 typedef void cell_visit(struct route *route, uint32_t item, uint32_t slot, uint32_t free);
 void split_visit(struct route *route, uint32_t item, cell_visit *visit);
 
-/* Whether some node may handle the item, stock aside. */
-bool split_has_candidate(struct route *route, uint32_t item);
+/* Whether some node may handle the group, stock aside. */
+bool split_has_candidate(struct route *route);
 
 /* -- plan.c -- */
 

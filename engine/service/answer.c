@@ -1,16 +1,14 @@
 /* Pieces of answers: a fulfilment as order.get, order.route and fulfil.list show it. */
-#include <stdio.h>
 #include <string.h>
 
+#include "decimal.h"
 #include "service_internal.h"
 
 uint32_t fulfilment_text(const struct order *order, uint32_t part, char *out)
 {
     memcpy(out, order_id(order), order->id_len);
-    int digits = snprintf(out + order->id_len, 8, "/%u", part + 1);
-    CHECK(digits > 0);
-    CHECK(digits < 8);
-    return order->id_len + (uint32_t)digits;
+    out[order->id_len] = '/';
+    return order->id_len + 1 + decimal_put(out + order->id_len + 1, part + 1);
 }
 
 static void put_share(struct service_core *service, struct writer *writer, struct order *order,

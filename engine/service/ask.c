@@ -2,9 +2,10 @@
 #include "ask.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "decimal.h"
 
 enum {
     F_ORDER_ID,
@@ -202,8 +203,7 @@ static struct text line_name(const struct ask *ask, uint32_t i, char scratch[12]
     if (ask->lines[i].line.len) {
         return ask->lines[i].line;
     }
-    int len = snprintf(scratch, 12, "%u", i + 1);
-    return (struct text){scratch, (uint32_t)len};
+    return (struct text){scratch, decimal_put(scratch, i + 1)};
 }
 
 static bool has_line_names(const struct ask *ask)

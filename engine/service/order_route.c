@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "ask.h"
+#include "decimal.h"
 
 /* -- names -- */
 
@@ -279,28 +280,9 @@ static void put_line_name(struct writer *writer, const struct ask *ask, uint32_t
     if (line.len) {
         writer_text(writer, line.at, line.len);
     } else {
-        char scratch[12];
-        uint32_t at = sizeof scratch;
-        for (uint32_t n = i + 1; n > 0; n /= 10) {
-            scratch[--at] = (char)('0' + n % 10);
-        }
-        writer_text(writer, scratch + at, (uint32_t)sizeof scratch - at);
+        char scratch[DECIMAL_MAX];
+        writer_text(writer, scratch, decimal_put(scratch, i + 1));
     }
-}
-
-/* "/n" behind an order id; its length. */
-static uint32_t number_text(char *out, uint32_t n)
-{
-    char digits[10];
-    uint32_t count = 0;
-    for (; n > 0; n /= 10) {
-        digits[count++] = (char)('0' + n % 10);
-    }
-    out[0] = '/';
-    for (uint32_t i = 0; i < count; i++) {
-        out[1 + i] = digits[count - 1 - i];
-    }
-    return count + 1;
 }
 
 static void put_parts(struct service_core *service, struct writer *writer, const struct ask *ask,
@@ -309,12 +291,13 @@ static void put_parts(struct service_core *service, struct writer *writer, const
     uint32_t share = 0;
     char id[ID_MAX + 12];
     memcpy(id, ask->order_id.at, ask->order_id.len);
+    id[ask->order_id.len] = '/';
     writer_str(writer, "fulfilments");
     writer_array(writer, answer->part_count);
     for (uint32_t i = 0; i < answer->part_count; i++) {
         const struct route_part *part = &answer->parts[i];
         const struct node *node = &service->tables.network.nodes[part->node];
-        uint32_t len = ask->order_id.len + number_text(id + ask->order_id.len, i + 1);
+        uint32_t len = ask->order_id.len + 1 + decimal_put(id + ask->order_id.len + 1, i + 1);
         writer_map(writer, 7);
         writer_str(writer, "fulfilment");
         writer_text(writer, id, len);

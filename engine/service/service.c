@@ -29,7 +29,7 @@ void service_options_default(struct service_options *options)
         .keys_max = 10000000,
         .movements_max = 2000000,
     };
-    options->batch = 256;
+    options->batch = 64;
     options->max_delay_ms = 5;
     options->count_window_ms = (uint64_t)48 * 3600 * 1000;
     options->key_window_ms = 600 * 1000;
@@ -212,6 +212,10 @@ enum err service_open(const struct service_options *options, struct service_core
         service_close(service);
         return err;
     }
+    if (warm_start(service->tables.orders.slab.base, service->tables.orders.slab.size,
+                   &service->warm) != ERR_OK) {
+        say(SAY_WARN, "no_warm_thread", "orders fault on fresh memory as they come");
+    }
     service->started_ns = service->options.port.clock_ns(service->options.port.owner);
     service->options.port.release(service->options.port.owner, wal_lsn_durable(service->wal));
     *out = service;
@@ -231,6 +235,7 @@ void service_close(struct service_core *service)
         free(job->rows);
         free(job);
     }
+    warm_stop(service->warm);
     asks_free(service->asks);
     route_free(service->route);
     if (service->tables.node_items) {
@@ -464,6 +469,7 @@ static void statuses_end(struct service_core *service)
 static void turn_end(struct service_core *service)
 {
     wal_submit(service->wal, &service->tables.digest);
+    warm_note(service->warm, service->tables.orders.slab.used);
     pause_settle(service);
 }
 

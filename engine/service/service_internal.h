@@ -7,6 +7,7 @@
 #include "reader.h"
 #include "route.h"
 #include "service.h"
+#include "warm.h"
 #include "writer.h"
 
 enum {
@@ -48,6 +49,7 @@ struct service_core {
     struct route *route;
     struct wal *wal;
     struct asks *asks;       /* order.route requests of the running batch */
+    struct warm *warm;       /* touches the orders' memory ahead; NULL where not to be had */
     struct call *calls;      /* options.batch of them */
     struct job *jobs;        /* loads being applied in slices, oldest first */
     uint8_t *scratch;        /* REPLY_SIZE_MAX bytes: the reply being written */

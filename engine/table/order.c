@@ -1,10 +1,10 @@
 /* Blocks, index, lists of orders. What a change does to an order is in apply.c. */
 #include "order.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "check.h"
+#include "decimal.h"
 #include "hold.h"
 #include "mem.h"
 
@@ -372,7 +372,7 @@ const char *line_text(struct order *order, uint32_t line, char scratch[12], uint
         *len_out = own->text_len;
         return (const char *)order + own->text;
     }
-    *len_out = (uint32_t)snprintf(scratch, 12, "%u", line + 1);
+    *len_out = decimal_put(scratch, line + 1);
     return scratch;
 }
 

@@ -4,15 +4,18 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 
 #include "crc32c.h"
+#include "decimal.h"
 #include "geo.h"
 #include "hash.h"
 #include "hist.h"
 #include "mem.h"
 #include "rng.h"
+#include "warm.h"
 
 /* The published check value of CRC-32C holds, by instruction and by table. */
 static void crc_published_vector(void **state)
@@ -132,13 +135,51 @@ static void mem_reserve_gives_zeroed(void **state)
     mem_pages_set(MEM_PAGES_AUTO);
 }
 
+/* Decimal text is what printf writes, at the edges of every length. */
+static void decimal_is_printf(void **state)
+{
+    (void)state;
+    uint64_t edges[] = {0, 1, 9, 10, 99, 100, 4294967295u, 4294967296u, UINT64_MAX};
+    for (size_t i = 0; i < sizeof edges / sizeof edges[0]; i++) {
+        char own[DECIMAL_MAX + 1] = "";
+        char theirs[DECIMAL_MAX + 1];
+        own[decimal_put(own, edges[i])] = '\0';
+        snprintf(theirs, sizeof theirs, "%llu", (unsigned long long)edges[i]);
+        assert_string_equal(own, theirs);
+    }
+}
+
+/* Warming ahead never changes memory that is in use, and ends when told, asked or not. */
+static void warm_leaves_memory_alone(void **state)
+{
+    (void)state;
+    enum { SIZE = 64 << 20 };
+    void *memory;
+    struct warm *warm;
+    assert_int_equal(mem_reserve(SIZE, &memory), ERR_OK);
+    assert_int_equal(warm_start(memory, SIZE, &warm), ERR_OK);
+    uint8_t *bytes = memory;
+    for (uint64_t at = 0; at < SIZE; at += 4096) {
+        bytes[at] = (uint8_t)(at >> 12);
+        warm_note(warm, at);
+    }
+    warm_stop(warm);
+    for (uint64_t at = 0; at < SIZE; at += 4096) {
+        assert_int_equal(bytes[at], (uint8_t)(at >> 12));
+    }
+    mem_release(memory, SIZE);
+    warm_stop(NULL);
+    warm_note(NULL, 5);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(crc_published_vector),   cmocka_unit_test(crc_versions_agree),
         cmocka_unit_test(geo_metres_is_haversine), cmocka_unit_test(digest_is_a_set_sum),
         cmocka_unit_test(hash_depends_on_key),    cmocka_unit_test(hist_percentiles_are_close),
-        cmocka_unit_test(mem_reserve_gives_zeroed),
+        cmocka_unit_test(mem_reserve_gives_zeroed), cmocka_unit_test(decimal_is_printf),
+        cmocka_unit_test(warm_leaves_memory_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

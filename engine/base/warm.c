@@ -1,0 +1,113 @@
+/* The helper sleeps in read(2) on an eventfd; what it is to reach is one atomic number. */
+#include "warm.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23 /* Linux 5.14; before it the helper does nothing */
+#endif
+
+#define WARM_AHEAD ((uint64_t)128 << 20)
+#define WARM_CHUNK ((uint64_t)8 << 20)
+
+struct warm {
+    /* -- set at start, read by both -- */
+    char *memory;
+    uint64_t size;
+    int wake;
+    pthread_t thread;
+    /* -- written by the owner, read by the helper: how far to go; UINT64_MAX = end -- */
+    _Atomic uint64_t wanted;
+    /* -- owner -- */
+    uint64_t asked;
+    /* -- helper -- */
+    uint64_t reached;
+};
+
+/* One chunk at a time, so that the map's lock is never held for long. */
+static bool chunk(struct warm *warm)
+{
+    uint64_t left = warm->size - warm->reached;
+    uint64_t size = left < WARM_CHUNK ? left : WARM_CHUNK;
+    bool is_ok = madvise(warm->memory + warm->reached, size, MADV_POPULATE_WRITE) == 0;
+    warm->reached += size;
+    return is_ok;
+}
+
+static void *run(void *owner)
+{
+    struct warm *warm = owner;
+    bool is_able = true;
+    for (;;) {
+        uint64_t wakes;
+        if (read(warm->wake, &wakes, sizeof wakes) < 0 && errno != EINTR) {
+            return NULL;
+        }
+        /* Pairs with the release in warm_note and warm_stop; only the number matters. */
+        uint64_t wanted = atomic_load_explicit(&warm->wanted, memory_order_acquire);
+        while (is_able && wanted != UINT64_MAX && warm->reached < wanted &&
+               warm->reached < warm->size) {
+            is_able = chunk(warm);
+            wanted = atomic_load_explicit(&warm->wanted, memory_order_acquire);
+        }
+        if (wanted == UINT64_MAX) {
+            return NULL;
+        }
+    }
+}
+
+static void ask(struct warm *warm, uint64_t wanted)
+{
+    uint64_t one = 1;
+    atomic_store_explicit(&warm->wanted, wanted, memory_order_release);
+    if (write(warm->wake, &one, sizeof one) < 0) {
+        return; /* the counter is full: it is awake anyway */
+    }
+}
+
+enum err warm_start(char *memory, uint64_t size, struct warm **out)
+{
+    struct warm *warm = calloc(1, sizeof *warm);
+    *out = NULL;
+    if (!warm) {
+        return ERR_NOMEM;
+    }
+    warm->memory = memory;
+    warm->size = size;
+    warm->wake = eventfd(0, EFD_CLOEXEC);
+    if (warm->wake < 0 || pthread_create(&warm->thread, NULL, run, warm) != 0) {
+        if (warm->wake >= 0) {
+            close(warm->wake);
+        }
+        free(warm);
+        return ERR_SYS;
+    }
+    *out = warm;
+    return ERR_OK;
+}
+
+void warm_note(struct warm *warm, uint64_t used)
+{
+    if (warm && used + WARM_AHEAD >= warm->asked + WARM_CHUNK) {
+        warm->asked = used + WARM_AHEAD;
+        ask(warm, warm->asked);
+    }
+}
+
+void warm_stop(struct warm *warm)
+{
+    if (!warm) {
+        return;
+    }
+    ask(warm, UINT64_MAX);
+    pthread_join(warm->thread, NULL);
+    close(warm->wake);
+    free(warm);
+}
