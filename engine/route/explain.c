@@ -1,8 +1,9 @@
 /* Why nodes were not chosen: each node of the network by the first reason that holds.
  *
- * ITEM_BARRED stands for items not listed there too. Else a node is judged as the single source of its group: it is OUT_OF_STOCK when it lacks all stock
- * of some item, BELOW_SAFETY_STOCK when of some item only the safety stock is left,
- * INSUFFICIENT_QTY when it has less of some item than asked for, else OUTRANKED. */
+ * ITEM_BARRED stands for items not listed there too. Else a node is judged as the single source
+ * of its group: it is OUT_OF_STOCK when it lacks all stock of some item, BELOW_SAFETY_STOCK when
+ * of some item only the safety stock is left, INSUFFICIENT_QTY when it has less of some item than
+ * asked for, else OUTRANKED. */
 #include <string.h>
 
 #include "check.h"

@@ -197,6 +197,17 @@ static void sort_unfilled(struct route *route)
     CHECK(count == route->answer->unfilled_count);
 }
 
+/* A group was explained in case the order would be refused for it. */
+static void forget_explanation(struct route *route)
+{
+    struct route_answer *answer = route->answer;
+    if (route->request->explain == 0) {
+        answer->candidates = 0;
+        answer->reject_count = 0;
+        memset(answer->rejected, 0, sizeof answer->rejected);
+    }
+}
+
 void answer_end(struct route *route)
 {
     struct route_answer *answer = route->answer;
@@ -210,5 +221,6 @@ void answer_end(struct route *route)
         answer_refuse(route, route->unfilled[0].reason);
     } else if (answer->unfilled_count > 0) {
         answer->status = ORDER_PARTIAL;
+        forget_explanation(route);
     }
 }

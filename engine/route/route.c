@@ -120,6 +120,14 @@ static bool decide_group(struct route *route)
     return split_decide(route);
 }
 
+/* Whether the group just decided has no candidate at all. */
+static bool is_fenced_off(const struct route *route, uint32_t first_part)
+{
+    const struct route_answer *answer = route->answer;
+    return answer->part_count <= first_part && answer->unfilled_count > 0 &&
+           route->unfilled[answer->unfilled_count - 1].reason == REASON_NO_FEASIBLE_SOURCE;
+}
+
 static bool begin_and_decide(struct route *route, const struct pending *pending)
 {
     uint32_t count = 0;
@@ -130,8 +138,7 @@ static bool begin_and_decide(struct route *route, const struct pending *pending)
     group_begin(route, count);
     route->group.max_nodes = max_nodes(route);
     bool is_decided = decide_group(route);
-    bool is_fenced_off = !is_decided && route->answer->reason == REASON_NO_FEASIBLE_SOURCE;
-    if (is_fenced_off || route->request->explain > 0) {
+    if (route->request->explain > 0 || is_fenced_off(route, first_part)) {
         explain_group(route, first_part);
     }
     return is_decided;

@@ -2,8 +2,7 @@
 """Types, capabilities, states, reach, priorities, barred and unlisted items, safety stock, lists of
 nodes, split limits, partial answers. Every subset of the candidates is tried.
 
-An item that is barred or unlisted at a node counts as not held there; the node may still handle
-the other items of the order."""
+A node that bars one item of the order, or does not list it, is no candidate for the whole order."""
 import sys
 
 import oracle
@@ -44,12 +43,14 @@ class RuleNode(oracle.Node):
         self.unlisted = set()
         self.on_hand = {}
 
-    def offers(self, item, flags, capability):
-        """Units that this node may sell of an item under a capability."""
+    def keeps_out(self, item, flags, capability):
+        """Whether the item is barred or unlisted here under a capability."""
         if NO_FLAG[capability] in flags and (capability != "ship" or self.type == "store"):
-            return 0
-        if item in self.unlisted or any(flag in self.bars for flag in flags):
-            return 0
+            return True
+        return item in self.unlisted or any(flag in self.bars for flag in flags)
+
+    def offers(self, item):
+        """Units that this node may sell of an item."""
         return max(self.on_hand.get(item, 0) - self.safety, 0)
 
 
@@ -72,7 +73,7 @@ class Rules(Bench):
         node.on_hand = {item: rng.randint(1, 9) for item in self.flags if rng.random() < 0.7}
         self.client.call("stock.load", node=node.name,
                          rows=[[item, qty] for item, qty in node.on_hand.items()])
-        for item in node.on_hand:
+        for item in self.flags:
             if rng.random() < 0.1:
                 node.unlisted.add(item)
                 self.client.call("stock.policy", item=item, node=node.name, listed=False)
@@ -83,18 +84,20 @@ class Rules(Bench):
         """The oracle's rows, after rule 2 of the decision."""
         capability = CAPABILITY[service]
         for node in self.nodes:
-            node.free = {item: node.offers(item, flags, capability)
-                         for item, flags in self.flags.items()}
+            node.free = {item: node.offers(item) for item in self.flags}
+        wanted = oracle.demand(lines)
 
         def allowed(node, away):
             reach = node.reach.get(service)
             if reach is None and service in ("next_day", "same_day"):
                 return False
+            if any(node.keeps_out(item, self.flags[item], capability) for item in wanted):
+                return False
             return (node.is_active and capability in node.services
                     and (reach is None or away <= reach * 1000)
                     and node.name in limits.get("include_nodes", self.by_name)
                     and node.name not in limits.get("exclude_nodes", ()))
-        return oracle.candidates(self.nodes, oracle.demand(lines), *place, allowed)
+        return oracle.candidates(self.nodes, wanted, *place, allowed)
 
     def book(self, answer):
         for part in answer["fulfilments"]:

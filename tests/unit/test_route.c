@@ -248,8 +248,8 @@ static void items_are_barred(void **state)
     assert_int_equal(answer.rejected[REJECT_DESTINATION_NOT_SERVED], 2);
 }
 
-/* An item barred at a node does not keep the node from supplying others. */
-static void a_bar_is_of_the_item(void **state)
+/* A node that bars or does not list one item of a group is no candidate for the whole group. */
+static void a_bar_is_of_the_group(void **state)
 {
     (void)state;
     struct node_config config = world_config(NODE_WAREHOUSE, 0, 3);
@@ -258,12 +258,54 @@ static void a_bar_is_of_the_item(void **state)
     world_stock(&world, 0, store, 1, 0);
     world_stock(&world, 1, store, 1, 0);
     world_stock(&world, 0, warehouse, 1, 0);
-    world.catalogue.items[0].flags = 1u << FLAG_NO_SHIP_FROM_STORE;
     request.line_count = 2;
+    world.catalogue.items[0].flags = 1u << FLAG_NO_SHIP_FROM_STORE;
+    request.explain = 1;
     decide();
-    assert_int_equal(answer.part_count, 2);
+    assert_refused(REASON_INSUFFICIENT_STOCK);
+    assert_int_equal(answer.unfilled_count, 1);
+    assert_int_equal(answer.unfilled[0].line, 1);
+    assert_int_equal(answer.unfilled[0].available, 0);
+    assert_int_equal(answer.rejected[REJECT_ITEM_BARRED], 1);
+    assert_int_equal(answer.candidates, 1);
+    request.allow_partial = true;
+    decide();
+    assert_int_equal(answer.status, ORDER_PARTIAL);
+    assert_int_equal(answer.part_count, 1);
+    assert_int_equal(answer.parts[0].node, warehouse);
+    world.catalogue.items[0].flags = 0;
+    world_policy(&world, 1, warehouse, &(struct policy){.is_unlisted = true});
+    decide();
+    assert_single(store);
+    world_stock(&world, 1, store, 0, 0);
+    decide();
+    assert_int_equal(answer.status, ORDER_PARTIAL);
     assert_int_equal(answer.parts[0].node, store);
-    assert_int_equal(answer.shares[0].line, 1);
+    assert_int_equal(answer.rejected[REJECT_ITEM_BARRED], 1);
+}
+
+/* Without any candidate every line is at fault, also where a part would do. */
+static void no_candidate_at_all(void **state)
+{
+    (void)state;
+    uint16_t a = node("a", 1);
+    world_stock(&world, 0, a, 5, 0);
+    world_stock(&world, 1, a, 5, 0);
+    world_policy(&world, 1, a, &(struct policy){.is_unlisted = true});
+    request.line_count = 2;
+    request.allow_partial = true;
+    decide();
+    assert_refused(REASON_NO_FEASIBLE_SOURCE);
+    assert_int_equal(answer.unfilled_count, 2);
+    assert_int_equal(answer.rejected[REJECT_ITEM_BARRED], 1);
+    lines[0].node = a;
+    lines[1].node = a;
+    decide();
+    assert_refused(REASON_NO_FEASIBLE_SOURCE);
+    assert_int_equal(answer.rejected[REJECT_ITEM_BARRED], 1);
+    world_policy(&world, 1, a, &(struct policy){.is_unlisted = false});
+    decide();
+    assert_single(a);
 }
 
 /* Each node that is not chosen is counted once, by the first reason that holds. */
@@ -477,7 +519,8 @@ int main(void)
         CASE(services_that_do_not_split),
         CASE(max_splits_is_of_the_order),
         CASE(items_are_barred),
-        CASE(a_bar_is_of_the_item),
+        CASE(a_bar_is_of_the_group),
+        CASE(no_candidate_at_all),
         CASE(rejects_in_order),
         CASE(policies_hold_back),
         CASE(lines_stay_whole),
