@@ -18,7 +18,7 @@
 
 #include "service.h"
 
-enum { HARNESS_CALLS_MAX = 512, HARNESS_CONNS = 4 };
+enum { HARNESS_CALLS_MAX = 4096, HARNESS_CONNS = 4 };
 
 struct harness_call;
 
@@ -63,6 +63,9 @@ uint32_t harness_stage(struct harness *harness, uint32_t conn, const char *metho
                        const char *format, ...) __attribute__((format(printf, 4, 5)));
 void harness_run(struct harness *harness);
 json_t *harness_take(struct harness *harness, uint32_t number);
+
+/* The same as the bytes that were sent; the caller frees them. */
+uint8_t *harness_take_bytes(struct harness *harness, uint32_t number, uint32_t *size_out);
 
 /* Only the batch itself: loads may be under way after it. harness_run goes on. */
 void harness_batch(struct harness *harness);
