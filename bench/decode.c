@@ -93,7 +93,7 @@ static uint64_t params_read(struct reader *reader)
     reader_params(reader, &map, fields, 4);
     for (int field; (field = reader_map_next(reader, &map)) >= 0;) {
         if (field == 1) {
-            sum += reader_array_begin(reader, &array, 1500);
+            sum += reader_array_begin(reader, &array, 1000);
             while (reader_array_next(reader, &array)) {
                 sum += line_read(reader);
             }

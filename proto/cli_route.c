@@ -40,7 +40,7 @@ enum {
     FLAGS
 };
 
-enum { LINES_MAX = 1500, EXCLUDED_MAX = 1000, NAME_MAX_SIZE = 256, CELL_SIZE = 768 };
+enum { LINES_MAX = 1000, EXCLUDED_MAX = 1000, NAME_MAX_SIZE = 256, CELL_SIZE = 768 };
 
 /* The flags as typed: the last of each, and all of those that repeat. */
 struct wanted {

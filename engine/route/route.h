@@ -18,9 +18,9 @@
 #include "stock.h"
 
 enum {
-    ROUTE_LINES_MAX = 1500,       /* lines of one order, and of one group */
+    ROUTE_LINES_MAX = 1000,       /* lines of one order, and of one group */
     ROUTE_SHARES_MAX = 4000,      /* (line, node) pairs of one answer */
-    ROUTE_PARTS_MAX = 1500,       /* fulfilments of one order */
+    ROUTE_PARTS_MAX = 1000,       /* fulfilments of one order */
     ROUTE_NODES_LISTED_MAX = 1000 /* include_nodes, exclude_nodes */
 };
 

@@ -216,7 +216,7 @@ static bool has_line_names(const struct ask *ask)
     return false;
 }
 
-/* Two lines of one name; a table of 4,096 slots for at most 1,500 lines. */
+/* Two lines of one name; a table of 4,096 slots for at most 1,000 lines. */
 static void check_line_names(struct reader *reader, const struct ask *ask)
 {
     enum { SLOTS = 4096 };

@@ -6,7 +6,7 @@
 #include "touch.h"
 
 enum {
-    ASK_LINES_MAX = 1500,
+    ASK_LINES_MAX = 1000,
     ASK_LINE_POOL = 8192,   /* lines of one staged sub-batch */
     ASK_CANON_MAX = 2 << 20 /* what the content hash runs over: a frame, with defaults filled in */
 };

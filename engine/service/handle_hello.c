@@ -4,7 +4,7 @@
 #include "load_internal.h"
 #include "service_internal.h"
 
-enum { HELLO_CLIENT_MAX = 63, DEPTH_TOLD = 16, LINES_TOLD = 1500 };
+enum { HELLO_CLIENT_MAX = 63, DEPTH_TOLD = 16, LINES_TOLD = 1000 };
 
 /* Largest work of a call: rows, orders or search steps before the loop does other work. */
 static const uint32_t work_of[METHOD_COUNT] = {

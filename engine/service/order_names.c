@@ -1,4 +1,4 @@
-/* Lines of an order by their names: open addressing on the stack, at most 1,500 of 4,096 slots. */
+/* Lines of an order by their names: open addressing on the stack, at most 1,000 of 4,096 slots. */
 #include "order_names_internal.h"
 
 #include <string.h>

@@ -11,7 +11,8 @@ struct area_entry {
     char text[AREA_TEXT_MAX + 1];
     uint8_t len; /* 0 = empty entry */
     slot_bits *in;
-    slot_bits *out; /* both WORD_MAX_NETWORK words, NULL while unused */
+    slot_bits *out; /* both NULL while unused */
+    uint32_t in_words, out_words; /* grown as slots come: a thousand areas of a small network */
 };
 
 void area_index_init(struct area_index *index)
@@ -34,10 +35,10 @@ void area_index_clear(struct area_index *index)
     for (uint32_t i = 0; index->entries && i <= index->mask; i++) {
         struct area_entry *entry = &index->entries[i];
         if (entry->in) {
-            memset(entry->in, 0, WORD_MAX_NETWORK * sizeof(slot_bits));
+            memset(entry->in, 0, entry->in_words * sizeof(slot_bits));
         }
         if (entry->out) {
-            memset(entry->out, 0, WORD_MAX_NETWORK * sizeof(slot_bits));
+            memset(entry->out, 0, entry->out_words * sizeof(slot_bits));
         }
     }
 }
@@ -86,6 +87,23 @@ static struct area_entry *entry_of(struct area_index *index, const struct area *
     return entry;
 }
 
+/* Make the bitmap long enough for word. */
+static bool reach(slot_bits **bits, uint32_t *words, uint32_t word)
+{
+    if (word < *words) {
+        return true;
+    }
+    uint32_t wanted = word / 16 * 16 + 16;
+    slot_bits *longer = realloc(*bits, wanted * sizeof(slot_bits));
+    if (!longer) {
+        return false;
+    }
+    memset(longer + *words, 0, (wanted - *words) * sizeof(slot_bits));
+    *bits = longer;
+    *words = wanted;
+    return true;
+}
+
 bool area_index_set(struct area_index *index, const struct area *rules, uint32_t count,
                     uint32_t slot, bool is_in)
 {
@@ -95,7 +113,7 @@ bool area_index_set(struct area_index *index, const struct area *rules, uint32_t
             return false;
         }
         slot_bits **bits = rules[i].is_out ? &entry->out : &entry->in;
-        if (!*bits && !(*bits = calloc(WORD_MAX_NETWORK, sizeof(slot_bits)))) {
+        if (!reach(bits, rules[i].is_out ? &entry->out_words : &entry->in_words, slot / 64)) {
             return false;
         }
         slot_bits bit = (slot_bits)1 << (slot % 64);
@@ -128,8 +146,8 @@ void area_index_match(const struct area_index *index, const char *country, const
             continue;
         }
         for (uint32_t word = 0; word < words; word++) {
-            slot_bits in = entry->in ? entry->in[word] : 0;
-            slot_bits not_in = entry->out ? entry->out[word] : 0;
+            slot_bits in = word < entry->in_words ? entry->in[word] : 0;
+            slot_bits not_in = word < entry->out_words ? entry->out[word] : 0;
             out[word] |= in & ~decided[word];
             decided[word] |= in | not_in;
         }

@@ -225,9 +225,9 @@ ERR_MUST_USE enum err effect_drop_decode(const uint8_t *bytes, uint32_t size,
                                          struct effect_drop *out);
 
 enum {
-    EFFECT_LINES_MAX = 1500,
+    EFFECT_LINES_MAX = 1000,
     EFFECT_SHARES_MAX = 4000,
-    EFFECT_PARTS_MAX = 1500,
+    EFFECT_PARTS_MAX = 1000,
     EFFECT_PLACES_MAX = 1000, /* rows of one record: a slice */
     EFFECT_STOCK_MAX = 1000
 };
