@@ -43,12 +43,15 @@ struct search {
     const struct network *network;
     const slot_bits *class_bits; /* NULL = every node */
     bool has_priorities;         /* compare priorities: no class separates them */
+    bool has_reach;              /* a limit of distance holds for some node */
     bool is_by_hint;             /* believe the hints of bitmap rows, read no cell of them */
     float place[3];
     float limit;   /* chord beyond which no node can be better */
     float limit_2; /* its square, rounded up */
     int32_t priority;
     struct route_guess best;
+    bool is_measured; /* best.metres is known: mostly float tells, and it is measured at the end */
+    float best_2;     /* squared float chord of the best */
 };
 
 float chord_limit(uint32_t metres)
@@ -63,20 +66,49 @@ static void limit_set(struct search *search, float limit)
     search->limit_2 = limit * limit * (1 + 0x1p-20f);
 }
 
-/* Whether (priority, metres, id) of node is less than that of the best so far. */
-static bool is_better(const struct search *search, uint16_t node, uint32_t metres)
+static void measure_best(struct search *search)
+{
+    if (!search->is_measured && search->best.node != NODE_NONE) {
+        search->best.metres = group_metres(search->route, search->best.node);
+        search->is_measured = true;
+    }
+}
+
+/* Chord beyond which no node is as near as a feasible one at distance_2. */
+static float limit_behind(float distance_2)
+{
+    return sqrtf(distance_2) * (1 + 0x1p-20f) + 0x1p-21f;
+}
+
+/* Whether (priority, metres, id) of node is less than that of the best so far. Both are measured
+ * only where float does not tell: here the best is the one that it rules out. */
+static bool is_better(struct search *search, uint16_t node, float distance_2)
 {
     if (search->best.node == NODE_NONE) {
         return true;
     }
-    int32_t priority = search->network->nodes[node].config.priority;
-    if (search->has_priorities && priority != search->priority) {
-        return priority < search->priority;
+    if (search->has_priorities) {
+        int32_t priority = search->network->nodes[node].config.priority;
+        if (priority != search->priority) {
+            return priority < search->priority;
+        }
     }
+    float limit = limit_behind(distance_2);
+    if (limit * limit * (1 + 0x1p-20f) < search->best_2) {
+        return true;
+    }
+    measure_best(search);
+    uint32_t metres = group_metres(search->route, node);
     if (metres != search->best.metres) {
         return metres < search->best.metres;
     }
     return node_compare(search->network, node, search->best.node) < 0;
+}
+
+static bool is_within_reach(const struct search *search, uint16_t node)
+{
+    return !search->has_reach ||
+           group_takes_node(search->route, node, group_metres(search->route, node));
 }
 
 /* Whether list rows hold what is asked for; what bitmap rows hold is left to the hint. */
@@ -91,20 +123,24 @@ static bool lists_hold(const struct route *route, uint16_t node)
     return true;
 }
 
-/* Measure a candidate; take it if it is better and holds all. */
+/* Take the candidate if it is better and holds all. */
 static void try_slot(struct search *search, uint32_t slot, float distance_2)
 {
     struct route *route = search->route;
     uint16_t node = search->network->node_of_slot[slot];
-    uint32_t metres = group_metres(route, node);
-    if (!is_better(search, node, metres) || !group_takes_node(route, node, metres) ||
+    if (!is_better(search, node, distance_2) || !is_within_reach(search, node) ||
         !(search->is_by_hint ? lists_hold(route, node) : group_holds(route, node))) {
         return;
     }
-    search->best = (struct route_guess){node, metres};
-    search->priority = search->network->nodes[node].config.priority;
-    float limit = sqrtf(distance_2) * (1 + 0x1p-20f) + 0x1p-21f;
-    if (!search->has_priorities && limit < search->limit) {
+    search->best.node = node;
+    search->is_measured = false;
+    search->best_2 = distance_2;
+    if (search->has_priorities) {
+        search->priority = search->network->nodes[node].config.priority;
+        return;
+    }
+    float limit = limit_behind(distance_2);
+    if (limit < search->limit) {
         limit_set(search, limit);
     }
 }
@@ -183,6 +219,18 @@ static void try_keys(struct search *search, int64_t *keys, uint32_t count, uint3
     }
 }
 
+/* The least of SPARSE keys, taken out. */
+static int64_t take_least(int64_t *keys)
+{
+    uint32_t at = 0;
+    for (uint32_t i = 1; i < SPARSE; i++) {
+        at = keys[i] < keys[at] ? i : at;
+    }
+    int64_t key = keys[at];
+    keys[at] = KEY_NONE;
+    return key;
+}
+
 static void try_word(struct search *search, uint32_t word, slot_bits bits)
 {
     if (__builtin_popcountll(bits) > SPARSE) {
@@ -191,12 +239,16 @@ static void try_word(struct search *search, uint32_t word, slot_bits bits)
         try_keys(search, keys, 64, word * 64, NULL);
         return;
     }
-    for (; bits; bits &= bits - 1) {
+    int64_t keys[SPARSE] = {KEY_NONE, KEY_NONE, KEY_NONE, KEY_NONE};
+    for (uint32_t i = 0; bits; bits &= bits - 1, i++) {
         uint32_t slot = word * 64 + (uint32_t)__builtin_ctzll(bits);
-        float d = distance_2(search, slot);
-        if (d <= search->limit_2) {
-            try_slot(search, slot, d);
+        keys[i] = key_make(distance_2(search, slot), slot);
+    }
+    for (int64_t key = take_least(keys); key != KEY_NONE; key = take_least(keys)) {
+        if (key_distance(key) > search->limit_2) {
+            return;
         }
+        try_slot(search, key_index(key), key_distance(key));
     }
 }
 
@@ -385,6 +437,8 @@ static void search_begin(struct search *search, struct route *route, uint32_t cl
     *search = (struct search){.route = route,
                               .network = network,
                               .has_priorities = !network->has_classes,
+                              .has_reach = route->request->max_m != ROUTE_NO_LIMIT ||
+                                           network->reach_min[route->group.service] != UINT32_MAX,
                               .place = {(float)dest->x, (float)dest->y, (float)dest->z},
                               .best = {NODE_NONE, 0}};
     if (network->has_classes && network->class_count > 1) {
@@ -412,5 +466,6 @@ struct route_guess nearest_source(struct route *route, bool is_by_hint)
             search_words(&search, 0);
         }
     }
+    measure_best(&search);
     return search.best;
 }

@@ -48,6 +48,7 @@ static bool bitmaps_init(struct network *network)
     for (int i = 0; i < SERVICE_COUNT; i++) {
         is_ok = is_ok && (network->eligible[i] = bits_new());
         network->reach_max[i] = 0;
+        network->reach_min[i] = UINT32_MAX;
     }
     for (int i = 0; i < NODE_TYPE_COUNT; i++) {
         is_ok = is_ok && (network->of_type[i] = bits_new());
@@ -370,6 +371,9 @@ static void reach_widen(struct network *network, const struct node *node)
         if (node->config.max_m[i] > network->reach_max[i]) {
             network->reach_max[i] = node->config.max_m[i];
         }
+        if (node->config.max_m[i] < network->reach_min[i]) {
+            network->reach_min[i] = node->config.max_m[i];
+        }
     }
 }
 
@@ -499,6 +503,7 @@ static void bitmaps_clear(struct network *network)
     for (int i = 0; i < SERVICE_COUNT; i++) {
         memset(network->eligible[i], 0, size);
         network->reach_max[i] = 0;
+        network->reach_min[i] = UINT32_MAX;
     }
     for (int i = 0; i < NODE_TYPE_COUNT; i++) {
         memset(network->of_type[i], 0, size);

@@ -113,6 +113,8 @@ struct network {
 
     /* -- largest reach of any node, metres; UINT32_MAX where some node has none -- */
     uint32_t reach_max[SERVICE_COUNT];
+    /* smallest reach of any node, or less; UINT32_MAX: no node has one */
+    uint32_t reach_min[SERVICE_COUNT];
 
     struct network_index *index; /* id -> handle, area -> bitmaps */
     uint64_t generation;         /* grows with every change */
