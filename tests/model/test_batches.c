@@ -251,7 +251,7 @@ static void stream_is_rich(const struct ask_stream *stream, const struct outcome
         {"routed", 400},      {"partial", 20},      {"refused", 200},
         {"duplicate", 40},    {"TABLE_FULL", 20},   {"IDEMPOTENCY_CONFLICT", 50},
         {"absorbed", 5},      {"STALE_COUNT", 5},   {"INSUFFICIENT_STOCK", 50},
-        {"UNKNOWN_ITEM", 10}, {"same_day", 30},     {"ship_from_warehouse", 50},
+        {"UNKNOWN_ITEM", 10}, {"same_day", 30},     {"ship_from_warehouse", 30},
         {"/3", 8},            {"collected", 10},
     };
     for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {

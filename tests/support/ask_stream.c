@@ -12,6 +12,7 @@
 enum {
     NODES = 24,
     ITEMS = 36,
+    HOT = 3,
     LATE = 8, /* more items, and one more node, that are put under way */
     FIRST_PART = 4300, /* more than one batch of 4,096 */
     OTHER_PART = 900,
@@ -67,12 +68,18 @@ __attribute__((format(printf, 2, 3))) static void add(struct text_buffer *buffer
     CHECK(buffer->len < ASK_TEXT_MAX);
 }
 
+/* A third of all meets at a few items. */
+static uint32_t some_item(struct ask_stream *stream)
+{
+    return draw(stream, draw(stream, 3) ? ITEMS : HOT);
+}
+
 /* One line; now and then of an item that nobody knows, or more than there can be. */
 static void add_line(struct ask_stream *stream, struct text_buffer *order, uint32_t at)
 {
     uint32_t rare = draw(stream, 60);
     add(order, "%s{'item':'i%u','qty':%u", at ? "," : "",
-        draw(stream, ITEMS) + (rare == 0 ? LATE : 0), rare == 1 ? 5000 : 1 + draw(stream, 3));
+        rare ? some_item(stream) : ITEMS + draw(stream, LATE), rare == 1 ? 5000 : 1 + draw(stream, 3));
     if (draw(stream, 25) == 0) {
         add(order, ",'node':'n%u'", draw(stream, NODES));
     } else if (draw(stream, 25) == 0) {
@@ -201,9 +208,9 @@ static unsigned long long some_time(struct ask_stream *stream)
 static void ask_stock(struct ask_stream *stream)
 {
     char key[32];
-    uint32_t item = draw(stream, ITEMS + (draw(stream, 40) == 0 ? LATE : 0));
+    uint32_t item = draw(stream, 40) ? some_item(stream) : ITEMS + draw(stream, LATE);
     uint32_t node = draw(stream, NODES + (draw(stream, 40) == 0));
-    switch (draw(stream, 6)) {
+    switch (draw(stream, 25) ? draw(stream, 5) : 5) {
     case 0:
     case 1:
         ask(stream, "stock.adjust", "{'item':'i%u','node':'n%u','delta':%d%s}", item, node,
@@ -255,7 +262,7 @@ static void ask_network(struct ask_stream *stream)
 {
     char key[32];
     uint32_t node = draw(stream, NODES + 1);
-    switch (draw(stream, 5)) {
+    switch (draw(stream, 6)) {
     case 0:
         ask_node_put(stream, node);
         break;
@@ -265,6 +272,10 @@ static void ask_network(struct ask_stream *stream)
     case 2:
         ask(stream, "node.status", "{'node':'n%u','status':'on_hold','until':%llu%s}", node,
             (unsigned long long)ask_stream_ms[stream->part] + 1000, some_key(stream, key));
+        break;
+    case 3: /* short enough to be done at once */
+        ask(stream, "place.load", "{'country':'US','rows':[['10%u',%u,-74]]}", draw(stream, 10),
+            38 + draw(stream, 4));
         break;
     default:
         ask(stream, "node.status", "{'node':'n%u','status':'active'}", node);

@@ -356,8 +356,20 @@ static bool all_released(const struct harness *harness)
     return true;
 }
 
+/* The log wants no batch before it has room again. */
+static void pause_wait(struct harness *harness)
+{
+    const struct service_turn turn = turn_now(harness);
+    for (uint32_t i = 0; harness->is_paused; i++) {
+        CHECK(i < TURNS_MAX);
+        wal_wait(service_wal(harness->service));
+        service_tick(harness->service, &turn);
+    }
+}
+
 void harness_run(struct harness *harness)
 {
+    pause_wait(harness);
     harness_batch(harness);
     for (uint32_t i = 0; !all_released(harness) || !service_is_idle(harness->service); i++) {
         CHECK(i < TURNS_MAX);
