@@ -118,13 +118,13 @@ int main(int argc, char **argv)
     }
     rng_init(&orders.rng, 1);
     orders.items = bench.is_smoke ? 20 : 20000;
-    orders.batch = bench.is_smoke ? 16 : BATCH;
+    orders.batch = bench.is_smoke ? 64 : BATCH;
     shelf_open(&orders.shelf, bench.is_smoke);
     shelf_world(&orders.shelf, bench.is_smoke ? 200 : NODES, orders.items, 10, 1000000, 1);
-    bench_run(&bench, "service_order", "two lines, durable, batches of 1,024", 500000, 64,
+    bench_run(&bench, "service_order", "two lines, durable, batches of 1,024", 500000, 2048,
               orders_work, &orders);
     bench_run(&bench, "service_order_and_ship", "the same, each shipped one batch later", 500000,
-              64, life_work, &orders);
+              2048, life_work, &orders);
     shelf_close(&orders.shelf);
     return 0;
 }

@@ -223,9 +223,6 @@ static void check_line_names(struct reader *reader, const struct ask *ask)
     uint16_t slots[SLOTS] = {0};
     char own[12];
     char other[12];
-    if (!has_line_names(ask)) {
-        return;
-    }
     for (uint32_t i = 0; i < ask->line_count; i++) {
         struct text name = line_name(ask, i, own);
         uint64_t at = hash_fixed(name.at, name.len) % SLOTS;
@@ -304,7 +301,9 @@ bool ask_decode(struct service_core *service, struct reader *reader, const struc
     if (!ask->country[0] && (ask->postcode[0] || ask->has_lat)) {
         memcpy(ask->country, service->options.country, sizeof ask->country);
     }
-    check_line_names(reader, ask);
+    if (has_line_names(ask)) {
+        check_line_names(reader, ask);
+    }
     check_places(reader, ask);
     return reader_is_ok(reader);
 }
