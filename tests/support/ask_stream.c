@@ -78,8 +78,9 @@ static uint32_t some_item(struct ask_stream *stream)
 static void add_line(struct ask_stream *stream, struct text_buffer *order, uint32_t at)
 {
     uint32_t rare = draw(stream, 60);
-    add(order, "%s{'item':'i%u','qty':%u", at ? "," : "",
-        rare ? some_item(stream) : ITEMS + draw(stream, LATE), rare == 1 ? 5000 : 1 + draw(stream, 3));
+    uint32_t item = rare ? some_item(stream) : ITEMS + draw(stream, LATE);
+    add(order, "%s{'item':'i%u','qty':%u", at ? "," : "", item,
+        rare == 1 ? 5000 : 1 + draw(stream, 3));
     if (draw(stream, 25) == 0) {
         add(order, ",'node':'n%u'", draw(stream, NODES));
     } else if (draw(stream, 25) == 0) {

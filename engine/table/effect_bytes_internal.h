@@ -1,0 +1,75 @@
+/* What the files of effect share: the scratch of decoding, and the bytes of records. Integers are
+ * LEB128, signed ones zigzag, floats 8 bytes little endian, texts a length and bytes.
+ *
+ * Writers return the place behind what they wrote; the caller has room. */
+#ifndef TABLE_EFFECT_BYTES_INTERNAL_H
+#define TABLE_EFFECT_BYTES_INTERNAL_H
+
+#include <string.h>
+
+#include "effect.h"
+
+/* Where decoders put lists; good until the next decoding. */
+struct effect_scratch {
+    struct area areas[NODE_AREAS_MAX];
+    struct effect_place places[EFFECT_PLACES_MAX];
+    struct effect_stock_row rows[EFFECT_STOCK_MAX];
+    struct effect_line lines[EFFECT_LINES_MAX];
+    struct effect_part parts[EFFECT_PARTS_MAX];
+    struct effect_share shares[EFFECT_SHARES_MAX];
+    struct effect_quantity quantities[EFFECT_SHARES_MAX];
+};
+
+/* -- writing -- */
+
+/* In line: an order's record has some twenty of them. */
+static inline uint8_t *bytes_put_int(uint8_t *at, uint64_t value)
+{
+    while (value >= 0x80) {
+        *at++ = (uint8_t)(value | 0x80);
+        value >>= 7;
+    }
+    *at++ = (uint8_t)value;
+    return at;
+}
+
+static inline uint8_t *bytes_put_bytes(uint8_t *at, const void *bytes, size_t size)
+{
+    if (size > 0) {
+        memcpy(at, bytes, size);
+    }
+    return at + size;
+}
+
+uint8_t *bytes_put_signed(uint8_t *at, int64_t value);
+uint8_t *bytes_put_float(uint8_t *at, double value);
+uint8_t *bytes_put_text(uint8_t *at, const char *text, uint32_t len);
+uint8_t *bytes_put_key(uint8_t *at, const struct effect_key *key);
+
+/* -- reading: sticky, so that a decoder asks once at its end -- */
+
+struct bytes_source {
+    const uint8_t *at;
+    const uint8_t *end;
+    bool is_bad;
+};
+
+uint64_t bytes_get_int(struct bytes_source *source);
+
+/* An integer that must be at most max. */
+uint64_t bytes_get_max(struct bytes_source *source, uint64_t max);
+
+int64_t bytes_get_signed(struct bytes_source *source);
+void bytes_get_bytes(struct bytes_source *source, void *out, size_t size);
+uint8_t bytes_get_byte(struct bytes_source *source);
+double bytes_get_float(struct bytes_source *source);
+/* Text of at most max bytes, where it stands in the record. */
+struct effect_text bytes_get_text(struct bytes_source *source, uint32_t max);
+/* Text into a buffer of max + 1 bytes, with NUL. */
+void bytes_get_string(struct bytes_source *source, char *out, uint32_t max);
+void bytes_get_key(struct bytes_source *source, struct effect_key *key);
+
+/* ERR_DAMAGED when anything was bad or something is left over. */
+ERR_MUST_USE enum err bytes_finish(const struct bytes_source *source);
+
+#endif
