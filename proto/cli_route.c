@@ -348,10 +348,14 @@ static void print_nodes(const struct cli *cli, const struct nearshelf_value *nod
     cli_table_print(table, cli, stdout);
 }
 
-static void print_explain(const struct cli *cli, const struct nearshelf_value *explain)
+static void print_explain(const struct cli *cli, const struct nearshelf_value *result)
 {
     struct cell strategy;
+    const struct nearshelf_value *explain = nearshelf_get(result, "explain");
     if (!explain) {
+        if (nearshelf_count(nearshelf_get(result, "rejected")) > 0) {
+            print_rejected(cli, nearshelf_get(result, "rejected"));
+        }
         return;
     }
     printf("strategy %s, %lld candidates\n", text_of(explain, "strategy", &strategy),
@@ -373,7 +377,7 @@ static void print_answer(const struct cli *cli, const struct nearshelf_value *re
     if (nearshelf_count(nearshelf_get(result, "unfilled")) > 0) {
         print_unfilled(cli, nearshelf_get(result, "unfilled"));
     }
-    print_explain(cli, nearshelf_get(result, "explain"));
+    print_explain(cli, result);
 }
 
 static enum cli_exit route(struct cli *cli, struct nearshelf_params *params)

@@ -79,6 +79,10 @@ void reader_params(struct reader *reader, struct reader_map *map, const char *co
         push(reader, map, NULL);
         return;
     }
+    if (take_head(reader->at, reader->end).kind != READER_KIND_MAP) {
+        reader_fail(reader, "params must be a list that holds one map");
+        return;
+    }
     reader_map_begin(reader, map, fields, count);
 }
 

@@ -3,8 +3,8 @@
  *   taken   the bytes were copied, which is enough for one turn where they are many
  *   decode  every row: item known, no item twice, values in range; nothing is changed before
  *           all of them are sound
- *   weigh   with absent: zero (or a share asked for): how many of the node's stocked cells
- *           would become empty; too many is a refusal, for such a file was cut short
+ *   weigh   where cells would become empty: how many of the node's stocked ones; too many is a
+ *           refusal, for such a file was cut short or has its columns mixed up
  *   rows    a record per slice: counts and the movements since
  *   absent  the node's other cells become zero, by the same rules
  *
@@ -32,7 +32,6 @@ struct load_ask {
     uint64_t counted_at; /* 0 = arrival */
     bool is_available;
     bool is_zero;
-    bool has_share;
     double zero_share;
 };
 
@@ -43,7 +42,6 @@ struct stock_load {
     enum phase phase;
     bool is_arrival; /* counted_at was not given */
     bool is_available;
-    bool has_share;
     bool is_too_old; /* every row is stale */
     double zero_share;
     uint64_t stocked;  /* cells of the node with on_hand > 0 */
@@ -265,7 +263,7 @@ static bool step_decode(struct service_core *service, struct job *job)
     if (!key_is_new(service, job)) {
         return true;
     }
-    load->phase = job->of.stock.zero_absent || load->has_share ? PHASE_WEIGH : PHASE_ROWS;
+    load->phase = job->of.stock.zero_absent || load->emptied ? PHASE_WEIGH : PHASE_ROWS;
     return false;
 }
 
@@ -285,6 +283,17 @@ static bool absent_now(const struct service_core *service, const struct job *job
     return is_in_range(*on_hand_out);
 }
 
+/* Without counted_at the call counts the cells without a row now, as later than what was counted
+ * there in this very moment. */
+static void arrival_settle(struct job *job, uint32_t item, const struct cell *cell)
+{
+    const struct stock_load *load = job->rows;
+    uint64_t at = job->of.stock.counted_at;
+    if (load->is_arrival && job->of.stock.zero_absent && !is_seen(load, item)) {
+        job->of.stock.counted_at = time_of_arrival(at, tables_counted_at(cell));
+    }
+}
+
 static bool step_weigh(struct service_core *service, struct job *job)
 {
     struct stock_load *load = job->rows;
@@ -296,6 +305,7 @@ static bool step_weigh(struct service_core *service, struct job *job)
         bool is_stocked = cell_on_hand(tables_word(&cell)) > 0;
         int64_t on_hand;
         load->stocked += is_stocked;
+        arrival_settle(job, item, &cell);
         if (is_stocked && absent_now(service, job, item, &cell, &on_hand)) {
             load->emptied += on_hand <= 0;
         }
@@ -464,7 +474,6 @@ static void read_field(struct service_core *service, struct reader *reader,
         ask->is_zero = reader_word(reader, &absent_names) == 1;
         break;
     case 5:
-        ask->has_share = true;
         ask->zero_share = reader_float(reader, 0, 1);
         break;
     default:
@@ -523,7 +532,6 @@ static void load_fill(struct service_core *service, struct job *job, const struc
         memcpy(load->key, ask->key.at, ask->key.len);
     }
     load->is_available = ask->is_available;
-    load->has_share = ask->has_share;
     load->zero_share = ask->zero_share;
     load->is_arrival = ask->counted_at == 0;
     load->is_too_old = ask->counted_at && count_is_too_old(service, ask->counted_at);

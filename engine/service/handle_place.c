@@ -59,8 +59,18 @@ enum { SLICE_PLACES = 250 };
 struct place_load {
     struct row_source source;
     bool is_taken;
+    struct content content;
+    char key[ID_MAX];
+    uint32_t key_len; /* 0 = none */
     struct effect_place rows[];
 };
+
+static void content_of_row(struct place_load *load, const struct effect_place *row)
+{
+    content_text(&load->content, row->postcode, (uint32_t)strlen(row->postcode));
+    content_text(&load->content, (const char *)&row->lat, sizeof row->lat);
+    content_text(&load->content, (const char *)&row->lon, sizeof row->lon);
+}
 
 static void read_row(struct row_source *source, struct reader_array *array,
                      struct effect_place *row)
@@ -90,17 +100,50 @@ static bool decode(struct service_core *service, struct job *job, struct place_l
             reply_invalid(service, &job->call, &source->reader);
             return false;
         }
+        if (load->key_len) {
+            content_of_row(load, &load->rows[source->at - 1]);
+        }
     }
     return true;
 }
 
-static void answer_loaded(struct service_core *service, struct job *job)
+static void answer_loaded(struct service_core *service, struct job *job, int64_t loaded,
+                          bool is_duplicate)
 {
     struct writer *writer = reply_begin(service, &job->call);
-    writer_map(writer, 2);
-    put_int(writer, "loaded", job->count);
+    writer_map(writer, 2u + is_duplicate);
+    put_int(writer, "loaded", loaded);
+    if (is_duplicate) {
+        put_bool(writer, "duplicate", true);
+    }
     put_lsn(service, writer);
     reply_send(service, &job->call);
+}
+
+/* Look for the key when the rows are known and again before it is remembered: another connection
+ * may have sent the same meanwhile. False: answered. */
+static bool key_is_new(struct service_core *service, struct job *job,
+                       const struct place_load *load, struct effect_key *key_out)
+{
+    const struct key_entry *seen;
+    const struct text key = {load->key, load->key_len};
+    enum key_result result =
+        key_look(service, &job->call, key, load->content.hash, key_out, &seen);
+    if (result == KEY_SEEN) {
+        answer_loaded(service, job, seen->facts[0], true);
+    }
+    return result == KEY_NEW;
+}
+
+/* The key goes into a record of its own, of no cells, in the group of the last rows. */
+static void key_log(struct service_core *service, const struct job *job,
+                    const struct effect_key *key)
+{
+    struct effect_stock effect = {.at_ms = service->now_ms, .key = *key};
+    effect.key.facts[0] = job->count;
+    uint8_t *bytes = log_begin(service, effect_stock_size(&effect));
+    uint64_t lsn = log_end(service, EFFECT_STOCK, effect_stock_encode(bytes, &effect));
+    must_apply(tables_apply_stock(&service->tables, lsn, service->now_ms, &effect), "key");
 }
 
 /* Log and apply one slice. True: the load is over. */
@@ -110,10 +153,15 @@ static bool apply(struct service_core *service, struct job *job, const struct pl
     struct effect_places effect = {.count = left < SLICE_PLACES ? left : SLICE_PLACES,
                                    .rows = load->rows + job->at};
     memcpy(effect.country, job->of.places.country, sizeof effect.country);
+    bool is_last = effect.count == left;
     uint32_t size = effect_places_size(&effect);
-    enum job_room room = effect.count ? job_room(service, job, size) : JOB_ROOM_OK;
+    struct effect_key key = {.is_set = false};
+    enum job_room room = job_room(service, job, size + 2 * EFFECT_SMALL_MAX);
     if (room != JOB_ROOM_OK) {
         return room == JOB_ROOM_GONE;
+    }
+    if (is_last && !key_is_new(service, job, load, &key)) {
+        return true;
     }
     if (effect.count) {
         uint8_t *bytes = log_begin(service, size);
@@ -123,10 +171,13 @@ static bool apply(struct service_core *service, struct job *job, const struct pl
         service->tables.generation++; /* a guess in this batch may have asked for such a place */
     }
     job->at += effect.count;
-    if (job->at < job->count) {
+    if (!is_last) {
         return false;
     }
-    answer_loaded(service, job);
+    if (key.is_set) {
+        key_log(service, job, &key);
+    }
+    answer_loaded(service, job, job->count, false);
     return true;
 }
 
@@ -138,7 +189,12 @@ static bool place_step(struct service_core *service, struct job *job)
         return false;
     }
     if (load->source.at < load->source.count) {
+        struct effect_key key;
         if (!decode(service, job, load)) {
+            return true;
+        }
+        if (load->source.at == load->source.count &&
+            !key_is_new(service, job, load, &key)) {
             return true;
         }
         if (load->source.count > SLICE_PLACES) {
@@ -148,9 +204,26 @@ static bool place_step(struct service_core *service, struct job *job)
     return apply(service, job, load);
 }
 
-static void load_begin(struct service_core *service, struct call *call, struct text raw,
-                       const char *country)
+/* The request; the texts borrow it. */
+struct place_ask {
+    struct text raw, key;
+    char country[3];
+};
+
+static void load_fill(struct place_load *load, const struct place_ask *ask)
 {
+    content_begin(&load->content, METHOD_PLACE_LOAD);
+    content_text(&load->content, ask->country, 2);
+    load->key_len = ask->key.len;
+    if (ask->key.len) {
+        memcpy(load->key, ask->key.at, ask->key.len);
+    }
+}
+
+static void load_begin(struct service_core *service, struct call *call,
+                       const struct place_ask *ask)
+{
+    const struct text raw = ask->raw;
     uint32_t count = row_source_count(raw);
     size_t rows = count * sizeof(struct effect_place);
     struct job *job = calloc(1, sizeof *job);
@@ -163,12 +236,13 @@ static void load_begin(struct service_core *service, struct call *call, struct t
         return;
     }
     load->is_taken = false;
+    load_fill(load, ask);
     row_source_begin(&load->source, raw, (uint8_t *)load->rows + rows);
     job->call = *call;
     job->step = place_step;
     job->rows = load;
     job->count = count;
-    memcpy(job->of.places.country, country, sizeof job->of.places.country);
+    memcpy(job->of.places.country, ask->country, sizeof job->of.places.country);
     if (!reader_is_ok(&load->source.reader)) {
         reply_invalid(service, call, &load->source.reader);
         free(load);
@@ -178,30 +252,40 @@ static void load_begin(struct service_core *service, struct call *call, struct t
     job_start(service, job);
 }
 
-void handle_place_load(struct service_core *service, struct call *call)
+static void ask_read(struct reader *reader, struct place_ask *ask)
 {
-    static const char *const fields[] = {"country", "rows"};
-    struct reader reader;
+    static const char *const fields[] = {"country", "rows", "key"};
     struct reader_map map;
-    struct text raw = {"", 0};
-    char country[3] = "";
-    reader_init(&reader, call->params, call->params_size);
-    reader_params(&reader, &map, fields, 2);
-    for (int field; (field = reader_map_next(&reader, &map)) >= 0;) {
-        if (field == 0) {
-            read_country(&reader, country);
-        } else {
-            raw = reader_raw_field(&reader, &map);
+    memset(ask, 0, sizeof *ask);
+    reader_params(reader, &map, fields, 3);
+    for (int field; (field = reader_map_next(reader, &map)) >= 0;) {
+        switch (field) {
+        case 0:
+            read_country(reader, ask->country);
+            break;
+        case 1:
+            ask->raw = reader_raw_field(reader, &map);
+            break;
+        default:
+            ask->key = reader_text(reader, 1, ID_MAX);
         }
     }
-    reader_require(&reader, &map, 0);
-    reader_require(&reader, &map, 1);
+    reader_require(reader, &map, 0);
+    reader_require(reader, &map, 1);
+}
+
+void handle_place_load(struct service_core *service, struct call *call)
+{
+    struct reader reader;
+    struct place_ask ask;
+    reader_init(&reader, call->params, call->params_size);
+    ask_read(&reader, &ask);
     if (!reader_is_ok(&reader)) {
         reply_invalid(service, call, &reader);
         return;
     }
     uint32_t size = SLICE_PLACES * sizeof(struct effect_place);
     if (log_room(service, call, size, 1, WAL_CLAIM_CHANGE)) {
-        load_begin(service, call, raw, country);
+        load_begin(service, call, &ask);
     }
 }

@@ -391,9 +391,10 @@ static void reply_answer(struct service_core *service, struct call *call, const 
                          const struct route_answer *answer)
 {
     bool is_refused = answer->status == ORDER_REFUSED;
-    bool has_explain = ask->explain > 0 || (is_refused && answer->reason != REASON_NONE);
+    bool has_explain = ask->explain > 0;
+    bool has_rejected = is_refused && answer->reason == REASON_NO_FEASIBLE_SOURCE;
     struct writer *writer = reply_begin(service, call);
-    writer_map(writer, 8u + is_refused + has_explain + ask->dry_run);
+    writer_map(writer, 8u + is_refused + has_rejected + has_explain + ask->dry_run);
     writer_str(writer, "lsn");
     writer_uint(writer, lsn_begun(service));
     writer_str(writer, "order_id");
@@ -402,6 +403,9 @@ static void reply_answer(struct service_core *service, struct call *call, const 
     writer_string(writer, order_status_text(answer->status));
     if (is_refused) {
         put_string(writer, "reason", reason_text(answer->reason));
+    }
+    if (has_rejected) {
+        put_rejected(writer, answer);
     }
     put_parts(service, writer, ask, answer);
     put_unfilled(writer, ask, answer);

@@ -165,7 +165,7 @@ static void params_are_one_map_or_none(void **state)
     assert_string_equal(ERROR("\x91\x81" ID), "");
     assert_string_equal(ERROR("\x92\x80\x80"), "params must be a list that holds one map");
     assert_string_equal(ERROR("\x80"), "params must be a list that holds one map");
-    assert_string_equal(ERROR("\x91\xc0"), "must be a map, is nil");
+    assert_string_equal(ERROR("\x91\xc0"), "params must be a list that holds one map");
 }
 
 /* Unknown and duplicate keys are refused by name, with the near one offered, never a far one. */

@@ -1,0 +1,35 @@
+# A walk through the contract, sentence by sentence: fields, edges, error texts, retries, limits.
+"""The cases stand in contract_wire.py (frames, values, errors), contract_stock.py (network and
+stock), contract_order.py (orders and fulfilments) and contract_limits.py (engines with small
+limits, a full disk). All but the last share one engine; each case draws ids of its own."""
+import sys
+
+import contract_limits
+import contract_order
+import contract_stock
+import contract_wire
+import regressions
+import server
+from contract_scene import Scene
+
+
+def main():
+    parser = server.arguments(__doc__)
+    parser.add_argument("--only", default="", help="cases whose name holds this")
+    options = server.settle(parser.parse_args())
+    good = True
+    with server.Engine(options.engine) as engine:
+        for module in (contract_wire, contract_stock, contract_order):
+            for number, function in enumerate(module.CASES):
+                if options.only in function.__doc__:
+                    prefix = "%s%d." % (module.PREFIX, number)
+                    good &= regressions.run(function.__doc__, function, Scene(engine, prefix))
+                    good &= engine.is_alive()
+    for function in contract_limits.CASES:
+        if options.only in function.__doc__:
+            good &= regressions.run(function.__doc__, function, options)
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,2 @@
+from contract_scene import collect
+CASES, case = collect()

@@ -1,0 +1,3 @@
+PREFIX = "o"
+from contract_scene import collect
+CASES, case = collect()
