@@ -5,6 +5,8 @@
 #include "heap_sort.h"
 #include "split_internal.h"
 
+enum { DIGIT_BITS = 11, DIGIT = 1 << DIGIT_BITS }; /* of the counting sort */
+
 /* Metres to the slot's node, UINT32_MAX where it is out of reach; measured once a group. */
 static uint32_t slot_metres(struct route *route, uint32_t slot)
 {
@@ -172,25 +174,43 @@ void split_collect(struct route *route)
     }
 }
 
-/* One pass of a counting sort, least significant byte first; a byte that is the same in all is
- * skipped. */
-static void sort_by_cost_byte(struct split *split, uint32_t byte)
+/* One pass of a counting sort over a digit of the keys; one that is the same in all is skipped. */
+static void sort_by_digit(struct split *split, uint32_t shift)
 {
-    uint32_t from[257] = {0};
+    uint32_t from[DIGIT + 1] = {0};
+    const struct sort_key *keys = split->sort_keys[split->sort_side];
+    struct sort_key *to = split->sort_keys[!split->sort_side];
     for (uint32_t i = 0; i < split->count; i++) {
-        from[((uint32_t)(candidate_cost(&split->candidates[i]) >> (8 * byte)) & 0xff) + 1]++;
+        from[(keys[i].cost >> shift) % DIGIT + 1]++;
     }
-    for (uint32_t i = 0; i < 256; i++) {
-        if (from[i + 1] == split->count) {
-            return;
-        }
+    if (from[(keys[0].cost >> shift) % DIGIT + 1] == split->count) {
+        return;
+    }
+    for (uint32_t i = 0; i < DIGIT; i++) {
         from[i + 1] += from[i];
     }
     for (uint32_t i = 0; i < split->count; i++) {
-        uint32_t value = (uint32_t)(candidate_cost(&split->candidates[i]) >> (8 * byte)) & 0xff;
-        split->sorted[from[value]++] = split->candidates[i];
+        to[from[(keys[i].cost >> shift) % DIGIT]++] = keys[i];
     }
-    memcpy(split->candidates, split->sorted, split->count * sizeof *split->candidates);
+    split->sort_side = !split->sort_side;
+}
+
+/* Least significant digit first. Candidates are large: they move once, at the end. */
+static void sort_by_cost(struct split *split)
+{
+    split->sort_side = 0;
+    for (uint32_t i = 0; i < split->count; i++) {
+        const struct candidate *at = &split->candidates[i];
+        uint64_t priority = (uint64_t)((int64_t)at->priority - INT32_MIN);
+        split->sort_keys[0][i] = (struct sort_key){priority << 32 | at->metres, i};
+        split->sorted[i] = *at;
+    }
+    for (uint32_t shift = 0; shift < 64 && split->count > 0; shift += DIGIT_BITS) {
+        sort_by_digit(split, shift);
+    }
+    for (uint32_t i = 0; i < split->count; i++) {
+        split->candidates[i] = split->sorted[split->sort_keys[split->sort_side][i].index];
+    }
 }
 
 static bool is_less(const void *owner, uint32_t a, uint32_t b)
@@ -211,11 +231,8 @@ static const struct heap_order by_id = {is_less, swap};
 
 void split_sort(struct route *route)
 {
-    static const uint32_t bytes[] = {0, 1, 2, 3, 8, 9, 10, 11};
     struct split *split = route->split;
-    for (uint32_t i = 0; i < sizeof bytes / sizeof *bytes; i++) {
-        sort_by_cost_byte(split, bytes[i]);
-    }
+    sort_by_cost(split);
     for (uint32_t first = 0, end; first < split->count; first = end) {
         plan_cost cost = candidate_cost(&split->candidates[first]);
         for (end = first + 1; end < split->count; end++) {

@@ -27,6 +27,11 @@ struct candidate {
     uint16_t node;
 };
 
+struct sort_key {
+    uint64_t cost; /* priority, metres */
+    uint32_t index;
+};
+
 struct plan {
     uint32_t count; /* 0 = none */
     plan_cost cost;
@@ -77,6 +82,8 @@ struct split {
     uint32_t count;
     struct candidate candidates[NODE_MAX];
     struct candidate sorted[NODE_MAX];
+    struct sort_key sort_keys[2][NODE_MAX];
+    uint32_t sort_side; /* the one of both that holds the keys */
     uint32_t free[(size_t)NODE_MAX * SPLIT_ITEMS_MAX]; /* by row, item; capped at the demand */
 
     uint16_t order[NODE_MAX]; /* split_most.c: most units first */
