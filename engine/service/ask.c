@@ -132,11 +132,14 @@ static void read_dest(struct reader *reader, struct ask *ask)
 }
 
 /* A list of node ids: checked here, looked up when applied. */
-static uint32_t read_nodes(struct reader *reader, struct text *raw)
+static uint32_t read_nodes(struct reader *reader, struct text *raw, bool may_be_empty)
 {
     const uint8_t *from = reader->at;
     struct reader_array array;
     uint32_t count = reader_array_begin(reader, &array, LIST_MAX);
+    if (reader_is_ok(reader) && count == 0 && !may_be_empty) {
+        reader_fail(reader, "names no node: leave it out to mean all");
+    }
     while (reader_array_next(reader, &array)) {
         reader_text(reader, 1, ID_MAX);
     }
@@ -179,10 +182,10 @@ static void read_field(struct reader *reader, int field, struct ask *ask, struct
         ask->allow_partial = reader_bool(reader);
         break;
     case F_INCLUDE:
-        ask->include_count = read_nodes(reader, &ask->include_raw);
+        ask->include_count = read_nodes(reader, &ask->include_raw, false);
         break;
     case F_EXCLUDE:
-        ask->exclude_count = read_nodes(reader, &ask->exclude_raw);
+        ask->exclude_count = read_nodes(reader, &ask->exclude_raw, true);
         break;
     case F_REF:
         ask->ref = reader_text(reader, 0, ORDER_REF_MAX);
@@ -411,6 +414,16 @@ void ask_request(struct asks *asks, const struct ask *ask, struct route_request 
 
 enum { ROOM = 4096 };
 
+/* Zeroed memory whose pages are there: else the first orders after a start would wait for them. */
+static void *touched(size_t size)
+{
+    void *memory = malloc(size);
+    if (memory) {
+        explicit_bzero(memory, size);
+    }
+    return memory;
+}
+
 enum err asks_new(struct asks **out)
 {
     struct asks *asks = calloc(1, sizeof *asks);
@@ -418,11 +431,11 @@ enum err asks_new(struct asks **out)
         return ERR_NOMEM;
     }
     asks->room = ROOM;
-    asks->asks = calloc(ROOM, sizeof *asks->asks);
-    asks->touches = calloc(ROOM, sizeof *asks->touches);
-    asks->lines = calloc(ASK_LINE_POOL + ASK_LINES_MAX, sizeof *asks->lines);
-    asks->route_lines = calloc(ASK_LINE_POOL + ASK_LINES_MAX, sizeof *asks->route_lines);
-    asks->canon = malloc(ASK_CANON_MAX);
+    asks->asks = touched(ROOM * sizeof *asks->asks);
+    asks->touches = touched(ROOM * sizeof *asks->touches);
+    asks->lines = touched((ASK_LINE_POOL + ASK_LINES_MAX) * sizeof *asks->lines);
+    asks->route_lines = touched((ASK_LINE_POOL + ASK_LINES_MAX) * sizeof *asks->route_lines);
+    asks->canon = touched(ASK_CANON_MAX);
     if (!asks->asks || !asks->touches || !asks->lines || !asks->route_lines || !asks->canon) {
         asks_free(asks);
         return ERR_NOMEM;

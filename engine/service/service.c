@@ -160,6 +160,9 @@ static enum err recover(struct service_core *service, struct service_start *star
 static enum err memory_take(struct service_core *service)
 {
     service->scratch = malloc(REPLY_SIZE_MAX);
+    if (service->scratch) {
+        explicit_bzero(service->scratch, REPLY_SIZE_MAX); /* its pages are there from the start */
+    }
     service->calls = calloc(service->options.batch, sizeof *service->calls);
     if (!service->scratch || !service->calls) {
         return ERR_NOMEM;

@@ -39,6 +39,7 @@ static enum err tables_reserve(struct catalogue *catalogue)
         return err;
     }
     catalogue->slots = memory;
+    mem_populate(memory, sizeof(struct catalogue_slot) * (catalogue->slot_mask + 1));
     err = mem_reserve(catalogue->ids_size, &memory);
     if (err == ERR_OK) {
         catalogue->ids = memory;
@@ -74,6 +75,19 @@ void catalogue_close(struct catalogue *catalogue)
     mem_release(catalogue->slots, sizeof(struct catalogue_slot) * (catalogue->slot_mask + 1));
     mem_release(catalogue->ids, catalogue->ids_size);
     memset(catalogue, 0, sizeof *catalogue);
+}
+
+uint64_t catalogue_memory(uint32_t max)
+{
+    return mem_size(sizeof(struct item) * (size_t)max) +
+           mem_size(sizeof(struct catalogue_slot) * slot_count(max)) +
+           mem_size((size_t)max * (ID_MAX + 1));
+}
+
+uint64_t catalogue_bytes(const struct catalogue *catalogue)
+{
+    return catalogue->count * sizeof(struct item) + catalogue->ids_used +
+           (catalogue->slot_mask + 1) * sizeof(struct catalogue_slot);
 }
 
 uint64_t catalogue_hash(const struct catalogue *catalogue, const char *id, uint32_t len)
