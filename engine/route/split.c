@@ -134,16 +134,13 @@ static enum verdict solve(struct route *route)
         return VERDICT_IMPOSSIBLE;
     }
     split->is_optimal = false;
+    split_sort(route);
     if (split->item_count <= MASK_ITEMS_MAX && bound_below(route, &least, &verdict)) {
         return verdict;
     }
-    split_sort(route);
     split_tree_begin(route);
     bound_above(route, &split->upper);
-    split->has_bounds = false;
-    if (split->item_count <= MASK_ITEMS_MAX) {
-        split_bounds_begin(route);
-    }
+    split_bounds_begin(route);
     uint32_t needed = least_nodes(split);
     return search_tree(route, needed > least ? needed : least, &split->upper);
 }

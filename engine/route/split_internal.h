@@ -57,13 +57,24 @@ struct near_node {
     uint16_t node;
 };
 
+/* What a bound asks a node to have of an item: see split_bounds.c. */
+enum bound_table { TABLE_SOME, TABLE_HALF, TABLE_WHOLE, TABLES };
+
+struct bound_entry {
+    plan_cost cost;
+    uint64_t stamp;
+};
+
 struct tree_level {
     const uint16_t *holders; /* candidates branched on */
     uint32_t holder_count;
     uint32_t least_touched; /* items left that such a one must touch */
+    uint32_t item;          /* of which such a one must have least_units */
+    uint32_t least_units;
     bool is_sorted;         /* holders are nearest first */
     uint32_t at;
-    uint64_t left; /* items not yet covered */
+    uint64_t left;  /* items not yet covered */
+    uint64_t fresh; /* of these, the ones of which nothing is given yet */
     plan_cost cost;
     uint32_t residual[SPLIT_ITEMS_MAX];
 };
@@ -108,11 +119,11 @@ struct split {
     uint32_t cover_count[MASK_ITEMS_MAX];
     uint64_t level_stamp;
 
-    /* -- bounds of the tree: cheapest one node, two nodes, that touch every item of a mask -- */
-    bool has_bounds; /* at most MASK_ITEMS_MAX items */
-    plan_cost touch_one[MASKS];
-    plan_cost touch_two[MASKS]; /* made at first use */
-    uint64_t touch_stamp[MASKS];
+    /* -- bounds of the tree, by mask of the chosen items -- */
+    uint8_t bound_items[MASK_ITEMS_MAX];
+    uint32_t bound_count;
+    uint16_t one[TABLES][MASKS]; /* cheapest candidate, NODE_NONE = none */
+    struct bound_entry two[TABLES][MASKS];
     uint64_t bound_stamp;
 
     /* -- tree search -- */
@@ -121,6 +132,8 @@ struct split {
     uint16_t by_cover[NODE_MAX];                /* most items first */
     uint32_t cover_prefix[SPLIT_ITEMS_MAX + 2]; /* how many cover at least so many items */
     uint32_t free_max[SPLIT_ITEMS_MAX];
+    uint32_t whole_count[SPLIT_ITEMS_MAX]; /* holders of all that is asked for */
+    uint32_t half_count[SPLIT_ITEMS_MAX];
     uint32_t cover_max;
     uint8_t tried_at[NODE_MAX]; /* depth + 1 where it was tried, 0 = open; greedy: in the plan */
     struct tree_level levels[TREE_DEPTH_MAX + 1];
@@ -181,12 +194,19 @@ bool plan_holds(const struct split *split, const struct plan *plan);
  * MASK_ITEMS_MAX items. UNKNOWN: steps ran out. */
 enum verdict split_masks(struct route *route, bool is_relaxed, struct plan *out);
 
-/* Tables of what nodes that touch all items of a mask cost at least; at most MASK_ITEMS_MAX items.
- * Of sorted candidates. */
+/* -- split_bounds.c -- */
+
+/* best[mask]: least index of mask or a superset of it; comes in with that of each mask itself. */
+void split_best_of_supersets(uint16_t *best, uint32_t item_count);
+
+/* Make the tables, of sorted candidates after split_tree_begin. */
 void split_bounds_begin(struct route *route);
 
-/* Least cost of two nodes, or of one twice, that touch all of mask, or COST_NONE. */
-plan_cost split_bound_two(struct split *split, uint32_t mask);
+/* No candidate before this one ends a plan alone; NODE_NONE: none at all does. */
+uint32_t split_bound_one(const struct split *split, uint64_t left, uint64_t fresh);
+
+/* Two nodes that end a plan cost at least so much; COST_NONE: no two do. */
+plan_cost split_bound_two(struct split *split, uint64_t left, uint64_t fresh);
 
 /* Some minimal plan, fast; ignores max_nodes. Candidates are sorted. */
 void split_greedy(struct route *route, struct plan *out);

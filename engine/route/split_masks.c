@@ -17,39 +17,15 @@
 
 enum { WAYS = 4 }; /* ways on that cost about what a step of the tree costs */
 
-/* The cheapest candidate of each mask, then of each mask's supersets. */
-static void best_of_masks(struct route *route, bool is_relaxed)
+/* The cheapest candidate of each mask or its supersets: candidates are sorted. */
+static void best_of_masks(struct split *split, bool is_relaxed)
 {
-    struct split *split = route->split;
-    uint32_t masks = 1u << split->item_count;
-    for (uint32_t mask = 0; mask < masks; mask++) {
-        split->best_of[mask] = NODE_NONE;
-    }
-    for (uint32_t i = 0; i < split->count; i++) {
+    memset(split->best_of, 0xff, sizeof split->best_of);
+    for (uint32_t i = split->count; i-- > 0;) {
         const struct candidate *candidate = &split->candidates[i];
-        uint16_t *best = &split->best_of[is_relaxed ? candidate->some : candidate->whole];
-        if (*best == NODE_NONE ||
-            candidate_compare(route, candidate, &split->candidates[*best]) < 0) {
-            *best = (uint16_t)i;
-        }
+        split->best_of[is_relaxed ? candidate->some : candidate->whole] = (uint16_t)i;
     }
-}
-
-static void best_of_supersets(struct route *route)
-{
-    struct split *split = route->split;
-    uint32_t masks = 1u << split->item_count;
-    for (uint32_t bit = 1; bit < masks; bit *= 2) {
-        for (uint32_t mask = 0; mask < masks; mask++) {
-            uint16_t other = split->best_of[mask | bit];
-            uint16_t *best = &split->best_of[mask];
-            if (!(mask & bit) && other != NODE_NONE &&
-                (*best == NODE_NONE || candidate_compare(route, &split->candidates[other],
-                                                         &split->candidates[*best]) < 0)) {
-                *best = other;
-            }
-        }
-    }
+    split_best_of_supersets(split->best_of, split->item_count);
 }
 
 static uint32_t mask_of(const struct split *split, uint16_t candidate, bool is_relaxed)
@@ -162,8 +138,7 @@ enum verdict split_masks(struct route *route, bool is_relaxed, struct plan *out)
     struct split *split = route->split;
     uint32_t all = (uint32_t)split->all;
     CHECK(split->item_count <= MASK_ITEMS_MAX);
-    best_of_masks(route, is_relaxed);
-    best_of_supersets(route);
+    best_of_masks(split, is_relaxed);
     list_covers(split, is_relaxed);
     split->states[0][all] = (struct mask_state){.cost = 0};
     split->states_listed[0][0] = (uint16_t)all;
@@ -184,44 +159,4 @@ enum verdict split_masks(struct route *route, bool is_relaxed, struct plan *out)
         }
     }
     return VERDICT_IMPOSSIBLE;
-}
-
-void split_bounds_begin(struct route *route)
-{
-    struct split *split = route->split;
-    best_of_masks(route, true);
-    best_of_supersets(route);
-    for (uint32_t mask = 0; mask < 1u << split->item_count; mask++) {
-        uint16_t best = split->best_of[mask];
-        split->touch_one[mask] =
-            best == NODE_NONE ? COST_NONE : candidate_cost(&split->candidates[best]);
-    }
-    split->bound_stamp++;
-    split->has_bounds = true;
-}
-
-static plan_cost bound_two(const struct split *split, uint32_t mask)
-{
-    uint32_t rest = mask & (mask - 1);
-    plan_cost best = COST_NONE;
-    uint32_t part = rest;
-    for (uint32_t i = 0; i < 1u << __builtin_popcount(rest); i++) {
-        plan_cost one = split->touch_one[part | (mask ^ rest)];
-        plan_cost two = split->touch_one[rest & ~part];
-        if (one != COST_NONE && two != COST_NONE && one + two < best) {
-            best = one + two;
-        }
-        part = (part - 1) & rest;
-    }
-    return best;
-}
-
-plan_cost split_bound_two(struct split *split, uint32_t mask)
-{
-    if (split->touch_stamp[mask] != split->bound_stamp) {
-        split->touch_stamp[mask] = split->bound_stamp;
-        split->touch_two[mask] = bound_two(split, mask);
-        split->steps += (1u << __builtin_popcount(mask)) / (2 * WAYS) + 1;
-    }
-    return split->touch_two[mask];
 }

@@ -8,7 +8,8 @@
  *   (1) more items are left than the nodes still to come can touch,
  *   (2) an item needs more units than they can bring,
  *   (3) the cost so far plus what the items left cost at least exceeds the best plan's: for the
- *       last two nodes and at most 12 items, the cheapest that touch every item, by table.
+ *       last two nodes by the tables of split_bounds.c.
+ * Of n nodes that bring r units of an item one brings at least r / n: holders of less are skipped.
  * The last node is looked for among the holders of the rarest item or among the candidates that
  * touch enough items, whichever are fewer. No recursion: levels[] is the stack. */
 #include <string.h>
@@ -21,12 +22,26 @@ static uint32_t holder_count(const struct split *split, uint32_t item)
     return split->holders_from[item + 1] - split->holders_from[item];
 }
 
-static uint32_t rarest(const struct split *split, uint64_t left)
+/* About how many holders have their share of an item when count nodes are to come. */
+static uint32_t branches(const struct split *split, const struct tree_level *level, uint32_t item,
+                         uint32_t count)
 {
-    uint32_t best = (uint32_t)__builtin_ctzll(left);
-    for (uint64_t bits = left & (left - 1); bits; bits &= bits - 1) {
+    if (!(level->fresh >> item & 1) || count > 3) {
+        return holder_count(split, item);
+    }
+    return count == 1 ? split->whole_count[item] : split->half_count[item];
+}
+
+/* The item left with fewest branches. */
+static uint32_t rarest(const struct split *split, const struct tree_level *level, uint32_t count)
+{
+    uint32_t best = (uint32_t)__builtin_ctzll(level->left);
+    uint32_t least = UINT32_MAX;
+    for (uint64_t bits = level->left; bits; bits &= bits - 1) {
         uint32_t item = (uint32_t)__builtin_ctzll(bits);
-        best = holder_count(split, item) < holder_count(split, best) ? item : best;
+        uint32_t found = branches(split, level, item, count);
+        best = found < least ? item : best;
+        least = found < least ? found : least;
     }
     return best;
 }
@@ -36,6 +51,8 @@ static void list_holders(struct split *split)
     uint32_t at[SPLIT_ITEMS_MAX] = {0};
     memset(split->holders_from, 0, sizeof split->holders_from);
     memset(split->free_max, 0, sizeof split->free_max);
+    memset(split->whole_count, 0, sizeof split->whole_count);
+    memset(split->half_count, 0, sizeof split->half_count);
     for (uint32_t c = 0; c < split->count; c++) {
         for (uint64_t bits = split->candidates[c].some; bits; bits &= bits - 1) {
             split->holders_from[__builtin_ctzll(bits) + 1]++;
@@ -50,6 +67,8 @@ static void list_holders(struct split *split)
         for (uint64_t bits = split->candidates[c].some; bits; bits &= bits - 1) {
             uint32_t item = (uint32_t)__builtin_ctzll(bits);
             split->holders[at[item]++] = (uint16_t)c;
+            split->whole_count[item] += free[item] == split->demand[item];
+            split->half_count[item] += free[item] >= split->demand[item] - split->demand[item] / 2;
             split->free_max[item] =
                 free[item] > split->free_max[item] ? free[item] : split->free_max[item];
         }
@@ -97,12 +116,16 @@ static plan_cost bound_by_items(const struct split *split, uint64_t left, uint32
 }
 
 /* The items that are left cost count nodes at least so much; COST_NONE: they cannot do. */
-static plan_cost cost_bound(struct split *split, uint64_t left, uint32_t count)
+static plan_cost cost_bound(struct split *split, const struct tree_level *level, uint32_t count)
 {
-    if (!split->has_bounds || count > 2) {
-        return bound_by_items(split, left, count);
+    if (count > 2) {
+        return bound_by_items(split, level->left, count);
     }
-    return count == 2 ? split_bound_two(split, (uint32_t)left) : split->touch_one[left];
+    if (count == 2) {
+        return split_bound_two(split, level->left, level->fresh);
+    }
+    uint32_t one = split_bound_one(split, level->left, level->fresh);
+    return one == NODE_NONE ? COST_NONE : candidate_cost(&split->candidates[one]);
 }
 
 static bool is_hopeless(struct split *split, const struct tree_level *level, uint32_t count)
@@ -116,7 +139,7 @@ static bool is_hopeless(struct split *split, const struct tree_level *level, uin
             return true;
         }
     }
-    plan_cost bound = cost_bound(split, level->left, count);
+    plan_cost bound = cost_bound(split, level, count);
     return bound == COST_NONE || (split->best.count > 0 && level->cost + bound > split->best.cost);
 }
 
@@ -128,6 +151,7 @@ static void descend(const struct split *split, const struct tree_level *from, ui
     const uint32_t *free = &split->free[(size_t)taken->free * split->item_count];
     to->cost = from->cost + candidate_cost(taken);
     to->left = from->left & ~taken->whole;
+    to->fresh = from->fresh & ~taken->some;
     if (!split->spread) {
         return;
     }
@@ -159,26 +183,54 @@ static bool ends(const struct split *split, const struct tree_level *level, uint
     return split->tried_at[candidate] == 0;
 }
 
+/* Whether the level's plan with the candidate costs more than the best. */
+static bool costs_more(const struct split *split, const struct tree_level *level,
+                       uint32_t candidate)
+{
+    return split->best.count > 0 &&
+           level->cost + candidate_cost(&split->candidates[candidate]) > split->best.cost;
+}
+
+/* Of the holders of the item from first on, the cheapest that ends the plan, or NODE_NONE. */
+static uint32_t first_holder(struct split *split, const struct tree_level *level, uint32_t item,
+                             uint32_t first)
+{
+    const uint16_t *at = &split->holders[split->holders_from[item]];
+    const uint16_t *end = &split->holders[split->holders_from[item + 1]];
+    for (uint32_t left = (uint32_t)(end - at); left > 1;) {
+        uint32_t half = left / 2;
+        at += at[half - 1] < first ? half : 0;
+        left -= half;
+    }
+    for (; at < end; at++) {
+        split->steps++;
+        if (*at >= first && ends(split, level, *at)) {
+            return *at;
+        }
+        if (costs_more(split, level, *at)) {
+            return NODE_NONE;
+        }
+    }
+    return NODE_NONE;
+}
+
 /* The cheapest candidate that holds all that is left, or NODE_NONE. Candidates' indices are in
  * the order of cost and id, so for a given rest of the plan the least index is the best. */
 static uint32_t last_node(struct split *split, const struct tree_level *level)
 {
-    uint32_t item = rarest(split, level->left);
+    uint32_t item = rarest(split, level, 1);
     uint32_t listed = holder_count(split, item);
     uint32_t covering = split->cover_prefix[__builtin_popcountll(level->left)];
+    uint32_t first = split_bound_one(split, level->left, level->fresh);
     uint32_t best = NODE_NONE;
-    if (listed <= covering) {
-        const uint16_t *holders = &split->holders[split->holders_from[item]];
-        for (uint32_t i = 0; i < listed && best == NODE_NONE; i++) {
-            split->steps++;
-            best = ends(split, level, holders[i]) ? holders[i] : best;
-        }
-        return best;
+    if (listed <= covering * 4) {
+        return first_holder(split, level, item, first);
     }
     for (uint32_t i = 0; i < covering; i++) {
         uint32_t candidate = split->by_cover[i];
         split->steps++;
-        best = candidate < best && ends(split, level, candidate) ? candidate : best;
+        best = candidate < best && candidate >= first && ends(split, level, candidate) ? candidate
+                                                                                       : best;
     }
     return best;
 }
@@ -199,16 +251,20 @@ static void keep(struct route *route, uint32_t count, plan_cost cost, uint32_t l
 /* Of count nodes that touch all items left, one touches its share of them or more. */
 static void level_begin(struct split *split, struct tree_level *level, uint32_t count)
 {
-    uint32_t item = rarest(split, level->left);
+    uint32_t item = rarest(split, level, count);
+    uint32_t units = split->spread ? level->residual[item] : 0;
     uint32_t share = ((uint32_t)__builtin_popcountll(level->left) + count - 1) / count;
     level->holders = &split->holders[split->holders_from[item]];
     level->holder_count = holder_count(split, item);
     level->least_touched = 1;
+    level->item = item;
+    level->least_units = units / count + (units % count != 0);
     level->is_sorted = true;
-    if (split->cover_prefix[share] < level->holder_count) {
+    if (split->cover_prefix[share] < branches(split, level, item, count)) {
         level->holders = split->by_cover;
         level->holder_count = split->cover_prefix[share];
         level->least_touched = share;
+        level->least_units = 0;
         level->is_sorted = false;
     }
     level->at = 0;
@@ -233,6 +289,11 @@ static bool is_too_dear(const struct split *split, const struct tree_level *leve
                split->best.cost;
 }
 
+static uint32_t units_at(const struct split *split, uint32_t candidate, uint32_t item)
+{
+    return split->free[(size_t)split->candidates[candidate].free * split->item_count + item];
+}
+
 /* Try the next holder of a level with count nodes still to come. True: go a level deeper. */
 static bool try_next(struct route *route, uint32_t depth, uint32_t count)
 {
@@ -249,7 +310,8 @@ static bool try_next(struct route *route, uint32_t depth, uint32_t count)
     }
     level->at++;
     if (is_dear || split->tried_at[candidate] ||
-        (uint32_t)__builtin_popcountll(touched) < level->least_touched) {
+        (uint32_t)__builtin_popcountll(touched) < level->least_touched ||
+        units_at(split, candidate, level->item) < level->least_units) {
         return false;
     }
     split->tried_at[candidate] = (uint8_t)(depth + 1);
@@ -278,6 +340,7 @@ bool split_tree(struct route *route, uint32_t count)
     CHECK(count <= TREE_DEPTH_MAX);
     split->levels[0].cost = 0;
     split->levels[0].left = split->all;
+    split->levels[0].fresh = split->all;
     memcpy(split->levels[0].residual, split->demand, split->item_count * sizeof *split->demand);
     level_begin(split, &split->levels[0], count);
     while (split->steps <= route->steps_max) {
