@@ -18,6 +18,7 @@ enum err route_new(struct route **out)
         return err;
     }
     struct route *route = memory;
+    mem_populate(memory, sizeof *route); /* no order waits for a fresh page */
     err = split_new(&route->split);
     if (err != ERR_OK) {
         mem_release(memory, sizeof(struct route));
