@@ -38,9 +38,14 @@ bool mem_pages_huge(void)
     return wanted == MEM_PAGES_AUTO && !strstr(text, "[never]");
 }
 
+size_t mem_size(size_t size)
+{
+    return round_up(size ? size : 1);
+}
+
 enum err mem_reserve(size_t size, void **out)
 {
-    size_t rounded = round_up(size ? size : 1);
+    size_t rounded = mem_size(size);
     size_t padded = rounded + HUGE_SIZE;
     void *raw = mmap(NULL, padded, PROT_READ | PROT_WRITE,
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -66,7 +71,7 @@ enum err mem_reserve(size_t size, void **out)
 void mem_release(void *memory, size_t size)
 {
     if (memory) {
-        munmap(memory, round_up(size ? size : 1));
+        munmap(memory, mem_size(size));
     }
 }
 

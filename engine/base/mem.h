@@ -24,6 +24,9 @@ bool mem_pages_huge(void);
 ERR_MUST_USE enum err mem_reserve(size_t size, void **out);
 void mem_release(void *memory, size_t size);
 
+/* Bytes that mem_reserve takes for size. */
+size_t mem_size(size_t size);
+
 /* Touch size bytes so that later writes do not fault: a first touch of a huge page clears 2 MiB,
  * about 150 us, and a hash table is touched at random, so that each of its pages would cost some
  * request that much. For hash tables; what fills up in order is left to fault as it grows. */

@@ -99,7 +99,7 @@ static void put_log(const struct service_core *service, struct writer *writer)
     put_percentiles(writer, "flush_us", &stats.flush_us);
 }
 
-/* One table: how many rows there are and may be, and the bytes that they take. */
+/* One table: how many rows there are and may be, and the bytes in use, hash slots included. */
 static void put_table(struct writer *writer, const char *name, uint64_t count, uint64_t max,
                       uint64_t bytes)
 {
@@ -114,23 +114,22 @@ static void put_tables(const struct service_core *service, struct writer *writer
 {
     const struct tables *tables = &service->tables;
     const struct tables_options *max = &service->options.tables;
-    uint64_t movements = tables->movements.next - 1;
-    movements = movements < tables->movements.max ? movements : tables->movements.max;
     writer_str(writer, "tables");
     writer_map(writer, 7);
     put_table(writer, "nodes", tables->network.count, NODE_MAX,
               tables->network.count * sizeof(struct node));
     put_table(writer, "items", tables->catalogue.count, max->items_max,
-              tables->catalogue.count * sizeof(struct item) + tables->catalogue.ids_used);
+              catalogue_bytes(&tables->catalogue));
     put_table(writer, "cells", tables->cells, (uint64_t)max->items_max * NODE_MAX,
               tables->row_bytes);
-    put_table(writer, "orders", tables->orders.count, max->orders_max, tables->orders.slab.live);
+    put_table(writer, "orders", tables->orders.count, max->orders_max,
+              orders_bytes(&tables->orders));
     put_table(writer, "holds", tables->holds.live, max->holds_max,
-              tables->holds.live * sizeof(struct hold));
+              holds_bytes(&tables->holds));
     put_table(writer, "keys", tables->keyring.count, max->keys_max,
-              tables->keyring.count * sizeof(struct key_entry));
-    put_table(writer, "movements", movements, max->movements_max,
-              movements * sizeof(struct movement));
+              keyring_bytes(&tables->keyring));
+    put_table(writer, "movements", movements_count(&tables->movements), max->movements_max,
+              movements_bytes(&tables->movements));
 }
 
 /* When the oldest fulfilment that still holds stock was made; 0: there is none. */

@@ -49,6 +49,10 @@ ERR_MUST_USE enum err catalogue_init(struct catalogue *catalogue, uint32_t max,
                                      const struct hash_key *key);
 void catalogue_close(struct catalogue *catalogue);
 
+/* Bytes reserved for max items without their stock; and those in use, hash slots included. */
+uint64_t catalogue_memory(uint32_t max);
+uint64_t catalogue_bytes(const struct catalogue *catalogue);
+
 /* The three steps of a look-up, for batches: hash, prefetch the slot, find. */
 uint64_t catalogue_hash(const struct catalogue *catalogue, const char *id, uint32_t len);
 void catalogue_prefetch(const struct catalogue *catalogue, uint64_t hash);

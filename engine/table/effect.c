@@ -14,6 +14,11 @@ enum err effect_scratch_new(struct effect_scratch **out)
     return *out ? ERR_OK : ERR_NOMEM;
 }
 
+uint64_t effect_scratch_memory(void)
+{
+    return sizeof(struct effect_scratch);
+}
+
 void effect_scratch_free(struct effect_scratch *scratch)
 {
     free(scratch);

@@ -173,6 +173,7 @@ struct effect_drop {
 /* Arrays that a decoded effect points into: made once, sized for the largest record. */
 struct effect_scratch;
 ERR_MUST_USE enum err effect_scratch_new(struct effect_scratch **out);
+uint64_t effect_scratch_memory(void); /* bytes */
 void effect_scratch_free(struct effect_scratch *scratch);
 
 /* Encoders write at most effect_*_size bytes and return how many they wrote. */

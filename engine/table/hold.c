@@ -50,6 +50,17 @@ void holds_close(struct holds *holds)
     memset(holds, 0, sizeof *holds);
 }
 
+uint64_t holds_memory(uint32_t max)
+{
+    return mem_size(((size_t)max + 1) * sizeof(struct hold)) +
+           mem_size(slot_count(max) * sizeof(struct hold_slot));
+}
+
+uint64_t holds_bytes(const struct holds *holds)
+{
+    return holds->live * sizeof(struct hold) + (holds->mask + 1) * sizeof(struct hold_slot);
+}
+
 bool holds_have_room(const struct holds *holds, uint32_t count)
 {
     return holds->live + count <= holds->max;

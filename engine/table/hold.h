@@ -34,6 +34,10 @@ struct holds {
 ERR_MUST_USE enum err holds_init(struct holds *holds, uint32_t max);
 void holds_close(struct holds *holds);
 
+/* Bytes reserved for max holds; and those in use, hash slots included. */
+uint64_t holds_memory(uint32_t max);
+uint64_t holds_bytes(const struct holds *holds);
+
 /* Whether count more fit. */
 bool holds_have_room(const struct holds *holds, uint32_t count);
 

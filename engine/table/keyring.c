@@ -43,6 +43,17 @@ void keyring_close(struct keyring *keyring)
     memset(keyring, 0, sizeof *keyring);
 }
 
+uint64_t keyring_memory(uint32_t max)
+{
+    return mem_size((size_t)max * sizeof(struct key_entry)) +
+           mem_size(slot_count(max) * sizeof(uint32_t));
+}
+
+uint64_t keyring_bytes(const struct keyring *keyring)
+{
+    return keyring->count * sizeof(struct key_entry) + (keyring->mask + 1) * sizeof(uint32_t);
+}
+
 static bool is_key(const struct keyring *keyring, uint32_t place, const struct hash128 *key)
 {
     const struct key_entry *entry = &keyring->ring[place];

@@ -34,6 +34,10 @@ struct keyring {
 ERR_MUST_USE enum err keyring_init(struct keyring *keyring, uint32_t max);
 void keyring_close(struct keyring *keyring);
 
+/* Bytes reserved for max keys; and those in use, hash slots included. */
+uint64_t keyring_memory(uint32_t max);
+uint64_t keyring_bytes(const struct keyring *keyring);
+
 const struct key_entry *keyring_find(const struct keyring *keyring, const struct hash128 *key);
 bool keyring_has_room(const struct keyring *keyring);
 

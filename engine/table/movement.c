@@ -53,6 +53,24 @@ void movements_close(struct movements *movements)
     memset(movements, 0, sizeof *movements);
 }
 
+uint64_t movements_memory(uint32_t max)
+{
+    return mem_size((size_t)max * sizeof(struct movement)) +
+           mem_size(slot_count(max) * sizeof(struct movement_slot));
+}
+
+uint64_t movements_count(const struct movements *movements)
+{
+    uint64_t ever = movements->next - 1;
+    return ever < movements->max ? ever : movements->max;
+}
+
+uint64_t movements_bytes(const struct movements *movements)
+{
+    return movements_count(movements) * sizeof(struct movement) +
+           (movements->mask + 1) * sizeof(struct movement_slot);
+}
+
 static uint64_t home(const struct movements *movements, uint32_t item, uint16_t node)
 {
     uint64_t x = ((uint64_t)item << 16 | node) * 0x9e3779b97f4a7c15u;

@@ -31,6 +31,12 @@ struct movements {
 ERR_MUST_USE enum err movements_init(struct movements *movements, uint32_t max);
 void movements_close(struct movements *movements);
 
+/* Bytes reserved for max movements; how many are remembered; and the bytes in use, hash slots
+ * included. */
+uint64_t movements_memory(uint32_t max);
+uint64_t movements_count(const struct movements *movements);
+uint64_t movements_bytes(const struct movements *movements);
+
 void movements_prefetch(const struct movements *movements, uint32_t item, uint16_t node);
 
 /* Remember; overwrites the oldest when full, which is then handed out (false: none was). */

@@ -138,6 +138,14 @@ void network_close(struct network *network)
     memset(network, 0, sizeof *network);
 }
 
+uint64_t network_memory(void)
+{
+    uint64_t bitmaps = 3 + SERVICE_COUNT + NODE_TYPE_COUNT + CLASS_MAX + FLAG_MAX;
+    return mem_size(sizeof(struct node) * NODE_MAX) + sizeof(struct network_index) +
+           NODE_HOT_SIZE + SLOT_MAX * (3 * sizeof(float) + sizeof(uint16_t)) +
+           WORD_MAX_NETWORK * (4 * sizeof(float) + bitmaps * sizeof(slot_bits));
+}
+
 static uint32_t *id_slot(const struct network *network, const char *id, uint32_t len)
 {
     uint32_t at = (uint32_t)hash_fixed(id, len) % IDS;

@@ -124,6 +124,9 @@ struct network {
 ERR_MUST_USE enum err network_init(struct network *network);
 void network_close(struct network *network);
 
+/* Bytes that it takes at most, without the rules of served areas. */
+uint64_t network_memory(void);
+
 /* Handle of a node by id, or NODE_NONE. */
 uint16_t network_find(const struct network *network, const char *id, uint32_t len);
 

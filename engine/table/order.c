@@ -61,6 +61,18 @@ void orders_close(struct orders *orders)
     memset(orders, 0, sizeof *orders);
 }
 
+uint64_t orders_memory(uint32_t max, uint64_t bytes_max)
+{
+    return mem_size(bytes_max) + mem_size(slot_count(max) * sizeof(struct order_slot)) +
+           mem_size(slot_count(max) * sizeof(slab_ref));
+}
+
+uint64_t orders_bytes(const struct orders *orders)
+{
+    return orders->slab.live + (orders->slot_mask + 1) * sizeof(struct order_slot) +
+           orders->done_count * sizeof(slab_ref);
+}
+
 uint64_t orders_hash(const struct orders *orders, const char *id, uint32_t len)
 {
     return hash_keyed(orders->key, id, len);

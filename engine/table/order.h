@@ -124,6 +124,10 @@ ERR_MUST_USE enum err orders_init(struct orders *orders, uint32_t max, uint64_t 
                                   const struct hash_key *key);
 void orders_close(struct orders *orders);
 
+/* Bytes reserved for max orders in bytes_max of blocks; and those in use, hash slots included. */
+uint64_t orders_memory(uint32_t max, uint64_t bytes_max);
+uint64_t orders_bytes(const struct orders *orders);
+
 /* The steps of a look-up, for batches. */
 uint64_t orders_hash(const struct orders *orders, const char *id, uint32_t len);
 void orders_prefetch(const struct orders *orders, uint64_t hash);

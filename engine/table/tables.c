@@ -72,28 +72,13 @@ void tables_close(struct tables *tables)
     memset(tables, 0, sizeof *tables);
 }
 
-/* Slots of an open-addressing table: a power of two of at least twice the entries. */
-static uint64_t slots_of(uint64_t entries)
-{
-    uint64_t count = 1024;
-    while (count < entries * 2) {
-        count *= 2;
-    }
-    return count;
-}
-
 uint64_t tables_memory(const struct tables_options *options)
 {
-    uint64_t nodes = NODE_MAX * (sizeof(struct node) + sizeof(struct itemset) +
-                                 sizeof(struct node_queue));
-    uint64_t items = options->items_max * (sizeof(struct item) + 24) +
-                     slots_of(options->items_max) * 8;
-    uint64_t orders = options->orders_memory + slots_of(options->orders_max) * 8;
-    uint64_t holds = options->holds_max * sizeof(struct hold) + slots_of(options->holds_max) * 12;
-    uint64_t keys = options->keys_max * sizeof(struct key_entry) + slots_of(options->keys_max) * 4;
-    uint64_t movements = options->movements_max * sizeof(struct movement) +
-                         slots_of(options->movements_max) * 16;
-    return nodes + items + orders + holds + keys + movements;
+    return network_memory() + NODE_MAX * (sizeof(struct itemset) + sizeof(struct node_queue)) +
+           catalogue_memory(options->items_max) +
+           orders_memory(options->orders_max, options->orders_memory) +
+           holds_memory(options->holds_max) + keyring_memory(options->keys_max) +
+           movements_memory(options->movements_max) + effect_scratch_memory();
 }
 
 /* -- replay -- */

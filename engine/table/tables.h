@@ -73,7 +73,9 @@ ERR_MUST_USE enum err tables_init(struct tables *tables, const struct tables_opt
                                   const uint8_t secret[16]);
 void tables_close(struct tables *tables);
 
-/* Bytes that the tables take at most, for the sum that is printed at start. */
+/* Bytes that the tables take at most, for the sum that is printed at start: all that is bounded
+ * by the options. What grows with cells and rules (rows of stock, items of nodes, overrides of
+ * cells, areas, postcodes) comes on top. */
 uint64_t tables_memory(const struct tables_options *options);
 
 /* One record of the log. Errors: ERR_DAMAGED (not an effect, or names what is not there),
