@@ -16,6 +16,7 @@ enum err split_new(struct split **out)
     void *memory;
     enum err err = mem_reserve(sizeof(struct split), &memory);
     if (err == ERR_OK) {
+        mem_populate(memory, sizeof(struct split));
         *out = memory;
     }
     return err;
