@@ -301,6 +301,9 @@ void net_conn_done(struct net_conn *conn)
 void net_conn_hold(struct net_conn *conn, bool held)
 {
     CHECK(conn->magic == CONN_MAGIC);
+    if (conn->is_held && !held) {
+        conn->read_ns = uv_hrtime(); /* what waits behind its own load is not late by that */
+    }
     conn->is_held = held; /* it parks when it next has something to take */
     if (!conn->is_closed) {
         conn_wake(conn);

@@ -11,7 +11,6 @@ struct job_deferred {
     struct job_deferred *next;
     struct frame_head head; /* its pointers are into bytes */
     void *conn;
-    uint64_t read_ns;
     char bytes[];
 };
 
@@ -51,8 +50,7 @@ static struct job_deferred *request_copy(const struct service_request *request)
     struct job_deferred *copy =
         malloc(sizeof *copy + head->method_len + (size_t)head->params_size);
     CHECK(copy); /* at most one batch of frames; to lose one would break the connection's order */
-    *copy = (struct job_deferred){
-        .head = *head, .conn = request->conn, .read_ns = request->read_ns};
+    *copy = (struct job_deferred){.head = *head, .conn = request->conn};
     memcpy(copy->bytes, head->method, head->method_len);
     memcpy(copy->bytes + head->method_len, head->params, head->params_size);
     copy->head.method = copy->bytes;
@@ -89,7 +87,8 @@ static void deferred_run(struct service_core *service, struct job_deferred *list
             return;
         }
         struct job_deferred *next = list->next;
-        const struct service_request request = {list->conn, &list->head, list->read_ns};
+        /* Its delay begins now: it waited for its own connection, the server is not behind. */
+        const struct service_request request = {list->conn, &list->head, service->now_ns};
         service_one(service, &request);
         free(list);
         list = next;
