@@ -17,7 +17,9 @@
 
 enum {
     VALUE_MAX = 1000000000,
-    STEP_BYTES = 2048 /* a new cell copies its item's row: so many bytes cost as much as a row */
+    STEP_BYTES = 2048, /* a new cell copies its item's row: so many bytes cost as much as a row */
+    HELD_MAX = WORK_STEPS,       /* holds of a cell that one row looks at: with more it is stale */
+    SLICE_STEPS = WORK_STEPS / 4 /* holds looked at in a slice before it ends */
 };
 
 enum phase { PHASE_TAKEN, PHASE_DECODE, PHASE_WEIGH, PHASE_ROWS, PHASE_ABSENT };
@@ -44,6 +46,7 @@ struct stock_load {
     bool is_available;
     bool is_too_old; /* every row is stale */
     double zero_share;
+    uint32_t steps;    /* holds looked at in the running slice */
     uint64_t stocked;  /* cells of the node with on_hand > 0 */
     uint64_t emptied;  /* of them: would have none */
     char key[ID_MAX];
@@ -60,37 +63,45 @@ static bool is_seen(const struct stock_load *load, uint32_t item)
 
 /* -- what a row comes to -- */
 
-/* Units held at the cell by orders that were there at counted_at: chains are newest first. */
-static int64_t held_by(const struct service_core *service, uint32_t item, uint16_t node,
-                       int64_t reserved, uint64_t counted_at)
+/* Take from reserved what is held at the cell by orders that came after counted_at: chains are
+ * newest first. False: too many came since. */
+static bool held_then(const struct service_core *service, const struct job *job, uint32_t item,
+                      int64_t *reserved)
 {
     const struct tables *tables = &service->tables;
-    uint32_t index = holds_newest(&tables->holds, item, node);
-    while (index != HOLD_NONE) {
+    struct stock_load *load = job->rows;
+    uint32_t index = holds_newest(&tables->holds, item, job->of.stock.node);
+    for (uint32_t i = 0; index != HOLD_NONE; i++) {
         const struct hold *hold = holds_at(&tables->holds, index);
         struct order *order = order_at(&tables->orders, hold->order);
         const struct order_share *share = &order_shares(order)[hold->share];
-        if (order->created_ms <= counted_at) {
+        if (order->created_ms <= job->of.stock.counted_at) {
             break;
         }
-        reserved -= share_held(share, (enum way)order_parts(order)[share->part].way);
+        if (i == HELD_MAX) {
+            return false;
+        }
+        load->steps++;
+        *reserved -= share_held(share, (enum way)order_parts(order)[share->part].way);
         index = hold->older;
     }
-    return reserved;
+    return true;
 }
 
-static int64_t row_now(const struct service_core *service, const struct job *job,
-                       const struct effect_stock_row *row, const struct cell *cell)
+/* on_hand that follows from the row now. False: it is stale, too much happened since. */
+static bool row_now(const struct service_core *service, const struct job *job,
+                    const struct effect_stock_row *row, const struct cell *cell,
+                    int64_t *on_hand_out)
 {
     const struct stock_load *load = job->rows;
-    uint16_t node = job->of.stock.node;
-    uint64_t at = job->of.stock.counted_at;
-    int64_t value = row->value;
-    if (load->is_available) {
-        int64_t reserved = cell_reserved(tables_word(cell));
-        value += reserved ? held_by(service, row->item, node, reserved, at) : 0;
+    int64_t reserved = load->is_available ? cell_reserved(tables_word(cell)) : 0;
+    *on_hand_out = 0;
+    if (reserved && !held_then(service, job, row->item, &reserved)) {
+        return false;
     }
-    return count_now(service, row->item, node, value, at);
+    *on_hand_out = count_now(service, row->item, job->of.stock.node, row->value + reserved,
+                             job->of.stock.counted_at);
+    return true;
 }
 
 static bool is_in_range(int64_t on_hand)
@@ -160,6 +171,12 @@ static bool key_is_new(struct service_core *service, struct job *job)
     return false;
 }
 
+/* Whether the slice that did i rows may do one more. */
+static bool has_steps(const struct stock_load *load, uint64_t i)
+{
+    return i < SLICE_ROWS && load->steps < SLICE_STEPS;
+}
+
 /* -- decode -- */
 
 /* Look at the row's cell as it is now: a bad result is an error while there can be one. False:
@@ -174,7 +191,8 @@ static bool row_weigh(struct service_core *service, struct job *job,
         uint64_t at = time_of_arrival(job->of.stock.counted_at, counted);
         job->of.stock.counted_at = at;
     }
-    int64_t on_hand = row_now(service, job, row, &cell);
+    int64_t on_hand;
+    bool is_known = row_now(service, job, row, &cell, &on_hand);
     if (!is_in_range(on_hand)) {
         reply_error(service, &job->call, CODE_INVALID_ARGUMENT,
                     "rows[%u][1]: with the movements since counted_at on_hand would be %lld, it "
@@ -182,7 +200,7 @@ static bool row_weigh(struct service_core *service, struct job *job,
                     load->source.at - 1, (long long)on_hand, CELL_ON_HAND_MAX, CELL_ON_HAND_MAX);
         return false;
     }
-    bool is_stale = load->is_too_old || counted >= job->of.stock.counted_at;
+    bool is_stale = !is_known || load->is_too_old || counted >= job->of.stock.counted_at;
     load->emptied += !is_stale && on_hand <= 0 && cell_on_hand(tables_word(&cell)) > 0;
     return true;
 }
@@ -224,7 +242,7 @@ static bool decode(struct service_core *service, struct job *job)
     struct row_source *source = &load->source;
     struct reader *reader = &source->reader;
     struct reader_array row;
-    for (uint32_t i = 0; i < SLICE_ROWS && source->at < source->count; i++) {
+    for (uint32_t i = 0; has_steps(load, i) && source->at < source->count; i++) {
         struct text id = {"", 0};
         int64_t value = 0;
         if (row_next(source, &row, 2)) {
@@ -279,8 +297,7 @@ static bool absent_now(const struct service_core *service, const struct job *job
         tables_counted_at(cell) >= job->of.stock.counted_at) {
         return false;
     }
-    *on_hand_out = row_now(service, job, &row, cell);
-    return is_in_range(*on_hand_out);
+    return row_now(service, job, &row, cell, on_hand_out) && is_in_range(*on_hand_out);
 }
 
 /* Without counted_at the call counts the cells without a row now, as later than what was counted
@@ -300,7 +317,7 @@ static bool step_weigh(struct service_core *service, struct job *job)
     uint16_t node = job->of.stock.node;
     const struct itemset *set = &service->tables.node_items[node];
     uint32_t item = itemset_next(set, job->of.stock.zero_at);
-    for (uint32_t i = 0; i < SLICE_ROWS && item != UINT32_MAX; i++) {
+    for (uint32_t i = 0; has_steps(load, i) && item != UINT32_MAX; i++) {
         const struct cell cell = tables_cell(&service->tables, item, node);
         bool is_stocked = cell_on_hand(tables_word(&cell)) > 0;
         int64_t on_hand;
@@ -369,9 +386,10 @@ static bool row_settle(const struct service_core *service, struct job *job,
 {
     const struct stock_load *load = job->rows;
     const struct cell cell = tables_cell(&service->tables, row->item, job->of.stock.node);
-    int64_t on_hand = row_now(service, job, row, &cell);
+    int64_t on_hand;
+    bool is_known = row_now(service, job, row, &cell, &on_hand);
     *work += 1 + (cell.row && cell.index < 0 ? row_size(cell.row) / STEP_BYTES : 0);
-    if (load->is_too_old || tables_counted_at(&cell) >= job->of.stock.counted_at ||
+    if (!is_known || load->is_too_old || tables_counted_at(&cell) >= job->of.stock.counted_at ||
         !is_in_range(on_hand)) {
         job->of.stock.stale++;
         return false;
@@ -394,7 +412,7 @@ static bool step_rows(struct service_core *service, struct job *job)
     if (room != JOB_ROOM_OK) {
         return room == JOB_ROOM_GONE;
     }
-    for (; work < SLICE_ROWS && job->at < job->count; job->at++) {
+    for (; has_steps(load, work) && job->at < job->count; job->at++) {
         count += row_settle(service, job, &load->rows[job->at], &rows[count], &work);
     }
     qsort(rows, count, sizeof rows[0], by_item);
@@ -407,6 +425,7 @@ static bool step_rows(struct service_core *service, struct job *job)
 
 static bool step_absent(struct service_core *service, struct job *job)
 {
+    const struct stock_load *load = job->rows;
     uint16_t node = job->of.stock.node;
     const struct itemset *set = &service->tables.node_items[node];
     struct effect_stock_row rows[SLICE_ROWS];
@@ -416,7 +435,7 @@ static bool step_absent(struct service_core *service, struct job *job)
         return room == JOB_ROOM_GONE;
     }
     uint32_t item = itemset_next(set, job->of.stock.zero_at);
-    for (uint32_t i = 0; i < SLICE_ROWS && item != UINT32_MAX; i++) {
+    for (uint32_t i = 0; has_steps(load, i) && item != UINT32_MAX; i++) {
         const struct cell cell = tables_cell(&service->tables, item, node);
         int64_t on_hand;
         if (absent_now(service, job, item, &cell, &on_hand)) {
@@ -434,6 +453,7 @@ static bool load_step(struct service_core *service, struct job *job)
 {
     struct stock_load *load = job->rows;
     bool is_small = job->count + service->tables.node_items[job->of.stock.node].count <= SLICE_ROWS;
+    load->steps = 0;
     for (;;) {
         enum phase phase = load->phase;
         bool is_over = phase == PHASE_TAKEN    ? step_taken(load)
@@ -442,7 +462,7 @@ static bool load_step(struct service_core *service, struct job *job)
                        : phase == PHASE_ROWS  ? step_rows(service, job)
                                               : step_absent(service, job);
         bool goes_on = is_small || (phase < PHASE_ROWS && job->count <= SLICE_ROWS / 2);
-        if (is_over || load->phase == phase || !goes_on) {
+        if (is_over || load->phase == phase || !goes_on || load->steps >= SLICE_STEPS) {
             return is_over;
         }
     }

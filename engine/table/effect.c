@@ -49,6 +49,14 @@ static uint32_t get_areas(struct bytes_source *source, struct area *areas, uint3
     return count;
 }
 
+/* Below zero it would make free what is not there; the hint of a row counts on it. */
+static int32_t get_safety(struct bytes_source *source)
+{
+    int64_t value = bytes_get_signed(source);
+    source->is_bad = source->is_bad || value < 0 || value > INT32_MAX;
+    return source->is_bad ? 0 : (int32_t)value;
+}
+
 /* -- flag -- */
 
 uint32_t effect_flag_encode(uint8_t *out, const char *name, uint32_t len)
@@ -119,7 +127,7 @@ enum err effect_node_decode(const uint8_t *bytes, uint32_t size, struct effect_s
         config->max_m[i] = (uint32_t)bytes_get_max(&source, UINT32_MAX);
     }
     config->handling_cents = (uint32_t)bytes_get_max(&source, UINT32_MAX);
-    config->safety_stock = (int32_t)bytes_get_signed(&source);
+    config->safety_stock = get_safety(&source);
     config->bars = bytes_get_int(&source);
     config->collect_hours = (uint32_t)bytes_get_max(&source, UINT32_MAX);
     config->serves_count = get_areas(&source, scratch->areas, NODE_AREAS_MAX);
@@ -262,7 +270,7 @@ enum err effect_policy_decode(const uint8_t *bytes, uint32_t size, struct effect
     uint8_t bits = bytes_get_byte(&source);
     out->has_safety = bits & 1;
     out->is_unlisted = (bits & 2) != 0;
-    out->safety_stock = (int32_t)bytes_get_signed(&source);
+    out->safety_stock = get_safety(&source);
     bytes_get_key(&source, &out->key);
     return bytes_finish(&source);
 }

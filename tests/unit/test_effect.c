@@ -162,13 +162,13 @@ static void small_effects_round_trip(void **state)
     uint32_t size = effect_stock_encode(bytes, &stock);
     assert_int_equal(effect_stock_decode(bytes, size, scratch, &stock_back), 0);
     assert_memory_equal(stock_back.rows, rows, sizeof rows);
-    struct effect_policy policy = {.item = 5, .node = 6, .has_safety = true, .safety_stock = -9};
+    struct effect_policy policy = {.item = 5, .node = 6, .has_safety = true, .safety_stock = 9};
     struct effect_policy policy_back;
     size = effect_policy_encode(bytes, &policy);
     assert_true(size <= EFFECT_SMALL_MAX);
     assert_int_equal(effect_policy_decode(bytes, size, &policy_back), 0);
     assert_true(policy_back.has_safety && !policy_back.is_unlisted);
-    assert_int_equal(policy_back.safety_stock, -9);
+    assert_int_equal(policy_back.safety_stock, 9);
     struct effect_quantity quantities[2] = {{0, 5}, {3, 1}};
     struct effect_fulfil fulfil = {.id = {"o", 1}, .part = 2, .state = STATE_SHIPPED, .at_ms = 99,
                                    .collect_by = 7, .tracking = {"1Z", 2}, .count = 2,
@@ -192,6 +192,24 @@ static void small_effects_round_trip(void **state)
     assert_int_equal(effect_drop_decode(bytes, size - 1, &drop_back), ERR_DAMAGED);
 }
 
+/* A safety stock below zero would make free what is not there: no record may say so. */
+static void negative_safety_is_damage(void **state)
+{
+    struct effect_scratch *scratch = *state;
+    uint8_t bytes[4096];
+    struct effect_policy policy = {.item = 5, .node = 6, .has_safety = true, .safety_stock = -1};
+    struct effect_policy policy_back;
+    uint32_t size = effect_policy_encode(bytes, &policy);
+    assert_int_equal(effect_policy_decode(bytes, size, &policy_back), ERR_DAMAGED);
+    struct effect_node node = {.id = {"n", 1}, .config = {.safety_stock = -1}};
+    struct effect_node node_back;
+    size = effect_node_encode(bytes, &node);
+    assert_int_equal(effect_node_decode(bytes, size, scratch, &node_back), ERR_DAMAGED);
+    node.config.safety_stock = 0;
+    size = effect_node_encode(bytes, &node);
+    assert_int_equal(effect_node_decode(bytes, size, scratch, &node_back), ERR_OK);
+}
+
 static int setup(void **state)
 {
     struct effect_scratch *scratch;
@@ -212,6 +230,7 @@ int main(void)
         cmocka_unit_test(order_is_small),  cmocka_unit_test(order_round_trip),
         cmocka_unit_test(node_round_trip), cmocka_unit_test(flipped_bits_stay_inside),
         cmocka_unit_test(small_effects_round_trip),
+        cmocka_unit_test(negative_safety_is_damage),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

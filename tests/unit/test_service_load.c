@@ -175,6 +175,51 @@ static void available_is_net_of_what_was_held(void **state)
     harness_drop(answer);
 }
 
+/* One order with many lines of i1: as many holds at its cell. */
+static void hold_many(struct harness *harness, uint32_t number, uint32_t lines)
+{
+    char *text = malloc(lines * 24 + 200);
+    assert_non_null(text);
+    size_t len = (size_t)snprintf(text, 200,
+                                  "{'order_id':'m%u','service':'standard','dest':{'lat':40,"
+                                  "'lon':-74},'lines':[", number);
+    for (uint32_t i = 0; i < lines; i++) {
+        len += (size_t)snprintf(text + len, 24, "%s{'item':'i1','qty':1}", i ? "," : "");
+    }
+    memcpy(text + len, "]}", 3);
+    harness_do(harness, "order.route", "%s", text);
+    free(text);
+}
+
+/* With basis available a row looks at so many holds at most as one call may: where more came
+ * since the count the row is stale, and the others of the load are taken. */
+static void available_looks_at_so_many_holds(void **state)
+{
+    struct harness *harness = *state;
+    harness_do(harness, "stock.load", "{'node':'n1','rows':[['i0',5],['i1',9000],['i2',5]]}");
+    long long counted = (long long)(harness->wall_ms += 1000);
+    const char *load = "{'node':'n1','rows':[['i0',7],['i1',8000],['i2',7]],"
+                       "'basis':'available','counted_at':%lld}";
+    for (uint32_t i = 0; i < 4; i++) {
+        harness->wall_ms += 1000;
+        hold_many(harness, i, 500);
+    }
+    json_t *answer = harness_ask(harness, "stock.load", load, counted);
+    assert_int_equal(harness_int(answer, "stale"), 0);
+    assert_int_equal(harness_int(answer, "changed"), 3);
+    harness_drop(answer);
+    assert_int_equal(on_hand(harness, "i1", "n1"), 8000);
+    hold_many(harness, 4, 1);
+    answer = harness_ask(harness, "stock.load", load, counted + 1);
+    assert_int_equal(harness_int(answer, "stale"), 1);
+    assert_int_equal(harness_int(answer, "unchanged"), 2);
+    harness_drop(answer);
+    answer = harness_ask(harness, "stock.load", load, counted + 4000);
+    assert_int_equal(harness_int(answer, "stale"), 0);
+    harness_drop(answer);
+    assert_int_equal(on_hand(harness, "i1", "n1"), 9500);
+}
+
 /* A long load runs in slices: requests of other connections go between, those of its own
  * connection wait and see all of it, in their order. */
 static void long_load_lets_others_pass(void **state)
@@ -303,6 +348,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(absent_cells_become_zero, setup, teardown),
         cmocka_unit_test_setup_teardown(too_many_zeroed_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(available_is_net_of_what_was_held, setup, teardown),
+        cmocka_unit_test_setup_teardown(available_looks_at_so_many_holds, setup, teardown),
         cmocka_unit_test_setup_teardown(long_load_lets_others_pass, setup, teardown),
         cmocka_unit_test_setup_teardown(fault_in_the_last_row_changes_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(key_of_two_loads_at_once, setup, teardown),

@@ -132,6 +132,9 @@ static void node_faults_are_named(void **state)
                    "US:1");
     harness_refute(harness, "node.put", "{'node':'x','type':'store','lat':1,'lon':1,'tz':'UTC'}",
                    bad, "unknown field tz");
+    harness_refute(harness, "node.put",
+                   "{'node':'x','type':'store','lat':1,'lon':1,'safety_stock':-1}", bad,
+                   "safety_stock");
     harness_refute(harness, "node.get", "{'node':'x'}", "UNKNOWN_NODE", "x");
     assert_int_equal(service_tables(harness->service)->network.count, 0);
 }

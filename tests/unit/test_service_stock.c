@@ -195,6 +195,8 @@ static void policy_overrides_and_goes(void **state)
 static void faults_are_named(void **state)
 {
     struct harness *harness = *state;
+    harness_refute(harness, "stock.policy", "{'item':'a','node':'n1','safety_stock':-1}",
+                   "INVALID_ARGUMENT", "safety_stock");
     harness_refute(harness, "stock.adjust", "{'item':'a','node':'n1','delta':1.5}",
                    "INVALID_ARGUMENT", "delta");
     harness_refute(harness, "stock.adjust", "{'item':'a','node':'n1','dleta':1}",
