@@ -219,6 +219,7 @@ enum err service_open(const struct service_options *options, struct service_core
                    &service->warm) != ERR_OK) {
         say(SAY_WARN, "no_warm_thread", "orders fault on fresh memory as they come");
     }
+    warm_note(service->warm, service->tables.orders.slab.used);
     service->started_ns = service->options.port.clock_ns(service->options.port.owner);
     service->options.port.release(service->options.port.owner, wal_lsn_durable(service->wal));
     *out = service;
