@@ -674,8 +674,8 @@ void asks_apply(struct service_core *service, struct call *calls, uint32_t i)
     decide(service, ask, &answer);
     if (answer.status == ORDER_REFUSED) {
         service->refusals[answer.reason]++;
+        reply_answer(service, call, ask, &answer); /* before the record: it waits for nothing */
         log_refused(service, ask, &answer);
-        reply_answer(service, call, ask, &answer);
     } else if (ask->dry_run) {
         reply_answer(service, call, ask, &answer);
     } else {
