@@ -89,7 +89,8 @@ ctest_part() {
         sed '/tests passed/,$d' "$log" | grep -v -E '^ *(Start |[0-9]+/[0-9]+ Test .* Passed)' |
             tail -n 200
     fi
-    sed -n '/tests passed/,$p' "$log" | sed "s/^/[$preset] /"
+    say "$preset: $*"
+    sed -n '/tests passed/,$p' "$log"
     return $code
 }
 
