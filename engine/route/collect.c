@@ -7,8 +7,7 @@
 
 enum { DIGIT_BITS = 11, DIGIT = 1 << DIGIT_BITS }; /* of the counting sort */
 
-/* Metres to the slot's node, UINT32_MAX where it is out of reach; measured once a group. */
-static uint32_t slot_metres(struct route *route, uint32_t slot)
+uint32_t split_slot_metres(struct route *route, uint32_t slot)
 {
     struct split *split = route->split;
     if (split->slot_stamp[slot] != route->stamp) {
@@ -21,16 +20,17 @@ static uint32_t slot_metres(struct route *route, uint32_t slot)
     return split->slot_metres[slot];
 }
 
-static void visit_cell(struct route *route, uint32_t item, uint32_t slot, uint32_t index,
+static bool visit_cell(struct route *route, uint32_t item, uint32_t slot, uint32_t index,
                        cell_visit *visit)
 {
     const struct demand *demand = &route->demands[item];
     uint16_t node = route->view->network->node_of_slot[slot];
     uint32_t free = stock_free(route->view, demand->item, node, row_word(demand->row, index));
     uint32_t gone = route->has_takes ? taken(route, demand->item, node) : 0;
-    if (free > gone && slot_metres(route, slot) != UINT32_MAX) {
-        visit(route, item, slot, free - gone);
+    if (free > gone && split_slot_metres(route, slot) != UINT32_MAX) {
+        return visit(route, item, slot, free - gone);
     }
+    return true;
 }
 
 static void visit_list(struct route *route, uint32_t item, cell_visit *visit)
@@ -39,8 +39,9 @@ static void visit_list(struct route *route, uint32_t item, cell_visit *visit)
     const uint16_t *slots = row_slots(demand->row);
     for (uint32_t i = 0; i < demand->row->count; i++) {
         uint32_t slot = slots[i];
-        if (route->group.base[slot / 64] >> (slot % 64) & 1) {
-            visit_cell(route, item, slot, i, visit);
+        bool is_able = route->group.base[slot / 64] >> (slot % 64) & 1;
+        if (is_able && !visit_cell(route, item, slot, i, visit)) {
+            return;
         }
     }
 }
@@ -58,7 +59,9 @@ static void visit_bitmap(struct route *route, uint32_t item, cell_visit *visit)
             uint32_t at = (uint32_t)__builtin_ctzll(bits);
             slot_bits below = row_member(row)[word] & (((slot_bits)1 << at) - 1);
             uint32_t index = row_slots(row)[word] + (uint32_t)__builtin_popcountll(below);
-            visit_cell(route, item, word * 64 + at, index, visit);
+            if (!visit_cell(route, item, word * 64 + at, index, visit)) {
+                return;
+            }
         }
     }
 }
@@ -80,7 +83,8 @@ bool split_has_candidate(struct route *route)
 {
     for (uint32_t word = 0; word < route->view->network->words; word++) {
         for (slot_bits bits = route->group.base[word]; bits; bits &= bits - 1) {
-            if (slot_metres(route, word * 64 + (uint32_t)__builtin_ctzll(bits)) != UINT32_MAX) {
+            uint32_t slot = word * 64 + (uint32_t)__builtin_ctzll(bits);
+            if (split_slot_metres(route, slot) != UINT32_MAX) {
                 return true;
             }
         }
@@ -88,10 +92,14 @@ bool split_has_candidate(struct route *route)
     return false;
 }
 
-static void add_available(struct route *route, uint32_t item, uint32_t slot, uint32_t free)
+/* Of wide groups: whether there is enough is all that is asked. */
+static bool add_available(struct route *route, uint32_t item, uint32_t slot, uint32_t free)
 {
+    struct split *split = route->split;
     (void)slot;
-    route->split->available[item] += free;
+    split->steps++;
+    split->available[item] += free;
+    return split->available[item] < split->demand[item];
 }
 
 /* The candidate at the slot, listed at its first cell. */
@@ -114,7 +122,7 @@ static struct candidate *candidate_at(struct route *route, uint32_t slot)
     return &split->candidates[at];
 }
 
-static void add_candidate(struct route *route, uint32_t item, uint32_t slot, uint32_t free)
+static bool add_candidate(struct route *route, uint32_t item, uint32_t slot, uint32_t free)
 {
     struct split *split = route->split;
     struct candidate *candidate = candidate_at(route, slot);
@@ -124,12 +132,13 @@ static void add_candidate(struct route *route, uint32_t item, uint32_t slot, uin
     candidate->whole |= free >= demand ? bit : 0;
     split->spread |= free >= demand ? 0 : bit;
     split->free[(size_t)candidate->free * split->item_count + item] = free < demand ? free : demand;
+    return true;
 }
 
-static void add_both(struct route *route, uint32_t item, uint32_t slot, uint32_t free)
+static bool add_both(struct route *route, uint32_t item, uint32_t slot, uint32_t free)
 {
-    add_available(route, item, slot, free);
-    add_candidate(route, item, slot, free);
+    route->split->available[item] += free;
+    return add_candidate(route, item, slot, free);
 }
 
 static void candidates_begin(struct route *route)

@@ -7,7 +7,8 @@
  * whole, are lower bounds for one node; the same for two, with halves. Of groups of more than
  * MASK_ITEMS_MAX items the tables know the rarest ones only: still lower bounds.
  *
- * Candidates are sorted: the least index is the cheapest. Two-node entries are made at first use. */
+ * Candidates are sorted: the least index is the cheapest. Entries of two nodes are made at first
+ * use. */
 #include <string.h>
 
 #include "check.h"
@@ -28,10 +29,17 @@ void split_best_of_supersets(uint16_t *best, uint32_t item_count)
     }
 }
 
-/* The rarest items, held whole by fewest: an insertion sort, kept short. */
+/* The rarest items, held whole by fewest: an insertion sort, kept short. All where they are few. */
 static void choose_items(struct split *split)
 {
     split->bound_count = 0;
+    for (uint32_t item = 0; item < split->item_count && split->item_count <= MASK_ITEMS_MAX;
+         item++) {
+        split->bound_items[split->bound_count++] = (uint8_t)item;
+    }
+    if (split->item_count <= MASK_ITEMS_MAX) {
+        return;
+    }
     for (uint64_t bits = split->all; bits; bits &= bits - 1) {
         uint32_t item = (uint32_t)__builtin_ctzll(bits);
         uint32_t at = split->bound_count;
@@ -51,6 +59,9 @@ static void choose_items(struct split *split)
 static uint32_t project(const struct split *split, uint64_t items)
 {
     uint32_t mask = 0;
+    if (split->item_count <= MASK_ITEMS_MAX) {
+        return (uint32_t)items;
+    }
     for (uint32_t i = 0; i < split->bound_count; i++) {
         mask |= (uint32_t)(items >> split->bound_items[i] & 1) << i;
     }

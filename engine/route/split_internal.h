@@ -8,7 +8,8 @@ enum {
     SPLIT_ITEMS_MAX = 64, /* items of a group that masks hold; more: split_wide.c */
     MASK_ITEMS_MAX = 12,  /* items of the search over subsets */
     MASKS = 1 << MASK_ITEMS_MAX,
-    TREE_DEPTH_MAX = 16
+    TREE_DEPTH_MAX = 16,
+    WIDE_PLANES = 7 /* bits of a count of sampled items */
 };
 
 /* (sum of priorities, sum of metres), added and compared as one number. Priorities are shifted
@@ -84,7 +85,7 @@ struct split {
     uint32_t item_count;
     uint64_t all;                          /* mask of every item with a demand */
     uint32_t demand[ROUTE_LINES_MAX];      /* what a plan must hold, lowered for partial answers */
-    uint64_t available[ROUTE_LINES_MAX];   /* free at candidates together */
+    uint64_t available[ROUTE_LINES_MAX];   /* free at candidates together; wide: or the demand */
     uint32_t qty_of_line[ROUTE_LINES_MAX]; /* served, by place in route->lines */
     uint64_t spread;                       /* items of which some candidate holds a part only */
     bool is_wide; /* more items than masks hold: no candidates are listed */
@@ -106,8 +107,13 @@ struct split {
     uint32_t slot_candidate[SLOT_MAX];
     uint64_t slot_units[SLOT_MAX]; /* split_wide.c */
     uint32_t slot_items[SLOT_MAX];
+    slot_bits planes[WIDE_PLANES][WORD_MAX_NETWORK]; /* split_wide.c: counts by slot, by bit */
+    slot_bits open[WORD_MAX_NETWORK];                /* not looked at in this pick */
+    slot_bits chosen[WORD_MAX_NETWORK];
+    slot_bits filling[WORD_MAX_NETWORK]; /* in the plan, added to fill some item */
+    slot_bits needed[WORD_MAX_NETWORK]; /* the others do not hold everything without these */
     uint32_t slot_any[SLOT_MAX]; /* explain.c */
-    bool slot_chosen[SLOT_MAX];  /* explain.c, split_wide.c */
+    bool slot_chosen[SLOT_MAX];  /* explain.c */
     bool slot_excluded[SLOT_MAX];
 
     /* -- search over subsets -- */
@@ -164,9 +170,13 @@ void split_candidates(struct route *route);
 /* Sort the candidates by (priority, metres, id). */
 void split_sort(struct route *route);
 
-/* Call visit for every cell of the demand at a candidate: free > 0, node within reach. */
-typedef void cell_visit(struct route *route, uint32_t item, uint32_t slot, uint32_t free);
+/* Call visit for every cell of the demand at a candidate (free > 0, node within reach) while it
+ * returns true. */
+typedef bool cell_visit(struct route *route, uint32_t item, uint32_t slot, uint32_t free);
 void split_visit(struct route *route, uint32_t item, cell_visit *visit);
+
+/* Metres to the slot's node, UINT32_MAX where it is out of reach; measured once a group. */
+uint32_t split_slot_metres(struct route *route, uint32_t slot);
 
 /* Whether some node may handle the group, stock aside. */
 bool split_has_candidate(struct route *route);
