@@ -26,9 +26,7 @@
 
 enum {
     NET_BATCH = 4096,
-    NET_ARENA = 256 << 10,
-    STOP_REPEAT_NS = 1000000000, /* a second signal sooner than that is the same one */
-    SERVICE_SCRATCH = 64 << 20 /* of decisions, replies, staging: not in any table */
+    STOP_REPEAT_NS = 1000000000 /* a second signal sooner than that is the same one */
 };
 
 struct daemon {
@@ -91,6 +89,10 @@ static void on_release(void *owner, uint64_t lsn)
     }
 }
 
+static void tick_in(struct daemon *daemon, uint32_t due_ms);
+
+/* What waited for the log goes on with the next turn, not when the tick would be due; a load may
+ * be all that is left to do. Not at once: the log calls this. */
 static void on_pause(void *owner, bool is_paused)
 {
     struct daemon *daemon = owner;
@@ -101,6 +103,7 @@ static void on_pause(void *owner, bool is_paused)
         net_stop_reading(daemon->net);
     } else {
         net_start_reading(daemon->net);
+        tick_in(daemon, 0);
     }
 }
 
@@ -264,14 +267,7 @@ static void service_options_fill(struct daemon *daemon, struct service_options *
     };
     const struct config *config = daemon->config;
     service_options_default(options);
-    options->tables = (struct tables_options){
-        .items_max = (uint32_t)config->items_max,
-        .orders_max = (uint32_t)config->orders_max,
-        .orders_memory = config->orders_memory,
-        .holds_max = (uint32_t)config->holds_max,
-        .keys_max = (uint32_t)config->keys_max,
-        .movements_max = (uint32_t)config->movements_max,
-    };
+    daemon_tables_options(config, &options->tables);
     options->log = (struct wal_options){
         .dir = config->dir,
         .segment_size = config->segment_size,
@@ -303,32 +299,6 @@ static void service_options_fill(struct daemon *daemon, struct service_options *
     options->inflight_max = (uint32_t)config->inflight_max;
     memcpy(options->country, config->country, sizeof options->country);
     memcpy(options->currency, config->currency, sizeof options->currency);
-}
-
-/* Sum of all limits: what the process may take at most. */
-static uint64_t memory_sum(const struct daemon *daemon, const struct service_options *options)
-{
-    const struct config *config = daemon->config;
-    uint64_t net = config->buffers_max + NET_ARENA + config->conns_max * 1100;
-    uint64_t log = 2 * config->group_size_max;
-    return tables_memory(&options->tables) + net + log + SERVICE_SCRATCH;
-}
-
-static bool memory_fits(const struct daemon *daemon, const struct service_options *options)
-{
-    char need[32];
-    char allowed[32];
-    uint64_t sum = memory_sum(daemon, options);
-    if (daemon->config->memory == 0 || sum <= daemon->config->memory) {
-        return true;
-    }
-    config_size_text(sum, need);
-    config_size_text(daemon->config->memory, allowed);
-    say(SAY_ERROR, "not_started",
-        "memory=%s but the limits together need %s: raise memory or lower orders_memory, "
-        "orders_max, holds_max, keys_max, items_max, movements_max or buffers_max",
-        allowed, need);
-    return false;
 }
 
 static bool service_start(struct daemon *daemon, const struct service_options *options,
@@ -368,7 +338,7 @@ static bool net_start(struct daemon *daemon)
         .output_hard = (uint32_t)config->output_hard,
         .output_patience_ms = (uint32_t)config->output_patience,
         .batch_max = NET_BATCH,
-        .arena_size = NET_ARENA,
+        .arena_size = DAEMON_NET_ARENA,
         .buffers_max = config->buffers_max,
     };
     enum err err = net_open(&options, on_batch, daemon, &daemon->net, error, sizeof error);
@@ -437,11 +407,10 @@ static void warnings(const struct daemon *daemon)
 }
 
 /* The first line on stdout: who starts the daemon waits for it. */
-static void ready(const struct daemon *daemon, const struct service_options *options,
-                  const struct service_start *start)
+static void ready(const struct daemon *daemon, const struct service_start *start)
 {
     char memory[32];
-    config_size_text(memory_sum(daemon, options), memory);
+    config_size_text(daemon_memory(daemon->config), memory);
     memory[strcspn(memory, " ")] = '_';
     printf("ready");
     for (uint32_t i = 0; i < net_listen_count(daemon->net); i++) {
@@ -462,13 +431,13 @@ static bool start(struct daemon *daemon)
     struct service_options options;
     struct service_start found;
     service_options_fill(daemon, &options);
-    if (!memory_fits(daemon, &options) || !service_start(daemon, &options, &found) ||
+    if (!daemon_check(daemon->config) || !service_start(daemon, &options, &found) ||
         !net_start(daemon)) {
         return false;
     }
     handles_start(daemon);
     warnings(daemon);
-    ready(daemon, &options, &found);
+    ready(daemon, &found);
     return true;
 }
 

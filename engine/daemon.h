@@ -6,6 +6,7 @@
 #define DAEMON_H
 
 #include "config.h"
+#include "tables.h"
 
 /* What the process ends with; documented in --help. */
 enum daemon_exit {
@@ -13,6 +14,17 @@ enum daemon_exit {
     DAEMON_EXIT_NOT_STARTED = 1, /* configuration, folder, address; or a second signal */
     DAEMON_EXIT_LOG_FAILED = 3
 };
+
+enum { DAEMON_NET_ARENA = 256 << 10 };
+
+/* Whether the settings go together: limits within `memory`, addresses that may be listened on.
+ * What is wrong is said on stderr. */
+bool daemon_check(const struct config *config);
+
+/* What the process may take at most, in bytes: the sum of all limits. */
+uint64_t daemon_memory(const struct config *config);
+
+void daemon_tables_options(const struct config *config, struct tables_options *out);
 
 /* Recover, serve, and drain on SIGTERM or SIGINT. Gives the exit code; everything that went
  * wrong was said on stderr. config is borrowed. */

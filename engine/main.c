@@ -56,6 +56,9 @@ static bool cpu_is_good(void)
 
 static int check_done(const struct config *config)
 {
+    if (!daemon_check(config)) {
+        return DAEMON_EXIT_NOT_STARTED;
+    }
     printf("configuration %s is valid\n", config->file[0] ? config->file : "without a file");
     return DAEMON_EXIT_STOPPED;
 }

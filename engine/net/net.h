@@ -106,6 +106,10 @@ struct net_stats {
 ERR_MUST_USE enum err net_open(const struct net_options *options, net_batch_cb *batch, void *owner,
                                struct net **out, char *error, size_t error_size);
 
+/* Whether address could be listened on, as far as its text tells: ERR_INVALID or ERR_ACCESS with
+ * a line for people as of net_open. */
+ERR_MUST_USE enum err net_address_check(const char *address, char *error, size_t error_size);
+
 /* Where it listens, port 0 resolved: "127.0.0.1:7420", "[::1]:7420", "unix:/run/x". The text
  * belongs to net. */
 uint32_t net_listen_count(const struct net *net);

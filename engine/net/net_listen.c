@@ -142,19 +142,29 @@ static int tcp_text(struct net_listener *listener)
     return 0;
 }
 
-static enum err tcp_open(struct net *net, const char *address, char *error, size_t error_size)
+static enum err tcp_check(const char *address, struct sockaddr_storage *addr, char *error,
+                          size_t error_size)
 {
-    struct sockaddr_storage addr;
-    if (!tcp_parse(address, &addr)) {
+    if (!tcp_parse(address, addr)) {
         snprintf(error, error_size, "%s: not an address: write IP:PORT, [IPv6]:PORT or unix:PATH",
                  address);
         return ERR_INVALID;
     }
-    if (!is_loopback(&addr)) {
+    if (!is_loopback(addr)) {
         snprintf(error, error_size,
                  "%s: no access control yet: listen on a loopback address or a unix socket",
                  address);
         return ERR_ACCESS;
+    }
+    return ERR_OK;
+}
+
+static enum err tcp_open(struct net *net, const char *address, char *error, size_t error_size)
+{
+    struct sockaddr_storage addr;
+    const enum err err = tcp_check(address, &addr, error, error_size);
+    if (err) {
+        return err;
     }
     struct net_listener *listener = listener_new(net, false);
     int status = uv_tcp_bind(&listener->socket.tcp, (const struct sockaddr *)&addr, 0);
@@ -208,14 +218,22 @@ static enum err stale_remove(const char *path, char *error, size_t error_size)
     return ERR_OK;
 }
 
-static enum err unix_open(struct net *net, const char *path, char *error, size_t error_size)
+/* libuv 1.44 cuts a longer path silently. */
+static enum err unix_check(const char *path, char *error, size_t error_size)
 {
-    /* libuv 1.44 cuts a longer path silently. */
     if (*path == '\0' || strlen(path) >= sizeof(((struct sockaddr_un *)0)->sun_path)) {
         snprintf(error, error_size, "unix:%s: a path has 1 to 107 bytes", path);
         return ERR_INVALID;
     }
-    const enum err err = stale_remove(path, error, error_size);
+    return ERR_OK;
+}
+
+static enum err unix_open(struct net *net, const char *path, char *error, size_t error_size)
+{
+    enum err err = unix_check(path, error, error_size);
+    if (err == ERR_OK) {
+        err = stale_remove(path, error, error_size);
+    }
     if (err) {
         return err;
     }
@@ -240,6 +258,16 @@ enum err net_listen_open(struct net *net, const char *address, char *error, size
         return unix_open(net, address + prefix, error, error_size);
     }
     return tcp_open(net, address, error, error_size);
+}
+
+enum err net_address_check(const char *address, char *error, size_t error_size)
+{
+    struct sockaddr_storage addr;
+    const size_t prefix = sizeof unix_prefix - 1;
+    if (strncmp(address, unix_prefix, prefix) == 0) {
+        return unix_check(address + prefix, error, error_size);
+    }
+    return tcp_check(address, &addr, error, error_size);
 }
 
 static void on_listener_closed(uv_handle_t *handle)

@@ -1,0 +1,62 @@
+/* What must hold of a configuration beyond its single settings, before anything is opened: the
+ * limits fit into the memory allowed, the addresses may be listened on. */
+#include "daemon.h"
+
+#include "net.h"
+#include "say.h"
+#include "tables.h"
+
+enum {
+    CONN_BYTES = 1100,
+    SERVICE_SCRATCH = 64 << 20 /* of decisions, replies, staging: not in any table */
+};
+
+void daemon_tables_options(const struct config *config, struct tables_options *out)
+{
+    *out = (struct tables_options){
+        .items_max = (uint32_t)config->items_max,
+        .orders_max = (uint32_t)config->orders_max,
+        .orders_memory = config->orders_memory,
+        .holds_max = (uint32_t)config->holds_max,
+        .keys_max = (uint32_t)config->keys_max,
+        .movements_max = (uint32_t)config->movements_max,
+    };
+}
+
+uint64_t daemon_memory(const struct config *config)
+{
+    struct tables_options tables;
+    daemon_tables_options(config, &tables);
+    uint64_t net = config->buffers_max + DAEMON_NET_ARENA + config->conns_max * CONN_BYTES;
+    uint64_t log = 2 * config->group_size_max;
+    return tables_memory(&tables) + net + log + SERVICE_SCRATCH;
+}
+
+static bool memory_fits(const struct config *config)
+{
+    char need[32];
+    char allowed[32];
+    uint64_t sum = daemon_memory(config);
+    if (config->memory == 0 || sum <= config->memory) {
+        return true;
+    }
+    config_size_text(sum, need);
+    config_size_text(config->memory, allowed);
+    say(SAY_ERROR, "not_started",
+        "memory=%s but the limits together need %s: raise memory or lower orders_memory, "
+        "orders_max, holds_max, keys_max, items_max, movements_max or buffers_max",
+        allowed, need);
+    return false;
+}
+
+bool daemon_check(const struct config *config)
+{
+    char error[256];
+    for (uint32_t i = 0; i < config->listen.count; i++) {
+        if (net_address_check(config->listen.texts[i], error, sizeof error) != ERR_OK) {
+            say(SAY_ERROR, "not_started", "listen=%s", error);
+            return false;
+        }
+    }
+    return memory_fits(config);
+}
