@@ -14,7 +14,14 @@
 #include "check.h"
 #include "split_internal.h"
 
-enum { ENTRIES = 8 }; /* halves of a mask that cost about what a step of the tree costs */
+enum {
+    ENTRIES = 6,     /* halves of a mask that cost about what a step of the tree costs */
+    SHORT_SHIFT = 27 /* of priorities, counted from the lowest: 33 bits for two nodes */
+};
+
+_Static_assert(2 * GEO_METRES_MAX < 1 << SHORT_SHIFT, "metres of two nodes fit below");
+
+#define SHORT_NONE ((uint64_t)1 << 62)
 
 void split_best_of_supersets(uint16_t *best, uint32_t item_count)
 {
@@ -82,6 +89,15 @@ static uint32_t half_of(const struct split *split, const struct candidate *candi
     return mask;
 }
 
+static void list_costs(const struct split *split, const uint16_t *one, uint64_t *cost)
+{
+    for (uint32_t mask = 0; mask < 1u << split->bound_count; mask++) {
+        const struct candidate *best = &split->candidates[one[mask] == NODE_NONE ? 0 : one[mask]];
+        uint64_t priority = (uint64_t)((int64_t)best->priority - split->priority_min);
+        cost[mask] = one[mask] == NODE_NONE ? SHORT_NONE : priority << SHORT_SHIFT | best->metres;
+    }
+}
+
 void split_bounds_begin(struct route *route)
 {
     struct split *split = route->split;
@@ -96,36 +112,33 @@ void split_bounds_begin(struct route *route)
         split->one[TABLE_HALF][half_of(split, candidate, some)] = (uint16_t)c;
         split->one[TABLE_WHOLE][project(split, candidate->whole)] = (uint16_t)c;
     }
+    split->priority_min = split->candidates[0].priority;
     for (int i = 0; i < TABLES; i++) {
         split_best_of_supersets(split->one[i], split->bound_count);
+        list_costs(split, split->one[i], split->one_cost[i]);
     }
     split->bound_stamp++;
 }
 
-static plan_cost two_of(const struct split *split, const uint16_t *one, uint32_t mask)
+static uint64_t two_of(const uint64_t *one, uint32_t mask)
 {
     uint32_t rest = mask & (mask - 1);
-    plan_cost best = COST_NONE;
+    uint64_t best = SHORT_NONE;
     uint32_t part = rest;
     for (uint32_t i = 0; i < 1u << __builtin_popcount(rest); i++) {
-        uint16_t a = one[part | (mask ^ rest)];
-        uint16_t b = one[rest & ~part];
-        if (a != NODE_NONE && b != NODE_NONE) {
-            plan_cost cost =
-                candidate_cost(&split->candidates[a]) + candidate_cost(&split->candidates[b]);
-            best = cost < best ? cost : best;
-        }
+        uint64_t cost = one[part | (mask ^ rest)] + one[rest & ~part];
+        best = cost < best ? cost : best;
         part = (part - 1) & rest;
     }
     return best;
 }
 
-/* Least cost of two nodes, or of one twice, that have all of mask between them, or COST_NONE. */
-static plan_cost bound_two(struct split *split, enum bound_table table, uint32_t mask)
+/* Least short cost of two nodes, or of one twice, that have all of mask between them. */
+static uint64_t bound_two(struct split *split, enum bound_table table, uint32_t mask)
 {
     struct bound_entry *entry = &split->two[table][mask];
     if (entry->stamp != split->bound_stamp) {
-        *entry = (struct bound_entry){two_of(split, split->one[table], mask), split->bound_stamp};
+        *entry = (struct bound_entry){two_of(split->one_cost[table], mask), split->bound_stamp};
         split->steps += (1u << __builtin_popcount(mask)) / (2 * ENTRIES) + 1;
     }
     return entry->cost;
@@ -140,10 +153,13 @@ uint32_t split_bound_one(const struct split *split, uint64_t left, uint64_t fres
 
 plan_cost split_bound_two(struct split *split, uint64_t left, uint64_t fresh)
 {
-    plan_cost some = bound_two(split, TABLE_SOME, project(split, left));
-    if (split->spread == 0 || some == COST_NONE) {
-        return some;
+    uint64_t some = bound_two(split, TABLE_SOME, project(split, left));
+    if (split->spread && some < SHORT_NONE) {
+        uint64_t half = bound_two(split, TABLE_HALF, project(split, fresh));
+        some = half > some ? half : some;
     }
-    plan_cost half = bound_two(split, TABLE_HALF, project(split, fresh));
-    return half > some ? half : some;
+    uint64_t floor = 2 * (uint64_t)((int64_t)split->priority_min - INT32_MIN);
+    uint64_t metres = some & (((uint64_t)1 << SHORT_SHIFT) - 1);
+    return some < SHORT_NONE ? (plan_cost)(floor + (some >> SHORT_SHIFT)) << 64 | metres
+                             : COST_NONE;
 }

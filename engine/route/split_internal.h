@@ -62,7 +62,7 @@ struct near_node {
 enum bound_table { TABLE_SOME, TABLE_HALF, TABLE_WHOLE, TABLES };
 
 struct bound_entry {
-    plan_cost cost;
+    uint64_t cost;
     uint64_t stamp;
 };
 
@@ -129,7 +129,9 @@ struct split {
     uint8_t bound_items[MASK_ITEMS_MAX];
     uint32_t bound_count;
     uint16_t one[TABLES][MASKS]; /* cheapest candidate, NODE_NONE = none */
+    uint64_t one_cost[TABLES][MASKS]; /* its cost, short enough to add in 64 bits */
     struct bound_entry two[TABLES][MASKS];
+    int32_t priority_min;
     uint64_t bound_stamp;
 
     /* -- tree search -- */

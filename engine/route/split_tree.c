@@ -17,6 +17,8 @@
 #include "check.h"
 #include "split_internal.h"
 
+enum { FEW = 16 };
+
 static uint32_t holder_count(const struct split *split, uint32_t item)
 {
     return split->holders_from[item + 1] - split->holders_from[item];
@@ -155,7 +157,11 @@ static void descend(const struct split *split, const struct tree_level *from, ui
     if (!split->spread) {
         return;
     }
-    memcpy(to->residual, from->residual, split->item_count * sizeof *to->residual);
+    if (split->item_count <= FEW) {
+        memcpy(to->residual, from->residual, FEW * sizeof *to->residual); /* no call */
+    } else {
+        memcpy(to->residual, from->residual, split->item_count * sizeof *to->residual);
+    }
     for (uint64_t bits = to->left & taken->some; bits; bits &= bits - 1) {
         uint32_t item = (uint32_t)__builtin_ctzll(bits);
         if (free[item] >= to->residual[item]) {
