@@ -98,7 +98,9 @@ const char *state_text(enum state state)
 int names_find(const struct names *names, const char *text, uint32_t len)
 {
     for (uint32_t i = 0; i < names->count; i++) {
-        if (strlen(names->texts[i]) == len && memcmp(names->texts[i], text, len) == 0) {
+        const char *own = names->texts[i];
+        bool is_near = len == 0 || own[0] == text[0]; /* most words end here */
+        if (is_near && strlen(own) == len && memcmp(own, text, len) == 0) {
             return (int)i;
         }
     }

@@ -100,6 +100,14 @@ double reader_float(struct reader *reader, double min, double max)
     if (reader->is_bad) {
         return 0;
     }
+    const uint8_t *at = reader->at;
+    if (reader->end - at >= 9 && *at == 0xcb) {
+        double number = float_of(be64_load(at + 1), 8);
+        if (number >= min && number <= max && isfinite(number)) {
+            reader->at += 9;
+            return number;
+        }
+    }
     struct head head = take_head(reader->at, reader->end);
     if (!head_to_float(&head)) {
         reader_fail_kind(reader, "a number", &head);
@@ -139,12 +147,18 @@ struct text reader_text(struct reader *reader, uint32_t min_len, uint32_t max_le
     if (reader->is_bad) {
         return none;
     }
-    struct head head = take_head(reader->at, reader->end);
+    const uint8_t *at = reader->at;
+    if (at < reader->end && (*at & 0xe0) == 0xa0 && (*at & 31) < reader->end - at) {
+        struct text fixed = {(const char *)at + 1, *at & 31u}; /* nearly every text is one */
+        reader->at += 1 + fixed.len;
+        return check_text(reader, fixed, min_len, max_len);
+    }
+    struct head head = take_head(at, reader->end);
     if (head.kind != READER_KIND_TEXT) {
         reader_fail_kind(reader, "text", &head);
         return none;
     }
-    struct text text = {(const char *)reader->at + head.size, head.length};
+    struct text text = {(const char *)at + head.size, head.length};
     reader->at += head.size + head.length;
     return check_text(reader, text, min_len, max_len);
 }

@@ -105,11 +105,15 @@ static inline void writer_raw(struct writer *writer, const void *bytes, uint32_t
 /* A str of len bytes, which must be UTF-8. */
 static inline void writer_text(struct writer *writer, const char *text, uint32_t len)
 {
-    if (len < 32) {
-        writer_byte(writer, (uint8_t)(0xa0 | len));
-    } else {
-        writer_text_head_wide(writer, len);
+    if (len < 32) { /* one check for head and bytes */
+        if (writer_has(writer, len + 1)) {
+            *writer->at = (uint8_t)(0xa0 | len);
+            memcpy(writer->at + 1, text, len);
+            writer->at += len + 1;
+        }
+        return;
     }
+    writer_text_head_wide(writer, len);
     writer_raw(writer, text, len);
 }
 
