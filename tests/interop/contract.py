@@ -2,6 +2,8 @@
 """The cases stand in contract_wire.py (frames, values, errors), contract_stock.py (network and
 stock), contract_order.py (orders and fulfilments) and contract_limits.py (engines with small
 limits, a full disk). All but the last share one engine; each case draws ids of its own."""
+import os
+import re
 import sys
 
 import contract_limits
@@ -10,7 +12,18 @@ import contract_stock
 import contract_wire
 import regressions
 import server
-from contract_scene import Scene
+from contract_scene import FIELDS_SEEN, Scene
+from regressions import expect
+
+README = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "proto", "README.md")
+
+
+def page_tells_every_field(_):
+    """every field that was seen in an answer stands in proto/README.md"""
+    with open(README) as file:
+        words = set(re.findall(r"[A-Za-z_][A-Za-z0-9_.]*", file.read()))
+    missing = {key: method for key, method in FIELDS_SEEN.items() if key not in words}
+    expect(len(FIELDS_SEEN) > 100 and not missing, "not told", missing, len(FIELDS_SEEN))
 
 
 def main():
@@ -28,6 +41,8 @@ def main():
     for function in contract_limits.CASES:
         if options.only in function.__doc__:
             good &= regressions.run(function.__doc__, function, options)
+    if not options.only:
+        good &= regressions.run(page_tells_every_field.__doc__, page_tells_every_field, None)
     return 0 if good else 1
 
 

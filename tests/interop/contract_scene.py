@@ -5,10 +5,22 @@ from client import CallError, Client
 from regressions import expect
 
 LSN_MAX = 1 << 53
+FIELDS_SEEN = {}
 
 
 def now_ms():
     return int(time.time() * 1000)
+
+
+def note_fields(method, value):
+    """Remember every key of an answer, at every level, with the method that told it first."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            FIELDS_SEEN.setdefault(key, method)
+            note_fields(method, inner)
+    elif isinstance(value, list):
+        for inner in value:
+            note_fields(method, inner)
 
 
 class Scene:
@@ -21,6 +33,7 @@ class Scene:
     def call(self, method, **params):
         """A call that must succeed; its lsn is checked."""
         result = self.client.call(method, **params)
+        note_fields(method, result)
         lsn = result.get("lsn")
         expect(type(lsn) is int and 0 <= lsn < LSN_MAX, "lsn", method, result)
         return result
