@@ -196,6 +196,28 @@ def reader_of_half_a_frame_does_not_hold_up_the_end(options):
         sock.close()
 
 
+@case
+def load_goes_on_after_a_pause_of_the_log(options):
+    """a load that waits for the log goes on when the log does, not a second later"""
+    with server.Engine(options.engine, server.SMALL + ("--max-delay-ms=0",)) as engine:
+        loader, writer = Client(engine.address), Client(engine.address)
+        rows = [["%05d" % i, 40.0, -74.0] for i in range(20000)]
+        for turn in range(12):
+            # Two megabytes of changes and more: the log's group is full more than once.
+            areas = ["US:%03d%d" % (i, turn) for i in range(100)]
+            for i in range(2500):
+                writer.send("item.put", {"item": "x%d-%d" % (turn, i), "not_to": areas})
+            load = loader.send("place.load", {"country": "US", "rows": rows})
+            loader.flush()
+            writer.flush()
+            for _ in range(2500):
+                expect(writer.receive_any()[1] is None, "an item was refused", turn)
+            begun = time.monotonic()
+            loader.receive(load)
+            waited = time.monotonic() - begun
+            expect(waited < 0.9, "the load stood still, seconds", waited)
+
+
 def run_some(client, count, name):
     client.call("item.put", item="x")
     client.call("node.put", node="n", type="store", lat=1.0, lon=1.0)
