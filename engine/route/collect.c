@@ -138,6 +138,7 @@ static bool add_candidate(struct route *route, uint32_t item, uint32_t slot, uin
 static bool add_both(struct route *route, uint32_t item, uint32_t slot, uint32_t free)
 {
     route->split->available[item] += free;
+    route->split->cells++;
     return add_candidate(route, item, slot, free);
 }
 
@@ -171,6 +172,7 @@ void split_collect(struct route *route)
     split->item_count = route->group.demand_count;
     split->is_wide = split->item_count > SPLIT_ITEMS_MAX;
     split->steps = 0;
+    split->cells = 0;
     for (uint32_t item = 0; item < split->item_count; item++) {
         split->demand[item] = route->demands[item].qty;
         split->available[item] = 0;

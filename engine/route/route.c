@@ -6,7 +6,7 @@
 #include "route_internal.h"
 
 enum {
-    STEPS_DEFAULT = 100000 /* README, "Steps": what fits into a millisecond */
+    STEPS_DEFAULT = 80000 /* README, "Steps": what fits into a millisecond */
 };
 
 enum err route_new(struct route **out)

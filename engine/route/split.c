@@ -11,6 +11,8 @@
 #include "mem.h"
 #include "split_internal.h"
 
+enum { CANDIDATE_STEPS = 4 };
+
 enum err split_new(struct split **out)
 {
     void *memory;
@@ -121,6 +123,15 @@ static void bound_above(struct route *route, struct plan *upper)
     upper_take(route, upper, &split->other);
 }
 
+/* What was gathered has taken its time too: cells a step each, candidates some more. */
+static void charge_gathering(struct route *route)
+{
+    struct split *split = route->split;
+    uint32_t most = route->steps_max / 2;
+    uint32_t steps = split->cells + split->count * CANDIDATE_STEPS;
+    split->steps += steps < most ? steps : most;
+}
+
 /* The best plan into split->best. */
 static enum verdict solve(struct route *route)
 {
@@ -142,6 +153,7 @@ static enum verdict solve(struct route *route)
     split_tree_begin(route);
     bound_above(route, &split->upper);
     split_bounds_begin(route);
+    charge_gathering(route);
     uint32_t needed = least_nodes(split);
     return search_tree(route, needed > least ? needed : least, &split->upper);
 }

@@ -63,12 +63,14 @@ static void choose_items(struct split *split)
     }
 }
 
-static uint32_t project(const struct split *split, uint64_t items)
+/* The mask of the chosen ones among items. */
+static uint32_t project(struct split *split, uint64_t items)
 {
     uint32_t mask = 0;
     if (split->item_count <= MASK_ITEMS_MAX) {
         return (uint32_t)items;
     }
+    split->steps++;
     for (uint32_t i = 0; i < split->bound_count; i++) {
         mask |= (uint32_t)(items >> split->bound_items[i] & 1) << i;
     }
@@ -101,6 +103,7 @@ static void list_costs(const struct split *split, const uint16_t *one, uint64_t 
 void split_bounds_begin(struct route *route)
 {
     struct split *split = route->split;
+    uint32_t steps = split->steps;
     choose_items(split);
     for (int i = 0; i < TABLES; i++) {
         memset(split->one[i], 0xff, sizeof split->one[i]);
@@ -117,6 +120,7 @@ void split_bounds_begin(struct route *route)
         split_best_of_supersets(split->one[i], split->bound_count);
         list_costs(split, split->one[i], split->one_cost[i]);
     }
+    split->steps = steps; /* of the search, not of its preparation */
     split->bound_stamp++;
 }
 
@@ -144,7 +148,7 @@ static uint64_t bound_two(struct split *split, enum bound_table table, uint32_t 
     return entry->cost;
 }
 
-uint32_t split_bound_one(const struct split *split, uint64_t left, uint64_t fresh)
+uint32_t split_bound_one(struct split *split, uint64_t left, uint64_t fresh)
 {
     uint32_t some = split->one[TABLE_SOME][project(split, left)];
     uint32_t whole = split->one[TABLE_WHOLE][project(split, fresh)];

@@ -87,6 +87,7 @@ struct split {
     uint32_t demand[ROUTE_LINES_MAX];      /* what a plan must hold, lowered for partial answers */
     uint64_t available[ROUTE_LINES_MAX];   /* free at candidates together; wide: or the demand */
     uint32_t qty_of_line[ROUTE_LINES_MAX]; /* served, by place in route->lines */
+    uint32_t cells;                        /* gathered */
     uint64_t spread;                       /* items of which some candidate holds a part only */
     bool is_wide; /* more items than masks hold: no candidates are listed */
 
@@ -215,7 +216,7 @@ void split_best_of_supersets(uint16_t *best, uint32_t item_count);
 void split_bounds_begin(struct route *route);
 
 /* No candidate before this one ends a plan alone; NODE_NONE: none at all does. */
-uint32_t split_bound_one(const struct split *split, uint64_t left, uint64_t fresh);
+uint32_t split_bound_one(struct split *split, uint64_t left, uint64_t fresh);
 
 /* Two nodes that end a plan cost at least so much; COST_NONE: no two do. */
 plan_cost split_bound_two(struct split *split, uint64_t left, uint64_t fresh);
