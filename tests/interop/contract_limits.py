@@ -1,4 +1,4 @@
-# The walk, part 4: engines with small limits, a full disk, the end of a process.
+# The walk, part 5: engines with small limits, a full disk, the end of a process.
 import os
 import subprocess
 import tempfile
@@ -106,6 +106,34 @@ def movements_are_forgotten(options):
                       counted_at=at + 5)
         got = scene.stock("x0", "n", 100, counted_at=at + 35)
         expect(got["on_hand"] == 97, "three came later", got)
+
+
+@case
+def small_wire_limits(options):
+    """frame_size_max, conns_max, inflight_max: told by hello and kept; one more goes on later"""
+    with engine_with(options, "--frame-size-max=4KiB", "--conns-max=2",
+                     "--inflight-max=4") as engine:
+        scene = network(engine)
+        limits = scene.call("hello")["limits"]
+        expect((limits["frame_size"], limits["conns"], limits["inflight"]) == (4096, 2, 4),
+               "told", limits)
+        second, third = Client(engine.address), Client(engine.address)
+        second.call("hello")
+        try:
+            third.call("hello")
+            raise AssertionError("a third connection was served")
+        except (ConnectionError, OSError):
+            pass
+        rows = [{"item": "x0", "node": "n", "delta": 1}] * 300
+        results = second.call_all("stock.adjust", rows, window=300)
+        expect(results[-1]["on_hand"] == 400, "all of a burst", results[-1])
+        second.send("item.put", {"item": "y" * 5000})
+        try:
+            message = second.receive_any()
+            expect(message[1][1].startswith("TOO_LARGE"), "a large frame", message)
+        except ConnectionError:
+            pass
+        expect(scene.call("hello")["lsn"] > 0, "the other connection goes on")
 
 
 @case

@@ -93,6 +93,13 @@ class Scene:
 KIND_0 = ("OVERLOADED", "READ_ONLY", "TABLE_FULL", "SHUTTING_DOWN", "INTERNAL")
 
 
+def one(scene, qty=50, **fields):
+    """An item at one node that every case has for itself."""
+    item, node = scene.item("x"), scene.node("n", **fields)
+    scene.stock(item, node, qty)
+    return item, node
+
+
 def collect():
     """A list of cases and the decorator that fills it."""
     cases = []

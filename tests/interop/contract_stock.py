@@ -1,6 +1,7 @@
 # The walk, part 2: nodes, items, places and what is in stock.
 import time
 
+from client import Client
 from contract_scene import collect, now_ms
 from regressions import expect
 
@@ -448,6 +449,35 @@ def find(scene):
     scene.error("INVALID_ARGUMENT", ["items", "500"], "stock.find", items=[{"item": item}] * 501)
     scene.error("INVALID_ARGUMENT", ["items"], "stock.find", items=[])
     expect(len(scene.call("stock.find", items=[{"item": other}] * 500)["items"]) == 500, "500")
+
+
+@case
+def find_is_bounded(scene):
+    """stock.find: TOO_LARGE tells the bound"""
+    items = [{"item": scene.item("i%d" % n)} for n in range(101)]
+    expect(len(scene.call("stock.find", items=items[:100], k=100)["items"]) == 100, "the edge")
+    scene.error("TOO_LARGE", ["items", "10000"], "stock.find", items=items, k=100)
+    scene.error("INVALID_ARGUMENT", ["max_km", "dest"], "stock.find", items=items, max_km=3)
+    scene.error("UNKNOWN_PLACE", ["dest.postcode"], "stock.find", items=items,
+                dest={"country": "ZZ", "postcode": "1"})
+
+
+@case
+def a_load_outlives_its_connection(scene):
+    """a long load whose connection is gone is completed; the same call again changes nothing"""
+    node, items = scene.node("n"), [scene.prefix + "i%d" % n for n in range(2000)]
+    scene.client.call_all("item.put", [{"item": item} for item in items])
+    load = {"node": node, "rows": [[item, 3] for item in items], "counted_at": now_ms() - 1000}
+    client = Client(scene.engine.address)
+    client.send("stock.load", load)
+    client.flush()
+    client.close()
+    deadline = time.monotonic() + 10
+    while scene.cell(items[-1], node)["on_hand"] != 3 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    got = scene.call("stock.load", **load)
+    expect(got["stale"] + got["created"] == 2000, "again", got)
+    expect(scene.cell(items[0], node)["on_hand"] == 3, "first")
 
 
 @case

@@ -216,8 +216,8 @@ def order_of_effects(scene):
 @case
 def not_rpc_is_closed(scene):
     """what is not MessagePack-RPC is closed; HTTP, RESP and TLS are told what this port is"""
-    for bad in (b"\x00", b"\x95\x00\x01\x02\x03\x04", b"\x93\x00\x01\xa1x", b"\x94\x03\x01\xa1x\x90",
-                b"\x94\x00\x01\x05\x90", b"\x94\x00\xa1x\xa5hello\x90", b"\xc1"):
+    for bad in (b"\x00", b"\x95\x00\x01\x02\x03\x04", b"\x93\x00\x01\xa1x",
+                b"\x94\x03\x01\xa1x\x90", b"\x94\x00\x01\x05\x90", b"\x94\x00\xa1x\xa5hello\x90", b"\xc1"):
         expect(raw(scene, bad)() is None, "answered", bad)
     sock = connect(scene.engine.address)
     sock.sendall(b"GET / HTTP/1.1\r\n\r\n")
