@@ -7,7 +7,9 @@
 
 #include "err.h"
 
-enum { ID_SIZE_MAX = 15, ID_NONE = UINT32_MAX };
+#define ID_NONE UINT32_MAX /* no number */
+
+enum { ID_SIZE_MAX = 15 };
 
 /* An id in memory of fixed size; bytes behind size are 0. */
 struct id_name {

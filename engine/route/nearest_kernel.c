@@ -110,7 +110,12 @@ VARIANT(plain, )
 
 #if defined(__x86_64__)
 VARIANT(avx2, __attribute__((target("avx2"))))
-VARIANT(avx512, __attribute__((target("avx512f,avx512dq,prefer-vector-width=512"))))
+#if defined(__clang__)
+#define WIDE __attribute__((target("avx512f,avx512dq"), min_vector_width(512)))
+#else
+#define WIDE __attribute__((target("avx512f,avx512dq,prefer-vector-width=512")))
+#endif
+VARIANT(avx512, WIDE)
 #endif
 
 uint32_t nearest_kernels(const struct nearest_kernel *out[3])

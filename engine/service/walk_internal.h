@@ -8,7 +8,9 @@
 
 #include "service_internal.h"
 
-enum { WALK_CURSOR_MAX = ID_MAX + 40, WALK_WHOLE = UINT32_MAX };
+#define WALK_WHOLE UINT32_MAX /* more parts than any order has */
+
+enum { WALK_CURSOR_MAX = ID_MAX + 40 };
 
 struct walk {
     uint64_t floor_lsn;  /* orders before it were told */
