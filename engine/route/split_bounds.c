@@ -78,8 +78,7 @@ static uint32_t project(struct split *split, uint64_t items)
 }
 
 /* Of the chosen items those of which the candidate has half, by what it has at all. */
-static uint32_t half_of(const struct split *split, const struct candidate *candidate,
-                        uint32_t some)
+static uint32_t half_of(const struct split *split, const struct candidate *candidate, uint32_t some)
 {
     const uint32_t *free = &split->free[(size_t)candidate->free * split->item_count];
     uint32_t mask = 0;

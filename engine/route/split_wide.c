@@ -318,8 +318,7 @@ static void sum_nodes(const struct wide *wide, const struct plan *plan, uint32_t
 {
     const struct network *network = wide->route->view->network;
     for (uint32_t i = 0; i < plan->count; i++) {
-        uint32_t free =
-            capped_free(wide->route, item, plan->nodes[i], wide->split->demand[item]);
+        uint32_t free = capped_free(wide->route, item, plan->nodes[i], wide->split->demand[item]);
         if (free > 0) {
             visit(wide->route, item, network->nodes[plan->nodes[i]].slot, free);
         }
