@@ -5,7 +5,7 @@
 #include "heap_sort.h"
 #include "split_internal.h"
 
-enum { DIGIT_BITS = 11, DIGIT = 1 << DIGIT_BITS }; /* of the counting sort */
+enum { DIGIT_BITS = 8, DIGIT = 1 << DIGIT_BITS }; /* of the counting sort */
 
 uint32_t split_slot_metres(struct route *route, uint32_t slot)
 {
@@ -185,7 +185,7 @@ void split_collect(struct route *route)
     }
 }
 
-/* One pass of a counting sort over a digit of the keys; one that is the same in all is skipped. */
+/* One pass of a counting sort over a digit of the keys. */
 static void sort_by_digit(struct split *split, uint32_t shift)
 {
     uint32_t from[DIGIT + 1] = {0};
@@ -193,9 +193,6 @@ static void sort_by_digit(struct split *split, uint32_t shift)
     struct sort_key *to = split->sort_keys[!split->sort_side];
     for (uint32_t i = 0; i < split->count; i++) {
         from[(keys[i].cost >> shift) % DIGIT + 1]++;
-    }
-    if (from[(keys[0].cost >> shift) % DIGIT + 1] == split->count) {
-        return;
     }
     for (uint32_t i = 0; i < DIGIT; i++) {
         from[i + 1] += from[i];
@@ -206,18 +203,23 @@ static void sort_by_digit(struct split *split, uint32_t shift)
     split->sort_side = !split->sort_side;
 }
 
-/* Least significant digit first. Candidates are large: they move once, at the end. */
+/* Least significant digit first, without those that are the same in all. Candidates are large:
+ * they move once, at the end. */
 static void sort_by_cost(struct split *split)
 {
+    uint64_t differing = 0;
     split->sort_side = 0;
     for (uint32_t i = 0; i < split->count; i++) {
         const struct candidate *at = &split->candidates[i];
         uint64_t priority = (uint64_t)((int64_t)at->priority - INT32_MIN);
         split->sort_keys[0][i] = (struct sort_key){priority << 32 | at->metres, i};
+        differing |= split->sort_keys[0][i].cost ^ split->sort_keys[0][0].cost;
         split->sorted[i] = *at;
     }
-    for (uint32_t shift = 0; shift < 64 && split->count > 0; shift += DIGIT_BITS) {
-        sort_by_digit(split, shift);
+    for (uint32_t shift = 0; shift < 64; shift += DIGIT_BITS) {
+        if (differing >> shift & (DIGIT - 1)) {
+            sort_by_digit(split, shift);
+        }
     }
     for (uint32_t i = 0; i < split->count; i++) {
         split->candidates[i] = split->sorted[split->sort_keys[split->sort_side][i].index];

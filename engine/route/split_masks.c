@@ -20,7 +20,7 @@ enum { WAYS = 4 }; /* ways on that cost about what a step of the tree costs */
 /* The cheapest candidate of each mask or its supersets: candidates are sorted. */
 static void best_of_masks(struct split *split, bool is_relaxed)
 {
-    memset(split->best_of, 0xff, sizeof split->best_of);
+    memset(split->best_of, 0xff, sizeof *split->best_of << split->item_count);
     for (uint32_t i = split->count; i-- > 0;) {
         const struct candidate *candidate = &split->candidates[i];
         split->best_of[is_relaxed ? candidate->some : candidate->whole] = (uint16_t)i;
