@@ -105,7 +105,7 @@ double reader_float(struct reader *reader, double min, double max)
         double number = float_of(be64_load(at + 1), 8);
         if (number >= min && number <= max && isfinite(number)) {
             reader->at += 9;
-            return number;
+            return number + 0.0; /* -0.0 is 0.0: contents are compared by their bytes */
         }
     }
     struct head head = take_head(reader->at, reader->end);
@@ -122,7 +122,7 @@ double reader_float(struct reader *reader, double min, double max)
         return 0;
     }
     reader->at += head.size;
-    return head.number;
+    return head.number + 0.0;
 }
 
 static struct text check_text(struct reader *reader, struct text text, uint32_t min_len,

@@ -15,7 +15,8 @@
 
 enum {
     HEADROOM = 1536 << 10, /* bytes of log that one batch may need: its frames are fewer */
-    DROP_MAX = 1000        /* orders and keys that leave by one record */
+    DROP_MAX = 1000,       /* orders and keys that leave by one record */
+    ROOM_RETRY_MS = 100    /* without room in the log: back soon after there is some */
 };
 
 void service_options_default(struct service_options *options)
@@ -496,7 +497,8 @@ void service_batch(struct service_core *service, const struct service_turn *turn
 static uint32_t next_due(const struct service_core *service)
 {
     const struct tables *tables = &service->tables;
-    uint64_t due = service->now_ms + 1000;
+    bool has_room = wal_room(service->wal, HEADROOM, 4096, WAL_CLAIM_CHANGE) == WAL_ROOM_OK;
+    uint64_t due = service->now_ms + (has_room ? 1000 : ROOM_RETRY_MS);
     if (tables->status_until < due) {
         due = tables->status_until;
     }

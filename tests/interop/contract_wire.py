@@ -95,6 +95,11 @@ def integers_as_floats_in_orders(scene):
     expect(answer["status"] == "routed", "was", answer)
     answer = scene.route("o", [(item, 2)], max_splits=0, max_km=50.0)
     expect(answer.get("duplicate") is True, "other widths are other content", answer)
+    far = scene.node("far", lat=40, lon=0)
+    scene.stock(item, far, 1)
+    scene.route("z", [(item, 1)], dest={"lat": 40.0, "lon": -0.0})
+    again = scene.route("z", [(item, 1)], dest={"lat": 40, "lon": 0})
+    expect(again.get("duplicate") is True, "-0.0 is other content than 0", again)
 
 
 @case
