@@ -102,10 +102,15 @@ void put_areas(struct writer *writer, const char *name, const struct area *areas
     writer_string(writer, name);
     writer_array(writer, count);
     for (uint32_t i = 0; i < count; i++) {
+        const uint32_t len = areas[i].len;
+        CHECK(len <= AREA_TEXT_MAX);
         text[0] = '-';
-        memcpy(text + 1, areas[i].text, areas[i].len);
-        uint32_t skipped = areas[i].is_out ? 0 : 1;
-        writer_text(writer, text + skipped, areas[i].len + 1u - skipped);
+        memcpy(text + 1, areas[i].text, len);
+        if (areas[i].is_out) {
+            writer_text(writer, text, len + 1);
+        } else {
+            writer_text(writer, text + 1, len);
+        }
     }
 }
 
