@@ -67,7 +67,7 @@ void writer_int_negative(struct writer *writer, int64_t value)
     }
 }
 
-void writer_text_head_wide(struct writer *writer, uint32_t len)
+static void text_head_wide(struct writer *writer, uint32_t len)
 {
     uint32_t size = len <= UINT8_MAX ? 2 : len <= UINT16_MAX ? 3 : 5;
     if (!writer_has(writer, size)) {
@@ -85,6 +85,12 @@ void writer_text_head_wide(struct writer *writer, uint32_t len)
         at[0] = 0xdb;
         be32_store(at + 1, len);
     }
+}
+
+void writer_text_wide(struct writer *writer, const char *text, uint32_t len)
+{
+    text_head_wide(writer, len);
+    writer_raw(writer, text, len);
 }
 
 void writer_count_wide(struct writer *writer, uint8_t type16, uint32_t count)
@@ -161,7 +167,7 @@ void writer_reply_error(struct writer *writer, uint32_t msgid, enum code code, c
     if (whole < 32) {
         writer_byte(writer, (uint8_t)(0xa0 | whole));
     } else {
-        writer_text_head_wide(writer, whole);
+        text_head_wide(writer, whole);
     }
     writer_raw(writer, name, name_len);
     if (len > 0) {

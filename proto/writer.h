@@ -60,7 +60,7 @@ static inline void writer_bool(struct writer *writer, bool value)
 /* What does not fit into a byte; called by the inline ones below. */
 void writer_uint_wide(struct writer *writer, uint64_t value);
 void writer_int_negative(struct writer *writer, int64_t value);
-void writer_text_head_wide(struct writer *writer, uint32_t len);
+void writer_text_wide(struct writer *writer, const char *text, uint32_t len);
 void writer_count_wide(struct writer *writer, uint8_t type16, uint32_t count);
 
 static inline void writer_uint(struct writer *writer, uint64_t value)
@@ -113,8 +113,7 @@ static inline void writer_text(struct writer *writer, const char *text, uint32_t
         }
         return;
     }
-    writer_text_head_wide(writer, len);
-    writer_raw(writer, text, len);
+    writer_text_wide(writer, text, len);
 }
 
 /* A str from a string literal. */
