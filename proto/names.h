@@ -1,5 +1,8 @@
 /* The words of the wire contract: methods, codes, reasons, services, states. One table each,
- * shared by engine, client, tools and tests, so that a word is spelled in one place. */
+ * shared by engine, client, tools and tests, so that a word is spelled in one place.
+ *
+ * Numbers of reasons, services, ways, statuses, states, node types and capabilities stand in log
+ * records: a new word goes to the end of its list, and its number into test_names_stored.c. */
 #ifndef PROTO_NAMES_H
 #define PROTO_NAMES_H
 

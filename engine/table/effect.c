@@ -73,6 +73,34 @@ enum err effect_flag_decode(const uint8_t *bytes, uint32_t size, struct effect_t
 
 /* -- node -- */
 
+/* Services of the first version of the record; the reach of later ones follows the key, with
+ * their count, so that a record written before there was a service is still read. */
+static const int node_services_first = SERVICE_PICKUP + 1;
+
+static uint8_t *put_later_reach(uint8_t *at, const struct node_config *config)
+{
+    int count = (int)SERVICE_COUNT - node_services_first;
+    if (count > 0) {
+        at = bytes_put_int(at, (uint64_t)count);
+    }
+    for (int i = node_services_first; i < SERVICE_COUNT; i++) {
+        at = bytes_put_int(at, config->max_m[i]);
+    }
+    return at;
+}
+
+static void get_later_reach(struct bytes_source *source, struct node_config *config)
+{
+    bool is_told = !source->is_bad && source->at < source->end;
+    uint64_t later = (uint64_t)((int)SERVICE_COUNT - node_services_first);
+    int count = is_told ? (int)bytes_get_max(source, later) : 0;
+    source->is_bad = source->is_bad || (is_told && count == 0);
+    for (int i = node_services_first; i < SERVICE_COUNT; i++) {
+        bool is_there = i - node_services_first < count;
+        config->max_m[i] = is_there ? (uint32_t)bytes_get_max(source, UINT32_MAX) : UINT32_MAX;
+    }
+}
+
 uint32_t effect_node_size(const struct effect_node *effect)
 {
     return 600 + effect->config.serves_count * (uint32_t)sizeof(struct area);
@@ -93,7 +121,7 @@ uint32_t effect_node_encode(uint8_t *out, const struct effect_node *effect)
     *at++ = config->status_services;
     at = bytes_put_int(at, config->status_until);
     at = bytes_put_signed(at, config->priority);
-    for (int i = 0; i < SERVICE_COUNT; i++) {
+    for (int i = 0; i < node_services_first; i++) {
         at = bytes_put_int(at, config->max_m[i]);
     }
     at = bytes_put_int(at, config->handling_cents);
@@ -102,6 +130,7 @@ uint32_t effect_node_encode(uint8_t *out, const struct effect_node *effect)
     at = bytes_put_int(at, config->collect_hours);
     at = put_areas(at, config->serves, config->serves_count);
     at = bytes_put_key(at, &effect->key);
+    at = put_later_reach(at, config);
     return (uint32_t)(at - out);
 }
 
@@ -123,7 +152,7 @@ enum err effect_node_decode(const uint8_t *bytes, uint32_t size, struct effect_s
     config->status_services = bytes_get_byte(&source);
     config->status_until = bytes_get_int(&source);
     config->priority = (int32_t)bytes_get_signed(&source);
-    for (int i = 0; i < SERVICE_COUNT; i++) {
+    for (int i = 0; i < node_services_first; i++) {
         config->max_m[i] = (uint32_t)bytes_get_max(&source, UINT32_MAX);
     }
     config->handling_cents = (uint32_t)bytes_get_max(&source, UINT32_MAX);
@@ -133,6 +162,7 @@ enum err effect_node_decode(const uint8_t *bytes, uint32_t size, struct effect_s
     config->serves_count = get_areas(&source, scratch->areas, NODE_AREAS_MAX);
     config->serves = scratch->areas;
     bytes_get_key(&source, &out->key);
+    get_later_reach(&source, config);
     return bytes_finish(&source);
 }
 

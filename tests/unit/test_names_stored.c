@@ -1,0 +1,104 @@
+/* Words whose numbers stand in log records and snapshots: a number, once given, is for ever. New
+ * words are appended to their list, or a log that was written before is read wrongly. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "effect.h"
+#include "names.h"
+
+#define PIN(name, number) assert_int_equal((int)(name), (number))
+
+static void test_records(void **state)
+{
+    (void)state;
+    PIN(EFFECT_FLAG, 1);
+    PIN(EFFECT_NODE, 2);
+    PIN(EFFECT_ITEM, 3);
+    PIN(EFFECT_PLACES, 4);
+    PIN(EFFECT_STOCK, 5);
+    PIN(EFFECT_POLICY, 6);
+    PIN(EFFECT_ORDER, 7);
+    PIN(EFFECT_CANCEL, 8);
+    PIN(EFFECT_FULFIL, 9);
+    PIN(EFFECT_DROP, 10);
+    PIN(EFFECT_REFUSED, 11);
+}
+
+static void test_network(void **state)
+{
+    (void)state;
+    PIN(NODE_STORE, 0);
+    PIN(NODE_WAREHOUSE, 1);
+    PIN(NODE_VENDOR, 2);
+    PIN(NODE_ACTIVE, 0);
+    PIN(NODE_ON_HOLD, 1);
+    PIN(NODE_CLOSED, 2);
+    PIN(CAPABILITY_SHIP, 0);
+    PIN(CAPABILITY_SAME_DAY, 1);
+    PIN(CAPABILITY_PICKUP, 2);
+    PIN(CAPABILITY_RETURN, 3);
+    PIN(CAPABILITY_CARRY_OUT, 4);
+}
+
+static void test_orders(void **state)
+{
+    (void)state;
+    PIN(SERVICE_STANDARD, 0);
+    PIN(SERVICE_NEXT_DAY, 1);
+    PIN(SERVICE_SAME_DAY, 2);
+    PIN(SERVICE_PICKUP, 3);
+    PIN(WAY_SHIP_FROM_STORE, 0);
+    PIN(WAY_SHIP_FROM_WAREHOUSE, 1);
+    PIN(WAY_DROP_SHIP, 2);
+    PIN(WAY_SAME_DAY, 3);
+    PIN(WAY_PICKUP, 4);
+    PIN(ORDER_ROUTED, 0);
+    PIN(ORDER_PARTIAL, 1);
+    PIN(ORDER_REFUSED, 2);
+    PIN(ORDER_DONE, 3);
+    PIN(ORDER_CANCELLED, 4);
+}
+
+static void test_states(void **state)
+{
+    (void)state;
+    PIN(STATE_OPEN, 0);
+    PIN(STATE_ACCEPTED, 1);
+    PIN(STATE_PICKING, 2);
+    PIN(STATE_PICKED, 3);
+    PIN(STATE_PACKED, 4);
+    PIN(STATE_SHIPPED, 5);
+    PIN(STATE_DELIVERED, 6);
+    PIN(STATE_READY, 7);
+    PIN(STATE_COLLECTED, 8);
+    PIN(STATE_REJECTED, 9);
+    PIN(STATE_CANCELLED, 10);
+    PIN(STATE_NO_SHOW, 11);
+}
+
+static void test_reasons(void **state)
+{
+    (void)state;
+    PIN(REASON_INSUFFICIENT_STOCK, 1);
+    PIN(REASON_NO_FEASIBLE_SOURCE, 2);
+    PIN(REASON_MAX_SPLITS_EXCEEDED, 3);
+    PIN(REASON_SEARCH_LIMIT, 4);
+    PIN(REASON_INVALID_STATE, 5);
+    PIN(REASON_STALE_COUNT, 6);
+    PIN(REASON_STALE_MOVEMENT, 7);
+    PIN(REASON_TOO_MANY_ZEROED, 8);
+    PIN(REASON_QTY_EXCEEDS_ORDERED, 9);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_records), cmocka_unit_test(test_network),
+        cmocka_unit_test(test_orders),  cmocka_unit_test(test_states),
+        cmocka_unit_test(test_reasons),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
