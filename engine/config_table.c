@@ -78,6 +78,8 @@ const struct setting config_settings[] = {
      "two letters, of places that come without one; empty = none"},
     {"currency", CONFIG_KIND_TEXT, AT(currency), "USD", 3, 3, NULL,
      "three letters, of all amounts"},
+    {"test_clock", CONFIG_KIND_SWITCH, AT(test_clock), "no", 0, 1, NULL,
+     "engine time stands until clock.set moves it: for tests, never for a shop"},
     {"log_level", CONFIG_KIND_CHOICE, AT(log_level), "info", 0, 0, levels,
      "least level of the lines on stderr"},
 };

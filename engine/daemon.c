@@ -295,6 +295,7 @@ static void service_options_fill(struct daemon *daemon, struct service_options *
     options->order_window_ms = config->order_window;
     options->search_steps = (uint32_t)config->search_steps;
     options->frame_size_max = (uint32_t)config->frame_size_max;
+    options->test_clock = config->test_clock != 0;
     options->conns_max = (uint32_t)config->conns_max;
     options->inflight_max = (uint32_t)config->inflight_max;
     memcpy(options->country, config->country, sizeof options->country);
@@ -398,6 +399,9 @@ static void warnings(const struct daemon *daemon)
     if (daemon->config->unsafe_no_sync) {
         say(SAY_WARN, "not_durable",
             "unsafe_no_sync=yes: a power cut loses acknowledged changes; for comparisons only");
+    }
+    if (daemon->config->test_clock) {
+        say(SAY_WARN, "test_clock", "time stands until clock.set moves it: for tests only");
     }
     if (limits.conns_max < limits.conns_wanted) {
         say(SAY_WARN, "conns_lowered",

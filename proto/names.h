@@ -32,7 +32,8 @@
     X(METHOD_ORDER_LIST, "order.list")                                                             \
     X(METHOD_ORDER_CANCEL, "order.cancel")                                                         \
     X(METHOD_FULFIL_UPDATE, "fulfil.update")                                                       \
-    X(METHOD_FULFIL_LIST, "fulfil.list")
+    X(METHOD_FULFIL_LIST, "fulfil.list")                                                           \
+    X(METHOD_CLOCK_SET, "clock.set")
 
 /* Errors: enumerator, text, kind (1 = the caller's fault, 0 = the server's). */
 #define NAMES_CODES(X)                                                                             \

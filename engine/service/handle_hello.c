@@ -29,6 +29,7 @@ static const uint32_t work_of[METHOD_COUNT] = {
     [METHOD_ORDER_CANCEL] = EFFECT_SHARES_MAX,
     [METHOD_FULFIL_UPDATE] = EFFECT_SHARES_MAX,
     [METHOD_FULFIL_LIST] = WORK_STEPS,
+    [METHOD_CLOCK_SET] = WORK_STEPS,
 };
 
 static bool decode(struct reader *reader, const struct call *call)

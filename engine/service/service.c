@@ -150,7 +150,8 @@ static enum err recover(struct service_core *service, struct service_start *star
         snprintf(error, WAL_ERROR_SIZE, "%s", wal_error(service->wal));
         return err;
     }
-    service->time_ms = start->recovery.last_time_ms;
+    uint64_t log_ms = start->recovery.last_time_ms;
+    clock_open(service, service->tables.time_ms > log_ms ? service->tables.time_ms : log_ms);
     start->orders = service->tables.orders.count;
     start->items = service->tables.catalogue.count;
     start->nodes = service->tables.network.count;
@@ -275,6 +276,7 @@ static method_handler *const handlers[METHOD_COUNT] = {
     [METHOD_ORDER_CANCEL] = handle_order_cancel,
     [METHOD_FULFIL_UPDATE] = handle_fulfil_update,
     [METHOD_FULFIL_LIST] = handle_fulfil_list,
+    [METHOD_CLOCK_SET] = handle_clock_set,
 };
 
 static bool is_route(const struct frame_head *head)
@@ -398,14 +400,15 @@ void service_one(struct service_core *service, const struct service_request *req
 
 /* -- turns -- */
 
-static void turn_begin(struct service_core *service, const struct service_turn *turn)
+/* True: more is due than was done. */
+static bool turn_begin(struct service_core *service, const struct service_turn *turn)
 {
-    if (turn->wall_ms > service->time_ms) {
+    service->now_ns = turn->now_ns;
+    if (turn->wall_ms > service->time_ms && !service->options.test_clock) {
         service->time_ms = turn->wall_ms;
     }
-    wal_time_set(service->wal, service->time_ms);
-    service->now_ms = wal_time(service->wal);
-    service->now_ns = turn->now_ns;
+    service->tables.batch++;
+    return !clock_advance(service);
 }
 
 /* Orders and keys whose time is over, counted: at most DROP_MAX of each. */
@@ -447,30 +450,6 @@ static bool retention(struct service_core *service)
     return drop.orders == DROP_MAX || drop.keys == DROP_MAX;
 }
 
-/* A node's status that was set until a time that has come: active again, by record. */
-static void statuses_end(struct service_core *service)
-{
-    struct tables *tables = &service->tables;
-    for (uint32_t i = 0; i < tables->network.count && tables->status_until <= service->now_ms;
-         i++) {
-        const struct node *node = &tables->network.nodes[i];
-        if (!node->config.status_until || node->config.status_until > service->now_ms) {
-            continue;
-        }
-        struct effect_node effect = {{node->id, node->id_len}, node->config, {0}};
-        effect.config.status = NODE_ACTIVE;
-        effect.config.status_services = 0;
-        effect.config.status_until = 0;
-        uint32_t size = effect_node_size(&effect);
-        if (wal_room(service->wal, size, 1, WAL_CLAIM_RELEASE) != WAL_ROOM_OK) {
-            return;
-        }
-        uint8_t *bytes = log_begin(service, size);
-        uint64_t lsn = log_end(service, EFFECT_NODE, effect_node_encode(bytes, &effect));
-        must_apply(tables_apply_node(tables, lsn, service->now_ms, &effect), "node");
-    }
-}
-
 static void turn_end(struct service_core *service)
 {
     wal_submit(service->wal, &service->tables.digest);
@@ -485,7 +464,6 @@ void service_batch(struct service_core *service, const struct service_turn *turn
         return;
     }
     turn_begin(service, turn);
-    statuses_end(service);
     for (uint32_t done = 0; done < count;) {
         done += sub_batch(service, requests + done, count - done);
     }
@@ -496,12 +474,10 @@ void service_batch(struct service_core *service, const struct service_turn *turn
 /* Milliseconds until something is due by time alone. */
 static uint32_t next_due(const struct service_core *service)
 {
-    const struct tables *tables = &service->tables;
     bool has_room = wal_room(service->wal, HEADROOM, 4096, WAL_CLAIM_CHANGE) == WAL_ROOM_OK;
     uint64_t due = service->now_ms + (has_room ? 1000 : ROOM_RETRY_MS);
-    if (tables->status_until < due) {
-        due = tables->status_until;
-    }
+    uint64_t own = service->options.test_clock ? UINT64_MAX : due_next(service);
+    due = own < due ? own : due;
     return due > service->now_ms ? (uint32_t)(due - service->now_ms) : 1;
 }
 
@@ -510,11 +486,9 @@ uint32_t service_tick(struct service_core *service, const struct service_turn *t
     if (service->is_dead) {
         return UINT32_MAX;
     }
-    turn_begin(service, turn);
     wal_retry(service->wal);
-    service->tables.batch++;
-    statuses_end(service);
-    bool has_more = job_run(service) && service->jobs;
+    bool has_more = turn_begin(service, turn);
+    has_more = (job_run(service) && service->jobs) || has_more;
     has_more = retention(service) || has_more;
     turn_end(service);
     return has_more && !service->is_paused ? 0 : next_due(service);

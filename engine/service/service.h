@@ -57,6 +57,7 @@ struct service_options {
     uint64_t order_window_ms;   /* how long a done order stays in memory */
     uint32_t search_steps;      /* of one split search; 0 = the router's default */
     uint32_t frame_size_max;    /* told by hello */
+    bool test_clock;            /* engine time stands until clock.set; wall clock not looked at */
     uint32_t conns_max;         /* told by hello */
     uint32_t inflight_max;      /* told by hello */
     char country[3];            /* of places without one; "" = none */

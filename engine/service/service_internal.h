@@ -56,7 +56,7 @@ struct service_core {
     struct writer writer;    /* over scratch */
     uint64_t now_ms;         /* engine time of the running turn */
     uint64_t now_ns;
-    uint64_t time_ms;        /* largest engine time ever taken */
+    uint64_t time_ms;        /* that engine time is to become: the wall's or the test clock's */
     bool is_draining;
     bool is_paused;
     bool is_dead;
@@ -113,6 +113,22 @@ uint64_t lsn_begun(const struct service_core *service);
 
 /* An effect that was logged must be applied: anything else ends the process, loudly. */
 void must_apply(enum err err, const char *what);
+
+/* -- time (clock.c, due.c) -- */
+
+enum { DUE_SIZE_MAX = 64 << 10 }; /* bytes of the largest record of what falls due */
+
+/* Take up engine time where the log, 0 = empty, left it. */
+void clock_open(struct service_core *service, uint64_t log_ms);
+
+/* Let engine time become time_ms, everything due by then happening on the way, in order and at
+ * its own time. False: it got no further yet, call again. */
+bool clock_advance(struct service_core *service);
+
+/* When the next thing is due, UINT64_MAX = never; and let what is due by now happen. False: not
+ * all of it yet. */
+uint64_t due_next(const struct service_core *service);
+bool due_fire(struct service_core *service);
 
 /* -- keys (key.c) -- */
 
@@ -187,6 +203,9 @@ struct job {
         struct {
             char country[3];
         } places;
+        struct {
+            uint64_t now_ms;
+        } clock;
     } of;
 };
 
@@ -214,7 +233,7 @@ method_handler handle_hello, handle_stats, handle_node_put, handle_node_status, 
     handle_node_list, handle_item_put, handle_item_get, handle_place_load, handle_stock_adjust,
     handle_stock_set, handle_stock_load, handle_stock_policy, handle_stock_get, handle_stock_list,
     handle_stock_find, handle_order_get, handle_order_list, handle_order_cancel,
-    handle_fulfil_update, handle_fulfil_list;
+    handle_fulfil_update, handle_fulfil_list, handle_clock_set;
 
 /* -- order.route in batches (ask.c, order_route.c) -- */
 

@@ -9,7 +9,18 @@ void applied(struct tables *tables, uint64_t lsn, uint64_t now_ms)
 {
     CHECK(lsn > tables->lsn);
     tables->lsn = lsn;
-    tables->time_ms = now_ms;
+    tables->time_ms = now_ms > tables->time_ms ? now_ms : tables->time_ms;
+}
+
+enum err tables_apply_time(struct tables *tables, uint64_t lsn, uint64_t now_ms, uint64_t time_ms)
+{
+    applied(tables, lsn, now_ms);
+    if (time_ms < tables->time_ms) {
+        return ERR_DAMAGED;
+    }
+    tables->time_ms = time_ms;
+    tables->generation++; /* what was guessed for an earlier time */
+    return ERR_OK;
 }
 
 /* -- cells -- */

@@ -319,3 +319,17 @@ enum err effect_drop_decode(const uint8_t *bytes, uint32_t size, struct effect_d
     out->keys = bytes_get_int(&source);
     return bytes_finish(&source);
 }
+
+/* -- time -- */
+
+uint32_t effect_time_encode(uint8_t *out, uint64_t time_ms)
+{
+    return (uint32_t)(bytes_put_int(out, time_ms) - out);
+}
+
+enum err effect_time_decode(const uint8_t *bytes, uint32_t size, uint64_t *out)
+{
+    struct bytes_source source = {bytes, bytes + size, false};
+    *out = bytes_get_int(&source);
+    return bytes_finish(&source);
+}

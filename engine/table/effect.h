@@ -28,7 +28,8 @@ enum effect_type {
     EFFECT_CANCEL,
     EFFECT_FULFIL,
     EFFECT_DROP,   /* retention and window: oldest done orders and keys leave */
-    EFFECT_REFUSED /* an order that was refused: changes nothing, kept for trials */
+    EFFECT_REFUSED, /* an order that was refused: changes nothing, kept for trials */
+    EFFECT_TIME = 12 /* engine time of the records behind it, inside their group */
 };
 
 struct effect_text {
@@ -194,8 +195,9 @@ uint32_t effect_cancel_encode(uint8_t *out, const struct effect_cancel *effect);
 uint32_t effect_fulfil_size(const struct effect_fulfil *effect);
 uint32_t effect_fulfil_encode(uint8_t *out, const struct effect_fulfil *effect);
 uint32_t effect_drop_encode(uint8_t *out, const struct effect_drop *effect);
+uint32_t effect_time_encode(uint8_t *out, uint64_t time_ms);
 
-enum { EFFECT_SMALL_MAX = 192 }; /* bytes of flag, policy and drop records */
+enum { EFFECT_SMALL_MAX = 192 }; /* bytes of flag, policy, drop and time records */
 
 /* Decoders: ERR_DAMAGED when the bytes are not exactly one such effect. The result borrows
  * bytes and scratch until the next decode. */
@@ -224,6 +226,7 @@ ERR_MUST_USE enum err effect_fulfil_decode(const uint8_t *bytes, uint32_t size,
                                            struct effect_fulfil *out);
 ERR_MUST_USE enum err effect_drop_decode(const uint8_t *bytes, uint32_t size,
                                          struct effect_drop *out);
+ERR_MUST_USE enum err effect_time_decode(const uint8_t *bytes, uint32_t size, uint64_t *out);
 
 enum {
     EFFECT_LINES_MAX = 1000,

@@ -226,6 +226,14 @@ static enum err replay_refused(struct tables *tables, uint64_t lsn, uint64_t now
     return err;
 }
 
+static enum err replay_time(struct tables *tables, uint64_t lsn, uint64_t now_ms,
+                            const uint8_t *bytes, uint32_t size)
+{
+    uint64_t time_ms;
+    enum err err = effect_time_decode(bytes, size, &time_ms);
+    return err == ERR_OK ? tables_apply_time(tables, lsn, now_ms, time_ms) : err;
+}
+
 enum err tables_replay(struct tables *tables, uint64_t lsn, uint64_t now_ms, uint8_t type,
                        const uint8_t *bytes, uint32_t size)
 {
@@ -237,11 +245,12 @@ enum err tables_replay(struct tables *tables, uint64_t lsn, uint64_t now_ms, uin
         [EFFECT_STOCK] = replay_stock,   [EFFECT_POLICY] = replay_policy,
         [EFFECT_ORDER] = replay_order,   [EFFECT_CANCEL] = replay_cancel,
         [EFFECT_FULFIL] = replay_fulfil, [EFFECT_DROP] = replay_drop,
-        [EFFECT_REFUSED] = replay_refused,
+        [EFFECT_REFUSED] = replay_refused, [EFFECT_TIME] = replay_time,
     };
     if (type >= sizeof functions / sizeof functions[0] || !functions[type] || lsn <= tables->lsn) {
         return ERR_DAMAGED;
     }
+    now_ms = now_ms > tables->time_ms ? now_ms : tables->time_ms; /* see EFFECT_TIME */
     return functions[type](tables, lsn, now_ms, bytes, size);
 }
 

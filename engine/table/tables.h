@@ -78,8 +78,8 @@ void tables_close(struct tables *tables);
  * cells, areas, postcodes) comes on top. */
 uint64_t tables_memory(const struct tables_options *options);
 
-/* One record of the log. Errors: ERR_DAMAGED (not an effect, or names what is not there),
- * ERR_FULL (limits lower than when it was written), ERR_NOMEM. */
+/* One record of the log; now_ms is its group's time. Errors: ERR_DAMAGED (not an effect, or names
+ * what is not there), ERR_FULL (limits lower than when it was written), ERR_NOMEM. */
 ERR_MUST_USE enum err tables_replay(struct tables *tables, uint64_t lsn, uint64_t now_ms,
                                     uint8_t type, const uint8_t *bytes, uint32_t size);
 
@@ -105,6 +105,10 @@ ERR_MUST_USE enum err tables_apply_fulfil(struct tables *tables, uint64_t lsn, u
                                           const struct effect_fulfil *effect);
 ERR_MUST_USE enum err tables_apply_drop(struct tables *tables, uint64_t lsn, uint64_t now_ms,
                                         const struct effect_drop *effect);
+
+/* Engine time is time_ms from now on, also for records that follow in the same group. */
+ERR_MUST_USE enum err tables_apply_time(struct tables *tables, uint64_t lsn, uint64_t now_ms,
+                                        uint64_t time_ms);
 
 /* Bytes of the block that an order of the effect takes. */
 size_t tables_order_size(const struct effect_order *effect);

@@ -12,7 +12,7 @@ CASES, case = collect()
 METHODS = {"hello", "stats", "node.put", "node.status", "node.get", "node.list", "item.put",
            "item.get", "place.load", "stock.adjust", "stock.set", "stock.load", "stock.policy",
            "stock.get", "stock.list", "stock.find", "order.route", "order.get", "order.list",
-           "order.cancel", "fulfil.update", "fulfil.list"}
+           "order.cancel", "fulfil.update", "fulfil.list", "clock.set"}
 
 
 def raw(scene, *messages):

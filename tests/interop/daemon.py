@@ -76,6 +76,22 @@ def log_id_survives_a_restart(options):
 
 
 @case
+def test_clock_stands_until_it_is_set(options):
+    """--test-clock: time stands, clock.set moves it, a kill does not move it back"""
+    begin = 1577836800000
+    with server.Engine(options.engine, server.SMALL + ("--test-clock",)) as engine:
+        client = Client(engine.address)
+        expect(client.call("hello")["now"] == begin, "begins", client.call("hello"))
+        expect(client.call("clock.set", now=begin + 1000)["now"] == begin + 1000, "set")
+        client.close()
+        engine.kill()
+        engine.start()
+        client = Client(engine.address)
+        expect(client.call("hello")["now"] == begin + 1000, "kept", client.call("hello"))
+        client.close()
+
+
+@case
 def second_process_on_a_folder_is_refused(options):
     """one process per data folder: the second one ends with a reason, the first goes on"""
     with server.Engine(options.engine) as engine:

@@ -25,6 +25,7 @@ static void test_records(void **state)
     PIN(EFFECT_FULFIL, 9);
     PIN(EFFECT_DROP, 10);
     PIN(EFFECT_REFUSED, 11);
+    PIN(EFFECT_TIME, 12);
 }
 
 static void test_network(void **state)

@@ -1,0 +1,155 @@
+/* Engine time: it stands under a test clock until it is set, what is due happens on the way, and
+ * the log keeps it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "service_harness.h"
+
+static const long long begin_ms = 1577836800000;
+
+static int setup(void **state)
+{
+    struct harness *harness = malloc(sizeof *harness);
+    assert_non_null(harness);
+    harness_init(harness);
+    harness->options.test_clock = true;
+    harness_start(harness);
+    *state = harness;
+    return 0;
+}
+
+static int setup_wall(void **state)
+{
+    struct harness *harness = malloc(sizeof *harness);
+    assert_non_null(harness);
+    harness_open(harness);
+    *state = harness;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    harness_restart(*state);
+    harness_close(*state);
+    free(*state);
+    return 0;
+}
+
+static int64_t now_of(struct harness *harness)
+{
+    json_t *answer = harness_ask(harness, "hello", "{}");
+    int64_t now_ms = harness_int(answer, "now");
+    harness_drop(answer);
+    return now_ms;
+}
+
+static void clock_set(struct harness *harness, int64_t now_ms)
+{
+    json_t *answer = harness_ask(harness, "clock.set", "{'now':%lld}", (long long)now_ms);
+    assert_int_equal(harness_int(answer, "now"), now_ms);
+    assert_true(harness_int(answer, "lsn") > 0);
+    harness_drop(answer);
+}
+
+static void expect_status(struct harness *harness, const char *node, const char *status)
+{
+    json_t *answer = harness_ask(harness, "node.get", "{'node':'%s'}", node);
+    assert_string_equal(harness_text(answer, "status"), status);
+    harness_drop(answer);
+}
+
+static void node_until(struct harness *harness, const char *node, int64_t until)
+{
+    harness_do(harness, "node.put", "{'node':'%s','type':'store','lat':1,'lon':2}", node);
+    harness_do(harness, "node.status", "{'node':'%s','status':'on_hold','until':%lld}", node,
+               (long long)until);
+}
+
+/* A wall clock cannot be set, and moves by itself. */
+static void wall_clock_refuses(void **state)
+{
+    struct harness *harness = *state;
+    harness_refute(harness, "clock.set", "{'now':1790000000000}", "UNKNOWN_METHOD",
+                   "--test-clock");
+    int64_t before = now_of(harness);
+    assert_true(now_of(harness) > before);
+}
+
+/* Time begins at a known moment, stands while requests come, and is kept by the log. */
+static void test_clock_stands(void **state)
+{
+    struct harness *harness = *state;
+    assert_int_equal(now_of(harness), begin_ms);
+    harness_do(harness, "item.put", "{'item':'a'}");
+    assert_int_equal(now_of(harness), begin_ms);
+    clock_set(harness, begin_ms + 86400000);
+    assert_int_equal(now_of(harness), begin_ms + 86400000);
+    harness_restart(harness);
+    assert_int_equal(now_of(harness), begin_ms + 86400000);
+}
+
+/* What cannot be a time is told; the present one is no change. */
+static void bad_times_are_told(void **state)
+{
+    struct harness *harness = *state;
+    harness_refute(harness, "clock.set", "{'now':1577836799999}", "INVALID_ARGUMENT",
+                   "it is 1577836800000");
+    harness_refute(harness, "clock.set", "{}", "INVALID_ARGUMENT", "now");
+    harness_refute(harness, "clock.set", "{'now':253402300800000}", "INVALID_ARGUMENT", "now");
+    harness_refute(harness, "clock.set", "{'now':'x'}", "INVALID_ARGUMENT", "now");
+    clock_set(harness, begin_ms);
+    clock_set(harness, 253402300799999);
+    harness_refute(harness, "clock.set", "{'now':253402300799998}", "INVALID_ARGUMENT", "now");
+}
+
+/* What is due at t happens at t, not a millisecond before. */
+static void due_is_exact(void **state)
+{
+    struct harness *harness = *state;
+    node_until(harness, "s", begin_ms + 1000);
+    clock_set(harness, begin_ms + 999);
+    expect_status(harness, "s", "on_hold");
+    clock_set(harness, begin_ms + 1000);
+    expect_status(harness, "s", "active");
+}
+
+/* Requests of one batch see the clock as it was set before them, whatever the group's time. */
+static void batch_sees_its_clock(void **state)
+{
+    struct harness *harness = *state;
+    node_until(harness, "s", begin_ms + 50);
+    node_until(harness, "t", begin_ms + 70);
+    uint32_t numbers[6];
+    numbers[0] = harness_stage(harness, 0, "item.put", "{'item':'a'}");
+    numbers[1] = harness_stage(harness, 0, "clock.set", "{'now':%lld}", begin_ms + 60);
+    numbers[2] = harness_stage(harness, 0, "node.get", "{'node':'s'}");
+    numbers[3] = harness_stage(harness, 0, "node.get", "{'node':'t'}");
+    numbers[4] = harness_stage(harness, 0, "clock.set", "{'now':%lld}", begin_ms + 70);
+    numbers[5] = harness_stage(harness, 0, "node.get", "{'node':'t'}");
+    harness_run(harness);
+    static const char *const wanted[] = {NULL, NULL, "active", "on_hold", NULL, "active"};
+    for (size_t i = 0; i < 6; i++) {
+        json_t *answer = harness_take(harness, numbers[i]);
+        if (wanted[i]) {
+            assert_string_equal(harness_text(answer, "status"), wanted[i]);
+        }
+        harness_drop(answer);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(wall_clock_refuses, setup_wall, teardown),
+        cmocka_unit_test_setup_teardown(test_clock_stands, setup, teardown),
+        cmocka_unit_test_setup_teardown(bad_times_are_told, setup, teardown),
+        cmocka_unit_test_setup_teardown(due_is_exact, setup, teardown),
+        cmocka_unit_test_setup_teardown(batch_sees_its_clock, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
