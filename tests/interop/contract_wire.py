@@ -175,9 +175,11 @@ def unknown_methods(scene):
     """an unknown method is an error that helps; starred ones are unknown until they are there"""
     scene.error("UNKNOWN_METHOD", ["order.rout", "did you mean order.route?"], "order.rout")
     scene.error("UNKNOWN_METHOD", ["hello"], "zzzzzzzz")
-    for method in ("order.reroute", "fulfil.reject", "reserve.create", "events.read", "snapshot",
-                   "clock.set", "promise.quote"):
+    later = {"order.reroute", "fulfil.reject", "reserve.create", "events.read", "snapshot",
+             "promise.quote"}
+    for method in sorted(later - METHODS):
         scene.error("UNKNOWN_METHOD", [method], method)
+    scene.error("UNKNOWN_METHOD", ["clock.set", "--test-clock"], "clock.set", now=0)
     scene.error("UNKNOWN_METHOD", [], "")
     get = raw(scene, [0, 1, "\x00\x1b[31m", [{}]])
     message = get()
