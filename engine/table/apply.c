@@ -42,11 +42,6 @@ uint64_t tables_counted_at(const struct cell *cell)
     return cell->index < 0 ? 0 : row_count_time(cell->row, (uint32_t)cell->index);
 }
 
-static uint64_t cell_name(uint32_t item, uint16_t node)
-{
-    return (uint64_t)item << 16 | node;
-}
-
 static int64_t unreserved(cell_word word)
 {
     return (int64_t)cell_on_hand(word) - cell_reserved(word);
@@ -144,7 +139,7 @@ void cell_move(struct tables *tables, uint32_t item, uint16_t node, int64_t rese
 
 /* -- keys -- */
 
-static void key_digest(struct tables *tables, const struct key_entry *entry, bool is_add)
+void key_digest(struct tables *tables, const struct key_entry *entry, bool is_add)
 {
     uint64_t facts = hash_fixed(entry->facts, sizeof entry->facts);
     uint64_t who = entry->key.low ^ entry->key.high * 0x9e3779b97f4a7c15u;
@@ -169,16 +164,21 @@ void key_remember(struct tables *tables, uint64_t lsn, uint64_t now_ms,
 
 /* -- network and catalogue -- */
 
-enum err tables_apply_flag(struct tables *tables, uint64_t lsn, uint64_t now_ms,
-                           const struct effect_text *name)
+enum err flag_enter(struct tables *tables, const struct effect_text *name)
 {
     uint32_t flag;
-    applied(tables, lsn, now_ms);
     enum err err = catalogue_flag(&tables->catalogue, name->at, name->len, &flag);
     if (err == ERR_OK) {
         digest_add(&tables->digest, TAG_FLAG, name->at, name->len);
     }
     return err;
+}
+
+enum err tables_apply_flag(struct tables *tables, uint64_t lsn, uint64_t now_ms,
+                           const struct effect_text *name)
+{
+    applied(tables, lsn, now_ms);
+    return flag_enter(tables, name);
 }
 
 static uint64_t areas_hash(const struct area *areas, uint32_t count)
@@ -205,7 +205,7 @@ static void node_digest(struct tables *tables, uint16_t handle, bool is_add)
     }
 }
 
-static void status_until_find(struct tables *tables)
+void status_until_find(struct tables *tables)
 {
     tables->status_until = UINT64_MAX;
     for (uint32_t i = 0; i < tables->network.count; i++) {
@@ -216,10 +216,8 @@ static void status_until_find(struct tables *tables)
     }
 }
 
-enum err tables_apply_node(struct tables *tables, uint64_t lsn, uint64_t now_ms,
-                           const struct effect_node *effect)
+enum err node_enter(struct tables *tables, const struct effect_node *effect)
 {
-    applied(tables, lsn, now_ms);
     uint16_t handle = network_find(&tables->network, effect->id.at, effect->id.len);
     uint64_t until = effect->config.status_until;
     if (handle != NODE_NONE) {
@@ -236,8 +234,18 @@ enum err tables_apply_node(struct tables *tables, uint64_t lsn, uint64_t now_ms,
     if (until) {
         status_until_find(tables);
     }
-    key_remember(tables, lsn, now_ms, &effect->key);
     return ERR_OK;
+}
+
+enum err tables_apply_node(struct tables *tables, uint64_t lsn, uint64_t now_ms,
+                           const struct effect_node *effect)
+{
+    applied(tables, lsn, now_ms);
+    enum err err = node_enter(tables, effect);
+    if (err == ERR_OK) {
+        key_remember(tables, lsn, now_ms, &effect->key);
+    }
+    return err;
 }
 
 static void item_digest(struct tables *tables, uint32_t handle, bool is_add)
@@ -252,12 +260,10 @@ static void item_digest(struct tables *tables, uint32_t handle, bool is_add)
     }
 }
 
-enum err tables_apply_item(struct tables *tables, uint64_t lsn, uint64_t now_ms,
-                           const struct effect_item *effect)
+enum err item_enter(struct tables *tables, const struct effect_item *effect)
 {
     uint32_t handle;
     uint32_t before = tables->catalogue.count;
-    applied(tables, lsn, now_ms);
     enum err err = catalogue_put(&tables->catalogue, effect->id.at, effect->id.len, &handle);
     if (err != ERR_OK) {
         return err;
@@ -281,8 +287,18 @@ enum err tables_apply_item(struct tables *tables, uint64_t lsn, uint64_t now_ms,
     item->weight_g = effect->weight_g;
     item_digest(tables, handle, true);
     tables->generation++;
-    key_remember(tables, lsn, now_ms, &effect->key);
     return ERR_OK;
+}
+
+enum err tables_apply_item(struct tables *tables, uint64_t lsn, uint64_t now_ms,
+                           const struct effect_item *effect)
+{
+    applied(tables, lsn, now_ms);
+    enum err err = item_enter(tables, effect);
+    if (err == ERR_OK) {
+        key_remember(tables, lsn, now_ms, &effect->key);
+    }
+    return err;
 }
 
 static void place_digest(struct tables *tables, const char *country, const char *postcode,
@@ -303,10 +319,8 @@ static void place_digest(struct tables *tables, const char *country, const char 
     }
 }
 
-enum err tables_apply_places(struct tables *tables, uint64_t lsn, uint64_t now_ms,
-                             const struct effect_places *effect)
+enum err places_enter(struct tables *tables, const struct effect_places *effect)
 {
-    applied(tables, lsn, now_ms);
     for (uint32_t i = 0; i < effect->count; i++) {
         const struct effect_place *row = &effect->rows[i];
         bool has_old;
@@ -324,6 +338,13 @@ enum err tables_apply_places(struct tables *tables, uint64_t lsn, uint64_t now_m
     }
     tables->generation++;
     return ERR_OK;
+}
+
+enum err tables_apply_places(struct tables *tables, uint64_t lsn, uint64_t now_ms,
+                             const struct effect_places *effect)
+{
+    applied(tables, lsn, now_ms);
+    return places_enter(tables, effect);
 }
 
 /* -- stock -- */
@@ -361,7 +382,7 @@ enum err tables_apply_stock(struct tables *tables, uint64_t lsn, uint64_t now_ms
     return ERR_OK;
 }
 
-static void policy_digest(struct tables *tables, uint32_t item, uint16_t node, bool is_add)
+void policy_digest(struct tables *tables, uint32_t item, uint16_t node, bool is_add)
 {
     const struct policy *policy = policies_find(&tables->policies, item, node);
     if (!policy) {

@@ -26,6 +26,41 @@ void cell_move(struct tables *tables, uint32_t item, uint16_t node, int64_t rese
 void key_remember(struct tables *tables, uint64_t lsn, uint64_t now_ms,
                   const struct effect_key *key);
 
+/* -- rows entered: by the effects, and by a load from a snapshot (image.h) -- */
+
+ERR_MUST_USE enum err flag_enter(struct tables *tables, const struct effect_text *name);
+ERR_MUST_USE enum err node_enter(struct tables *tables, const struct effect_node *effect);
+ERR_MUST_USE enum err item_enter(struct tables *tables, const struct effect_item *effect);
+ERR_MUST_USE enum err places_enter(struct tables *tables, const struct effect_places *effect);
+
+/* The order's block without what follows from it: no list, no hold, no digest row yet. 0: no
+ * room. */
+slab_ref order_enter(struct tables *tables, const struct effect_order *effect, uint64_t lsn,
+                     uint64_t now_ms);
+
+/* Decode an order that is new and sound: what it names is there, its shares fit. */
+bool order_read(struct tables *tables, const uint8_t *bytes, uint32_t size,
+                struct effect_order *out);
+
+/* Put the part behind its node's open fulfilments. */
+void queue_append(struct tables *tables, slab_ref ref, uint16_t index);
+
+/* Keep the text of a part, if there is one; without room it is not kept. */
+void tracking_set(struct tables *tables, struct order_part *part, const struct effect_text *text);
+
+/* Find the earliest end of a node's status. */
+void status_until_find(struct tables *tables);
+
+/* Digest rows. */
+void key_digest(struct tables *tables, const struct key_entry *entry, bool is_add);
+void policy_digest(struct tables *tables, uint32_t item, uint16_t node, bool is_add);
+
+/* A cell in the digest. */
+static inline uint64_t cell_name(uint32_t item, uint16_t node)
+{
+    return (uint64_t)item << 16 | node;
+}
+
 /* Note lsn and time of an effect about to be applied. */
 void applied(struct tables *tables, uint64_t lsn, uint64_t now_ms);
 

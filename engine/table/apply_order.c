@@ -20,7 +20,7 @@ static struct order_part *part_at(struct tables *tables, uint32_t order, uint16_
     return &order_parts(order_at(&tables->orders, order))[part];
 }
 
-static void queue_append(struct tables *tables, uint32_t ref, uint16_t index)
+void queue_append(struct tables *tables, slab_ref ref, uint16_t index)
 {
     struct order_part *part = part_at(tables, ref, index);
     struct node_queue *queue = &tables->queues[part->node];
@@ -120,9 +120,8 @@ static void texts_fill(struct order *order, const struct effect_order *effect)
     lines_fill(order, effect, at);
 }
 
-static void parts_fill(struct tables *tables, slab_ref ref, const struct effect_order *effect)
+static void parts_fill(struct order *order, const struct effect_order *effect)
 {
-    struct order *order = order_at(&tables->orders, ref);
     uint32_t share = 0;
     for (uint32_t i = 0; i < effect->part_count; i++) {
         struct order_part *part = &order_parts(order)[i];
@@ -137,8 +136,32 @@ static void parts_fill(struct tables *tables, slab_ref ref, const struct effect_
             share++;
         }
         part->share_count = share - part->share_first;
-        queue_append(tables, ref, (uint16_t)i);
     }
+}
+
+static void shares_fill(struct order *order, const struct effect_order *effect)
+{
+    for (uint32_t i = 0; i < effect->share_count; i++) {
+        const struct effect_share *from = &effect->shares[i];
+        struct order_share *share = &order_shares(order)[i];
+        share->part = (uint16_t)from->part;
+        share->line = (uint16_t)from->line;
+        share->qty = from->qty;
+    }
+}
+
+slab_ref order_enter(struct tables *tables, const struct effect_order *effect, uint64_t lsn,
+                     uint64_t now_ms)
+{
+    slab_ref ref = orders_add(&tables->orders, effect->id_hash, tables_order_size(effect));
+    if (ref) {
+        struct order *order = order_at(&tables->orders, ref);
+        head_fill(order, effect, lsn, now_ms);
+        texts_fill(order, effect);
+        parts_fill(order, effect);
+        shares_fill(order, effect);
+    }
+    return ref;
 }
 
 static void shares_hold(struct tables *tables, slab_ref ref, const struct effect_order *effect)
@@ -146,14 +169,11 @@ static void shares_hold(struct tables *tables, slab_ref ref, const struct effect
     struct order *order = order_at(&tables->orders, ref);
     for (uint32_t i = 0; i < effect->share_count; i++) {
         const struct effect_share *from = &effect->shares[i];
-        struct order_share *share = &order_shares(order)[i];
         uint32_t item = effect->lines[from->line].item;
         uint16_t node = effect->parts[from->part].node;
-        share->part = (uint16_t)from->part;
-        share->line = (uint16_t)from->line;
-        share->qty = from->qty;
         cell_move(tables, item, node, from->qty, 0, 0);
-        share->hold = holds_add(&tables->holds, item, node, ref, (uint16_t)i);
+        order_shares(order)[i].hold =
+            holds_add(&tables->holds, item, node, ref, (uint16_t)i);
     }
 }
 
@@ -161,16 +181,15 @@ enum err tables_apply_order(struct tables *tables, uint64_t lsn, uint64_t now_ms
                             const struct effect_order *effect)
 {
     applied(tables, lsn, now_ms);
-    slab_ref ref = orders_add(&tables->orders, effect->id_hash, tables_order_size(effect));
+    slab_ref ref = order_enter(tables, effect, lsn, now_ms);
     if (!ref) {
         return ERR_FULL;
     }
-    struct order *order = order_at(&tables->orders, ref);
-    head_fill(order, effect, lsn, now_ms);
-    texts_fill(order, effect);
-    parts_fill(tables, ref, effect);
+    for (uint32_t i = 0; i < effect->part_count; i++) {
+        queue_append(tables, ref, (uint16_t)i);
+    }
     shares_hold(tables, ref, effect);
-    order_digest(order, &tables->digest, true);
+    order_digest(order_at(&tables->orders, ref), &tables->digest, true);
     return ERR_OK;
 }
 
@@ -314,8 +333,7 @@ static uint32_t no_show(struct tables *tables, struct order *order, struct order
     return units;
 }
 
-static void tracking_set(struct tables *tables, struct order_part *part,
-                         const struct effect_text *text)
+void tracking_set(struct tables *tables, struct order_part *part, const struct effect_text *text)
 {
     if (text->len == 0) {
         return;

@@ -129,3 +129,16 @@ bool gazetteer_find(const struct gazetteer *gazetteer, const char *country, cons
     }
     return false;
 }
+
+void gazetteer_walk(const struct gazetteer *gazetteer, gazetteer_cb *each, void *owner)
+{
+    for (uint64_t i = 0; gazetteer->slots && i <= gazetteer->mask; i++) {
+        const struct gazetteer_slot *slot = &gazetteer->slots[i];
+        if (slot->key.len) {
+            struct gazetteer_place place = {.lat = slot->lat, .lon = slot->lon};
+            memcpy(place.country, slot->key.country, sizeof slot->key.country);
+            memcpy(place.postcode, slot->key.postcode, sizeof slot->key.postcode);
+            each(owner, &place);
+        }
+    }
+}

@@ -31,6 +31,18 @@ ERR_MUST_USE enum err gazetteer_put(struct gazetteer *gazetteer, const char *cou
                                     const char *postcode, double lat, double lon,
                                     bool *has_old_out, double *old_lat, double *old_lon);
 
+/* A loaded prefix. */
+struct gazetteer_place {
+    char country[3];
+    char postcode[POSTCODE_MAX + 1];
+    double lat, lon;
+};
+
+typedef void gazetteer_cb(void *owner, const struct gazetteer_place *place);
+
+/* Tell all loaded prefixes, in no order. */
+void gazetteer_walk(const struct gazetteer *gazetteer, gazetteer_cb *each, void *owner);
+
 /* Coordinates of the longest loaded prefix of a normalised postcode. */
 bool gazetteer_find(const struct gazetteer *gazetteer, const char *country, const char *postcode,
                     struct geo_point *point_out);

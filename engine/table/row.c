@@ -46,7 +46,7 @@ static size_t layout(struct row *row, enum row_kind kind, uint32_t capacity, uin
     return at;
 }
 
-static struct row *row_new(uint32_t count, uint32_t words)
+struct row *row_build(uint32_t count, uint32_t words)
 {
     struct row shape;
     memset(&shape, 0, sizeof shape);
@@ -68,7 +68,7 @@ static bool has_free(cell_word word)
 }
 
 /* Append a cell; slots come in rising order. */
-static void append(struct row *row, uint32_t slot, cell_word word, uint64_t count_time)
+void row_build_add(struct row *row, uint32_t slot, cell_word word, uint64_t count_time)
 {
     uint32_t index = row->count++;
     CHECK(index < row->capacity);
@@ -85,8 +85,9 @@ static void append(struct row *row, uint32_t slot, cell_word word, uint64_t coun
     row_count_time_set(row, index, count_time);
 }
 
-static void build_rank(struct row *row)
+void row_build_end(struct row *row)
 {
+    CHECK(row->count == row->capacity);
     if (row->kind != ROW_BITMAP) {
         return;
     }
@@ -160,23 +161,23 @@ static void insert_by_walk(struct row *made, const struct row *row, uint32_t slo
         while (row_walk_next(row, &walk, &at, &index)) {
             CHECK(at != slot);
             if (!is_in && at > slot) {
-                append(made, slot, word, count_time);
+                row_build_add(made, slot, word, count_time);
                 is_in = true;
             }
-            append(made, at, row_word(row, index), row_count_time(row, index));
+            row_build_add(made, at, row_word(row, index), row_count_time(row, index));
         }
     }
     if (!is_in) {
-        append(made, slot, word, count_time);
+        row_build_add(made, slot, word, count_time);
     }
-    build_rank(made);
+    row_build_end(made);
 }
 
 struct row *row_with(const struct row *row, uint32_t slot, cell_word word, uint64_t count_time,
                      uint32_t words)
 {
     CHECK(slot / 64 < words);
-    struct row *made = row_new((row ? row->count : 0) + 1, words);
+    struct row *made = row_build((row ? row->count : 0) + 1, words);
     if (!made) {
         return NULL;
     }
@@ -203,7 +204,7 @@ static int by_slot(const void *a, const void *b)
 struct row *row_moved(const struct row *row, const uint16_t *map, uint32_t words)
 {
     struct moved *order = malloc(sizeof *order * (row->count ? row->count : 1));
-    struct row *made = row_new(row->count, words);
+    struct row *made = row_build(row->count, words);
     if (!order || !made) {
         free(order);
         free(made);
@@ -219,10 +220,10 @@ struct row *row_moved(const struct row *row, const uint16_t *map, uint32_t words
     }
     qsort(order, count, sizeof *order, by_slot);
     for (uint32_t i = 0; i < count; i++) {
-        append(made, order[i].slot, row_word(row, order[i].index),
-               row_count_time(row, order[i].index));
+        row_build_add(made, order[i].slot, row_word(row, order[i].index),
+                      row_count_time(row, order[i].index));
     }
-    build_rank(made);
+    row_build_end(made);
     free(order);
     return made;
 }

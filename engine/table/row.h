@@ -76,6 +76,12 @@ struct row *row_with(const struct row *row, uint32_t slot, cell_word word, uint6
 /* A new row with slot s of row at map[s], for a layout of words words. NULL: out of memory. */
 struct row *row_moved(const struct row *row, const uint16_t *map, uint32_t words);
 
+/* Build a row whole: start it for count cells, append them in rising slot order, end it. Each
+ * slot below words * 64. NULL from start: out of memory. */
+struct row *row_build(uint32_t count, uint32_t words);
+void row_build_add(struct row *row, uint32_t slot, cell_word word, uint64_t count_time);
+void row_build_end(struct row *row);
+
 void row_free(struct row *row);
 
 /* Bytes of the block. */

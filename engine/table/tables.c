@@ -164,16 +164,22 @@ static bool order_is_sound(const struct tables *tables, const struct effect_orde
     return is_sound;
 }
 
+bool order_read(struct tables *tables, const uint8_t *bytes, uint32_t size,
+                struct effect_order *out)
+{
+    enum err err = effect_order_decode(bytes, size, tables->scratch, out);
+    if (err != ERR_OK || !order_is_sound(tables, out)) {
+        return false;
+    }
+    out->id_hash = orders_hash(&tables->orders, out->id.at, out->id.len);
+    return !orders_find(&tables->orders, out->id_hash, out->id.at, out->id.len);
+}
+
 static enum err replay_order(struct tables *tables, uint64_t lsn, uint64_t now_ms,
                              const uint8_t *bytes, uint32_t size)
 {
     struct effect_order effect;
-    enum err err = effect_order_decode(bytes, size, tables->scratch, &effect);
-    if (err != ERR_OK || !order_is_sound(tables, &effect)) {
-        return ERR_DAMAGED;
-    }
-    effect.id_hash = orders_hash(&tables->orders, effect.id.at, effect.id.len);
-    if (orders_find(&tables->orders, effect.id_hash, effect.id.at, effect.id.len)) {
+    if (!order_read(tables, bytes, size, &effect)) {
         return ERR_DAMAGED;
     }
     if (!holds_have_room(&tables->holds, effect.share_count) ||

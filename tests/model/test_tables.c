@@ -1,5 +1,7 @@
 /* Random effects against naive books, with a second set of tables fed by the encoded records
- * only: after every step both digests agree, and every cell is what the books say.
+ * only: after every step both digests agree, and every cell is what the books say. From time to
+ * time the second set is thrown away and loaded from an image of the first, as after a restart
+ * from a snapshot.
  *
  * Replay: test_tables SEED [STEPS]. */
 #include <setjmp.h>
@@ -11,6 +13,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "image_memory.h"
 #include "rng.h"
 #include "tables.h"
 
@@ -27,7 +30,8 @@ struct book_order {
 };
 
 struct model {
-    struct tables live, replica;
+    struct tables live, replicas[2];
+    struct tables *replica; /* one of them */
     uint64_t lsn, now;
     int64_t on_hand[ITEMS][NODES], reserved[ITEMS][NODES];
     uint64_t counted[ITEMS][NODES];
@@ -49,10 +53,10 @@ static void replica_feed(struct model *model, uint8_t type, const uint8_t *bytes
 {
     uint8_t *exact = malloc(size);
     memcpy(exact, bytes, size);
-    enum err err = tables_replay(&model->replica, model->lsn, model->now, type, exact, size);
+    enum err err = tables_replay(model->replica, model->lsn, model->now, type, exact, size);
     free(exact);
     assert_int_equal(err, ERR_OK);
-    assert_true(digest_equal(&model->live.digest, &model->replica.digest));
+    assert_true(digest_equal(&model->live.digest, &model->replica->digest));
 }
 
 static void node_put(struct model *model, uint32_t n)
@@ -86,6 +90,37 @@ static void item_put(struct model *model, uint32_t n)
     uint32_t size = effect_item_encode(bytes, &effect);
     assert_int_equal(tables_apply_item(&model->live, ++model->lsn, model->now, &effect), 0);
     replica_feed(model, EFFECT_ITEM, bytes, size);
+}
+
+static void flag_put(struct model *model)
+{
+    char name[8];
+    uint8_t bytes[EFFECT_SMALL_MAX];
+    if (model->live.catalogue.flag_count == FLAG_MAX) {
+        return;
+    }
+    int len = snprintf(name, sizeof name, "f%u", model->live.catalogue.flag_count);
+    struct effect_text effect = {name, (uint32_t)len};
+    uint32_t size = effect_flag_encode(bytes, name, (uint32_t)len);
+    assert_int_equal(tables_apply_flag(&model->live, ++model->lsn, model->now, &effect), 0);
+    replica_feed(model, EFFECT_FLAG, bytes, size);
+}
+
+static void places_put(struct model *model)
+{
+    uint8_t bytes[512];
+    struct effect_place rows[3];
+    struct effect_places effect = {"US", 1 + draw(model, 3), rows};
+    effect.country[0] = (char)('A' + (int)draw(model, 3));
+    memset(rows, 0, sizeof rows);
+    for (uint32_t i = 0; i < effect.count; i++) {
+        snprintf(rows[i].postcode, sizeof rows[i].postcode, "%u", 100 + draw(model, 900));
+        rows[i].lat = draw(model, 90);
+        rows[i].lon = -(double)draw(model, 180);
+    }
+    uint32_t size = effect_places_encode(bytes, &effect);
+    assert_int_equal(tables_apply_places(&model->live, ++model->lsn, model->now, &effect), 0);
+    replica_feed(model, EFFECT_PLACES, bytes, size);
 }
 
 static void stock_move(struct model *model)
@@ -311,7 +346,10 @@ static void step(struct model *model)
 {
     uint32_t what = draw(model, 100);
     model->now += draw(model, 20);
-    if (what < 2) {
+    if (what < 1) {
+        flag_put(model);
+        places_put(model);
+    } else if (what < 2) {
         node_put(model, draw(model, NODES));
     } else if (what < 4) {
         item_put(model, draw(model, ITEMS));
@@ -330,17 +368,68 @@ static void step(struct model *model)
     }
 }
 
+static const struct tables_options options = {1000, 1000, 64 << 20, 10000, 100000, 256};
+static const uint8_t secret[] = "0123456789abcdef";
+
+/* A section that has records and is left out does not go unseen: it is refused, or what is saved
+ * afterwards is another image. */
+static void left_out(const struct image_memory *image)
+{
+    char why[IMAGE_WHY_SIZE];
+    for (uint32_t i = 0; i < image_section_count; i++) {
+        struct tables tables;
+        if (image_memory_section(image, i) == 0) {
+            continue;
+        }
+        assert_int_equal(tables_init(&tables, &options, secret), ERR_OK);
+        if (image_memory_load(image, &tables, (int)i, why) == ERR_OK) {
+            struct image_memory again;
+            image_memory_save(&tables, &again);
+            assert_false(image_memory_equal(image, &again));
+            image_memory_free(&again);
+        } else {
+            assert_true(why[0] != '\0');
+        }
+        tables_close(&tables);
+    }
+}
+
+/* Go on with tables that were loaded from an image of the live ones. */
+static void reload(struct model *model, bool with_left_out)
+{
+    char why[IMAGE_WHY_SIZE];
+    struct image_memory image;
+    struct image_memory again;
+    struct tables *loaded = &model->replicas[model->replica == &model->replicas[0]];
+    image_memory_save(&model->live, &image);
+    assert_int_equal(tables_init(loaded, &options, secret), ERR_OK);
+    enum err err = image_memory_load(&image, loaded, -1, why);
+    if (err != ERR_OK) {
+        fail_msg("%s", why);
+    }
+    tables_check(loaded);
+    image_memory_save(loaded, &again);
+    assert_true(image_memory_equal(&image, &again));
+    if (with_left_out) {
+        left_out(&image);
+    }
+    tables_close(model->replica);
+    model->replica = loaded;
+    image_memory_free(&image);
+    image_memory_free(&again);
+}
+
 /* Live tables, tables from records, and naive books say the same after every step; and a fresh
  * layout changes nothing that can be seen. */
 static void tables_match_books(void **state)
 {
     (void)state;
-    static const struct tables_options options = {1000, 1000, 64 << 20, 10000, 100000, 256};
     static struct model model;
     rng_init(&model.rng, seed);
     model.now = 1000000;
-    assert_int_equal(tables_init(&model.live, &options, (const uint8_t *)"0123456789abcdef"), 0);
-    assert_int_equal(tables_init(&model.replica, &options, (const uint8_t *)"0123456789abcdef"), 0);
+    model.replica = &model.replicas[0];
+    assert_int_equal(tables_init(&model.live, &options, secret), 0);
+    assert_int_equal(tables_init(model.replica, &options, secret), 0);
     for (uint32_t n = 0; n < NODES; n++) {
         node_put(&model, n);
     }
@@ -352,7 +441,8 @@ static void tables_match_books(void **state)
         compare(&model);
         if (i % 512 == 0) {
             tables_check(&model.live);
-            tables_check(&model.replica);
+            tables_check(model.replica);
+            reload(&model, i % 8192 == 4096);
             model.live.network.is_dirty = true;
             model.live.network.words += 8;
             assert_int_equal(tables_layout(&model.live), 0);
@@ -360,7 +450,7 @@ static void tables_match_books(void **state)
         }
     }
     tables_close(&model.live);
-    tables_close(&model.replica);
+    tables_close(model.replica);
 }
 
 int main(int argc, char **argv)

@@ -1,0 +1,159 @@
+/* The list of sections, records in sink and source, and what is worked out after a load. */
+#include "image.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "image_internal.h"
+
+const struct image_section image_sections[] = {
+    {"flags", 1, save_flags, load_flags},
+    {"nodes", 1, save_nodes, load_nodes},
+    {"items", 1, save_items, load_items},
+    {"places", 1, save_places, load_places},
+    {"rows", 1, save_rows, load_rows},
+    {"policies", 1, save_policies, load_policies},
+    {"orders", 1, save_orders, load_orders},
+    {"queues", 1, save_queues, load_queues},
+    {"holds", 1, save_holds, load_holds},
+    {"done", 1, save_done, load_done},
+    {"keys", 1, save_keys, load_keys},
+    {"movements", 1, save_movements, load_movements},
+};
+
+const uint32_t image_section_count = sizeof image_sections / sizeof image_sections[0];
+
+int image_section_find(const char *name)
+{
+    for (uint32_t i = 0; i < image_section_count; i++) {
+        if (strcmp(image_sections[i].name, name) == 0) {
+            return (int)i;
+        }
+    }
+    return -1;
+}
+
+/* -- sink -- */
+
+uint8_t *image_begin(struct image_sink *sink, uint32_t size_max)
+{
+    CHECK(size_max <= IMAGE_RECORD_MAX);
+    if ((uint64_t)(sink->end - sink->at) < (uint64_t)size_max + IMAGE_RECORD_HEAD) {
+        sink->room(sink, size_max + IMAGE_RECORD_HEAD);
+    }
+    CHECK((uint64_t)(sink->end - sink->at) >= (uint64_t)size_max + IMAGE_RECORD_HEAD);
+    return sink->at + IMAGE_RECORD_HEAD;
+}
+
+void image_end(struct image_sink *sink, const uint8_t *end)
+{
+    const uint8_t *begin = sink->at + IMAGE_RECORD_HEAD;
+    CHECK(end >= begin);
+    CHECK(end <= sink->end);
+    uint32_t size = (uint32_t)(end - begin);
+    memcpy(sink->at, &size, sizeof size);
+    sink->at += IMAGE_RECORD_HEAD + size;
+    sink->records++;
+}
+
+/* -- source -- */
+
+void image_bad(struct image_source *source, enum err err, const char *format, ...)
+{
+    if (source->err != ERR_OK) {
+        return;
+    }
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(source->why, sizeof source->why, format, arguments);
+    va_end(arguments);
+    source->err = err;
+}
+
+const uint8_t *image_next(struct image_source *source, uint32_t *size_out)
+{
+    uint32_t size;
+    if (source->err != ERR_OK || (source->at == source->end && !source->more(source))) {
+        return NULL;
+    }
+    const size_t left = (size_t)(source->end - source->at);
+    if (left < IMAGE_RECORD_HEAD) {
+        image_bad(source, ERR_DAMAGED, "a record's size is cut off");
+        return NULL;
+    }
+    memcpy(&size, source->at, sizeof size);
+    if (size > left - IMAGE_RECORD_HEAD) {
+        image_bad(source, ERR_DAMAGED, "a record is cut off");
+        return NULL;
+    }
+    const uint8_t *record = source->at + IMAGE_RECORD_HEAD;
+    source->at = record + size;
+    *size_out = size;
+    return record;
+}
+
+bool image_fields_end(struct image_source *source, const struct bytes_source *fields,
+                      const char *what)
+{
+    if (fields->is_bad || fields->at != fields->end) {
+        image_bad(source, ERR_DAMAGED, "a record is not that of %s", what);
+        return false;
+    }
+    return true;
+}
+
+void image_order_note(struct image_source *source, uint64_t lsn, slab_ref ref)
+{
+    struct image_orders *orders = &source->orders;
+    if (orders->count == orders->room) {
+        uint64_t room = orders->room ? orders->room * 2 : 1024;
+        uint64_t *lsns = realloc(orders->lsns, room * sizeof *lsns);
+        orders->lsns = lsns ? lsns : orders->lsns;
+        slab_ref *refs = lsns ? realloc(orders->refs, room * sizeof *refs) : NULL;
+        if (!refs) {
+            image_bad(source, ERR_NOMEM, "no memory to name %llu orders",
+                      (unsigned long long)room);
+            return;
+        }
+        orders->refs = refs;
+        orders->room = room;
+    }
+    CHECK(orders->count == 0 || orders->lsns[orders->count - 1] < lsn);
+    orders->lsns[orders->count] = lsn;
+    orders->refs[orders->count++] = ref;
+}
+
+slab_ref image_order(const struct image_source *source, uint64_t lsn)
+{
+    const struct image_orders *orders = &source->orders;
+    uint64_t low = 0;
+    uint64_t high = orders->count;
+    while (low < high) {
+        uint64_t middle = low + (high - low) / 2;
+        if (orders->lsns[middle] < lsn) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low < orders->count && orders->lsns[low] == lsn ? orders->refs[low] : 0;
+}
+
+enum err image_load_end(struct tables *tables, struct image_source *source, uint64_t lsn,
+                        uint64_t time_ms, const struct digest *digest)
+{
+    tables->lsn = lsn;
+    tables->time_ms = time_ms;
+    tables->generation++;
+    status_until_find(tables);
+    if (source->err == ERR_OK && !digest_equal(digest, &tables->digest)) {
+        image_bad(source, ERR_DAMAGED, "what was loaded is not the state whose digest it tells");
+    }
+    free(source->orders.lsns);
+    free(source->orders.refs);
+    memset(&source->orders, 0, sizeof source->orders);
+    return source->err;
+}

@@ -1,0 +1,47 @@
+/* What the files of image share: reading a record's fields. */
+#ifndef TABLE_IMAGE_INTERNAL_H
+#define TABLE_IMAGE_INTERNAL_H
+
+#include "apply_internal.h"
+#include "effect_bytes_internal.h"
+#include "image.h"
+
+/* The next record as fields; false: no more. */
+static inline bool image_fields(struct image_source *source, struct bytes_source *fields)
+{
+    uint32_t size;
+    const uint8_t *bytes = image_next(source, &size);
+    *fields = (struct bytes_source){bytes, bytes ? bytes + size : NULL, false};
+    return bytes != NULL;
+}
+
+/* Whether the fields were read to their end without fault; else the source is bad. */
+bool image_fields_end(struct image_source *source, const struct bytes_source *fields,
+                      const char *what);
+
+typedef void image_saver(const struct tables *tables, struct image_sink *sink);
+typedef void image_loader(struct tables *tables, struct image_source *source);
+
+image_saver save_flags, save_nodes, save_items, save_places, save_rows, save_policies, save_orders,
+    save_queues, save_holds, save_done, save_keys, save_movements;
+image_loader load_flags, load_nodes, load_items, load_places, load_rows, load_policies,
+    load_orders, load_queues, load_holds, load_done, load_keys, load_movements;
+
+/* The cells of one row by another number than the row lists them by. All zeros is empty. */
+struct row_order {
+    uint64_t bits[SLOT_MAX / 64];
+    uint16_t index[SLOT_MAX];     /* of the cell, by number */
+    uint64_t last_time[SLOT_MAX]; /* by node: count time of its cell last seen */
+};
+
+void row_order_put(struct row_order *order, uint32_t number, uint32_t index);
+/* The smallest number from `from` on, taken out; SLOT_MAX: none below limit. */
+uint32_t row_order_take(struct row_order *order, uint32_t from, uint32_t limit);
+/* All cells of the row by their nodes. */
+void row_order_by_node(const struct tables *tables, const struct row *row,
+                       struct row_order *order);
+
+/* Note an order that was just loaded. LSNs rise. */
+void image_order_note(struct image_source *source, uint64_t lsn, slab_ref ref);
+
+#endif

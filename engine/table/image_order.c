@@ -1,0 +1,476 @@
+/* Sections of orders: the orders by coming, then the lists that they stand in (open fulfilments of
+ * a node, holds of a cell, done orders), which name them by the LSN that made them.
+ *
+ * An order's record is the bytes of the effect that would make it as it is now, then what happened
+ * to it since: size of the effect, effect, LSN, created; per part: collect_by, tracking; per
+ * share: units that reached each step, cancelled, no_show; history. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "image_internal.h"
+
+enum {
+    LIST_MAX = 10000, /* entries of one record of a list */
+    LIST_ENTRY_MAX = 16,
+    LIST_HEAD_MAX = 24,
+    PART_SIZE_MAX = 10 + 2 + 255,
+    SHARE_SIZE_MAX = (STEP_COUNT + 2) * 5,
+    ENTRY_SIZE_MAX = 10 + 10 + 5 + 3 + 3 + 2,
+    TAIL_HEAD_MAX = 30,
+    HOLD_OF_ORDER = 0
+};
+
+_Static_assert(384 + EFFECT_LINES_MAX * 88 + EFFECT_PARTS_MAX * (24 + PART_SIZE_MAX) +
+                       EFFECT_SHARES_MAX * (16 + SHARE_SIZE_MAX) +
+                       ORDER_HISTORY_MAX * ENTRY_SIZE_MAX + TAIL_HEAD_MAX <=
+                   IMAGE_RECORD_MAX,
+               "the largest order is one record");
+
+/* -- orders -- */
+
+static void effect_lines_of(struct order *order, struct effect_scratch *scratch)
+{
+    for (uint32_t i = 0; i < order->line_count; i++) {
+        const struct order_line *line = &order_lines(order)[i];
+        scratch->lines[i] = (struct effect_line){
+            line->item, line->qty, line->unfilled,
+            {(const char *)order + line->text, line->text_len}, line->service, line->node};
+    }
+}
+
+static void effect_parts_of(struct order *order, struct effect_scratch *scratch)
+{
+    for (uint32_t i = 0; i < order->part_count; i++) {
+        const struct order_part *part = &order_parts(order)[i];
+        scratch->parts[i] = (struct effect_part){part->node, part->way, part->service,
+                                                 part->metres, part->cost_cents};
+    }
+    for (uint32_t i = 0; i < order->share_count; i++) {
+        const struct order_share *share = &order_shares(order)[i];
+        scratch->shares[i] = (struct effect_share){share->part, share->line, share->qty};
+    }
+}
+
+/* The effect that makes the order as it stands; lists are in scratch. */
+static struct effect_order effect_of(struct order *order, struct effect_scratch *scratch)
+{
+    struct effect_order effect = {
+        .id = {order_id(order), order->id_len},
+        .content = order->content,
+        .status = order->status,
+        .service = order->service,
+        .is_optimal = order->is_optimal,
+        .has_dest = order->has_dest,
+        .lat = order->lat,
+        .lon = order->lon,
+        .postcode = {(const char *)order + order->postcode_at, order->postcode_len},
+        .ref = {(const char *)order + order->ref_at, order->ref_len},
+        .max_splits = UINT32_MAX,
+        .max_m = UINT32_MAX,
+        .splits = order->splits,
+        .total_m = order->total_m,
+        .line_count = order->line_count,
+        .part_count = order->part_count,
+        .share_count = order->share_count,
+        .lines = scratch->lines,
+        .parts = scratch->parts,
+        .shares = scratch->shares,
+    };
+    memcpy(effect.country, order->country, sizeof order->country);
+    effect_lines_of(order, scratch);
+    effect_parts_of(order, scratch);
+    return effect;
+}
+
+static uint8_t *put_part_tail(uint8_t *at, const struct tables *tables,
+                              const struct order_part *part)
+{
+    at = bytes_put_int(at, part->collect_by);
+    if (!part->tracking) {
+        return bytes_put_text(at, "", 0);
+    }
+    const uint8_t *block = slab_at(&tables->orders.slab, part->tracking);
+    return bytes_put_text(at, (const char *)block + 1, block[0]);
+}
+
+static uint8_t *put_share_tail(uint8_t *at, const struct order_share *share)
+{
+    for (int step = 0; step < STEP_COUNT; step++) {
+        at = bytes_put_int(at, share->reached[step]);
+    }
+    at = bytes_put_int(at, share->cancelled);
+    return bytes_put_int(at, share->no_show);
+}
+
+static uint8_t *put_history(uint8_t *at, const struct tables *tables, const struct order *order)
+{
+    at = bytes_put_int(at, order->history_count);
+    const struct order_entry *entries = slab_at(&tables->orders.slab, order->history);
+    for (uint32_t i = 0; i < order->history_count; i++) {
+        at = bytes_put_int(at, entries[i].at_ms);
+        at = bytes_put_int(at, entries[i].lsn);
+        at = bytes_put_int(at, entries[i].qty);
+        at = bytes_put_int(at, entries[i].part);
+        at = bytes_put_int(at, entries[i].line);
+        *at++ = entries[i].event;
+        *at++ = entries[i].state;
+    }
+    return at;
+}
+
+static void save_order(const struct tables *tables, struct order *order, struct image_sink *sink)
+{
+    const struct effect_order effect = effect_of(order, tables->scratch);
+    const uint32_t effect_max = effect_order_size(&effect);
+    uint8_t *begin = image_begin(
+        sink, effect_max + TAIL_HEAD_MAX + order->part_count * (uint32_t)PART_SIZE_MAX +
+                  order->share_count * (uint32_t)SHARE_SIZE_MAX +
+                  order->history_count * (uint32_t)ENTRY_SIZE_MAX);
+    uint32_t size = effect_order_encode(begin + sizeof size, &effect);
+    memcpy(begin, &size, sizeof size);
+    uint8_t *at = begin + sizeof size + size;
+    at = bytes_put_int(at, order->lsn);
+    at = bytes_put_int(at, order->created_ms);
+    for (uint32_t i = 0; i < order->part_count; i++) {
+        at = put_part_tail(at, tables, &order_parts(order)[i]);
+    }
+    for (uint32_t i = 0; i < order->share_count; i++) {
+        at = put_share_tail(at, &order_shares(order)[i]);
+    }
+    image_end(sink, put_history(at, tables, order));
+}
+
+void save_orders(const struct tables *tables, struct image_sink *sink)
+{
+    for (slab_ref ref = tables->orders.oldest; ref;) {
+        struct order *order = order_at(&tables->orders, ref);
+        save_order(tables, order, sink);
+        ref = order->newer;
+    }
+}
+
+static bool load_tails(struct tables *tables, struct bytes_source *fields, struct order *order)
+{
+    for (uint32_t i = 0; i < order->part_count; i++) {
+        struct order_part *part = &order_parts(order)[i];
+        part->collect_by = bytes_get_int(fields);
+        struct effect_text tracking = bytes_get_text(fields, 255);
+        tracking_set(tables, part, &tracking);
+        if (tracking.len && !part->tracking) {
+            return false;
+        }
+    }
+    for (uint32_t i = 0; i < order->share_count; i++) {
+        struct order_share *share = &order_shares(order)[i];
+        for (int step = 0; step < STEP_COUNT; step++) {
+            share->reached[step] = (uint32_t)bytes_get_max(fields, share->qty);
+        }
+        share->cancelled = (uint32_t)bytes_get_max(fields, share->qty);
+        share->no_show = (uint32_t)bytes_get_max(fields, share->qty - share->cancelled);
+        fields->is_bad = fields->is_bad || share->reached[0] > share_active(share);
+        for (int step = 1; step < STEP_COUNT; step++) {
+            fields->is_bad = fields->is_bad || share->reached[step] > share->reached[step - 1];
+        }
+    }
+    return true;
+}
+
+static bool load_history(struct tables *tables, struct bytes_source *fields, struct order *order)
+{
+    uint32_t count = (uint32_t)bytes_get_max(fields, ORDER_HISTORY_MAX);
+    for (uint32_t i = 0; i < count && !fields->is_bad; i++) {
+        struct order_entry entry = {.at_ms = bytes_get_int(fields), .lsn = bytes_get_int(fields)};
+        entry.qty = (uint32_t)bytes_get_max(fields, UINT32_MAX);
+        entry.part = (uint16_t)bytes_get_max(fields, UINT16_MAX);
+        entry.line = (uint16_t)bytes_get_max(fields, UINT16_MAX);
+        entry.event = bytes_get_byte(fields);
+        entry.state = (uint8_t)bytes_get_max(fields, STATE_COUNT - 1);
+        if (!order_history_add(&tables->orders, order, &entry)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool room_for(struct tables *tables, struct image_source *source,
+                     const struct effect_order *effect)
+{
+    const char *why;
+    if (!orders_have_room(&tables->orders, tables_order_size(effect), &why)) {
+        image_bad(source, ERR_FULL, "%s is lower than when this was written", why);
+        return false;
+    }
+    return true;
+}
+
+static void load_order(struct tables *tables, struct image_source *source, const uint8_t *bytes,
+                       uint32_t size)
+{
+    uint32_t effect_size = 0;
+    struct effect_order effect;
+    struct bytes_source fields = {bytes, bytes + size, false};
+    bytes_get_bytes(&fields, &effect_size, sizeof effect_size);
+    if (fields.is_bad || effect_size > (size_t)(fields.end - fields.at) ||
+        !order_read(tables, fields.at, effect_size, &effect)) {
+        image_bad(source, ERR_DAMAGED, "order number %llu is not one",
+                  (unsigned long long)source->orders.count + 1);
+        return;
+    }
+    fields.at += effect_size;
+    uint64_t lsn = bytes_get_int(&fields);
+    uint64_t created_ms = bytes_get_int(&fields);
+    const struct image_orders *orders = &source->orders;
+    bool is_rising = orders->count == 0 ? lsn > 0 : lsn > orders->lsns[orders->count - 1];
+    if (!is_rising) {
+        image_bad(source, ERR_DAMAGED, "orders do not come in the order of their LSNs");
+    } else if (room_for(tables, source, &effect)) {
+        slab_ref ref = order_enter(tables, &effect, lsn, created_ms);
+        struct order *order = order_at(&tables->orders, ref);
+        CHECK(ref);
+        if (!load_tails(tables, &fields, order) || !load_history(tables, &fields, order)) {
+            image_bad(source, ERR_FULL, "orders_memory is lower than when this was written");
+        } else if (image_fields_end(source, &fields, "an order")) {
+            order_digest(order, &tables->digest, true);
+            image_order_note(source, lsn, ref);
+        }
+    }
+}
+
+void load_orders(struct tables *tables, struct image_source *source)
+{
+    const uint8_t *bytes;
+    uint32_t size;
+    while ((bytes = image_next(source, &size))) {
+        load_order(tables, source, bytes, size);
+    }
+}
+
+/* The order that a list names next. */
+static struct order *named_order(struct tables *tables, struct image_source *source,
+                                 struct bytes_source *fields, slab_ref *ref_out)
+{
+    uint64_t lsn = bytes_get_int(fields);
+    *ref_out = fields->is_bad ? 0 : image_order(source, lsn);
+    if (!*ref_out) {
+        image_bad(source, ERR_DAMAGED, "a list names an order that is not there (LSN %llu)",
+                  (unsigned long long)lsn);
+        return NULL;
+    }
+    return order_at(&tables->orders, *ref_out);
+}
+
+/* -- queues: node, count, [LSN of the order, part], oldest first; a long one in several records -- */
+
+static void save_queue(const struct tables *tables, uint32_t node, struct image_sink *sink)
+{
+    const struct node_queue *queue = &tables->queues[node];
+    uint32_t left = queue->count;
+    uint32_t ref = queue->first_order;
+    uint16_t index = queue->first_part;
+    while (left) {
+        uint32_t count = left < LIST_MAX ? left : LIST_MAX;
+        uint8_t *at = image_begin(sink, LIST_HEAD_MAX + count * LIST_ENTRY_MAX);
+        at = bytes_put_int(at, node);
+        at = bytes_put_int(at, count);
+        for (uint32_t i = 0; i < count; i++) {
+            struct order *order = order_at(&tables->orders, ref);
+            const struct order_part *part = &order_parts(order)[index];
+            at = bytes_put_int(at, order->lsn);
+            at = bytes_put_int(at, index);
+            ref = part->next_order;
+            index = part->next_part;
+        }
+        image_end(sink, at);
+        left -= count;
+    }
+    CHECK(ref == 0);
+}
+
+void save_queues(const struct tables *tables, struct image_sink *sink)
+{
+    for (uint32_t node = 0; node < tables->network.count; node++) {
+        save_queue(tables, node, sink);
+    }
+}
+
+static void load_queue_entry(struct tables *tables, struct image_source *source,
+                             struct bytes_source *fields, uint32_t node)
+{
+    slab_ref ref;
+    struct order *order = named_order(tables, source, fields, &ref);
+    uint32_t part = (uint32_t)bytes_get_max(fields, UINT16_MAX);
+    if (!order) {
+        return;
+    }
+    if (fields->is_bad || part >= order->part_count || order_parts(order)[part].node != node ||
+        order_parts(order)[part].is_listed) {
+        image_bad(source, ERR_DAMAGED, "the open fulfilments of node %u are not right", node);
+        return;
+    }
+    queue_append(tables, ref, (uint16_t)part);
+}
+
+void load_queues(struct tables *tables, struct image_source *source)
+{
+    struct bytes_source fields;
+    while (image_fields(source, &fields)) {
+        uint32_t node = (uint32_t)bytes_get_max(&fields, NODE_MAX - 1);
+        uint32_t count = (uint32_t)bytes_get_max(&fields, LIST_MAX);
+        for (uint32_t i = 0; i < count && source->err == ERR_OK; i++) {
+            load_queue_entry(tables, source, &fields, node);
+        }
+        (void)image_fields_end(source, &fields, "a node's fulfilments");
+    }
+}
+
+/* -- holds: item, node, count, [whose: 0 = an order's share, LSN, share], oldest first -- */
+
+static uint32_t oldest_hold(const struct holds *holds, uint32_t item, uint16_t node,
+                            uint32_t *count_out)
+{
+    uint32_t oldest = HOLD_NONE;
+    *count_out = 0;
+    for (uint32_t at = holds_newest(holds, item, node); at; at = holds_at(holds, at)->older) {
+        oldest = at;
+        ++*count_out;
+    }
+    return oldest;
+}
+
+static uint8_t *put_hold(uint8_t *at, const struct tables *tables, const struct hold *hold)
+{
+    *at++ = HOLD_OF_ORDER;
+    at = bytes_put_int(at, order_at(&tables->orders, hold->order)->lsn);
+    return bytes_put_int(at, hold->share);
+}
+
+static void save_chain(const struct tables *tables, uint32_t item, uint16_t node,
+                       struct image_sink *sink)
+{
+    uint32_t left;
+    uint32_t hold = oldest_hold(&tables->holds, item, node, &left);
+    while (left) {
+        uint32_t count = left < LIST_MAX ? left : LIST_MAX;
+        uint8_t *at = image_begin(sink, LIST_HEAD_MAX + count * LIST_ENTRY_MAX);
+        at = bytes_put_int(at, item);
+        at = bytes_put_int(at, node);
+        at = bytes_put_int(at, count);
+        for (uint32_t i = 0; i < count; i++) {
+            at = put_hold(at, tables, holds_at(&tables->holds, hold));
+            hold = holds_at(&tables->holds, hold)->newer;
+        }
+        image_end(sink, at);
+        left -= count;
+    }
+}
+
+static void save_row_holds(const struct tables *tables, uint32_t item, struct row_order *order,
+                           struct image_sink *sink)
+{
+    const struct row *row = tables->catalogue.items[item].row;
+    uint32_t node = 0;
+    row_order_by_node(tables, row, order);
+    for (uint32_t i = 0; i < row->count; i++) {
+        node = row_order_take(order, node, tables->network.count);
+        if (cell_reserved(row_word(row, order->index[node]))) {
+            save_chain(tables, item, (uint16_t)node, sink);
+        }
+    }
+}
+
+void save_holds(const struct tables *tables, struct image_sink *sink)
+{
+    struct row_order *order = calloc(1, sizeof *order);
+    if (!order) {
+        sink->err = sink->err == ERR_OK ? ERR_NOMEM : sink->err;
+        return;
+    }
+    for (uint32_t item = 0; item < tables->catalogue.count && tables->holds.live; item++) {
+        if (tables->catalogue.items[item].row) {
+            save_row_holds(tables, item, order, sink);
+        }
+    }
+    free(order);
+}
+
+static void load_hold(struct tables *tables, struct image_source *source,
+                      struct bytes_source *fields, uint32_t item, uint16_t node)
+{
+    slab_ref ref;
+    bool is_known = bytes_get_byte(fields) == HOLD_OF_ORDER && !fields->is_bad;
+    struct order *order = is_known ? named_order(tables, source, fields, &ref) : NULL;
+    uint32_t index = (uint32_t)bytes_get_max(fields, UINT16_MAX);
+    struct order_share *share =
+        order && index < order->share_count ? &order_shares(order)[index] : NULL;
+    if (!share || fields->is_bad || share->hold != HOLD_NONE ||
+        order_lines(order)[share->line].item != item ||
+        order_parts(order)[share->part].node != node) {
+        image_bad(source, ERR_DAMAGED, "a hold on item %u at node %u is not right", item, node);
+    } else if (!holds_have_room(&tables->holds, 1)) {
+        image_bad(source, ERR_FULL, "holds_max is lower than when this was written");
+    } else {
+        share->hold = holds_add(&tables->holds, item, node, ref, (uint16_t)index);
+    }
+}
+
+void load_holds(struct tables *tables, struct image_source *source)
+{
+    struct bytes_source fields;
+    while (image_fields(source, &fields)) {
+        uint32_t item = (uint32_t)bytes_get_max(&fields, UINT32_MAX);
+        uint16_t node = (uint16_t)bytes_get_max(&fields, NODE_MAX - 1);
+        uint32_t count = (uint32_t)bytes_get_max(&fields, LIST_MAX);
+        for (uint32_t i = 0; i < count && source->err == ERR_OK; i++) {
+            load_hold(tables, source, &fields, item, node);
+        }
+        (void)image_fields_end(source, &fields, "holds");
+    }
+}
+
+/* -- done: count, [LSN of the order, when], oldest first -- */
+
+void save_done(const struct tables *tables, struct image_sink *sink)
+{
+    for (uint64_t from = 0; from < tables->orders.done_count; from += LIST_MAX) {
+        const uint64_t left = tables->orders.done_count - from;
+        const uint32_t count = left < LIST_MAX ? (uint32_t)left : LIST_MAX;
+        uint8_t *at = image_begin(sink, LIST_HEAD_MAX + count * (LIST_ENTRY_MAX + 4));
+        at = bytes_put_int(at, count);
+        for (uint32_t i = 0; i < count; i++) {
+            const struct order *order =
+                order_at(&tables->orders, orders_done_at(&tables->orders, from + i));
+            at = bytes_put_int(at, order->lsn);
+            at = bytes_put_int(at, order->done_ms);
+        }
+        image_end(sink, at);
+    }
+}
+
+static void load_done_entry(struct tables *tables, struct image_source *source,
+                            struct bytes_source *fields)
+{
+    slab_ref ref;
+    struct order *order = named_order(tables, source, fields, &ref);
+    uint64_t done_ms = bytes_get_int(fields);
+    if (!order) {
+        return;
+    }
+    if (order->done_ms || done_ms == 0) {
+        image_bad(source, ERR_DAMAGED, "the list of done orders is not right");
+        return;
+    }
+    orders_done(&tables->orders, ref, done_ms);
+}
+
+void load_done(struct tables *tables, struct image_source *source)
+{
+    struct bytes_source fields;
+    while (image_fields(source, &fields)) {
+        uint32_t count = (uint32_t)bytes_get_max(&fields, LIST_MAX);
+        for (uint32_t i = 0; i < count && source->err == ERR_OK; i++) {
+            load_done_entry(tables, source, &fields);
+        }
+        (void)image_fields_end(source, &fields, "done orders");
+    }
+}
