@@ -51,7 +51,7 @@ struct image_source {
     uint32_t version; /* of the section being loaded */
     enum err err;
     char why[IMAGE_WHY_SIZE]; /* of an error that a loader found; else "" */
-    /* Set at and end to the next piece of this section, whole records; false: it is over, or err. */
+    /* Set at and end to the next piece of the section, whole records; false: it is over, or err. */
     bool (*more)(struct image_source *source);
     struct image_orders orders;
 };

@@ -260,7 +260,7 @@ static struct order *named_order(struct tables *tables, struct image_source *sou
     return order_at(&tables->orders, *ref_out);
 }
 
-/* -- queues: node, count, [LSN of the order, part], oldest first; a long one in several records -- */
+/* -- queues: node, count, [LSN of the order, part], oldest first -- */
 
 static void save_queue(const struct tables *tables, uint32_t node, struct image_sink *sink)
 {
