@@ -120,7 +120,7 @@ int main(int argc, char **argv)
     orders.items = bench.is_smoke ? 20 : 20000;
     orders.batch = bench.is_smoke ? 64 : BATCH;
     shelf_open(&orders.shelf, bench.is_smoke);
-    shelf_world(&orders.shelf, bench.is_smoke ? 200 : NODES, orders.items, 10, 1000000, 1);
+    shelf_world(&orders.shelf, NODES, orders.items, 10, 1000000, 1);
     bench_run(&bench, "service_order", "two lines, durable, batches of 1,024", 500000, 2048,
               orders_work, &orders);
     bench_run(&bench, "service_order_and_ship", "the same, each shipped one batch later", 500000,

@@ -17,3 +17,5 @@ nearshelf_test(unit/test_service_clock.c LABEL unit DEPS service_harness)
 nearshelf_test(unit/test_config.c LABEL unit DEPS config)
 target_compile_definitions(test_config PRIVATE
   EXAMPLE_FILE="${PROJECT_SOURCE_DIR}/engine/nearshelf.example.conf")
+nearshelf_test(unit/test_ask_quick.c LABEL unit TIMEOUT 60 DEPS service)
+target_include_directories(test_ask_quick PRIVATE ${PROJECT_SOURCE_DIR}/engine/service)

@@ -76,18 +76,15 @@ static void read_line(struct reader *reader, struct ask_line *line, uint32_t *qt
     reader_require(reader, &map, L_QTY);
 }
 
-static void read_lines(struct reader *reader, struct ask *ask, struct ask_line *lines,
-                       struct route_line *route_lines)
+static void read_lines(struct reader *reader, struct ask *ask)
 {
     struct reader_array array;
     ask->line_count = reader_array_begin(reader, &array, ASK_LINES_MAX);
-    ask->lines = lines;
-    ask->route_lines = route_lines;
     if (ask->line_count == 0) {
         reader_fail(reader, "an order has at least one line");
     }
     for (uint32_t i = 0; reader_array_next(reader, &array); i++) {
-        read_line(reader, &lines[i], &route_lines[i].qty);
+        read_line(reader, &ask->lines[i], &ask->route_lines[i].qty);
     }
 }
 
@@ -147,15 +144,14 @@ static uint32_t read_nodes(struct reader *reader, struct text *raw, bool may_be_
     return count;
 }
 
-static void read_field(struct reader *reader, int field, struct ask *ask, struct ask_line *lines,
-                       struct route_line *route_lines)
+static void read_field(struct reader *reader, int field, struct ask *ask)
 {
     switch (field) {
     case F_ORDER_ID:
         ask->order_id = reader_text(reader, 1, ID_MAX);
         break;
     case F_LINES:
-        read_lines(reader, ask, lines, route_lines);
+        read_lines(reader, ask);
         break;
     case F_SERVICE:
         ask->service = reader_word(reader, &names_services);
@@ -280,26 +276,17 @@ static void services_fill(struct ask *ask)
     }
 }
 
-bool ask_decode(struct service_core *service, struct reader *reader, const struct call *call,
-                struct ask *ask, struct ask_line *lines)
+void ask_begin(struct service_core *service, struct ask *ask, struct ask_line *lines)
 {
-    struct route_line *route_lines =
-        service->asks->route_lines + (lines - service->asks->lines);
-    struct reader_map map;
     memset(ask, 0, sizeof *ask);
     ask->max_splits = ROUTE_NO_LIMIT;
     ask->max_m = ROUTE_NO_LIMIT;
-    reader_init(reader, call->params, call->params_size);
-    reader_params(reader, &map, fields, F_COUNT);
-    for (int field; (field = reader_map_next(reader, &map)) >= 0;) {
-        read_field(reader, field, ask, lines, route_lines);
-    }
-    reader_require(reader, &map, F_ORDER_ID);
-    reader_require(reader, &map, F_LINES);
-    reader_require(reader, &map, F_SERVICE);
-    if (!reader_is_ok(reader)) {
-        return false;
-    }
+    ask->lines = lines;
+    ask->route_lines = service->asks->route_lines + (lines - service->asks->lines);
+}
+
+bool ask_settle(struct service_core *service, struct reader *reader, struct ask *ask)
+{
     services_fill(ask);
     if (!ask->country[0] && (ask->postcode[0] || ask->has_lat)) {
         memcpy(ask->country, service->options.country, sizeof ask->country);
@@ -309,6 +296,22 @@ bool ask_decode(struct service_core *service, struct reader *reader, const struc
     }
     check_places(reader, ask);
     return reader_is_ok(reader);
+}
+
+bool ask_decode(struct service_core *service, struct reader *reader, const struct call *call,
+                struct ask *ask, struct ask_line *lines)
+{
+    struct reader_map map;
+    ask_begin(service, ask, lines);
+    reader_init(reader, call->params, call->params_size);
+    reader_params(reader, &map, fields, F_COUNT);
+    for (int field; (field = reader_map_next(reader, &map)) >= 0;) {
+        read_field(reader, field, ask);
+    }
+    reader_require(reader, &map, F_ORDER_ID);
+    reader_require(reader, &map, F_LINES);
+    reader_require(reader, &map, F_SERVICE);
+    return reader_is_ok(reader) && ask_settle(service, reader, ask);
 }
 
 /* -- content -- */

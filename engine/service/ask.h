@@ -65,9 +65,20 @@ struct asks {
     struct effect_share effect_shares[EFFECT_SHARES_MAX];
 };
 
-/* Decode params into ask; lines has room for ASK_LINES_MAX. Errors are in reader. */
+/* Decode params into ask; lines, of the pool, has room for ASK_LINES_MAX. Errors are in reader. */
 bool ask_decode(struct service_core *service, struct reader *reader, const struct call *call,
                 struct ask *ask, struct ask_line *lines);
+
+/* The same in one pass, for requests as nearly every client sends them (ask_quick.c). False: not
+ * one of these, or wrong in some way; what stands in ask is void, and ask_decode decides. */
+bool ask_quick(struct service_core *service, const struct call *call, struct ask *ask,
+               struct ask_line *lines);
+
+/* What both begin with: defaults, and where the lines go. */
+void ask_begin(struct service_core *service, struct ask *ask, struct ask_line *lines);
+
+/* What both end with: what follows from the fields, and what must hold between them. */
+bool ask_settle(struct service_core *service, struct reader *reader, struct ask *ask);
 
 /* Content hash of what was asked, defaults filled in. */
 uint64_t ask_content(struct asks *asks, const struct ask *ask);

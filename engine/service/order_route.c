@@ -140,7 +140,9 @@ static void stage_decode(struct service_core *service, const struct call *call, 
 {
     struct asks *asks = service->asks;
     struct reader reader;
-    ask->is_decoded = ask_decode(service, &reader, call, ask, asks->lines + asks->lines_used);
+    struct ask_line *lines = asks->lines + asks->lines_used;
+    ask->is_decoded = ask_quick(service, call, ask, lines) ||
+                      ask_decode(service, &reader, call, ask, lines);
     if (!ask->is_decoded) {
         return;
     }
