@@ -3,7 +3,7 @@
  *
  * One thread (the engine loop) makes every call and gets every completion, the latter only from
  * inside ops->drive. At most one write and one job are outstanding. File names are plain names in
- * the one folder of the disk. All sizes in bytes; offsets, sizes and buffers of read and
+ * the one folder of the disk. All sizes in bytes; offsets, sizes and buffers of read, write and
  * write_start are multiples of DISK_ALIGN. */
 #ifndef LOG_DISK_H
 #define LOG_DISK_H
@@ -41,7 +41,7 @@ struct disk_listener {
     void *owner;
     /* The write is durable, or failed: any error is final for the log. */
     void (*written)(void *owner, enum err err);
-    /* create_start or rename_start ended. */
+    /* create_start, rename_start or remove_start ended. */
     void (*job_done)(void *owner, enum err err);
 };
 
@@ -82,6 +82,15 @@ struct disk_ops {
     void (*create_start)(struct disk *disk, const char *name, uint64_t size,
                          const uint8_t *first_block);
     void (*rename_start)(struct disk *disk, const char *from, const char *to);
+    void (*remove_start)(struct disk *disk, const char *name);
+
+    /* A file written from its begin to its end under a passing name: made if it is missing, what it
+     * holds does not matter, room bytes of space are taken for it (ERR_NOSPACE: no file). write is
+     * blocking and lengthens it, and promises nothing before finish, which cuts it to size and
+     * makes its bytes durable. Its name becomes durable with rename. */
+    enum err (*make)(struct disk *disk, const char *name, uint64_t room, int *file_out);
+    enum err (*write)(struct disk *disk, int file, uint64_t offset, const void *bytes, size_t size);
+    enum err (*finish)(struct disk *disk, int file, uint64_t size);
 
     /* Write size bytes durably; they stay untouched until listener.written. */
     void (*write_start)(struct disk *disk, int file, uint64_t offset, const uint8_t *bytes,

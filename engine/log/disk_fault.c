@@ -126,6 +126,32 @@ static void rename_start(struct disk *disk, const char *from, const char *to)
     fault->inner->ops->rename_start(fault->inner, from, to);
 }
 
+static void remove_start(struct disk *disk, const char *name)
+{
+    struct disk_fault *fault = fault_from(disk);
+    if (job_hits(fault)) {
+        fault->job_err = fault->err;
+        return;
+    }
+    fault->inner->ops->remove_start(fault->inner, name);
+}
+
+static enum err make(struct disk *disk, const char *name, uint64_t room, int *file_out)
+{
+    PASS(make(inner, name, room, file_out));
+}
+
+static enum err write_on(struct disk *disk, int file, uint64_t offset, const void *bytes,
+                         size_t size)
+{
+    PASS(write(inner, file, offset, bytes, size));
+}
+
+static enum err finish(struct disk *disk, int file, uint64_t size)
+{
+    PASS(finish(inner, file, size));
+}
+
 /* How much of a write that is to fail reaches the disk. */
 static uint32_t arriving(enum disk_fault_kind kind, uint32_t size)
 {
@@ -207,6 +233,10 @@ static const struct disk_ops fault_ops = {
     .create = create,
     .create_start = create_start,
     .rename_start = rename_start,
+    .remove_start = remove_start,
+    .make = make,
+    .write = write_on,
+    .finish = finish,
     .write_start = write_start,
     .register_buffer = register_buffer,
     .poll_fd = poll_fd,

@@ -11,7 +11,7 @@ enum disk_fault_kind {
     DISK_FAULT_WRITE_LOST,  /* nothing arrives, error told */
     DISK_FAULT_WRITE_SHORT, /* the first half (whole blocks) arrives, error told */
     DISK_FAULT_FLUSH,       /* all arrives, error told: a failed flush */
-    DISK_FAULT_JOB,         /* create_start or rename_start */
+    DISK_FAULT_JOB,         /* create_start, rename_start or remove_start */
     DISK_FAULT_CALL         /* any blocking operation */
 };
 

@@ -340,6 +340,43 @@ enum err folder_create(struct folder *folder, const char *name, uint64_t size,
     return folder_rename(folder, PASSING_NAME, name);
 }
 
+/* Space is only taken where that is cheap to ask for: without fallocate the writes will tell. */
+static enum err take_space(int fd, uint64_t room)
+{
+    if (room == 0 || fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)room) == 0 ||
+        errno == EOPNOTSUPP) {
+        return ERR_OK;
+    }
+    return last_error();
+}
+
+enum err folder_make(struct folder *folder, const char *name, uint64_t room, int *file_out)
+{
+    const int flags = O_RDWR | O_CREAT | O_CLOEXEC | (folder->is_direct ? O_DIRECT : 0);
+    const int fd = openat(folder->dir_fd, name, flags, 0600);
+    if (fd < 0) {
+        return last_error();
+    }
+    const enum err err = take_space(fd, room);
+    if (err != ERR_OK) {
+        close(fd);
+        unlinkat(folder->dir_fd, name, 0); /* give the space back */
+        return err;
+    }
+    *file_out = fd;
+    return ERR_OK;
+}
+
+enum err folder_write_on(int file, uint64_t offset, const void *bytes, size_t size)
+{
+    return write_whole(file, bytes, size, offset);
+}
+
+enum err folder_finish(int file, uint64_t size)
+{
+    return ftruncate(file, (off_t)size) == 0 && fsync(file) == 0 ? ERR_OK : last_error();
+}
+
 enum err folder_write(int file, uint64_t offset, const uint8_t *bytes, size_t size,
                       enum disk_method method)
 {

@@ -41,6 +41,12 @@ ERR_MUST_USE enum err folder_free_space(struct folder *folder, uint64_t *bytes_o
 ERR_MUST_USE enum err folder_create(struct folder *folder, const char *name, uint64_t size,
                                     const uint8_t *first_block, bool is_paced);
 
+/* make, write and finish of disk.h. */
+ERR_MUST_USE enum err folder_make(struct folder *folder, const char *name, uint64_t room,
+                                  int *file_out);
+ERR_MUST_USE enum err folder_write_on(int file, uint64_t offset, const void *bytes, size_t size);
+ERR_MUST_USE enum err folder_finish(int file, uint64_t size);
+
 /* One write and its flush; a short write is ERR_IO, never tried again. */
 ERR_MUST_USE enum err folder_write(int file, uint64_t offset, const uint8_t *bytes, size_t size,
                                    enum disk_method method);

@@ -113,6 +113,39 @@ void disk_posix_rename_start(struct disk *disk, const char *from, const char *to
     worker_ask(&posix->jobs, rename_job, posix);
 }
 
+static enum err remove_job(void *owner)
+{
+    struct disk_posix *posix = owner;
+    return folder_remove(&posix->folder, posix->job_name);
+}
+
+void disk_posix_remove_start(struct disk *disk, const char *name)
+{
+    struct disk_posix *posix = posix_from(disk);
+    keep_name(posix->job_name, name);
+    worker_ask(&posix->jobs, remove_job, posix);
+}
+
+enum err disk_posix_make(struct disk *disk, const char *name, uint64_t room, int *file_out)
+{
+    return folder_make(&posix_from(disk)->folder, name, room, file_out);
+}
+
+enum err disk_posix_write(struct disk *disk, int file, uint64_t offset, const void *bytes,
+                          size_t size)
+{
+    (void)disk;
+    CHECK(offset % DISK_ALIGN == 0);
+    CHECK(size % DISK_ALIGN == 0);
+    return folder_write_on(file, offset, bytes, size);
+}
+
+enum err disk_posix_finish(struct disk *disk, int file, uint64_t size)
+{
+    (void)disk;
+    return folder_finish(file, size);
+}
+
 enum err disk_posix_random(struct disk *disk, void *bytes, size_t size)
 {
     (void)disk;

@@ -27,8 +27,9 @@ struct disk_posix {
     .read = disk_posix_read, .put = disk_posix_put, .get = disk_posix_get,                         \
     .rename = disk_posix_rename, .remove = disk_posix_remove, .free_space = disk_posix_free_space, \
     .create = disk_posix_create, .create_start = disk_posix_create_start,                          \
-    .rename_start = disk_posix_rename_start, .poll_fd = disk_posix_poll_fd,                        \
-    .random = disk_posix_random
+    .rename_start = disk_posix_rename_start, .remove_start = disk_posix_remove_start,              \
+    .make = disk_posix_make, .write = disk_posix_write, .finish = disk_posix_finish,               \
+    .poll_fd = disk_posix_poll_fd, .random = disk_posix_random
 
 enum err disk_posix_list(struct disk *disk, disk_list_cb *each, void *owner);
 enum err disk_posix_open(struct disk *disk, const char *name, int *file_out, uint64_t *size_out);
@@ -46,6 +47,11 @@ void disk_posix_create_start(struct disk *disk, const char *name, uint64_t size,
                              const uint8_t *first_block);
 void disk_posix_rename_start(struct disk *disk, const char *from, const char *to);
 enum err disk_posix_random(struct disk *disk, void *bytes, size_t size);
+void disk_posix_remove_start(struct disk *disk, const char *name);
+enum err disk_posix_make(struct disk *disk, const char *name, uint64_t room, int *file_out);
+enum err disk_posix_write(struct disk *disk, int file, uint64_t offset, const void *bytes,
+                          size_t size);
+enum err disk_posix_finish(struct disk *disk, int file, uint64_t size);
 int disk_posix_poll_fd(struct disk *disk);
 
 /* Open folder, eventfd and worker; on an error nothing is left open. */

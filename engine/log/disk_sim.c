@@ -14,6 +14,7 @@ struct sim_file {
     char name[NAME_SIZE]; /* "" = free slot */
     uint8_t *bytes;
     uint64_t size;
+    bool is_loose; /* between make and finish: nothing of it is promised */
 };
 
 struct sim_write {
@@ -24,7 +25,7 @@ struct sim_write {
     uint32_t size;
 };
 
-enum sim_job_kind { SIM_JOB_NONE, SIM_JOB_CREATE, SIM_JOB_RENAME };
+enum sim_job_kind { SIM_JOB_NONE, SIM_JOB_CREATE, SIM_JOB_RENAME, SIM_JOB_REMOVE };
 
 struct sim_job {
     enum sim_job_kind kind;
@@ -249,6 +250,83 @@ static void rename_start(struct disk *disk, const char *from, const char *to)
     name_set(job->to, to);
 }
 
+static void remove_start(struct disk *disk, const char *name)
+{
+    struct sim_job *job = &sim_from(disk)->job;
+    CHECK(job->kind == SIM_JOB_NONE);
+    job->kind = SIM_JOB_REMOVE;
+    name_set(job->name, name);
+}
+
+static void resize(struct sim_file *file, uint64_t size)
+{
+    file->bytes = realloc(file->bytes, size ? size : 1);
+    CHECK(file->bytes != NULL);
+    if (size > file->size) {
+        memset(file->bytes + file->size, 0, size - file->size);
+    }
+    file->size = size;
+}
+
+/* Make the file at least that long, if there is space. */
+static enum err reach(struct disk_sim *sim, struct sim_file *file, uint64_t size)
+{
+    uint64_t left;
+    (void)free_space(&sim->base, &left);
+    if (size > file->size && size - file->size > left) {
+        return ERR_NOSPACE;
+    }
+    if (size > file->size) {
+        resize(file, size);
+    }
+    return ERR_OK;
+}
+
+static enum err make(struct disk *disk, const char *name, uint64_t room, int *file_out)
+{
+    struct disk_sim *sim = sim_from(disk);
+    if (sim->is_off) {
+        return ERR_CLOSED;
+    }
+    const int old = find(sim, name);
+    struct sim_file *file = old < 0 ? add(sim, name, 0) : &sim->files[old];
+    file->is_loose = true;
+    const enum err err = reach(sim, file, room);
+    if (err != ERR_OK) {
+        drop(file);
+        return err;
+    }
+    *file_out = (int)(file - sim->files);
+    return ERR_OK;
+}
+
+static enum err write_on(struct disk *disk, int file, uint64_t offset, const void *bytes,
+                         size_t size)
+{
+    struct disk_sim *sim = sim_from(disk);
+    struct sim_file *to = &sim->files[file];
+    CHECK(offset % DISK_ALIGN == 0);
+    CHECK(size % DISK_ALIGN == 0);
+    CHECK(to->is_loose);
+    const enum err err = sim->is_off ? ERR_CLOSED : reach(sim, to, offset + size);
+    if (err == ERR_OK) {
+        memcpy(to->bytes + offset, bytes, size);
+    }
+    return err;
+}
+
+static enum err finish(struct disk *disk, int file, uint64_t size)
+{
+    struct disk_sim *sim = sim_from(disk);
+    CHECK(sim->files[file].is_loose);
+    if (sim->is_off) {
+        return ERR_CLOSED;
+    }
+    resize(&sim->files[file], size);
+    sim->files[file].is_loose = false;
+    return ERR_OK;
+}
+
 static void write_start(struct disk *disk, int file, uint64_t offset, const uint8_t *bytes,
                         uint32_t size)
 {
@@ -296,6 +374,8 @@ static void finish_job(struct disk_sim *sim)
     sim->job.kind = SIM_JOB_NONE;
     if (job.kind == SIM_JOB_CREATE) {
         err = create(&sim->base, job.name, job.size, job.block);
+    } else if (job.kind == SIM_JOB_REMOVE) {
+        err = remove_file(&sim->base, job.name);
     } else {
         err = rename_file(&sim->base, job.name, job.to);
     }
@@ -338,6 +418,10 @@ static const struct disk_ops sim_ops = {
     .create = create,
     .create_start = create_start,
     .rename_start = rename_start,
+    .remove_start = remove_start,
+    .make = make,
+    .write = write_on,
+    .finish = finish,
     .write_start = write_start,
     .register_buffer = register_buffer,
     .poll_fd = poll_fd,
@@ -406,6 +490,18 @@ bool disk_sim_has_job(const struct disk *disk)
     return ((const struct disk_sim *)disk)->job.kind != SIM_JOB_NONE;
 }
 
+/* Of a file that was not finished any sectors are there, and any length. */
+static void tear(struct disk_sim *sim, struct sim_file *file)
+{
+    resize(file, rng_below(&sim->rng, file->size / DISK_ALIGN + 1) * DISK_ALIGN);
+    for (uint64_t at = 0; at < file->size; at += SECTOR_SIZE) {
+        if (rng_below(&sim->rng, 2)) {
+            memset(file->bytes + at, 0, SECTOR_SIZE);
+        }
+    }
+    file->is_loose = false;
+}
+
 void disk_sim_power_cut(struct disk *disk)
 {
     struct disk_sim *sim = sim_from(disk);
@@ -414,6 +510,11 @@ void disk_sim_power_cut(struct disk *disk)
         if (rng_below(&sim->rng, 2)) {
             memcpy(sim->files[write->file].bytes + write->offset + at, write->bytes + at,
                    SECTOR_SIZE);
+        }
+    }
+    for (int i = 0; i < FILES_MAX; i++) {
+        if (sim->files[i].bytes && sim->files[i].is_loose) {
+            tear(sim, &sim->files[i]);
         }
     }
     sim->is_off = true;

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "check.h"
+#include "disk_sim.h"
 #include "log_fixture.h"
 
 static struct keeper keeper;
@@ -86,6 +87,66 @@ static void unregistered_roundtrip(void **state)
 {
     (void)state;
     run_twice(&(struct wal_options){.backend = WAL_BACKEND_URING, .force_unregistered = true});
+}
+
+static void on_job(void *owner, enum err err)
+{
+    assert_int_equal(err, ERR_OK);
+    *(bool *)owner = true;
+}
+
+/* A file written from begin to end has what was written, cut to its size, under its new name; and
+ * is gone when the job that removes it is done. */
+static void written_file(struct disk *disk)
+{
+    _Alignas(DISK_ALIGN) static uint8_t bytes[4 * DISK_ALIGN];
+    _Alignas(DISK_ALIGN) static uint8_t read[3 * DISK_ALIGN];
+    int file;
+    uint64_t size;
+    bool is_done = false;
+    memset(bytes, 7, sizeof bytes);
+    for (int round = 0; round < 2; round++) { /* the second time over what the first left */
+        assert_int_equal(disk->ops->make(disk, "a.tmp", 1 << 20, &file), ERR_OK);
+        bytes[0] = (uint8_t)round;
+        assert_int_equal(disk->ops->write(disk, file, 0, bytes, DISK_ALIGN), ERR_OK);
+        assert_int_equal(disk->ops->write(disk, file, DISK_ALIGN, bytes, sizeof bytes), ERR_OK);
+        assert_int_equal(disk->ops->finish(disk, file, sizeof read), ERR_OK);
+        disk->ops->close(disk, file);
+    }
+    assert_int_equal(disk->ops->rename(disk, "a.tmp", "a"), ERR_OK);
+    assert_int_equal(disk->ops->open(disk, "a", &file, &size), ERR_OK);
+    assert_int_equal(size, sizeof read);
+    assert_int_equal(disk->ops->read(disk, file, 0, read, sizeof read), ERR_OK);
+    assert_memory_equal(read, bytes, DISK_ALIGN);
+    assert_memory_equal(read + DISK_ALIGN, bytes, 2 * DISK_ALIGN);
+    disk->ops->close(disk, file);
+    disk->listener = (struct disk_listener){.owner = &is_done, .job_done = on_job};
+    disk->ops->remove_start(disk, "a");
+    while (!is_done) {
+        disk->ops->drive(disk, true);
+    }
+    assert_int_equal(disk->ops->open(disk, "a", &file, &size), ERR_NOTFOUND);
+    disk->listener = (struct disk_listener){0};
+}
+
+static void written_files(void **state)
+{
+    (void)state;
+    char path[256];
+    struct disk *disk;
+    scratch_make(path);
+    struct disk_options options = {.dir = path, .method = DISK_METHOD_FDATASYNC};
+    assert_int_equal(disk_uring_new(&options, &disk), ERR_OK);
+    written_file(disk);
+    disk->ops->free(disk);
+    options.force_buffered = true;
+    assert_int_equal(disk_pwrite_new(&options, &disk), ERR_OK);
+    written_file(disk);
+    disk->ops->free(disk);
+    scratch_drop(path);
+    disk = disk_sim_new(1, 4 << 20);
+    written_file(disk);
+    disk_sim_free(disk);
 }
 
 /* Open a log in path and give its facts; the folder stays. */
@@ -325,6 +386,7 @@ static void killed_process_loses_nothing_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(written_files),
         cmocka_unit_test(uring_roundtrip),
         cmocka_unit_test(pwrite_roundtrip),
         cmocka_unit_test(uring_methods_roundtrip),
