@@ -96,10 +96,11 @@ static struct hold_slot *find(const struct holds *holds, uint32_t item, uint16_t
     return &holds->slots[at];
 }
 
-uint32_t holds_add(struct holds *holds, uint32_t item, uint16_t node, uint32_t order,
-                   uint16_t share)
+uint32_t holds_add_other(struct holds *holds, uint32_t item, uint16_t node, enum hold_kind kind,
+                         uint32_t owner, uint16_t line)
 {
     CHECK(holds->live < holds->max);
+    CHECK(line <= HOLD_SHARE_MAX);
     uint32_t index = holds->free_head;
     if (index) {
         holds->free_head = holds->pool[index].older;
@@ -108,13 +109,20 @@ uint32_t holds_add(struct holds *holds, uint32_t item, uint16_t node, uint32_t o
     }
     struct hold_slot *slot = find(holds, item, node);
     uint32_t older = slot->is_used ? slot->newest : HOLD_NONE;
-    holds->pool[index] = (struct hold){item, node, share, order, older, HOLD_NONE};
+    holds->pool[index] = (struct hold){item, node, line & 0x3fffu, kind & 3u, owner,
+                                       older, HOLD_NONE};
     if (older) {
         holds->pool[older].newer = index;
     }
     *slot = (struct hold_slot){item, node, 1, index};
     holds->live++;
     return index;
+}
+
+uint32_t holds_add(struct holds *holds, uint32_t item, uint16_t node, uint32_t order,
+                   uint16_t share)
+{
+    return holds_add_other(holds, item, node, HOLD_ORDER, order, share);
 }
 
 static void slot_remove(struct holds *holds, uint64_t hole)

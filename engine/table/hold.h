@@ -1,4 +1,5 @@
-/* The holds on each cell, newest first: which order lines the reserved units belong to. A
+/* The holds on each cell, newest first: whose the reserved units are (a share of an order, a line
+ * of a reservation or of a transfer). A
  * chain per held cell, found by a hash over (item, node); nothing where nothing is held.
  *
  * Engine loop only. Capacity is set at start; holds_take says when it is reached. */
@@ -12,11 +13,17 @@
 
 #define HOLD_NONE 0u /* no hold: indices start at 1 */
 
+/* Who holds. */
+enum hold_kind { HOLD_ORDER, HOLD_RESERVATION, HOLD_DOCUMENT };
+
+enum { HOLD_SHARE_MAX = (1 << 14) - 1 };
+
 struct hold {
     uint32_t item;
     uint16_t node;
-    uint16_t share; /* of the order */
-    uint32_t order; /* slab_ref of the order */
+    uint16_t share : 14; /* of the order; of others the line */
+    uint16_t kind : 2;   /* enum hold_kind */
+    uint32_t order;      /* slab_ref of the order, reservation or document */
     uint32_t older; /* next in the cell's chain */
     uint32_t newer; /* HOLD_NONE = head of the chain */
 };
@@ -49,6 +56,9 @@ void holds_prefetch_links(const struct holds *holds, uint32_t index);
 /* Put a hold in front of the cell's chain. There must be room. */
 uint32_t holds_add(struct holds *holds, uint32_t item, uint16_t node, uint32_t order,
                    uint16_t share);
+/* The same for a reservation or a document, of which line is a line. */
+uint32_t holds_add_other(struct holds *holds, uint32_t item, uint16_t node, enum hold_kind kind,
+                         uint32_t owner, uint16_t line);
 void holds_remove(struct holds *holds, uint32_t index);
 
 /* Newest hold on the cell, or HOLD_NONE; go on with ->older. */
