@@ -19,6 +19,13 @@ static const char *const states[] = {NAMES_STATES(TEXT)};
 #undef TEXT
 #undef CODE_TEXT
 
+#define WORD(name, text) {text, sizeof text - 1},
+const struct word service_words[] = {NAMES_SERVICES(WORD)};
+const struct word way_words[] = {NAMES_WAYS(WORD)};
+const struct word order_status_words[] = {NAMES_ORDER_STATUSES(WORD)};
+const struct word state_words[] = {NAMES_STATES(WORD)};
+#undef WORD
+
 #define KIND(name, text, kind) kind,
 static const int kinds[] = {NAMES_CODES(KIND)};
 #undef KIND

@@ -165,6 +165,14 @@ const char *way_text(enum way way);
 const char *order_status_text(enum order_status status);
 const char *state_text(enum state state);
 
+/* The same with their lengths, for the words that stand in every reply to an order. */
+struct word {
+    const char *at;
+    uint32_t len;
+};
+extern const struct word service_words[SERVICE_COUNT], way_words[WAY_COUNT],
+    order_status_words[ORDER_STATUS_COUNT], state_words[STATE_COUNT];
+
 /* A family of words, for look-ups by text and for messages that list them. */
 struct names {
     const char *const *texts;

@@ -3,14 +3,17 @@
 
 #include "check.h"
 
-void writer_uint_wide(struct writer *writer, uint64_t value)
+static bool has(const uint8_t *at, const uint8_t *end, uint32_t size)
+{
+    return (uint64_t)(end - at) >= size;
+}
+
+uint8_t *writer_uint_wide(uint8_t *at, const uint8_t *end, uint64_t value)
 {
     uint32_t size = value <= UINT8_MAX ? 2 : value <= UINT16_MAX ? 3 : value <= UINT32_MAX ? 5 : 9;
-    if (!writer_has(writer, size)) {
-        return;
+    if (!has(at, end, size)) {
+        return NULL;
     }
-    uint8_t *at = writer->at;
-    writer->at += size;
     switch (size) {
     case 2:
         at[0] = 0xcc;
@@ -29,9 +32,10 @@ void writer_uint_wide(struct writer *writer, uint64_t value)
         be64_store(at + 1, value);
         break;
     }
+    return at + size;
 }
 
-void writer_int_negative(struct writer *writer, int64_t value)
+uint8_t *writer_int_negative(uint8_t *at, const uint8_t *end, int64_t value)
 {
     CHECK(value < 0);
     uint32_t size = value >= -32         ? 1
@@ -39,11 +43,9 @@ void writer_int_negative(struct writer *writer, int64_t value)
                     : value >= INT16_MIN ? 3
                     : value >= INT32_MIN ? 5
                                          : 9;
-    if (!writer_has(writer, size)) {
-        return;
+    if (!has(at, end, size)) {
+        return NULL;
     }
-    uint8_t *at = writer->at;
-    writer->at += size;
     switch (size) {
     case 1:
         at[0] = (uint8_t)value;
@@ -65,16 +67,15 @@ void writer_int_negative(struct writer *writer, int64_t value)
         be64_store(at + 1, (uint64_t)value);
         break;
     }
+    return at + size;
 }
 
-static void text_head_wide(struct writer *writer, uint32_t len)
+static uint8_t *text_head_wide(uint8_t *at, const uint8_t *end, uint32_t len)
 {
     uint32_t size = len <= UINT8_MAX ? 2 : len <= UINT16_MAX ? 3 : 5;
-    if (!writer_has(writer, size)) {
-        return;
+    if (!has(at, end, size)) {
+        return NULL;
     }
-    uint8_t *at = writer->at;
-    writer->at += size;
     if (size == 2) {
         at[0] = 0xd9;
         at[1] = (uint8_t)len;
@@ -85,22 +86,25 @@ static void text_head_wide(struct writer *writer, uint32_t len)
         at[0] = 0xdb;
         be32_store(at + 1, len);
     }
+    return at + size;
 }
 
-void writer_text_wide(struct writer *writer, const char *text, uint32_t len)
+uint8_t *writer_text_wide(uint8_t *at, const uint8_t *end, const char *text, uint32_t len)
 {
-    text_head_wide(writer, len);
-    writer_raw(writer, text, len);
+    at = text_head_wide(at, end, len);
+    if (!at || !has(at, end, len)) {
+        return NULL;
+    }
+    memcpy(at, text, len);
+    return at + len;
 }
 
-void writer_count_wide(struct writer *writer, uint8_t type16, uint32_t count)
+uint8_t *writer_count_wide(uint8_t *at, const uint8_t *end, uint8_t type16, uint32_t count)
 {
     uint32_t size = count <= UINT16_MAX ? 3 : 5;
-    if (!writer_has(writer, size)) {
-        return;
+    if (!has(at, end, size)) {
+        return NULL;
     }
-    uint8_t *at = writer->at;
-    writer->at += size;
     if (size == 3) {
         at[0] = type16;
         be16_store(at + 1, (uint16_t)count);
@@ -108,6 +112,7 @@ void writer_count_wide(struct writer *writer, uint8_t type16, uint32_t count)
         at[0] = (uint8_t)(type16 + 1);
         be32_store(at + 1, count);
     }
+    return at + size;
 }
 
 /* Give the head at mark its count; fix is the type of a one-byte head. */
@@ -129,9 +134,7 @@ static void set_head(struct writer *writer, uint32_t mark, uint8_t fix, uint8_t 
         return;
     }
     memmove(head + 1 + more, head + 1, contents);
-    struct writer at_head;
-    writer_init(&at_head, head, 1 + more);
-    writer_count_wide(&at_head, type16, count);
+    writer_count_wide(head, head + 1 + more, type16, count);
     writer->at += more;
 }
 
@@ -167,7 +170,7 @@ void writer_reply_error(struct writer *writer, uint32_t msgid, enum code code, c
     if (whole < 32) {
         writer_byte(writer, (uint8_t)(0xa0 | whole));
     } else {
-        text_head_wide(writer, whole);
+        writer_go(writer, text_head_wide(writer->at, writer->end, whole));
     }
     writer_raw(writer, name, name_len);
     if (len > 0) {

@@ -11,6 +11,10 @@ static inline uint32_t decimal_put(char *out, uint64_t number)
 {
     char digits[DECIMAL_MAX];
     uint32_t count = 0;
+    if (number < 10) { /* lines and fulfilments are seldom more */
+        out[0] = (char)('0' + number);
+        return 1;
+    }
     do {
         digits[count++] = (char)('0' + number % 10);
         number /= 10;

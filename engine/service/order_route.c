@@ -276,7 +276,10 @@ uint32_t asks_stage(struct service_core *service, struct call *calls, uint32_t c
 
 /* -- the answer -- */
 
-static void put_line_name(struct writer *writer, const struct ask *ask, uint32_t i)
+/* The writer of a plain answer is a local of reply_answer, and goes by address to inlined functions
+ * only: see writer.h. A key that every reply has counts in plain_size_max; one that only some
+ * have makes the answer no plain one (is_plain_answer). */
+WRITER_INLINE void put_line_name(struct writer *writer, const struct ask *ask, uint32_t i)
 {
     const struct text line = ask->lines[i].line;
     if (line.len) {
@@ -287,7 +290,7 @@ static void put_line_name(struct writer *writer, const struct ask *ask, uint32_t
     }
 }
 
-static void put_parts(struct service_core *service, struct writer *writer, const struct ask *ask,
+WRITER_INLINE void put_parts(struct service_core *service, struct writer *writer, const struct ask *ask,
                       const struct route_answer *answer)
 {
     uint32_t share = 0;
@@ -306,9 +309,9 @@ static void put_parts(struct service_core *service, struct writer *writer, const
         writer_str(writer, "node");
         writer_text(writer, node->id, node->id_len);
         writer_str(writer, "service");
-        writer_string(writer, service_text((enum service)part->service));
+        writer_word(writer, service_words[part->service]);
         writer_str(writer, "method");
-        writer_string(writer, way_text((enum way)part->way));
+        writer_word(writer, way_words[part->way]);
         writer_str(writer, "km");
         writer_float(writer, part->metres / 1000.0);
         writer_str(writer, "cost_cents");
@@ -389,20 +392,22 @@ static void put_explain(struct service_core *service, struct writer *writer, con
     }
 }
 
-static void reply_answer(struct service_core *service, struct call *call, const struct ask *ask,
-                         const struct route_answer *answer)
+/* is_plain: routed, and nothing of what is rare; a constant where this is inlined. */
+WRITER_INLINE void put_answer(struct service_core *service, struct writer *writer,
+                              const struct ask *ask, const struct route_answer *answer,
+                              bool is_plain)
 {
-    bool is_refused = answer->status == ORDER_REFUSED;
-    bool has_explain = ask->explain > 0;
+    bool is_refused = !is_plain && answer->status == ORDER_REFUSED;
+    bool has_explain = !is_plain && ask->explain > 0;
     bool has_rejected = is_refused && answer->reason == REASON_NO_FEASIBLE_SOURCE;
-    struct writer *writer = reply_begin(service, call);
-    writer_map(writer, 8u + is_refused + has_rejected + has_explain + ask->dry_run);
+    bool is_dry = !is_plain && ask->dry_run;
+    writer_map(writer, 8u + is_refused + has_rejected + has_explain + is_dry);
     writer_str(writer, "lsn");
     writer_uint(writer, lsn_begun(service));
     writer_str(writer, "order_id");
     writer_text(writer, ask->order_id.at, ask->order_id.len);
     writer_str(writer, "status");
-    writer_string(writer, order_status_text(answer->status));
+    writer_word(writer, order_status_words[answer->status]);
     if (is_refused) {
         put_string(writer, "reason", reason_text(answer->reason));
     }
@@ -410,7 +415,12 @@ static void reply_answer(struct service_core *service, struct call *call, const 
         put_rejected(writer, answer);
     }
     put_parts(service, writer, ask, answer);
-    put_unfilled(writer, ask, answer);
+    if (is_plain) {
+        writer_str(writer, "unfilled");
+        writer_array(writer, 0);
+    } else {
+        put_unfilled(writer, ask, answer);
+    }
     writer_str(writer, "splits");
     writer_uint(writer, answer->splits);
     writer_str(writer, "total_km");
@@ -420,8 +430,37 @@ static void reply_answer(struct service_core *service, struct call *call, const 
     if (has_explain) {
         put_explain(service, writer, ask, answer);
     }
-    if (ask->dry_run) {
+    if (is_dry) {
         put_bool(writer, "dry_run", true);
+    }
+}
+
+static bool is_plain_answer(const struct ask *ask, const struct route_answer *answer)
+{
+    return answer->status == ORDER_ROUTED && answer->unfilled_count == 0 && ask->explain == 0 &&
+           !ask->dry_run;
+}
+
+/* Bytes that put_answer writes at most for a plain one: constant parts, numbers, ids. */
+static uint32_t plain_size_max(const struct route_answer *answer)
+{
+    return 192 + ID_MAX + answer->part_count * (160 + 2 * ID_MAX) +
+           answer->share_count * (40 + 2 * ID_MAX);
+}
+
+static void reply_answer(struct service_core *service, struct call *call, const struct ask *ask,
+                         const struct route_answer *answer)
+{
+    struct writer *shared = reply_begin(service, call);
+    uint32_t size_max = plain_size_max(answer);
+    if (is_plain_answer(ask, answer) && writer_has(shared, size_max)) {
+        struct writer writer = *shared;
+        writer.is_sure = true;
+        put_answer(service, &writer, ask, answer, true);
+        CHECK((uint64_t)(writer.at - shared->at) <= size_max);
+        shared->at = writer.at;
+    } else {
+        put_answer(service, shared, ask, answer, false);
     }
     reply_send(service, call);
 }
