@@ -290,8 +290,8 @@ WRITER_INLINE void put_line_name(struct writer *writer, const struct ask *ask, u
     }
 }
 
-WRITER_INLINE void put_parts(struct service_core *service, struct writer *writer, const struct ask *ask,
-                      const struct route_answer *answer)
+WRITER_INLINE void put_parts(struct service_core *service, struct writer *writer,
+                             const struct ask *ask, const struct route_answer *answer)
 {
     uint32_t share = 0;
     char id[ID_MAX + 12];
