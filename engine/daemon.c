@@ -289,6 +289,7 @@ static void service_options_fill(struct daemon *daemon, struct service_options *
         .failed = on_failed,
     };
     options->batch = (uint32_t)config->batch;
+    options->rejects_max = (uint32_t)config->rejects_max;
     options->max_delay_ms = (uint32_t)config->max_delay_ms;
     options->count_window_ms = config->count_window;
     options->key_window_ms = config->key_window;

@@ -18,6 +18,7 @@ void daemon_tables_options(const struct config *config, struct tables_options *o
         .orders_max = (uint32_t)config->orders_max,
         .orders_memory = config->orders_memory,
         .holds_max = (uint32_t)config->holds_max,
+        .owed_max = (uint32_t)config->owed_max,
         .keys_max = (uint32_t)config->keys_max,
         .movements_max = (uint32_t)config->movements_max,
     };

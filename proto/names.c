@@ -16,6 +16,9 @@ static const char *const node_statuses[] = {NAMES_NODE_STATUSES(TEXT)};
 static const char *const ways[] = {NAMES_WAYS(TEXT)};
 static const char *const order_statuses[] = {NAMES_ORDER_STATUSES(TEXT)};
 static const char *const states[] = {NAMES_STATES(TEXT)};
+static const char *const declines[] = {NAMES_DECLINES(TEXT)};
+static const char *const stock_actions[] = {NAMES_STOCK_ACTIONS(TEXT)};
+static const char *const causes[] = {NAMES_CAUSES(TEXT)};
 #undef TEXT
 #undef CODE_TEXT
 
@@ -41,6 +44,9 @@ const struct names names_node_statuses = {node_statuses, NODE_STATUS_COUNT};
 const struct names names_ways = {ways, WAY_COUNT};
 const struct names names_order_statuses = {order_statuses, ORDER_STATUS_COUNT};
 const struct names names_states = {states, STATE_COUNT};
+const struct names names_declines = {declines, DECLINE_COUNT};
+const struct names names_stock_actions = {stock_actions, STOCK_ACTION_COUNT};
+const struct names names_causes = {causes, CAUSE_COUNT};
 
 const char *method_text(enum method method)
 {
@@ -100,6 +106,16 @@ const char *order_status_text(enum order_status status)
 const char *state_text(enum state state)
 {
     return states[state];
+}
+
+const char *decline_text(enum decline decline)
+{
+    return declines[decline];
+}
+
+const char *cause_text(enum cause cause)
+{
+    return causes[cause];
 }
 
 int names_find(const struct names *names, const char *text, uint32_t len)

@@ -65,12 +65,14 @@
     X(REASON_STALE_COUNT, "STALE_COUNT")                                                           \
     X(REASON_STALE_MOVEMENT, "STALE_MOVEMENT")                                                     \
     X(REASON_TOO_MANY_ZEROED, "TOO_MANY_ZEROED")                                                   \
-    X(REASON_QTY_EXCEEDS_ORDERED, "QTY_EXCEEDS_ORDERED")
+    X(REASON_QTY_EXCEEDS_ORDERED, "QTY_EXCEEDS_ORDERED")                                           \
+    X(REASON_MAX_REJECTS_REACHED, "MAX_REJECTS_REACHED")
 
 /* Why a node was not chosen. Checked in this order: the first that holds is told. */
 #define NAMES_REJECTS(X)                                                                           \
     X(REJECT_NONE, "")                                                                             \
     X(REJECT_EXCLUDED, "EXCLUDED")                                                                 \
+    X(REJECT_PREVIOUSLY_REJECTED, "PREVIOUSLY_REJECTED")                                           \
     X(REJECT_NODE_INACTIVE, "NODE_INACTIVE")                                                       \
     X(REJECT_SERVICE_NOT_OFFERED, "SERVICE_NOT_OFFERED")                                           \
     X(REJECT_DESTINATION_NOT_SERVED, "DESTINATION_NOT_SERVED")                                     \
@@ -118,7 +120,9 @@
     X(ORDER_PARTIAL, "partial")                                                                    \
     X(ORDER_REFUSED, "refused")                                                                    \
     X(ORDER_DONE, "done")                                                                          \
-    X(ORDER_CANCELLED, "cancelled")
+    X(ORDER_CANCELLED, "cancelled")                                                                \
+    X(ORDER_BACKORDERED, "backordered")                                                            \
+    X(ORDER_HELD, "held")
 
 /* Life of a fulfilment, in order of advance; the ends come last. */
 #define NAMES_STATES(X)                                                                            \
@@ -135,6 +139,31 @@
     X(STATE_CANCELLED, "cancelled")                                                                \
     X(STATE_NO_SHOW, "no_show")
 
+/* Why a node says no to a fulfilment (fulfil.reject). */
+#define NAMES_DECLINES(X)                                                                          \
+    X(DECLINE_OUT_OF_STOCK, "out_of_stock")                                                        \
+    X(DECLINE_DAMAGED, "damaged")                                                                  \
+    X(DECLINE_TOO_BUSY, "too_busy")                                                                \
+    X(DECLINE_CLOSED, "closed")                                                                    \
+    X(DECLINE_NOT_ALLOWED, "not_allowed")                                                          \
+    X(DECLINE_NO_RESPONSE, "no_response")                                                          \
+    X(DECLINE_OTHER, "other")
+
+/* What a rejection says about the stock of its cells. */
+#define NAMES_STOCK_ACTIONS(X)                                                                     \
+    X(STOCK_ACTION_NONE, "none")                                                                   \
+    X(STOCK_ACTION_MISSING, "missing")                                                             \
+    X(STOCK_ACTION_ZERO, "zero")                                                                   \
+    X(STOCK_ACTION_SET, "set")
+
+/* Why units of an order came to other nodes, or became owed, after it was routed. */
+#define NAMES_CAUSES(X)                                                                            \
+    X(CAUSE_REJECT, "reject")                                                                      \
+    X(CAUSE_REROUTE, "reroute")                                                                    \
+    X(CAUSE_MODIFY, "modify")                                                                      \
+    X(CAUSE_STOCK, "stock")                                                                        \
+    X(CAUSE_NODE_STATUS, "node_status")
+
 #define NAMES_ENUM(name, text) name,
 #define NAMES_CODE_ENUM(name, text, kind) name,
 enum method { NAMES_METHODS(NAMES_ENUM) METHOD_COUNT };
@@ -148,6 +177,9 @@ enum node_status { NAMES_NODE_STATUSES(NAMES_ENUM) NODE_STATUS_COUNT };
 enum way { NAMES_WAYS(NAMES_ENUM) WAY_COUNT };
 enum order_status { NAMES_ORDER_STATUSES(NAMES_ENUM) ORDER_STATUS_COUNT };
 enum state { NAMES_STATES(NAMES_ENUM) STATE_COUNT };
+enum decline { NAMES_DECLINES(NAMES_ENUM) DECLINE_COUNT };
+enum stock_action { NAMES_STOCK_ACTIONS(NAMES_ENUM) STOCK_ACTION_COUNT };
+enum cause { NAMES_CAUSES(NAMES_ENUM) CAUSE_COUNT };
 #undef NAMES_ENUM
 #undef NAMES_CODE_ENUM
 
@@ -164,6 +196,8 @@ const char *node_status_text(enum node_status status);
 const char *way_text(enum way way);
 const char *order_status_text(enum order_status status);
 const char *state_text(enum state state);
+const char *decline_text(enum decline decline);
+const char *cause_text(enum cause cause);
 
 /* The same with their lengths, for the words that stand in every reply to an order. */
 struct word {
@@ -181,7 +215,7 @@ struct names {
 
 extern const struct names names_methods, names_services, names_capabilities, names_node_types,
     names_node_statuses, names_ways, names_order_statuses, names_states, names_codes, names_reasons,
-    names_rejects;
+    names_rejects, names_declines, names_stock_actions, names_causes;
 
 /* Index of the word of len bytes at text, or -1. */
 int names_find(const struct names *names, const char *text, uint32_t len);

@@ -42,18 +42,23 @@ static void count_cells(struct route *route, const struct demand *demand)
     }
 }
 
-/* Slots that the request's lists take out. */
+/* Slots that the request's lists take out, with the reason. */
 static void mark_excluded(struct route *route)
 {
     const struct route_request *request = route->request;
     const struct network *network = route->view->network;
-    bool *excluded = route->split->slot_excluded;
-    memset(excluded, request->include_count > 0, network->words * 64);
+    uint8_t *excluded = route->split->slot_excluded;
+    memset(excluded, request->include_count > 0 ? REJECT_EXCLUDED : REJECT_NONE,
+           network->words * 64);
     for (uint32_t i = 0; i < request->include_count; i++) {
-        excluded[network->nodes[request->include[i]].slot] = false;
+        excluded[network->nodes[request->include[i]].slot] = REJECT_NONE;
+    }
+    for (uint32_t i = 0; i < request->rejected_count; i++) {
+        uint8_t *own = &excluded[network->nodes[request->rejected[i]].slot];
+        *own = *own ? *own : REJECT_PREVIOUSLY_REJECTED;
     }
     for (uint32_t i = 0; i < request->exclude_count; i++) {
-        excluded[network->nodes[request->exclude[i]].slot] = true;
+        excluded[network->nodes[request->exclude[i]].slot] = REJECT_EXCLUDED;
     }
 }
 
@@ -63,7 +68,7 @@ static enum reject fence(const struct route *route, uint16_t node, uint32_t metr
     enum service service = route->group.service;
     uint64_t bit = (uint64_t)1 << (at->slot % 64);
     if (route->split->slot_excluded[at->slot]) {
-        return REJECT_EXCLUDED;
+        return (enum reject)route->split->slot_excluded[at->slot];
     }
     if (!node_is_active(at, service)) {
         return REJECT_NODE_INACTIVE;

@@ -209,6 +209,7 @@ void group_fences(struct route *route)
     base_serving(route);
     base_listed(route, request->include, request->include_count, true);
     base_listed(route, request->exclude, request->exclude_count, false);
+    base_listed(route, request->rejected, request->rejected_count, false);
     if (request->is_po_box && group->service == SERVICE_SAME_DAY) {
         base_copy(route);
         memset(route->base, 0, sizeof route->base);

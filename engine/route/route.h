@@ -49,6 +49,8 @@ struct route_request {
     uint32_t include_count;
     const uint16_t *exclude;
     uint32_t exclude_count;
+    const uint16_t *rejected; /* nodes that said no to this order before */
+    uint32_t rejected_count;
     uint32_t explain; /* 0-2: at 1 and 2 rejected and candidates are filled in also on success */
 };
 

@@ -115,7 +115,7 @@ struct split {
     slot_bits needed[WORD_MAX_NETWORK]; /* the others do not hold everything without these */
     uint32_t slot_any[SLOT_MAX]; /* explain.c */
     bool slot_chosen[SLOT_MAX];  /* explain.c */
-    bool slot_excluded[SLOT_MAX];
+    uint8_t slot_excluded[SLOT_MAX];
 
     /* -- search over subsets -- */
     uint16_t best_of[MASKS]; /* cheapest candidate that covers the mask, NODE_NONE = none */

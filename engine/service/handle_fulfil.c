@@ -179,7 +179,7 @@ static void refuse_qty(struct service_core *service, struct call *call,
     struct writer *writer = refuse(service, call, target, REASON_QTY_EXCEEDS_ORDERED, 3);
     put_line_name(writer, target, i);
     put_int(writer, "qty", target->totals[i]);
-    put_int(writer, "ordered", share->qty - share->cancelled);
+    put_int(writer, "ordered", share->qty - share->cancelled - share->moved);
     put_lsn(service, writer);
     reply_send(service, call);
 }
@@ -332,7 +332,7 @@ static bool totals_are_possible(struct service_core *service, struct call *call,
         if (total == NOT_ASKED) {
             continue;
         }
-        if (total > share->qty - share->cancelled) {
+        if (total > share->qty - share->cancelled - share->moved) {
             refuse_qty(service, call, target, i);
             return false;
         }

@@ -83,6 +83,8 @@ static void put_limits(const struct service_core *service, struct writer *writer
         {"movements", options->tables.movements_max},
         {"count_window_ms", options->count_window_ms},
         {"holds", options->tables.holds_max},
+        {"owed", options->tables.owed_max},
+        {"rejects", options->rejects_max},
         {"conns", options->conns_max},
         {"inflight", options->inflight_max},
         {"max_delay_ms", options->max_delay_ms},

@@ -105,7 +105,7 @@ static void put_history(struct service_core *service, struct writer *writer, str
     }
 }
 
-static void put_dest(struct writer *writer, const struct order *order)
+static void put_dest(struct writer *writer, struct order *order)
 {
     bool has_country = order->country[0] != '\0';
     writer_str(writer, "dest");
@@ -118,7 +118,7 @@ static void put_dest(struct writer *writer, const struct order *order)
         put_text(writer, "country", order->country, 2);
     }
     if (order->postcode_len > 0) {
-        put_text(writer, "postcode", (const char *)order + order->postcode_at,
+        put_text(writer, "postcode", order_postcode(order),
                  order->postcode_len);
     }
 }
@@ -132,7 +132,7 @@ static void put_order(struct service_core *service, struct writer *writer, struc
     put_int(writer, "created_at", (int64_t)order->created_ms);
     put_dest(writer, order);
     if (order->ref_len > 0) {
-        put_text(writer, "ref", (const char *)order + order->ref_at, order->ref_len);
+        put_text(writer, "ref", order_ref(order), order->ref_len);
     }
     put_fulfilments(service, writer, order);
     put_lines(service, writer, order);

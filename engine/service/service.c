@@ -27,10 +27,12 @@ void service_options_default(struct service_options *options)
         .orders_max = 10000000,
         .orders_memory = (uint64_t)6 << 30,
         .holds_max = 10000000,
+        .owed_max = 1000000,
         .keys_max = 10000000,
         .movements_max = 2000000,
     };
     options->batch = 64;
+    options->rejects_max = 5;
     options->max_delay_ms = 5;
     options->count_window_ms = (uint64_t)48 * 3600 * 1000;
     options->key_window_ms = 600 * 1000;

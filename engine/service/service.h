@@ -50,6 +50,7 @@ struct service_options {
     struct tables_options tables;
     struct wal_options log; /* its callbacks and owner are the service's */
     struct service_port port;
+    uint32_t rejects_max;       /* of an order before it is held, 1 to 255 */
     uint32_t batch;             /* requests staged together; results do not depend on it */
     uint32_t max_delay_ms;      /* a request older than that is answered OVERLOADED; 0 = never */
     uint64_t count_window_ms;   /* how long movements are remembered */

@@ -5,6 +5,13 @@
 #include "apply_internal.h"
 #include "check.h"
 
+/* Any guess may be void, and what had no source may have one. */
+void generation_next(struct tables *tables)
+{
+    tables->generation++;
+    owed_raise_all(&tables->owed);
+}
+
 void applied(struct tables *tables, uint64_t lsn, uint64_t now_ms)
 {
     CHECK(lsn > tables->lsn);
@@ -57,7 +64,11 @@ void cell_set(struct tables *tables, uint32_t item, uint16_t node, const struct 
     digest_add_words(&tables->digest, TAG_CELL, cell_name(item, node), word, 0);
     row_word_set(cell->row, cell->slot, index, word);
     if (unreserved(word) > unreserved(before)) {
-        tables->catalogue.items[item].raised = tables->batch;
+        struct item *entry = &tables->catalogue.items[item];
+        entry->raised = tables->batch;
+        if (entry->owed_first != OWED_NONE) {
+            owed_raise(&tables->owed, entry, item, false);
+        }
     }
     tables->cells_short += unreserved(word) < 0;
     tables->cells_short -= unreserved(before) < 0;
@@ -135,6 +146,29 @@ void cell_move(struct tables *tables, uint32_t item, uint16_t node, int64_t rese
     if (moved != 0 && !is_absorbed) {
         movement_remember(tables, item, node, (int32_t)moved, at_ms);
     }
+}
+
+void cell_count(struct tables *tables, uint32_t item, uint16_t node, const struct cell *cell,
+                int32_t on_hand, uint64_t counted_at)
+{
+    cell_word word = tables_word(cell);
+    cell_set(tables, item, node, cell,
+             cell_make(on_hand, cell_reserved(word), cell_has_override(word)));
+    cell_count_time_set(tables, item, node, cell, counted_at);
+}
+
+/* -- nodes' answers -- */
+
+void declines_set(struct tables *tables, uint16_t node, uint32_t rate)
+{
+    uint32_t *own = &tables->declines[node];
+    if (*own) {
+        digest_take_words(&tables->digest, TAG_DECLINES, node, *own, 0);
+    }
+    if (rate) {
+        digest_add_words(&tables->digest, TAG_DECLINES, node, rate, 0);
+    }
+    *own = rate;
 }
 
 /* -- keys -- */
@@ -230,7 +264,7 @@ enum err node_enter(struct tables *tables, const struct effect_node *effect)
         return err;
     }
     node_digest(tables, handle, true);
-    tables->generation++;
+    generation_next(tables);
     if (until) {
         status_until_find(tables);
     }
@@ -286,7 +320,7 @@ enum err item_enter(struct tables *tables, const struct effect_item *effect)
     item->flags = effect->flags;
     item->weight_g = effect->weight_g;
     item_digest(tables, handle, true);
-    tables->generation++;
+    generation_next(tables);
     return ERR_OK;
 }
 
@@ -336,7 +370,7 @@ enum err places_enter(struct tables *tables, const struct effect_places *effect)
         }
         place_digest(tables, effect->country, row->postcode, row->lat, row->lon, true);
     }
-    tables->generation++;
+    generation_next(tables);
     return ERR_OK;
 }
 
@@ -357,14 +391,16 @@ static enum err stock_row(struct tables *tables, const struct effect_stock *effe
     if (err != ERR_OK) {
         return err;
     }
-    if (!effect->is_count) {
+    struct item *item = &tables->catalogue.items[row->item];
+    cell_word before = tables_word(&cell);
+    if (effect->is_count) {
+        cell_count(tables, row->item, effect->node, &cell, row->value, effect->at_ms);
+    } else {
         cell_move(tables, row->item, effect->node, 0, row->value, effect->at_ms);
-        return ERR_OK;
     }
-    cell_word word = tables_word(&cell);
-    cell_set(tables, row->item, effect->node, &cell,
-             cell_make(row->value, cell_reserved(word), cell_has_override(word)));
-    cell_count_time_set(tables, row->item, effect->node, &cell, effect->at_ms);
+    if (item->owed_first != OWED_NONE && unreserved(tables_word(&cell)) > unreserved(before)) {
+        owed_raise(&tables->owed, item, row->item, true);
+    }
     return ERR_OK;
 }
 
@@ -417,7 +453,7 @@ enum err tables_apply_policy(struct tables *tables, uint64_t lsn, uint64_t now_m
     cell_set(tables, effect->item, effect->node, &cell,
              cell_make(cell_on_hand(word), cell_reserved(word),
                        policy.has_safety || policy.is_unlisted));
-    tables->generation++;
+    generation_next(tables);
     key_remember(tables, lsn, now_ms, &effect->key);
     return ERR_OK;
 }

@@ -4,9 +4,12 @@
 
 #include "tables.h"
 
-/* Tables in the digest. 6 to 8 are those of order.c. */
+/* Tables in the digest. 6 to 8 and 22 are those of order.c, 20 that of owed.c. */
 enum { TAG_NODE = 1, TAG_ITEM, TAG_PLACE, TAG_CELL, TAG_POLICY, TAG_KEY = 9, TAG_MOVEMENT, TAG_FLAG,
-       TAG_COUNT };
+       TAG_COUNT, TAG_DECLINES = 21 };
+
+/* Answers of a node that its rate of declines follows: each counts for one part in so many. */
+enum { DECLINE_WEIGHT = 16 };
 
 /* Set a cell that is there: digest, counters, and the mark that its stock grew. */
 void cell_set(struct tables *tables, uint32_t item, uint16_t node, const struct cell *cell,
@@ -21,6 +24,16 @@ ERR_MUST_USE enum err cell_need(struct tables *tables, uint32_t item, uint16_t n
 /* Change reserved by delta, on_hand by moved; a movement at at_ms is remembered when moved. */
 void cell_move(struct tables *tables, uint32_t item, uint16_t node, int64_t reserved_delta,
                int64_t moved, uint64_t at_ms);
+
+/* A count of on_hand at a cell that is there, made at counted_at. */
+void cell_count(struct tables *tables, uint32_t item, uint16_t node, const struct cell *cell,
+                int32_t on_hand, uint64_t counted_at);
+
+/* Note that any guess may be void, and that what had no source may have one. */
+void generation_next(struct tables *tables);
+
+/* Set the node's rate of declines, in millionths. */
+void declines_set(struct tables *tables, uint16_t node, uint32_t rate);
 
 /* Remember the key of an effect, if it has one. */
 void key_remember(struct tables *tables, uint64_t lsn, uint64_t now_ms,

@@ -1,16 +1,37 @@
 /* Effects on orders: routed, cancelled, moved along their life. */
 #include <string.h>
 
-#include "apply_internal.h"
+#include "apply_order_internal.h"
 #include "check.h"
 
-size_t tables_order_size(const struct effect_order *effect)
+/* Bytes of the rules, 0 where nothing was asked that later decisions keep to. */
+static size_t rules_size(const struct effect_order *effect)
 {
-    size_t texts = effect->id.len + effect->postcode.len + effect->ref.len;
+    uint32_t nodes = effect->include_count + effect->exclude_count;
+    bool has_rules = nodes || effect->max_splits != UINT32_MAX || effect->max_m != UINT32_MAX;
+    return has_rules ? sizeof(struct order_rules) + nodes * sizeof(uint16_t) : 0;
+}
+
+/* Bytes of the body's texts, the rules at their end on a word. */
+static size_t texts_size(const struct effect_order *effect)
+{
+    size_t texts = effect->postcode.len + effect->ref.len;
     for (uint32_t i = 0; i < effect->line_count; i++) {
         texts += effect->lines[i].line.len;
     }
-    return order_size(effect->part_count, effect->share_count, effect->line_count) + texts;
+    size_t rules = rules_size(effect);
+    return rules ? (texts + 3) / 4 * 4 + rules : texts;
+}
+
+static size_t body_size(const struct effect_order *effect)
+{
+    return order_body_size(effect->part_count, effect->share_count, effect->line_count) +
+           texts_size(effect);
+}
+
+size_t tables_order_size(const struct effect_order *effect)
+{
+    return order_head_size(effect->id.len) + body_size(effect);
 }
 
 /* -- the node's list of open fulfilments -- */
@@ -66,22 +87,43 @@ static void queue_remove(struct tables *tables, struct order_part *part)
 
 /* -- routed -- */
 
-static uint32_t text_put(struct order *order, uint32_t at, const struct effect_text *text)
+uint32_t order_text_put(struct order *order, uint32_t at, const struct effect_text *text)
 {
     if (text->len > 0) {
-        memcpy((char *)order + at, text->at, text->len);
+        memcpy(order_body(order) + at, text->at, text->len);
     }
     return at + text->len;
 }
 
-static void lines_fill(struct order *order, const struct effect_order *effect, uint32_t at)
+static uint32_t lines_fill(struct order *order, const struct effect_order *effect, uint32_t at)
 {
     for (uint32_t i = 0; i < effect->line_count; i++) {
         const struct effect_line *from = &effect->lines[i];
         order_lines(order)[i] = (struct order_line){
             from->item, from->qty, from->unfilled, at, (uint8_t)from->line.len, from->service,
             from->node};
-        at = text_put(order, at, &from->line);
+        at = order_text_put(order, at, &from->line);
+    }
+    return at;
+}
+
+static void rules_fill(struct order *order, const struct effect_order *effect, uint32_t at)
+{
+    if (rules_size(effect) == 0) {
+        return;
+    }
+    order->rules_at = (at + 3) / 4 * 4;
+    struct order_rules *rules = (struct order_rules *)(void *)(order_body(order) + order->rules_at);
+    rules->max_splits = effect->max_splits;
+    rules->max_m = effect->max_m;
+    rules->include_count = (uint16_t)effect->include_count;
+    rules->exclude_count = (uint16_t)effect->exclude_count;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < effect->include_count; i++) {
+        rules->nodes[count++] = effect->include[i];
+    }
+    for (uint32_t i = 0; i < effect->exclude_count; i++) {
+        rules->nodes[count++] = effect->exclude[i];
     }
 }
 
@@ -98,10 +140,14 @@ static void head_fill(struct order *order, const struct effect_order *effect, ui
     order->part_count = (uint16_t)effect->part_count;
     order->share_count = (uint16_t)effect->share_count;
     order->splits = (uint16_t)effect->splits;
-    order->status = effect->status;
+    order->status = effect->status == ORDER_BACKORDERED ? ORDER_ROUTED : effect->status;
     order->service = effect->service;
     order->has_dest = effect->has_dest;
     order->is_optimal = effect->is_optimal;
+    order->is_po_box = effect->is_po_box;
+    order->is_backorder = effect->is_backorder;
+    order->body_at = (int64_t)order_head_size(effect->id.len);
+    order->body_size = (uint32_t)body_size(effect);
     order->id_len = (uint8_t)effect->id.len;
     order->ref_len = (uint8_t)effect->ref.len;
     order->postcode_len = (uint8_t)effect->postcode.len;
@@ -110,14 +156,15 @@ static void head_fill(struct order *order, const struct effect_order *effect, ui
 
 static void texts_fill(struct order *order, const struct effect_order *effect)
 {
-    uint32_t at = (uint32_t)order_size(order->part_count, order->share_count, order->line_count);
-    order->id_at = at;
-    at = text_put(order, at, &effect->id);
+    memcpy(order + 1, effect->id.at, effect->id.len);
+    uint32_t at =
+        (uint32_t)order_body_size(order->part_count, order->share_count, order->line_count);
     order->postcode_at = at;
-    at = text_put(order, at, &effect->postcode);
+    at = order_text_put(order, at, &effect->postcode);
     order->ref_at = at;
-    at = text_put(order, at, &effect->ref);
-    lines_fill(order, effect, at);
+    at = order_text_put(order, at, &effect->ref);
+    at = lines_fill(order, effect, at);
+    rules_fill(order, effect, at);
 }
 
 static void parts_fill(struct order *order, const struct effect_order *effect)
@@ -164,16 +211,35 @@ slab_ref order_enter(struct tables *tables, const struct effect_order *effect, u
     return ref;
 }
 
+void order_share_hold(struct tables *tables, struct order *order, slab_ref ref, uint32_t index)
+{
+    struct order_share *share = &order_shares(order)[index];
+    uint32_t item = order_lines(order)[share->line].item;
+    uint16_t node = order_parts(order)[share->part].node;
+    cell_move(tables, item, node, share->qty, 0, 0);
+    share->hold = holds_add(&tables->holds, item, node, ref, (uint16_t)index);
+}
+
 static void shares_hold(struct tables *tables, slab_ref ref, const struct effect_order *effect)
 {
     struct order *order = order_at(&tables->orders, ref);
     for (uint32_t i = 0; i < effect->share_count; i++) {
-        const struct effect_share *from = &effect->shares[i];
-        uint32_t item = effect->lines[from->line].item;
-        uint16_t node = effect->parts[from->part].node;
-        cell_move(tables, item, node, from->qty, 0, 0);
-        order_shares(order)[i].hold =
-            holds_add(&tables->holds, item, node, ref, (uint16_t)i);
+        order_share_hold(tables, order, ref, i);
+    }
+}
+
+/* What is owed from the start: the customer waits for it. */
+static void lines_owe(struct tables *tables, slab_ref ref, const struct effect_order *effect)
+{
+    struct order *order = order_at(&tables->orders, ref);
+    for (uint32_t i = 0; i < effect->line_count && effect->is_backorder; i++) {
+        const struct owed_entry what = {.lsn = order->lsn,
+                                        .item = effect->lines[i].item,
+                                        .qty = effect->owed[i],
+                                        .line = (uint16_t)i,
+                                        .status = ORDER_BACKORDERED,
+                                        .reason = REASON_INSUFFICIENT_STOCK};
+        owed_set(&tables->owed, &tables->catalogue, &tables->digest, order, ref, &what);
     }
 }
 
@@ -189,6 +255,7 @@ enum err tables_apply_order(struct tables *tables, uint64_t lsn, uint64_t now_ms
         queue_append(tables, ref, (uint16_t)i);
     }
     shares_hold(tables, ref, effect);
+    lines_owe(tables, ref, effect);
     order_digest(order_at(&tables->orders, ref), &tables->digest, true);
     return ERR_OK;
 }
@@ -196,14 +263,10 @@ enum err tables_apply_order(struct tables *tables, uint64_t lsn, uint64_t now_ms
 /* -- changes of an order -- */
 
 /* Note in the history; a full table only costs the note. */
-static void history(struct tables *tables, struct order *order, uint64_t now_ms, uint64_t lsn,
-                    enum order_event event, uint32_t part, uint32_t line, enum state state,
-                    uint32_t qty)
+void order_note(struct tables *tables, struct order *order, const struct order_entry *entry)
 {
-    struct order_entry entry = {now_ms, lsn, qty, (uint16_t)part, (uint16_t)line, (uint8_t)event,
-                                (uint8_t)state};
-    if (!order_history_add(&tables->orders, order, &entry)) {
-        check_note("history of an order not kept: no room", lsn, 0);
+    if (!order_history_add(&tables->orders, order, entry)) {
+        check_note("history of an order not kept: no room", entry->lsn, 0);
     }
 }
 
@@ -218,6 +281,20 @@ static void hold_settle(struct tables *tables, struct order *order, uint32_t ind
     }
 }
 
+void order_share_leave(struct tables *tables, struct order *order, uint32_t index, uint32_t units,
+                       uint32_t *end)
+{
+    struct order_share *share = &order_shares(order)[index];
+    *end += units;
+    for (int step = 0; step < STEP_COUNT; step++) {
+        uint32_t active = share_active(share);
+        share->reached[step] = share->reached[step] < active ? share->reached[step] : active;
+    }
+    cell_move(tables, order_lines(order)[share->line].item, order_parts(order)[share->part].node,
+              -(int64_t)units, 0, 0);
+    hold_settle(tables, order, index);
+}
+
 static uint32_t part_held(struct order *order, const struct order_part *part)
 {
     uint32_t held = 0;
@@ -227,11 +304,10 @@ static uint32_t part_held(struct order *order, const struct order_part *part)
     return held;
 }
 
-/* Lists that follow from what is still held. */
-static void lists_settle(struct tables *tables, slab_ref ref, uint64_t now_ms)
+void order_settle(struct tables *tables, slab_ref ref, uint64_t now_ms)
 {
     struct order *order = order_at(&tables->orders, ref);
-    bool is_open = false;
+    bool is_open = order->owed_first != OWED_NONE;
     for (uint32_t i = 0; i < order->part_count; i++) {
         struct order_part *part = &order_parts(order)[i];
         bool is_held = part_held(order, part) > 0;
@@ -245,10 +321,46 @@ static void lists_settle(struct tables *tables, slab_ref ref, uint64_t now_ms)
     }
 }
 
-static slab_ref order_of(struct tables *tables, const struct effect_text *id)
+slab_ref order_of(const struct tables *tables, const struct effect_text *id)
 {
     uint64_t hash = orders_hash(&tables->orders, id->at, id->len);
     return orders_find(&tables->orders, hash, id->at, id->len);
+}
+
+bool order_shares_cancel(struct tables *tables, struct order *order, uint64_t lsn, uint64_t at_ms,
+                         const struct effect_quantity *list, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t index = list[i].share;
+        if (index >= order->share_count || list[i].qty > order_share_held(order, index)) {
+            return false;
+        }
+        struct order_share *share = &order_shares(order)[index];
+        order_share_leave(tables, order, index, list[i].qty, &share->cancelled);
+        order_note(tables, order,
+                   &(struct order_entry){at_ms, lsn, list[i].qty, share->part, share->line,
+                                         ORDER_EVENT_CANCELLED, STATE_CANCELLED});
+    }
+    return true;
+}
+
+/* Units that were owed are not wanted any more. */
+static bool owed_cancel(struct tables *tables, slab_ref ref, uint64_t lsn, uint64_t now_ms,
+                        const struct effect_quantity *line)
+{
+    struct order *order = order_at(&tables->orders, ref);
+    uint32_t index = owed_find(&tables->owed, order, line->share);
+    if (index == OWED_NONE || owed_at(&tables->owed, index)->qty < line->qty) {
+        return false;
+    }
+    struct owed_entry what = *owed_at(&tables->owed, index);
+    what.qty -= line->qty;
+    owed_set(&tables->owed, &tables->catalogue, &tables->digest, order, ref, &what);
+    order_note(tables, order,
+               &(struct order_entry){now_ms, lsn, line->qty, ORDER_NO_PART,
+                                     (uint16_t)line->share, ORDER_EVENT_CANCELLED,
+                                     STATE_CANCELLED});
+    return true;
 }
 
 enum err tables_apply_cancel(struct tables *tables, uint64_t lsn, uint64_t now_ms,
@@ -261,31 +373,14 @@ enum err tables_apply_cancel(struct tables *tables, uint64_t lsn, uint64_t now_m
     }
     struct order *order = order_at(&tables->orders, ref);
     order_digest(order, &tables->digest, false);
-    for (uint32_t i = 0; i < effect->count; i++) {
-        const struct effect_quantity *from = &effect->shares[i];
-        if (from->share >= order->share_count) {
-            return ERR_DAMAGED;
-        }
-        struct order_share *share = &order_shares(order)[from->share];
-        const struct order_part *part = &order_parts(order)[share->part];
-        if (from->qty > share_held(share, (enum way)part->way)) {
-            return ERR_DAMAGED;
-        }
-        share->cancelled += from->qty;
-        for (int step = 0; step < STEP_COUNT; step++) {
-            uint32_t active = share_active(share);
-            share->reached[step] = share->reached[step] < active ? share->reached[step] : active;
-        }
-        cell_move(tables, order_lines(order)[share->line].item, part->node, -(int64_t)from->qty, 0,
-                  0);
-        hold_settle(tables, order, from->share);
-        history(tables, order, now_ms, lsn, ORDER_EVENT_CANCELLED, share->part, share->line,
-                STATE_CANCELLED, from->qty);
+    bool is_sound = order_shares_cancel(tables, order, lsn, now_ms, effect->shares, effect->count);
+    for (uint32_t i = 0; i < effect->owed_count && is_sound; i++) {
+        is_sound = owed_cancel(tables, ref, lsn, now_ms, &effect->owed[i]);
     }
     order_digest(order, &tables->digest, true);
-    lists_settle(tables, ref, now_ms);
+    order_settle(tables, ref, now_ms);
     key_remember(tables, lsn, now_ms, &effect->key);
-    return ERR_OK;
+    return is_sound ? ERR_OK : ERR_DAMAGED;
 }
 
 /* Units that turn from a no-show into collected are held again for a moment: no hold is made
@@ -360,9 +455,20 @@ static bool fulfil_is_sound(struct order *order, const struct effect_fulfil *eff
         uint32_t share = effect->shares[i].share;
         is_sound = share < order->share_count && order_shares(order)[share].part == effect->part &&
                    effect->shares[i].qty <=
-                       order_shares(order)[share].qty - order_shares(order)[share].cancelled;
+                       order_shares(order)[share].qty - order_shares(order)[share].cancelled -
+                           order_shares(order)[share].moved;
     }
     return is_sound;
+}
+
+/* The node took on a fulfilment: its first unit goes on from open. */
+static void accepted(struct tables *tables, struct order *order, uint32_t index)
+{
+    if (part_state(order, index) == STATE_OPEN) {
+        uint16_t node = order_parts(order)[index].node;
+        uint32_t rate = tables->declines[node];
+        declines_set(tables, node, rate - (rate + DECLINE_WEIGHT - 1) / DECLINE_WEIGHT);
+    }
 }
 
 enum err tables_apply_fulfil(struct tables *tables, uint64_t lsn, uint64_t now_ms,
@@ -377,6 +483,9 @@ enum err tables_apply_fulfil(struct tables *tables, uint64_t lsn, uint64_t now_m
     struct order_part *part = &order_parts(order)[effect->part];
     int step = state_step((enum state)effect->state, (enum way)part->way);
     uint32_t units = 0;
+    if (step >= 0 && tables->declines[part->node] > 0) {
+        accepted(tables, order, effect->part);
+    }
     order_digest(order, &tables->digest, false);
     for (uint32_t i = 0; i < effect->count; i++) {
         struct order_share *share = &order_shares(order)[effect->shares[i].share];
@@ -388,9 +497,10 @@ enum err tables_apply_fulfil(struct tables *tables, uint64_t lsn, uint64_t now_m
     part->collect_by = effect->collect_by ? effect->collect_by : part->collect_by;
     tracking_set(tables, part, &effect->tracking);
     order_digest(order, &tables->digest, true);
-    history(tables, order, effect->at_ms, lsn, ORDER_EVENT_STATE, effect->part, 0,
-            (enum state)effect->state, units);
-    lists_settle(tables, ref, now_ms);
+    order_note(tables, order,
+               &(struct order_entry){effect->at_ms, lsn, units, (uint16_t)effect->part, 0,
+                                     ORDER_EVENT_STATE, effect->state});
+    order_settle(tables, ref, now_ms);
     key_remember(tables, lsn, now_ms, &effect->key);
     return ERR_OK;
 }

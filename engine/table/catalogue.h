@@ -23,7 +23,9 @@ struct item {
     const char *id;    /* in the catalogue's arena */
     uint8_t id_len;
     uint8_t not_to_count;
+    uint8_t owed_todo; /* bits of owed.c */
     uint32_t weight_g;
+    uint32_t owed_first, owed_last; /* what is owed of it, oldest first (owed.h); 0 = nothing */
     struct area *not_to; /* owned, NULL while empty */
 };
 

@@ -29,7 +29,8 @@ enum effect_type {
     EFFECT_FULFIL,
     EFFECT_DROP,   /* retention and window: oldest done orders and keys leave */
     EFFECT_REFUSED, /* an order that was refused: changes nothing, kept for trials */
-    EFFECT_TIME = 12 /* engine time of the records behind it, inside their group */
+    EFFECT_TIME = 12, /* engine time of the records behind it, inside their group */
+    EFFECT_REPLAN = 20 /* units of an order go elsewhere, come newly, or are owed */
 };
 
 struct effect_text {
@@ -128,18 +129,23 @@ struct effect_order {
     bool has_dest;
     bool is_po_box;
     bool allow_partial;
+    bool is_backorder; /* the customer waits for what has no source */
     double lat, lon;
     char country[3];
     struct effect_text postcode; /* normalised */
     struct effect_text ref;
     uint32_t max_splits; /* UINT32_MAX = none asked */
     uint32_t max_m;      /* metres, UINT32_MAX = none asked */
+    uint32_t include_count, exclude_count; /* nodes asked for, nodes asked not to be */
+    const uint16_t *include;
+    const uint16_t *exclude;
     uint32_t splits;
     uint64_t total_m;
     uint32_t line_count, part_count, share_count;
     const struct effect_line *lines;
     const struct effect_part *parts;
     const struct effect_share *shares;
+    const uint32_t *owed; /* is_backorder: units without a source, by line */
 };
 
 struct effect_quantity {
@@ -152,6 +158,8 @@ struct effect_cancel {
     uint32_t count;
     const struct effect_quantity *shares;
     struct effect_key key;
+    uint32_t owed_count;
+    const struct effect_quantity *owed; /* by line: owed units that nobody waits for any more */
 };
 
 struct effect_fulfil {
@@ -163,6 +171,52 @@ struct effect_fulfil {
     struct effect_text tracking; /* len 0 = unchanged */
     uint32_t count;
     const struct effect_quantity *shares;
+    struct effect_key key;
+};
+
+/* A line of the order as it is from now on: one that is there, or the next new ones. */
+struct effect_replan_line {
+    uint32_t index;
+    struct effect_line line;
+};
+
+struct effect_owed { /* what is owed of a line from now on, 0 = nothing any more */
+    uint32_t line;
+    uint32_t qty;
+    uint8_t status; /* ORDER_HELD or ORDER_BACKORDERED */
+    uint8_t reason; /* enum reason */
+};
+
+/* A change of an order after its routing: in this order units leave their shares, cells of the
+ * rejecting node are corrected, lines change, new fulfilments take stock, and what is owed is
+ * noted. */
+struct effect_replan {
+    struct effect_text id;
+    uint8_t cause;   /* enum cause */
+    uint8_t decline; /* CAUSE_REJECT: enum decline */
+    bool is_by_engine; /* nobody asked: the node kept silent */
+    bool has_part;   /* part said no */
+    bool has_place;  /* destination as below from now on */
+    uint32_t part;
+    uint64_t at_ms;
+    uint32_t move_count, cancel_count; /* units more of shares */
+    const struct effect_quantity *moves;   /* to be had from elsewhere, or owed */
+    const struct effect_quantity *cancels; /* not wanted any more */
+    uint32_t count_count, missing_count;
+    const struct effect_stock_row *counts;  /* resulting on_hand of cells of part's node */
+    const struct effect_stock_row *missing; /* units that are not there: movements, below 0 */
+    uint32_t line_count;
+    const struct effect_replan_line *lines;
+    uint8_t service; /* of the order from now on */
+    bool has_dest;   /* has_place: coordinates were given */
+    double lat, lon;
+    char country[3];
+    struct effect_text postcode;
+    uint32_t part_count, share_count; /* new ones; a share's part counts from the first new one */
+    const struct effect_part *parts;
+    const struct effect_share *shares;
+    uint32_t owed_count;
+    const struct effect_owed *owed;
     struct effect_key key;
 };
 
@@ -194,6 +248,8 @@ uint32_t effect_cancel_size(const struct effect_cancel *effect);
 uint32_t effect_cancel_encode(uint8_t *out, const struct effect_cancel *effect);
 uint32_t effect_fulfil_size(const struct effect_fulfil *effect);
 uint32_t effect_fulfil_encode(uint8_t *out, const struct effect_fulfil *effect);
+uint32_t effect_replan_size(const struct effect_replan *effect);
+uint32_t effect_replan_encode(uint8_t *out, const struct effect_replan *effect);
 uint32_t effect_drop_encode(uint8_t *out, const struct effect_drop *effect);
 uint32_t effect_time_encode(uint8_t *out, uint64_t time_ms);
 
@@ -224,6 +280,9 @@ ERR_MUST_USE enum err effect_cancel_decode(const uint8_t *bytes, uint32_t size,
 ERR_MUST_USE enum err effect_fulfil_decode(const uint8_t *bytes, uint32_t size,
                                            struct effect_scratch *scratch,
                                            struct effect_fulfil *out);
+ERR_MUST_USE enum err effect_replan_decode(const uint8_t *bytes, uint32_t size,
+                                           struct effect_scratch *scratch,
+                                           struct effect_replan *out);
 ERR_MUST_USE enum err effect_drop_decode(const uint8_t *bytes, uint32_t size,
                                          struct effect_drop *out);
 ERR_MUST_USE enum err effect_time_decode(const uint8_t *bytes, uint32_t size, uint64_t *out);
@@ -233,7 +292,8 @@ enum {
     EFFECT_SHARES_MAX = 4000,
     EFFECT_PARTS_MAX = 1000,
     EFFECT_PLACES_MAX = 1000, /* rows of one record: a slice */
-    EFFECT_STOCK_MAX = 1000
+    EFFECT_STOCK_MAX = 1000,
+    EFFECT_NODES_MAX = 1000 /* include, exclude */
 };
 
 #endif

@@ -18,6 +18,12 @@ struct effect_scratch {
     struct effect_part parts[EFFECT_PARTS_MAX];
     struct effect_share shares[EFFECT_SHARES_MAX];
     struct effect_quantity quantities[EFFECT_SHARES_MAX];
+    struct effect_quantity more[EFFECT_SHARES_MAX]; /* a second list of quantities */
+    struct effect_stock_row more_rows[EFFECT_STOCK_MAX];
+    struct effect_replan_line replan_lines[EFFECT_LINES_MAX];
+    struct effect_owed owed[EFFECT_LINES_MAX];
+    uint32_t owed_units[EFFECT_LINES_MAX];
+    uint16_t include[EFFECT_NODES_MAX], exclude[EFFECT_NODES_MAX];
 };
 
 /* -- writing -- */
@@ -68,6 +74,27 @@ struct effect_text bytes_get_text(struct bytes_source *source, uint32_t max);
 /* Text into a buffer of max + 1 bytes, with NUL. */
 void bytes_get_string(struct bytes_source *source, char *out, uint32_t max);
 void bytes_get_key(struct bytes_source *source, struct effect_key *key);
+
+/* -- pieces of the records of orders (effect_order.c) -- */
+
+uint8_t *quantities_put(uint8_t *at, const struct effect_quantity *list, uint32_t count);
+uint32_t quantities_get(struct bytes_source *source, struct effect_quantity *list);
+
+/* A line in full. */
+uint8_t *line_put(uint8_t *at, const struct effect_line *line);
+void line_get(struct bytes_source *source, struct effect_line *line);
+
+/* A list of parts, and one of shares, with their counts before them. */
+uint8_t *parts_put(uint8_t *at, const struct effect_part *parts, uint32_t count);
+uint32_t parts_get(struct bytes_source *source, struct effect_part *parts, uint32_t max);
+uint8_t *shares_put(uint8_t *at, const struct effect_share *shares, uint32_t count);
+/* part_max, line_max: largest index that may stand there. */
+uint32_t shares_get(struct bytes_source *source, struct effect_share *shares, uint32_t part_max,
+                    uint32_t line_max);
+
+/* Country and postcode. */
+uint8_t *place_put(uint8_t *at, const char *country, const struct effect_text *postcode);
+void place_get(struct bytes_source *source, char country[3], struct effect_text *postcode);
 
 /* ERR_DAMAGED when anything was bad or something is left over. */
 ERR_MUST_USE enum err bytes_finish(const struct bytes_source *source);

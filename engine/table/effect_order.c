@@ -19,7 +19,8 @@ enum {
 
 uint32_t effect_order_size(const struct effect_order *effect)
 {
-    return 384 + effect->line_count * 88 + effect->part_count * 24 + effect->share_count * 16;
+    return 384 + effect->line_count * 98 + effect->part_count * 24 + effect->share_count * 16 +
+           (effect->include_count + effect->exclude_count) * 3;
 }
 
 static bool is_plain(const struct effect_order *effect)
@@ -54,46 +55,105 @@ static uint8_t order_bits(const struct effect_order *effect)
                      (is_whole(effect) ? BIT_WHOLE : 0));
 }
 
+uint8_t *line_put(uint8_t *at, const struct effect_line *line)
+{
+    at = bytes_put_int(at, line->item);
+    at = bytes_put_int(at, line->qty);
+    at = bytes_put_int(at, line->unfilled);
+    at = bytes_put_text(at, line->line.at, line->line.len);
+    *at++ = line->service;
+    return bytes_put_int(at, line->node);
+}
+
 static uint8_t *put_lines(uint8_t *at, const struct effect_order *effect, uint8_t bits)
 {
     at = bytes_put_int(at, effect->line_count);
     for (uint32_t i = 0; i < effect->line_count; i++) {
         const struct effect_line *line = &effect->lines[i];
-        at = bytes_put_int(at, line->item);
-        at = bytes_put_int(at, line->qty);
-        if (!(bits & BIT_PLAIN)) {
-            at = bytes_put_int(at, line->unfilled);
-            at = bytes_put_text(at, line->line.at, line->line.len);
-            *at++ = line->service;
-            at = bytes_put_int(at, line->node);
+        if (bits & BIT_PLAIN) {
+            at = bytes_put_int(at, line->item);
+            at = bytes_put_int(at, line->qty);
+        } else {
+            at = line_put(at, line);
         }
+    }
+    return at;
+}
+
+static uint8_t *put_part(uint8_t *at, const struct effect_part *part)
+{
+    at = bytes_put_int(at, part->node);
+    *at++ = (uint8_t)(part->way << 4 | part->service);
+    at = bytes_put_int(at, part->metres);
+    return bytes_put_int(at, part->cost_cents);
+}
+
+uint8_t *parts_put(uint8_t *at, const struct effect_part *parts, uint32_t count)
+{
+    at = bytes_put_int(at, count);
+    for (uint32_t i = 0; i < count; i++) {
+        at = put_part(at, &parts[i]);
+    }
+    return at;
+}
+
+uint8_t *shares_put(uint8_t *at, const struct effect_share *shares, uint32_t count)
+{
+    at = bytes_put_int(at, count);
+    for (uint32_t i = 0; i < count; i++) {
+        at = bytes_put_int(at, shares[i].part);
+        at = bytes_put_int(at, shares[i].line);
+        at = bytes_put_int(at, shares[i].qty);
     }
     return at;
 }
 
 static uint8_t *put_parts(uint8_t *at, const struct effect_order *effect, uint8_t bits)
 {
-    if (!(bits & BIT_WHOLE)) {
-        at = bytes_put_int(at, effect->splits);
-        at = bytes_put_int(at, effect->part_count);
-    }
-    for (uint32_t i = 0; i < effect->part_count; i++) {
-        const struct effect_part *part = &effect->parts[i];
-        at = bytes_put_int(at, part->node);
-        *at++ = (uint8_t)(part->way << 4 | part->service);
-        at = bytes_put_int(at, part->metres);
-        at = bytes_put_int(at, part->cost_cents);
-    }
     if (bits & BIT_WHOLE) {
-        return at;
+        return put_part(at, &effect->parts[0]);
     }
-    at = bytes_put_int(at, effect->share_count);
-    for (uint32_t i = 0; i < effect->share_count; i++) {
-        at = bytes_put_int(at, effect->shares[i].part);
-        at = bytes_put_int(at, effect->shares[i].line);
-        at = bytes_put_int(at, effect->shares[i].qty);
+    at = bytes_put_int(at, effect->splits);
+    at = parts_put(at, effect->parts, effect->part_count);
+    return shares_put(at, effect->shares, effect->share_count);
+}
+
+uint8_t *place_put(uint8_t *at, const char *country, const struct effect_text *postcode)
+{
+    at = bytes_put_text(at, country, (uint32_t)strlen(country));
+    return bytes_put_text(at, postcode->at, postcode->len);
+}
+
+/* Behind the parts: fields that came later, each with its number, where they have a value. */
+enum tail { TAIL_INCLUDE = 1, TAIL_EXCLUDE, TAIL_BACKORDER };
+
+static uint8_t *put_nodes(uint8_t *at, enum tail tail, const uint16_t *nodes, uint32_t count)
+{
+    if (count > 0) {
+        *at++ = (uint8_t)tail;
+        at = bytes_put_int(at, count);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        at = bytes_put_int(at, nodes[i]);
     }
     return at;
+}
+
+/* The units owed of each line. */
+static uint8_t *put_backorder(uint8_t *at, const struct effect_order *effect)
+{
+    *at++ = TAIL_BACKORDER;
+    for (uint32_t i = 0; i < effect->line_count; i++) {
+        at = bytes_put_int(at, effect->owed[i]);
+    }
+    return at;
+}
+
+static uint8_t *put_tails(uint8_t *at, const struct effect_order *effect)
+{
+    at = put_nodes(at, TAIL_INCLUDE, effect->include, effect->include_count);
+    at = put_nodes(at, TAIL_EXCLUDE, effect->exclude, effect->exclude_count);
+    return effect->is_backorder ? put_backorder(at, effect) : at;
 }
 
 uint32_t effect_order_encode(uint8_t *out, const struct effect_order *effect)
@@ -109,8 +169,7 @@ uint32_t effect_order_encode(uint8_t *out, const struct effect_order *effect)
         at = bytes_put_float(at, effect->lon);
     }
     if (bits & BIT_PLACE) {
-        at = bytes_put_text(at, effect->country, (uint32_t)strlen(effect->country));
-        at = bytes_put_text(at, effect->postcode.at, effect->postcode.len);
+        at = place_put(at, effect->country, &effect->postcode);
     }
     if (bits & BIT_LIMITS) {
         at = bytes_put_int(at, effect->max_splits);
@@ -119,7 +178,19 @@ uint32_t effect_order_encode(uint8_t *out, const struct effect_order *effect)
     at = bytes_put_text(at, effect->ref.at, effect->ref.len);
     at = put_lines(at, effect, bits);
     at = put_parts(at, effect, bits);
+    at = put_tails(at, effect);
     return (uint32_t)(at - out);
+}
+
+void line_get(struct bytes_source *source, struct effect_line *line)
+{
+    memset(line, 0, sizeof *line);
+    line->item = (uint32_t)bytes_get_max(source, UINT32_MAX);
+    line->qty = (uint32_t)bytes_get_max(source, UINT32_MAX);
+    line->unfilled = (uint32_t)bytes_get_max(source, line->qty);
+    line->line = bytes_get_text(source, ID_MAX);
+    line->service = (uint8_t)bytes_get_max(source, SERVICE_COUNT - 1);
+    line->node = (uint16_t)bytes_get_max(source, NODE_NONE);
 }
 
 static void get_lines(struct bytes_source *source, struct effect_order *out, uint8_t bits,
@@ -129,50 +200,119 @@ static void get_lines(struct bytes_source *source, struct effect_order *out, uin
     out->lines = lines;
     for (uint32_t i = 0; i < out->line_count && !source->is_bad; i++) {
         struct effect_line *line = &lines[i];
+        if (!(bits & BIT_PLAIN)) {
+            line_get(source, line);
+            continue;
+        }
         memset(line, 0, sizeof *line);
         line->item = (uint32_t)bytes_get_max(source, UINT32_MAX);
         line->qty = (uint32_t)bytes_get_max(source, UINT32_MAX);
         line->service = out->service;
         line->node = NODE_NONE;
-        if (!(bits & BIT_PLAIN)) {
-            line->unfilled = (uint32_t)bytes_get_max(source, line->qty);
-            line->line = bytes_get_text(source, ID_MAX);
-            line->service = (uint8_t)bytes_get_max(source, SERVICE_COUNT - 1);
-            line->node = (uint16_t)bytes_get_max(source, NODE_NONE);
-        }
+    }
+}
+
+static void get_part(struct bytes_source *source, struct effect_part *part)
+{
+    part->node = (uint16_t)bytes_get_max(source, NODE_MAX - 1);
+    uint8_t how = bytes_get_byte(source);
+    part->way = how >> 4;
+    part->service = how & 15;
+    part->metres = (uint32_t)bytes_get_max(source, UINT32_MAX);
+    part->cost_cents = (uint32_t)bytes_get_max(source, UINT32_MAX);
+    source->is_bad = source->is_bad || part->way >= WAY_COUNT || part->service >= SERVICE_COUNT;
+}
+
+uint32_t parts_get(struct bytes_source *source, struct effect_part *parts, uint32_t max)
+{
+    uint32_t count = (uint32_t)bytes_get_max(source, max);
+    for (uint32_t i = 0; i < count && !source->is_bad; i++) {
+        get_part(source, &parts[i]);
+    }
+    return count;
+}
+
+uint32_t shares_get(struct bytes_source *source, struct effect_share *shares, uint32_t part_max,
+                    uint32_t line_max)
+{
+    uint32_t count = (uint32_t)bytes_get_max(source, EFFECT_SHARES_MAX);
+    for (uint32_t i = 0; i < count && !source->is_bad; i++) {
+        shares[i].part = (uint32_t)bytes_get_max(source, part_max);
+        shares[i].line = (uint32_t)bytes_get_max(source, line_max);
+        shares[i].qty = (uint32_t)bytes_get_max(source, UINT32_MAX);
+    }
+    return count;
+}
+
+static void get_whole(struct bytes_source *source, struct effect_order *out,
+                      struct effect_scratch *scratch)
+{
+    out->splits = 0;
+    out->part_count = 1;
+    get_part(source, &scratch->parts[0]);
+    out->share_count = out->line_count;
+    for (uint32_t i = 0; i < out->share_count; i++) {
+        scratch->shares[i] = (struct effect_share){0, i, out->lines[i].qty};
     }
 }
 
 static void get_parts(struct bytes_source *source, struct effect_order *out, uint8_t bits,
                       struct effect_scratch *scratch)
 {
-    bool is_one = (bits & BIT_WHOLE) != 0;
-    out->splits = is_one ? 0 : (uint32_t)bytes_get_max(source, EFFECT_PARTS_MAX);
-    out->part_count = is_one ? 1 : (uint32_t)bytes_get_max(source, EFFECT_PARTS_MAX);
-    for (uint32_t i = 0; i < out->part_count && !source->is_bad; i++) {
-        struct effect_part *part = &scratch->parts[i];
-        part->node = (uint16_t)bytes_get_max(source, NODE_MAX - 1);
-        uint8_t how = bytes_get_byte(source);
-        part->way = how >> 4;
-        part->service = how & 15;
-        part->metres = (uint32_t)bytes_get_max(source, UINT32_MAX);
-        part->cost_cents = (uint32_t)bytes_get_max(source, UINT32_MAX);
-        source->is_bad = source->is_bad || part->way >= WAY_COUNT || part->service >= SERVICE_COUNT;
-    }
-    out->share_count =
-        is_one ? out->line_count : (uint32_t)bytes_get_max(source, EFFECT_SHARES_MAX);
-    for (uint32_t i = 0; i < out->share_count && !source->is_bad; i++) {
-        struct effect_share *share = &scratch->shares[i];
-        if (is_one) {
-            *share = (struct effect_share){0, i, out->lines[i].qty};
-            continue;
-        }
-        share->part = (uint32_t)bytes_get_max(source, out->part_count ? out->part_count - 1 : 0);
-        share->line = (uint32_t)bytes_get_max(source, out->line_count ? out->line_count - 1 : 0);
-        share->qty = (uint32_t)bytes_get_max(source, UINT32_MAX);
-    }
     out->parts = scratch->parts;
     out->shares = scratch->shares;
+    if (bits & BIT_WHOLE) {
+        get_whole(source, out, scratch);
+        return;
+    }
+    out->splits = (uint32_t)bytes_get_max(source, EFFECT_PARTS_MAX);
+    out->part_count = parts_get(source, scratch->parts, EFFECT_PARTS_MAX);
+    out->share_count =
+        shares_get(source, scratch->shares, out->part_count ? out->part_count - 1 : 0,
+                   out->line_count ? out->line_count - 1 : 0);
+}
+
+void place_get(struct bytes_source *source, char country[3], struct effect_text *postcode)
+{
+    bytes_get_string(source, country, 2);
+    *postcode = bytes_get_text(source, ID_MAX);
+}
+
+static uint32_t get_nodes(struct bytes_source *source, uint16_t *nodes)
+{
+    uint32_t count = (uint32_t)bytes_get_max(source, EFFECT_NODES_MAX);
+    for (uint32_t i = 0; i < count && !source->is_bad; i++) {
+        nodes[i] = (uint16_t)bytes_get_max(source, NODE_MAX - 1);
+    }
+    return count;
+}
+
+static void get_tails(struct bytes_source *source, struct effect_order *out,
+                      struct effect_scratch *scratch)
+{
+    out->include = scratch->include;
+    out->exclude = scratch->exclude;
+    while (!source->is_bad && source->at < source->end) {
+        switch (bytes_get_byte(source)) {
+        case TAIL_INCLUDE:
+            out->include_count = get_nodes(source, scratch->include);
+            break;
+        case TAIL_EXCLUDE:
+            out->exclude_count = get_nodes(source, scratch->exclude);
+            break;
+        case TAIL_BACKORDER:
+            out->is_backorder = true;
+            out->owed = scratch->owed_units;
+            for (uint32_t i = 0; i < out->line_count; i++) {
+                const struct effect_line *line = &out->lines[i];
+                scratch->owed_units[i] =
+                    (uint32_t)bytes_get_max(source, line->qty - line->unfilled);
+            }
+            break;
+        default:
+            source->is_bad = true;
+        }
+    }
 }
 
 enum err effect_order_decode(const uint8_t *bytes, uint32_t size, struct effect_scratch *scratch,
@@ -196,8 +336,7 @@ enum err effect_order_decode(const uint8_t *bytes, uint32_t size, struct effect_
         out->lon = bytes_get_float(&source);
     }
     if (bits & BIT_PLACE) {
-        bytes_get_string(&source, out->country, sizeof out->country - 1);
-        out->postcode = bytes_get_text(&source, ID_MAX);
+        place_get(&source, out->country, &out->postcode);
     }
     bool has_limits = (bits & BIT_LIMITS) != 0;
     out->max_splits = has_limits ? (uint32_t)bytes_get_max(&source, UINT32_MAX) : UINT32_MAX;
@@ -205,6 +344,7 @@ enum err effect_order_decode(const uint8_t *bytes, uint32_t size, struct effect_
     out->ref = bytes_get_text(&source, 127);
     get_lines(&source, out, bits, scratch->lines);
     get_parts(&source, out, bits, scratch);
+    get_tails(&source, out, scratch);
     for (uint32_t i = 0; i < out->part_count && !source.is_bad; i++) {
         out->total_m += out->parts[i].metres;
     }
@@ -216,37 +356,40 @@ enum err effect_order_decode(const uint8_t *bytes, uint32_t size, struct effect_
 
 /* -- cancel, fulfil -- */
 
-static uint8_t *put_quantities(uint8_t *at, const struct effect_quantity *shares, uint32_t count)
+uint8_t *quantities_put(uint8_t *at, const struct effect_quantity *list, uint32_t count)
 {
     CHECK(count <= EFFECT_SHARES_MAX);
     at = bytes_put_int(at, count);
     for (uint32_t i = 0; i < count; i++) {
-        at = bytes_put_int(at, shares[i].share);
-        at = bytes_put_int(at, shares[i].qty);
+        at = bytes_put_int(at, list[i].share);
+        at = bytes_put_int(at, list[i].qty);
     }
     return at;
 }
 
-static uint32_t get_quantities(struct bytes_source *source, struct effect_quantity *shares)
+uint32_t quantities_get(struct bytes_source *source, struct effect_quantity *list)
 {
     uint32_t count = (uint32_t)bytes_get_max(source, EFFECT_SHARES_MAX);
     for (uint32_t i = 0; i < count && !source->is_bad; i++) {
-        shares[i].share = (uint32_t)bytes_get_max(source, EFFECT_SHARES_MAX - 1);
-        shares[i].qty = (uint32_t)bytes_get_max(source, UINT32_MAX);
+        list[i].share = (uint32_t)bytes_get_max(source, EFFECT_SHARES_MAX - 1);
+        list[i].qty = (uint32_t)bytes_get_max(source, UINT32_MAX);
     }
     return count;
 }
 
 uint32_t effect_cancel_size(const struct effect_cancel *effect)
 {
-    return 192 + effect->count * 10;
+    return 192 + (effect->count + effect->owed_count) * 10;
 }
 
 uint32_t effect_cancel_encode(uint8_t *out, const struct effect_cancel *effect)
 {
     uint8_t *at = bytes_put_text(out, effect->id.at, effect->id.len);
-    at = put_quantities(at, effect->shares, effect->count);
+    at = quantities_put(at, effect->shares, effect->count);
     at = bytes_put_key(at, &effect->key);
+    if (effect->owed_count > 0) {
+        at = quantities_put(at, effect->owed, effect->owed_count);
+    }
     return (uint32_t)(at - out);
 }
 
@@ -255,9 +398,11 @@ enum err effect_cancel_decode(const uint8_t *bytes, uint32_t size, struct effect
 {
     struct bytes_source source = {bytes, bytes + size, false};
     out->id = bytes_get_text(&source, ID_MAX);
-    out->count = get_quantities(&source, scratch->quantities);
+    out->count = quantities_get(&source, scratch->quantities);
     out->shares = scratch->quantities;
     bytes_get_key(&source, &out->key);
+    out->owed_count = source.at < source.end ? quantities_get(&source, scratch->more) : 0;
+    out->owed = scratch->more;
     return bytes_finish(&source);
 }
 
@@ -274,7 +419,7 @@ uint32_t effect_fulfil_encode(uint8_t *out, const struct effect_fulfil *effect)
     at = bytes_put_int(at, effect->at_ms);
     at = bytes_put_int(at, effect->collect_by);
     at = bytes_put_text(at, effect->tracking.at, effect->tracking.len);
-    at = put_quantities(at, effect->shares, effect->count);
+    at = quantities_put(at, effect->shares, effect->count);
     at = bytes_put_key(at, &effect->key);
     return (uint32_t)(at - out);
 }
@@ -289,7 +434,7 @@ enum err effect_fulfil_decode(const uint8_t *bytes, uint32_t size, struct effect
     out->at_ms = bytes_get_int(&source);
     out->collect_by = bytes_get_int(&source);
     out->tracking = bytes_get_text(&source, 127);
-    out->count = get_quantities(&source, scratch->quantities);
+    out->count = quantities_get(&source, scratch->quantities);
     out->shares = scratch->quantities;
     bytes_get_key(&source, &out->key);
     return bytes_finish(&source);

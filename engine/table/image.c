@@ -16,7 +16,9 @@ const struct image_section image_sections[] = {
     {"places", 1, save_places, load_places},
     {"rows", 1, save_rows, load_rows},
     {"policies", 1, save_policies, load_policies},
-    {"orders", 1, save_orders, load_orders},
+    {"orders", 2, save_orders, load_orders},
+    {"owed", 1, save_owed, load_owed},
+    {"declines", 1, save_declines, load_declines},
     {"queues", 1, save_queues, load_queues},
     {"holds", 1, save_holds, load_holds},
     {"done", 1, save_done, load_done},
@@ -147,7 +149,7 @@ enum err image_load_end(struct tables *tables, struct image_source *source, uint
 {
     tables->lsn = lsn;
     tables->time_ms = time_ms;
-    tables->generation++;
+    generation_next(tables);
     status_until_find(tables);
     if (source->err == ERR_OK && !digest_equal(digest, &tables->digest)) {
         image_bad(source, ERR_DAMAGED, "what was loaded is not the state whose digest it tells");

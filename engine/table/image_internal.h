@@ -23,9 +23,10 @@ typedef void image_saver(const struct tables *tables, struct image_sink *sink);
 typedef void image_loader(struct tables *tables, struct image_source *source);
 
 image_saver save_flags, save_nodes, save_items, save_places, save_rows, save_policies, save_orders,
-    save_queues, save_holds, save_done, save_keys, save_movements;
+    save_owed, save_declines, save_queues, save_holds, save_done, save_keys, save_movements;
 image_loader load_flags, load_nodes, load_items, load_places, load_rows, load_policies,
-    load_orders, load_queues, load_holds, load_done, load_keys, load_movements;
+    load_orders, load_owed, load_declines, load_queues, load_holds, load_done, load_keys,
+    load_movements;
 
 /* The cells of one row by another number than the row lists them by. All zeros is empty. */
 struct row_order {
@@ -40,6 +41,10 @@ uint32_t row_order_take(struct row_order *order, uint32_t from, uint32_t limit);
 /* All cells of the row by their nodes. */
 void row_order_by_node(const struct tables *tables, const struct row *row,
                        struct row_order *order);
+
+/* The order that a list names next by its LSN, or NULL: the source is bad. */
+struct order *image_named_order(struct tables *tables, struct image_source *source,
+                                struct bytes_source *fields, slab_ref *ref_out);
 
 /* Note an order that was just loaded. LSNs rise. */
 void image_order_note(struct image_source *source, uint64_t lsn, slab_ref ref);

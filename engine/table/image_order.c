@@ -2,8 +2,9 @@
  * a node, holds of a cell, done orders), which name them by the LSN that made them.
  *
  * An order's record is the bytes of the effect that would make it as it is now, then what happened
- * to it since: size of the effect, effect, LSN, created; per part: collect_by, tracking; per
- * share: units that reached each step, cancelled, no_show; history. */
+ * to it since: size of the effect, effect, LSN, created; from version 2 on bits, rejects; per
+ * part: from version 2 on whether its node said no, collect_by, tracking; per share: units that
+ * reached each step, cancelled, no_show, from version 2 on moved; history. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,14 +15,16 @@ enum {
     LIST_MAX = 10000, /* entries of one record of a list */
     LIST_ENTRY_MAX = 16,
     LIST_HEAD_MAX = 24,
-    PART_SIZE_MAX = 10 + 2 + 255,
-    SHARE_SIZE_MAX = (STEP_COUNT + 2) * 5,
+    PART_SIZE_MAX = 1 + 10 + 2 + 255,
+    SHARE_SIZE_MAX = (STEP_COUNT + 3) * 5,
     ENTRY_SIZE_MAX = 10 + 10 + 5 + 3 + 3 + 2,
-    TAIL_HEAD_MAX = 30,
-    HOLD_OF_ORDER = 0
+    TAIL_HEAD_MAX = 32,
+    HOLD_OF_ORDER = 0,
+    BIT_CHANGED = 1
 };
 
-_Static_assert(384 + EFFECT_LINES_MAX * 88 + EFFECT_PARTS_MAX * (24 + PART_SIZE_MAX) +
+_Static_assert(384 + EFFECT_LINES_MAX * 98 + 2 * EFFECT_NODES_MAX * 3 +
+                       EFFECT_PARTS_MAX * (24 + PART_SIZE_MAX) +
                        EFFECT_SHARES_MAX * (16 + SHARE_SIZE_MAX) +
                        ORDER_HISTORY_MAX * ENTRY_SIZE_MAX + TAIL_HEAD_MAX <=
                    IMAGE_RECORD_MAX,
@@ -31,11 +34,12 @@ _Static_assert(384 + EFFECT_LINES_MAX * 88 + EFFECT_PARTS_MAX * (24 + PART_SIZE_
 
 static void effect_lines_of(struct order *order, struct effect_scratch *scratch)
 {
+    memset(scratch->owed_units, 0, order->line_count * sizeof scratch->owed_units[0]);
     for (uint32_t i = 0; i < order->line_count; i++) {
         const struct order_line *line = &order_lines(order)[i];
         scratch->lines[i] = (struct effect_line){
             line->item, line->qty, line->unfilled,
-            {(const char *)order + line->text, line->text_len}, line->service, line->node};
+            {order_body(order) + line->text, line->text_len}, line->service, line->node};
     }
 }
 
@@ -52,7 +56,21 @@ static void effect_parts_of(struct order *order, struct effect_scratch *scratch)
     }
 }
 
-/* The effect that makes the order as it stands; lists are in scratch. */
+static void effect_rules_of(struct order *order, struct effect_order *effect)
+{
+    const struct order_rules *rules = order_rules(order);
+    if (rules) {
+        effect->max_splits = rules->max_splits;
+        effect->max_m = rules->max_m;
+        effect->include_count = rules->include_count;
+        effect->include = rules->nodes;
+        effect->exclude_count = rules->exclude_count;
+        effect->exclude = rules->nodes + rules->include_count;
+    }
+}
+
+/* The effect that makes the order as it stands; lists are in scratch. What is owed has a section
+ * of its own. */
 static struct effect_order effect_of(struct order *order, struct effect_scratch *scratch)
 {
     struct effect_order effect = {
@@ -61,11 +79,14 @@ static struct effect_order effect_of(struct order *order, struct effect_scratch 
         .status = order->status,
         .service = order->service,
         .is_optimal = order->is_optimal,
+        .is_po_box = order->is_po_box,
+        .is_backorder = order->is_backorder,
+        .owed = scratch->owed_units,
         .has_dest = order->has_dest,
         .lat = order->lat,
         .lon = order->lon,
-        .postcode = {(const char *)order + order->postcode_at, order->postcode_len},
-        .ref = {(const char *)order + order->ref_at, order->ref_len},
+        .postcode = {order_postcode(order), order->postcode_len},
+        .ref = {order_ref(order), order->ref_len},
         .max_splits = UINT32_MAX,
         .max_m = UINT32_MAX,
         .splits = order->splits,
@@ -78,6 +99,7 @@ static struct effect_order effect_of(struct order *order, struct effect_scratch 
         .shares = scratch->shares,
     };
     memcpy(effect.country, order->country, sizeof order->country);
+    effect_rules_of(order, &effect);
     effect_lines_of(order, scratch);
     effect_parts_of(order, scratch);
     return effect;
@@ -86,6 +108,7 @@ static struct effect_order effect_of(struct order *order, struct effect_scratch 
 static uint8_t *put_part_tail(uint8_t *at, const struct tables *tables,
                               const struct order_part *part)
 {
+    *at++ = part->is_rejected;
     at = bytes_put_int(at, part->collect_by);
     if (!part->tracking) {
         return bytes_put_text(at, "", 0);
@@ -100,7 +123,8 @@ static uint8_t *put_share_tail(uint8_t *at, const struct order_share *share)
         at = bytes_put_int(at, share->reached[step]);
     }
     at = bytes_put_int(at, share->cancelled);
-    return bytes_put_int(at, share->no_show);
+    at = bytes_put_int(at, share->no_show);
+    return bytes_put_int(at, share->moved);
 }
 
 static uint8_t *put_history(uint8_t *at, const struct tables *tables, const struct order *order)
@@ -132,6 +156,8 @@ static void save_order(const struct tables *tables, struct order *order, struct 
     uint8_t *at = begin + sizeof size + size;
     at = bytes_put_int(at, order->lsn);
     at = bytes_put_int(at, order->created_ms);
+    *at++ = order->is_changed ? BIT_CHANGED : 0;
+    *at++ = order->rejects;
     for (uint32_t i = 0; i < order->part_count; i++) {
         at = put_part_tail(at, tables, &order_parts(order)[i]);
     }
@@ -150,10 +176,32 @@ void save_orders(const struct tables *tables, struct image_sink *sink)
     }
 }
 
-static bool load_tails(struct tables *tables, struct bytes_source *fields, struct order *order)
+static void load_share(struct bytes_source *fields, struct order_share *share, uint32_t version)
 {
+    for (int step = 0; step < STEP_COUNT; step++) {
+        share->reached[step] = (uint32_t)bytes_get_max(fields, share->qty);
+    }
+    share->cancelled = (uint32_t)bytes_get_max(fields, share->qty);
+    share->no_show = (uint32_t)bytes_get_max(fields, share->qty - share->cancelled);
+    if (version >= 2) {
+        share->moved = (uint32_t)bytes_get_max(fields, share_active(share));
+    }
+    fields->is_bad = fields->is_bad || share->reached[0] > share_active(share);
+    for (int step = 1; step < STEP_COUNT; step++) {
+        fields->is_bad = fields->is_bad || share->reached[step] > share->reached[step - 1];
+    }
+}
+
+static bool load_tails(struct tables *tables, struct bytes_source *fields, struct order *order,
+                       uint32_t version)
+{
+    if (version >= 2) {
+        order->is_changed = bytes_get_byte(fields) == BIT_CHANGED;
+        order->rejects = bytes_get_byte(fields);
+    }
     for (uint32_t i = 0; i < order->part_count; i++) {
         struct order_part *part = &order_parts(order)[i];
+        part->is_rejected = version >= 2 && bytes_get_byte(fields) != 0;
         part->collect_by = bytes_get_int(fields);
         struct effect_text tracking = bytes_get_text(fields, 255);
         tracking_set(tables, part, &tracking);
@@ -162,16 +210,7 @@ static bool load_tails(struct tables *tables, struct bytes_source *fields, struc
         }
     }
     for (uint32_t i = 0; i < order->share_count; i++) {
-        struct order_share *share = &order_shares(order)[i];
-        for (int step = 0; step < STEP_COUNT; step++) {
-            share->reached[step] = (uint32_t)bytes_get_max(fields, share->qty);
-        }
-        share->cancelled = (uint32_t)bytes_get_max(fields, share->qty);
-        share->no_show = (uint32_t)bytes_get_max(fields, share->qty - share->cancelled);
-        fields->is_bad = fields->is_bad || share->reached[0] > share_active(share);
-        for (int step = 1; step < STEP_COUNT; step++) {
-            fields->is_bad = fields->is_bad || share->reached[step] > share->reached[step - 1];
-        }
+        load_share(fields, &order_shares(order)[i], version);
     }
     return true;
 }
@@ -185,7 +224,7 @@ static bool load_history(struct tables *tables, struct bytes_source *fields, str
         entry.part = (uint16_t)bytes_get_max(fields, UINT16_MAX);
         entry.line = (uint16_t)bytes_get_max(fields, UINT16_MAX);
         entry.event = bytes_get_byte(fields);
-        entry.state = (uint8_t)bytes_get_max(fields, STATE_COUNT - 1);
+        entry.state = bytes_get_byte(fields);
         if (!order_history_add(&tables->orders, order, &entry)) {
             return false;
         }
@@ -228,7 +267,8 @@ static void load_order(struct tables *tables, struct image_source *source, const
         slab_ref ref = order_enter(tables, &effect, lsn, created_ms);
         struct order *order = order_at(&tables->orders, ref);
         CHECK(ref);
-        if (!load_tails(tables, &fields, order) || !load_history(tables, &fields, order)) {
+        if (!load_tails(tables, &fields, order, source->version) ||
+            !load_history(tables, &fields, order)) {
             image_bad(source, ERR_FULL, "orders_memory is lower than when this was written");
         } else if (image_fields_end(source, &fields, "an order")) {
             order_digest(order, &tables->digest, true);
@@ -247,8 +287,8 @@ void load_orders(struct tables *tables, struct image_source *source)
 }
 
 /* The order that a list names next. */
-static struct order *named_order(struct tables *tables, struct image_source *source,
-                                 struct bytes_source *fields, slab_ref *ref_out)
+struct order *image_named_order(struct tables *tables, struct image_source *source,
+                                struct bytes_source *fields, slab_ref *ref_out)
 {
     uint64_t lsn = bytes_get_int(fields);
     *ref_out = fields->is_bad ? 0 : image_order(source, lsn);
@@ -298,7 +338,7 @@ static void load_queue_entry(struct tables *tables, struct image_source *source,
                              struct bytes_source *fields, uint32_t node)
 {
     slab_ref ref;
-    struct order *order = named_order(tables, source, fields, &ref);
+    struct order *order = image_named_order(tables, source, fields, &ref);
     uint32_t part = (uint32_t)bytes_get_max(fields, UINT16_MAX);
     if (!order) {
         return;
@@ -399,7 +439,7 @@ static void load_hold(struct tables *tables, struct image_source *source,
 {
     slab_ref ref;
     bool is_known = bytes_get_byte(fields) == HOLD_OF_ORDER && !fields->is_bad;
-    struct order *order = is_known ? named_order(tables, source, fields, &ref) : NULL;
+    struct order *order = is_known ? image_named_order(tables, source, fields, &ref) : NULL;
     uint32_t index = (uint32_t)bytes_get_max(fields, UINT16_MAX);
     struct order_share *share =
         order && index < order->share_count ? &order_shares(order)[index] : NULL;
@@ -451,7 +491,7 @@ static void load_done_entry(struct tables *tables, struct image_source *source,
                             struct bytes_source *fields)
 {
     slab_ref ref;
-    struct order *order = named_order(tables, source, fields, &ref);
+    struct order *order = image_named_order(tables, source, fields, &ref);
     uint64_t done_ms = bytes_get_int(fields);
     if (!order) {
         return;

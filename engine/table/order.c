@@ -8,7 +8,7 @@
 #include "hold.h"
 #include "mem.h"
 
-enum { PROBES = 64, TAG_ORDER = 6, TAG_SHARE = 7, TAG_PART = 8 };
+enum { PROBES = 64, TAG_ORDER = 6, TAG_SHARE = 7, TAG_PART = 8, TAG_LINE = 22 };
 
 struct order_slot {
     uint32_t tag;
@@ -128,6 +128,14 @@ slab_ref orders_find(const struct orders *orders, uint64_t hash, const char *id,
     }
 }
 
+/* A freed block of the right class may be there even when the region is used up; asking for
+ * slack enough for the largest block keeps the answer simple and always safe. */
+static bool slab_has_slack(const struct orders *orders)
+{
+    return orders->slab.used + 4u * SLAB_SIZE_MAX <= orders->slab.size ||
+           orders->slab.live + 4u * SLAB_SIZE_MAX <= orders->slab.size / 8 * 7;
+}
+
 bool orders_have_room(const struct orders *orders, size_t size, const char **why_out)
 {
     if (orders->count >= orders->max) {
@@ -138,10 +146,7 @@ bool orders_have_room(const struct orders *orders, size_t size, const char **why
         *why_out = "order size";
         return false;
     }
-    /* A freed block of the right class may be there even when the region is used up; asking
-     * for slack enough for the largest block keeps the answer simple and always safe. */
-    if (orders->slab.used + 4u * SLAB_SIZE_MAX > orders->slab.size &&
-        orders->slab.live + 4u * SLAB_SIZE_MAX > orders->slab.size / 8 * 7) {
+    if (!slab_has_slack(orders)) {
         *why_out = "orders_memory";
         return false;
     }
@@ -246,6 +251,15 @@ void orders_prefetch_done_links(const struct orders *orders, uint64_t i)
     __builtin_prefetch(slab_at(&orders->slab, order->history), 1);
 }
 
+/* Give back the body where it is a block of its own. */
+static void body_give(struct orders *orders, struct order *order)
+{
+    if (order->body_at < 0 || order->body_at >= (int64_t)order->size) {
+        slab_ref ref = (slab_ref)((uint64_t)(order_body(order) - orders->slab.base) / SLAB_UNIT);
+        slab_give(&orders->slab, ref, order->body_size);
+    }
+}
+
 void orders_drop_oldest_done(struct orders *orders)
 {
     CHECK(orders->done_count > 0);
@@ -265,19 +279,87 @@ void orders_drop_oldest_done(struct orders *orders)
             slab_give(&orders->slab, tracking, 256);
         }
     }
+    body_give(orders, order);
     slab_give(&orders->slab, ref, order->size);
     orders->count--;
 }
 
-size_t order_size(uint32_t parts, uint32_t shares, uint32_t lines)
+size_t order_head_size(uint32_t id_len)
 {
-    return sizeof(struct order) + parts * sizeof(struct order_part) +
-           shares * sizeof(struct order_share) + lines * sizeof(struct order_line);
+    return sizeof(struct order) + ((size_t)id_len + 7) / 8 * 8;
+}
+
+size_t order_body_size(uint32_t parts, uint32_t shares, uint32_t lines)
+{
+    return parts * sizeof(struct order_part) + shares * sizeof(struct order_share) +
+           lines * sizeof(struct order_line);
+}
+
+/* Rules are words among the texts: everything before them is in words too. */
+_Static_assert(sizeof(struct order) % 8 == 0 && sizeof(struct order_part) % 8 == 0 &&
+                   sizeof(struct order_share) % 4 == 0 && sizeof(struct order_line) % 4 == 0,
+               "bodies keep the alignment of what stands in them");
+
+static size_t grown_size(const struct order *order, uint32_t parts, uint32_t shares,
+                         uint32_t lines, uint32_t text)
+{
+    return order->body_size + order_body_size(parts, shares, lines) + text;
+}
+
+bool orders_have_growth(const struct orders *orders, const struct order *order, uint32_t parts,
+                        uint32_t shares, uint32_t lines, uint32_t text)
+{
+    size_t size = grown_size(order, parts, shares, lines, text);
+    return size <= SLAB_SIZE_MAX && slab_has_slack(orders);
+}
+
+/* Copy count rows of width bytes and leave more zeroed ones behind them. */
+static char *rows_copy(char *to, const void *from, uint32_t count, uint32_t more, size_t width)
+{
+    if (count > 0) {
+        memcpy(to, from, count * width);
+    }
+    memset(to + count * width, 0, more * width);
+    return to + (count + more) * width;
+}
+
+bool order_grow(struct orders *orders, struct order *order, uint32_t parts, uint32_t shares,
+                uint32_t lines, uint32_t text, uint32_t *text_out)
+{
+    size_t size = grown_size(order, parts, shares, lines, text);
+    size_t fixed = order_body_size(order->part_count, order->share_count, order->line_count);
+    uint32_t shift = (uint32_t)order_body_size(parts, shares, lines);
+    slab_ref ref = slab_take(&orders->slab, size);
+    if (!ref) {
+        return false;
+    }
+    char *body = slab_at(&orders->slab, ref);
+    char *at = rows_copy(body, order_parts(order), order->part_count, parts,
+                         sizeof(struct order_part));
+    at = rows_copy(at, order_shares(order), order->share_count, shares,
+                   sizeof(struct order_share));
+    struct order_line *copied = (struct order_line *)(void *)at;
+    at = rows_copy(at, order_lines(order), order->line_count, lines, sizeof(struct order_line));
+    memcpy(at, order_body(order) + fixed, order->body_size - fixed);
+    for (uint32_t i = 0; i < order->line_count; i++) {
+        copied[i].text += shift;
+    }
+    *text_out = order->body_size + shift;
+    body_give(orders, order);
+    order->ref_at += shift;
+    order->postcode_at += shift;
+    order->rules_at += order->rules_at ? shift : 0;
+    order->body_at = body - (char *)order;
+    order->body_size = (uint32_t)size;
+    order->part_count = (uint16_t)(order->part_count + parts);
+    order->share_count = (uint16_t)(order->share_count + shares);
+    order->line_count = (uint16_t)(order->line_count + lines);
+    return true;
 }
 
 uint32_t share_active(const struct order_share *share)
 {
-    return share->qty - share->cancelled - share->no_show;
+    return share->qty - share->cancelled - share->no_show - share->moved;
 }
 
 uint32_t share_held(const struct order_share *share, enum way way)
@@ -359,7 +441,10 @@ enum state part_state(struct order *order, uint32_t part)
     if (last > 0) {
         return step_state(STEP_LAST, (enum way)own->way);
     }
-    return no_show > 0 ? STATE_NO_SHOW : STATE_CANCELLED;
+    if (no_show > 0) {
+        return STATE_NO_SHOW;
+    }
+    return own->is_rejected ? STATE_REJECTED : STATE_CANCELLED;
 }
 
 enum order_status order_status_now(struct order *order)
@@ -369,7 +454,10 @@ enum order_status order_status_now(struct order *order)
     for (uint32_t i = 0; i < order->share_count; i++) {
         const struct order_share *share = &order_shares(order)[i];
         held += share_held(share, (enum way)order_parts(order)[share->part].way);
-        kept += share->qty - share->cancelled;
+        kept += share->qty - share->cancelled - share->moved;
+    }
+    if (order->owed_status) {
+        return (enum order_status)order->owed_status;
     }
     if (held > 0) {
         return (enum order_status)order->status;
@@ -382,7 +470,7 @@ const char *line_text(struct order *order, uint32_t line, char scratch[12], uint
     const struct order_line *own = &order_lines(order)[line];
     if (own->text_len) {
         *len_out = own->text_len;
-        return (const char *)order + own->text;
+        return order_body(order) + own->text;
     }
     *len_out = decimal_put(scratch, line + 1);
     return scratch;
@@ -426,20 +514,41 @@ static void digest_words(struct digest *digest, bool is_add, uint32_t tag, uint6
     }
 }
 
-/* Shares and parts go in word by word: their links and references are not logged state. The
- * fixed part and the lines never change after birth, so one pass over them is enough. */
+/* What a change of the order may have changed; before the first one it is told by content. */
+static void digest_changed(struct order *order, struct digest *digest, bool is_add)
+{
+    uint64_t who = order->id_hash ^ order->lsn * 0x9e3779b97f4a7c15u;
+    uint64_t place[2];
+    memcpy(&place[0], &order->lat, sizeof order->lat);
+    memcpy(&place[1], &order->lon, sizeof order->lon);
+    digest_words(digest, is_add, TAG_LINE, who - 1, place[0] ^ order->service, place[1]);
+    for (uint32_t i = 0; i < order->line_count; i++) {
+        const struct order_line *line = &order_lines(order)[i];
+        digest_words(digest, is_add, TAG_LINE, who + i, (uint64_t)line->item << 32 | line->qty,
+                     (uint64_t)line->unfilled << 24 | (uint64_t)line->node << 8 | line->service);
+    }
+}
+
+/* Shares and parts go in word by word: their links and references are not logged state. Of an
+ * order that was never changed the fixed part and the lines are told by its content. Fields that
+ * came later weigh nothing while they are zero: digests of older logs stay what they were. */
 void order_digest(struct order *order, struct digest *digest, bool is_add)
 {
     uint64_t who = order->id_hash ^ order->lsn * 0x9e3779b97f4a7c15u;
     digest_words(digest, is_add, TAG_ORDER, order->content ^ order->created_ms << 20, order->lsn,
-                 (uint64_t)order->status << 56 | (uint64_t)order->line_count << 40 |
-                     (uint64_t)order->share_count << 20 | order->part_count);
+                 ((uint64_t)order->status << 56 | (uint64_t)order->line_count << 40 |
+                  (uint64_t)order->share_count << 20 | order->part_count) ^
+                     (uint64_t)order->rejects << 48);
+    if (order->is_changed) {
+        digest_changed(order, digest, is_add);
+    }
     for (uint32_t i = 0; i < order->part_count; i++) {
         const struct order_part *part = &order_parts(order)[i];
         digest_words(digest, is_add, TAG_PART, who + i,
                      (uint64_t)part->node << 48 | (uint64_t)part->way << 40 |
                          (uint64_t)part->service << 32 | part->metres,
-                     part->collect_by << 32 ^ part->cost_cents);
+                     part->collect_by << 32 ^ part->cost_cents ^
+                         (uint64_t)part->is_rejected << 63);
     }
     for (uint32_t i = 0; i < order->share_count; i++) {
         const struct order_share *share = &order_shares(order)[i];
@@ -450,6 +559,7 @@ void order_digest(struct order *order, struct digest *digest, bool is_add)
         }
         digest_words(digest, is_add, TAG_SHARE, who + i,
                      (uint64_t)share->qty << 32 | (uint64_t)share->part << 16 | share->line,
-                     (steps * 1000003 + share->cancelled) * 1000003 + share->no_show);
+                     (steps * 1000003 + share->cancelled) * 1000003 + share->no_show +
+                         share->moved * 0x9e3779b97f4a7c15u);
     }
 }

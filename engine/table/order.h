@@ -1,10 +1,14 @@
 /* The orders in memory: one block each, found by id, listed in the order of their coming.
  *
- *   [struct order][part x part_count][share x share_count][line x line_count][texts]
+ *   [struct order][id][body: part x part_count][share x share_count][line x line_count][texts]
  *
  * A part is a fulfilment: what one node handles. A share is the units of one line in one part;
- * it counts how many of them reached each step of the fulfilment's life. Texts: the id, then
- * line ids that are not their position, the postcode, the ref.
+ * it counts how many of them reached each step of the fulfilment's life. Texts of the body: the
+ * postcode, the ref, line ids that are not their position, the rules (struct order_rules).
+ *
+ * An order that gets parts, shares or lines after its routing moves its body into a block of its
+ * own (order_grow): the head stays where it is, so that whatever names the order by reference,
+ * and parts and shares by index, stays right. Parts and shares are only ever appended.
  *
  * Engine loop only. The history, and texts that come later, hang in blocks of their own. */
 #ifndef TABLE_ORDER_H
@@ -36,6 +40,7 @@ struct order_share {
     uint32_t hold; /* HOLD_NONE when nothing is held any more */
     uint32_t reached[STEP_COUNT]; /* units that got there; never rises along the steps */
     uint32_t cancelled, no_show;  /* units at another end */
+    uint32_t moved;               /* units given back here to be had from elsewhere, or owed */
 };
 
 struct order_part {
@@ -48,30 +53,49 @@ struct order_part {
     uint16_t prev_part, next_part;
     uint32_t share_first, share_count; /* its shares are contiguous */
     slab_ref tracking;                 /* block of a length byte and text, 0 = none */
-    uint64_t collect_by;               /* ms, 0 = none */
     bool is_listed;
+    bool is_rejected; /* its node said no to some of it: never chosen again for this order */
+    uint64_t collect_by; /* ms, 0 = none */
 };
 
 struct order_line {
     uint32_t item;
     uint32_t qty;
     uint32_t unfilled;
-    uint32_t text;     /* offset of its id in the block; 0 = its position from 1, as text */
-    uint8_t text_len;
+    uint32_t text;     /* offset of its id in the body */
+    uint8_t text_len;  /* 0 = its position from 1, as text */
     uint8_t service;   /* enum service */
     uint16_t node;     /* pinned, or pickup_node; NODE_NONE */
 };
 
-enum order_event { ORDER_EVENT_ROUTED, ORDER_EVENT_STATE, ORDER_EVENT_CANCELLED };
+/* What later decisions about the order keep to, as it was asked; only where something was. */
+struct order_rules {
+    uint32_t max_splits, max_m; /* UINT32_MAX = none asked */
+    uint16_t include_count, exclude_count;
+    uint16_t nodes[]; /* include, then exclude */
+};
+
+enum order_event {
+    ORDER_EVENT_ROUTED,
+    ORDER_EVENT_STATE,
+    ORDER_EVENT_CANCELLED, /* an entry for each share; part ORDER_NO_PART: owed units of line */
+    ORDER_EVENT_REJECTED,  /* an entry for each share; state: enum decline */
+    ORDER_EVENT_MOVED,     /* units taken back from a part; an entry for each share */
+    ORDER_EVENT_CREATED,   /* a part came later; state: enum cause */
+    ORDER_EVENT_OWED,      /* qty of line have no source from now on; state: enum reason */
+    ORDER_EVENT_CHANGED    /* line, destination or service changed; part ORDER_NO_PART */
+};
+
+#define ORDER_NO_PART UINT16_MAX
 
 struct order_entry { /* of the history */
     uint64_t at_ms;
     uint64_t lsn;
     uint32_t qty;
     uint16_t part;
-    uint16_t line; /* of ORDER_EVENT_CANCELLED, which has an entry for each share */
+    uint16_t line;
     uint8_t event; /* enum order_event */
-    uint8_t state; /* enum state reached */
+    uint8_t state; /* enum state reached, or as the event says */
 };
 
 enum { ORDER_HISTORY_MAX = 4096, ORDER_REF_MAX = 127 };
@@ -84,10 +108,14 @@ struct order {
     uint64_t done_ms; /* when nothing was owed any more; 0 = open */
     uint64_t total_m;
     double lat, lon; /* of the destination, when has_dest */
-    uint32_t size;   /* bytes of the block asked for */
+    int64_t body_at;    /* bytes from here to the body, which may be another block */
+    uint32_t body_size; /* bytes of the body, texts included */
+    uint32_t size;      /* bytes of the block asked for */
     slab_ref older, newer; /* all orders, by coming */
     slab_ref history;      /* block of entries, 0 = none beyond the routing */
-    uint32_t ref_at;       /* offset of ref; len in ref_len */
+    uint32_t owed_first;   /* of its owed lines (owed.h), 0 = nothing is owed */
+    uint32_t ref_at, postcode_at; /* offsets in the body; lengths in ref_len, postcode_len */
+    uint32_t rules_at;     /* offset in the body, 0 = no rules */
     uint16_t line_count, part_count, share_count;
     uint16_t history_count, history_room;
     uint16_t splits;
@@ -96,11 +124,14 @@ struct order {
     uint8_t id_len;
     uint8_t ref_len;
     uint8_t postcode_len;
+    uint8_t owed_status; /* ORDER_HELD or ORDER_BACKORDERED while something is owed, else 0 */
+    uint8_t rejects;     /* times that a node said no to a fulfilment of it; stays at 255 */
     bool has_dest;
     bool is_optimal;
+    bool is_po_box;
+    bool is_backorder; /* the customer waits for what has no source */
+    bool is_changed;   /* lines, destination or service are not those of its birth */
     char country[2]; /* zero bytes = none */
-    uint8_t reserved[3];
-    uint32_t id_at, postcode_at;
 };
 
 struct orders {
@@ -166,9 +197,14 @@ static inline struct order *order_at(const struct orders *orders, slab_ref ref)
     return slab_at(&orders->slab, ref);
 }
 
+static inline char *order_body(struct order *order)
+{
+    return (char *)order + order->body_at;
+}
+
 static inline struct order_part *order_parts(struct order *order)
 {
-    return (struct order_part *)(void *)(order + 1);
+    return (struct order_part *)(void *)order_body(order);
 }
 
 static inline struct order_share *order_shares(struct order *order)
@@ -183,15 +219,53 @@ static inline struct order_line *order_lines(struct order *order)
 
 static inline const char *order_id(const struct order *order)
 {
-    return (const char *)order + order->id_at;
+    return (const char *)(order + 1);
 }
 
-/* Bytes of a block without its texts. */
-size_t order_size(uint32_t parts, uint32_t shares, uint32_t lines);
+static inline const char *order_ref(struct order *order)
+{
+    return order_body(order) + order->ref_at;
+}
+
+static inline const char *order_postcode(struct order *order)
+{
+    return order_body(order) + order->postcode_at;
+}
+
+/* The rules, or NULL. */
+static inline const struct order_rules *order_rules(struct order *order)
+{
+    return order->rules_at
+               ? (const struct order_rules *)(const void *)(order_body(order) + order->rules_at)
+               : NULL;
+}
+
+/* Bytes of the head with its id: where the body of a new order begins. */
+size_t order_head_size(uint32_t id_len);
+
+/* Bytes of a body without its texts. */
+size_t order_body_size(uint32_t parts, uint32_t shares, uint32_t lines);
+
+/* Give the order room for more parts, shares, lines and bytes of text: a body of its own, with
+ * what it had. The new rows are zero and counted; *text_out is the offset of the new bytes in the
+ * body. Pointers into the body before are void. False: no room (orders_have_growth was asked). */
+bool order_grow(struct orders *orders, struct order *order, uint32_t parts, uint32_t shares,
+                uint32_t lines, uint32_t text, uint32_t *text_out);
+
+/* Whether order_grow has room for so much. */
+bool orders_have_growth(const struct orders *orders, const struct order *order, uint32_t parts,
+                        uint32_t shares, uint32_t lines, uint32_t text);
 
 /* Units of a share that are not at an end, and those of them that are still held. */
 uint32_t share_active(const struct order_share *share);
 uint32_t share_held(const struct order_share *share, enum way way);
+
+/* The latter of a share of the order. */
+static inline uint32_t order_share_held(struct order *order, uint32_t index)
+{
+    const struct order_share *share = &order_shares(order)[index];
+    return share_held(share, (enum way)order_parts(order)[share->part].way);
+}
 
 /* State of a part: that of its least advanced quantity not at an end, else of its end. */
 enum state part_state(struct order *order, uint32_t part);
@@ -210,7 +284,8 @@ const char *line_text(struct order *order, uint32_t line, char scratch[12], uint
 bool order_history_add(struct orders *orders, struct order *order,
                        const struct order_entry *entry);
 
-/* The digest row of an order: everything but links, references and history. */
+/* The digest rows of an order: everything but links, references and history. What is owed has
+ * rows of its own (owed.h). */
 void order_digest(struct order *order, struct digest *digest, bool is_add);
 
 #endif

@@ -22,6 +22,9 @@ static enum err parts_init(struct tables *tables, const struct tables_options *o
         err = holds_init(&tables->holds, options->holds_max);
     }
     if (err == ERR_OK) {
+        err = owed_init(&tables->owed, options->owed_max);
+    }
+    if (err == ERR_OK) {
         err = keyring_init(&tables->keyring, options->keys_max);
     }
     if (err == ERR_OK) {
@@ -46,7 +49,9 @@ enum err tables_init(struct tables *tables, const struct tables_options *options
         (struct stock_view){&tables->network, &tables->catalogue, &tables->policies};
     tables->node_items = calloc(NODE_MAX, sizeof *tables->node_items);
     tables->queues = calloc(NODE_MAX, sizeof *tables->queues);
-    enum err err = tables->node_items && tables->queues ? parts_init(tables, options) : ERR_NOMEM;
+    tables->declines = calloc(NODE_MAX, sizeof *tables->declines);
+    bool has_memory = tables->node_items && tables->queues && tables->declines;
+    enum err err = has_memory ? parts_init(tables, options) : ERR_NOMEM;
     if (err != ERR_OK) {
         tables_close(tables);
     }
@@ -60,12 +65,14 @@ void tables_close(struct tables *tables)
     }
     free(tables->node_items);
     free(tables->queues);
+    free(tables->declines);
     network_close(&tables->network);
     catalogue_close(&tables->catalogue);
     policies_close(&tables->policies);
     gazetteer_close(&tables->gazetteer);
     orders_close(&tables->orders);
     holds_close(&tables->holds);
+    owed_close(&tables->owed);
     keyring_close(&tables->keyring);
     movements_close(&tables->movements);
     effect_scratch_free(tables->scratch);
@@ -74,7 +81,9 @@ void tables_close(struct tables *tables)
 
 uint64_t tables_memory(const struct tables_options *options)
 {
-    return network_memory() + NODE_MAX * (sizeof(struct itemset) + sizeof(struct node_queue)) +
+    uint64_t by_node = sizeof(struct itemset) + sizeof(struct node_queue) + sizeof(uint32_t);
+    return network_memory() + NODE_MAX * by_node +
+           owed_memory(options->owed_max) +
            catalogue_memory(options->items_max) +
            orders_memory(options->orders_max, options->orders_memory) +
            holds_memory(options->holds_max) + keyring_memory(options->keys_max) +
@@ -141,6 +150,15 @@ static enum err replay_policy(struct tables *tables, uint64_t lsn, uint64_t now_
     return err == ERR_OK ? tables_apply_policy(tables, lsn, now_ms, &effect) : err;
 }
 
+static bool nodes_are_sound(const struct tables *tables, const uint16_t *nodes, uint32_t count)
+{
+    bool is_sound = true;
+    for (uint32_t i = 0; i < count; i++) {
+        is_sound = is_sound && nodes[i] < tables->network.count;
+    }
+    return is_sound;
+}
+
 /* Whether all that the order names is there, its shares fit its lines, and its stock too. */
 static bool order_is_sound(const struct tables *tables, const struct effect_order *effect)
 {
@@ -148,6 +166,8 @@ static bool order_is_sound(const struct tables *tables, const struct effect_orde
     for (uint32_t i = 0; i < effect->line_count && is_sound; i++) {
         is_sound = has_item(tables, effect->lines[i].item);
     }
+    is_sound = is_sound && nodes_are_sound(tables, effect->include, effect->include_count) &&
+               nodes_are_sound(tables, effect->exclude, effect->exclude_count);
     for (uint32_t i = 0; i < effect->part_count && is_sound; i++) {
         is_sound = effect->parts[i].node < tables->network.count;
     }
@@ -183,6 +203,7 @@ static enum err replay_order(struct tables *tables, uint64_t lsn, uint64_t now_m
         return ERR_DAMAGED;
     }
     if (!holds_have_room(&tables->holds, effect.share_count) ||
+        (effect.is_backorder && !owed_has_room(&tables->owed, effect.line_count)) ||
         tables->orders.count >= tables->orders.max) {
         return ERR_FULL;
     }
@@ -203,6 +224,14 @@ static enum err replay_fulfil(struct tables *tables, uint64_t lsn, uint64_t now_
     struct effect_fulfil effect;
     enum err err = effect_fulfil_decode(bytes, size, tables->scratch, &effect);
     return err == ERR_OK ? tables_apply_fulfil(tables, lsn, now_ms, &effect) : err;
+}
+
+static enum err replay_replan(struct tables *tables, uint64_t lsn, uint64_t now_ms,
+                              const uint8_t *bytes, uint32_t size)
+{
+    struct effect_replan effect;
+    enum err err = effect_replan_decode(bytes, size, tables->scratch, &effect);
+    return err == ERR_OK ? tables_apply_replan(tables, lsn, now_ms, &effect) : err;
 }
 
 static enum err replay_flag(struct tables *tables, uint64_t lsn, uint64_t now_ms,
@@ -252,6 +281,7 @@ enum err tables_replay(struct tables *tables, uint64_t lsn, uint64_t now_ms, uin
         [EFFECT_ORDER] = replay_order,   [EFFECT_CANCEL] = replay_cancel,
         [EFFECT_FULFIL] = replay_fulfil, [EFFECT_DROP] = replay_drop,
         [EFFECT_REFUSED] = replay_refused, [EFFECT_TIME] = replay_time,
+        [EFFECT_REPLAN] = replay_replan,
     };
     if (type >= sizeof functions / sizeof functions[0] || !functions[type] || lsn <= tables->lsn) {
         return ERR_DAMAGED;
@@ -313,6 +343,20 @@ static void check_cells(struct tables *tables, uint64_t *cells, int64_t *reserve
     }
 }
 
+/* Every unit of a line is somewhere, at most once: the rest of it is what was cancelled. */
+static void check_lines(struct tables *tables, struct order *order)
+{
+    for (uint32_t line = 0; line < order->line_count; line++) {
+        const struct order_line *own = &order_lines(order)[line];
+        uint64_t units = own->unfilled + owed_units(&tables->owed, order, line);
+        for (uint32_t i = 0; i < order->share_count; i++) {
+            const struct order_share *share = &order_shares(order)[i];
+            units += share->line == line ? share->qty - share->cancelled - share->moved : 0;
+        }
+        CHECK(units <= own->qty);
+    }
+}
+
 static void check_orders(struct tables *tables, int64_t *held, uint64_t *holds)
 {
     uint32_t count = 0;
@@ -326,6 +370,7 @@ static void check_orders(struct tables *tables, int64_t *held, uint64_t *holds)
             *held += units;
             *holds += units > 0;
         }
+        check_lines(tables, order);
         ref = order->newer;
     }
     CHECK(count == tables->orders.count);
@@ -342,4 +387,5 @@ void tables_check(struct tables *tables)
     CHECK(cells == tables->cells);
     CHECK(reserved == held);
     CHECK(holds == tables->holds.live);
+    owed_check(&tables->owed, &tables->catalogue);
 }

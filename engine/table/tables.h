@@ -23,6 +23,7 @@
 #include "movement.h"
 #include "network.h"
 #include "order.h"
+#include "owed.h"
 #include "policy.h"
 #include "stock.h"
 
@@ -33,6 +34,7 @@ struct tables_options {
     uint32_t holds_max;
     uint32_t keys_max;
     uint32_t movements_max;
+    uint32_t owed_max; /* lines that are owed */
 };
 
 /* A node's open fulfilments, oldest first; links are in the parts. */
@@ -49,10 +51,13 @@ struct tables {
     struct gazetteer gazetteer;
     struct orders orders;
     struct holds holds;
+    struct owed owed;
     struct keyring keyring;
     struct movements movements;
     struct itemset *node_items;  /* by node handle */
     struct node_queue *queues;   /* by node handle */
+    uint32_t *declines;          /* by node handle: share of fulfilments that it declined, in
+                                    millionths; README, "Answers of nodes" */
     struct hash_key key;
     struct digest digest;
     struct effect_scratch *scratch; /* of replay */
@@ -103,6 +108,8 @@ ERR_MUST_USE enum err tables_apply_cancel(struct tables *tables, uint64_t lsn, u
                                           const struct effect_cancel *effect);
 ERR_MUST_USE enum err tables_apply_fulfil(struct tables *tables, uint64_t lsn, uint64_t now_ms,
                                           const struct effect_fulfil *effect);
+ERR_MUST_USE enum err tables_apply_replan(struct tables *tables, uint64_t lsn, uint64_t now_ms,
+                                          const struct effect_replan *effect);
 ERR_MUST_USE enum err tables_apply_drop(struct tables *tables, uint64_t lsn, uint64_t now_ms,
                                         const struct effect_drop *effect);
 
@@ -112,6 +119,12 @@ ERR_MUST_USE enum err tables_apply_time(struct tables *tables, uint64_t lsn, uin
 
 /* Bytes of the block that an order of the effect takes. */
 size_t tables_order_size(const struct effect_order *effect);
+
+/* Bytes of text that a replan adds to the order's body. */
+uint32_t tables_replan_text(const struct effect_replan *effect);
+
+/* Share of fulfilments that the node took on, 0 to 1: README, "Answers of nodes". */
+double tables_acceptance(const struct tables *tables, uint16_t node);
 
 /* -- cells -- */
 

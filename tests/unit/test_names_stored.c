@@ -25,6 +25,7 @@ static void test_records(void **state)
     PIN(EFFECT_FULFIL, 9);
     PIN(EFFECT_DROP, 10);
     PIN(EFFECT_REFUSED, 11);
+    PIN(EFFECT_REPLAN, 20);
     PIN(EFFECT_TIME, 12);
 }
 
@@ -61,6 +62,8 @@ static void test_orders(void **state)
     PIN(ORDER_REFUSED, 2);
     PIN(ORDER_DONE, 3);
     PIN(ORDER_CANCELLED, 4);
+    PIN(ORDER_BACKORDERED, 5);
+    PIN(ORDER_HELD, 6);
 }
 
 static void test_states(void **state)
@@ -80,6 +83,23 @@ static void test_states(void **state)
     PIN(STATE_NO_SHOW, 11);
 }
 
+static void test_replans(void **state)
+{
+    (void)state;
+    PIN(DECLINE_OUT_OF_STOCK, 0);
+    PIN(DECLINE_DAMAGED, 1);
+    PIN(DECLINE_TOO_BUSY, 2);
+    PIN(DECLINE_CLOSED, 3);
+    PIN(DECLINE_NOT_ALLOWED, 4);
+    PIN(DECLINE_NO_RESPONSE, 5);
+    PIN(DECLINE_OTHER, 6);
+    PIN(CAUSE_REJECT, 0);
+    PIN(CAUSE_REROUTE, 1);
+    PIN(CAUSE_MODIFY, 2);
+    PIN(CAUSE_STOCK, 3);
+    PIN(CAUSE_NODE_STATUS, 4);
+}
+
 static void test_reasons(void **state)
 {
     (void)state;
@@ -92,6 +112,7 @@ static void test_reasons(void **state)
     PIN(REASON_STALE_MOVEMENT, 7);
     PIN(REASON_TOO_MANY_ZEROED, 8);
     PIN(REASON_QTY_EXCEEDS_ORDERED, 9);
+    PIN(REASON_MAX_REJECTS_REACHED, 10);
 }
 
 int main(void)
@@ -99,7 +120,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_records), cmocka_unit_test(test_network),
         cmocka_unit_test(test_orders),  cmocka_unit_test(test_states),
-        cmocka_unit_test(test_reasons),
+        cmocka_unit_test(test_replans), cmocka_unit_test(test_reasons),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

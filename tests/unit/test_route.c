@@ -319,6 +319,7 @@ static void rejects_in_order(void **state)
     uint16_t far = node("e", 40);
     uint16_t left_out = node("f", 0.5);
     uint16_t outranked = node("g", 5);
+    uint16_t no_sayer = node("j", 0.7);
     struct node_config config = world_config(NODE_STORE, 0, 1);
     config.status = NODE_ON_HOLD;
     world_node(&world, "h", &config);
@@ -333,10 +334,13 @@ static void rejects_in_order(void **state)
     world_stock(&world, 0, few, 1, 0);
     world_stock(&world, 0, far, 9, 0);
     world_stock(&world, 0, left_out, 9, 0);
+    world_stock(&world, 0, no_sayer, 9, 0);
     world_stock(&world, 0, outranked, 9, 0);
     request.max_m = 4000000;
     request.exclude = &left_out;
     request.exclude_count = 1;
+    request.rejected = &no_sayer;
+    request.rejected_count = 1;
     request.explain = 2;
     decide();
     assert_single(chosen);
@@ -345,10 +349,10 @@ static void rejects_in_order(void **state)
         assert_int_equal(answer.rejected[reject], is_there ? 1 : 0);
     }
     assert_int_equal(answer.candidates, 5);
-    assert_int_equal(answer.reject_count, 8);
+    assert_int_equal(answer.reject_count, 9);
     assert_int_equal(answer.rejects[0].node, left_out);
-    assert_int_equal(answer.rejects[7].node, far);
-    assert_int_equal(answer.rejects[7].reject, REJECT_TOO_FAR);
+    assert_int_equal(answer.rejects[8].node, far);
+    assert_int_equal(answer.rejects[8].reject, REJECT_TOO_FAR);
 }
 
 /* Safety stock is not sold, an unlisted cell never a source. */
