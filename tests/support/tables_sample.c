@@ -9,7 +9,15 @@
 
 enum { NODES = 7, ITEMS = 11, START_MS = 1700000000 };
 
-const struct tables_options tables_sample_options = {1000, 10000, 64 << 20, 20000, 10000, 300};
+const struct tables_options tables_sample_options = {
+    .items_max = 1000,
+    .orders_max = 10000,
+    .orders_memory = 64 << 20,
+    .holds_max = 20000,
+    .keys_max = 10000,
+    .movements_max = 300,
+    .owed_max = 1000,
+};
 const uint8_t tables_sample_secret[16] = "a secret of ids";
 
 struct sample {
@@ -155,7 +163,8 @@ static void life(struct sample *sample, const char *id)
     }
     if (fate == 3) {
         struct effect_quantity quantity = {0, 1};
-        struct effect_cancel effect = {text, 1, &quantity, key_of(sample)};
+        struct effect_cancel effect = {
+            .id = text, .count = 1, .shares = &quantity, .key = key_of(sample)};
         must(tables_apply_cancel(sample->tables, next_lsn(sample), sample->now, &effect));
     }
 }
