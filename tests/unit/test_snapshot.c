@@ -199,7 +199,7 @@ static void unknown_is_refused_by_name(void **state)
     chunk[48] += 1;
     reseal(chunk, SNAPSHOT_HEAD_SIZE);
     assert_int_equal(verify(disk, error), ERR_FORMAT);
-    assert_non_null(strstr(error, "section orders has version 2"));
+    assert_non_null(strstr(error, "section orders has version"));
     uint8_t *bytes = disk_sim_file(disk, SNAPSHOT_TMP_NAME, &size);
     bytes[8] = 2;
     reseal(bytes, SNAPSHOT_HEADER_SIZE);
