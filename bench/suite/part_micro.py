@@ -1,0 +1,50 @@
+# The micro benchmarks that goals are made of.
+import os
+import re
+import subprocess
+
+LINE = re.compile(r"^(\S+)\s+(.*?)\s+([\d.]+) ns/op\s+min\s+([\d.]+)\s+max\s+([\d.]+)", re.M)
+HOLD = re.compile(r"^hold (.*?)\s+first\s+([\d.]+)\s+median\s+([\d.]+)\s+max\s+([\d.]+) us", re.M)
+
+
+def lines_of(run, program, *flags, seconds=240):
+    """{name parameters: (median, min, max)} in ns, or {} where it took too long."""
+    command = [os.path.join(run.build, "bench", program)] + list(flags)
+    done = subprocess.run(command, stdout=subprocess.PIPE, timeout=seconds, check=True,
+                          cwd=run.scratch)
+    text = done.stdout.decode()
+    return {(name, " ".join(what.split())): tuple(map(float, figures))
+            for name, what, *figures in LINE.findall(text)}, text
+
+
+def decide(run):
+    repeats = "3" if run.is_quick else "7"
+    for key, name, what in (("decide_cold_us", "decide_cold", "density=10% lines=2"),
+                            ("decide_batch_us", "decide_batch", "density=10% lines=2 batch=64")):
+        rows, _ = lines_of(run, "bench_decide", "--only", name, "--repeats", repeats)
+        run.section(name, {what: row for (_, what), row in rows.items()})
+        middle, low, high = rows[(name, what)]
+        run.put(key, middle / 1000, low / 1000, high / 1000, what)
+
+
+def holds(run):
+    _, text = lines_of(run, "bench_holds", "--repeats", "3" if run.is_quick else "11")
+    rows = {name.strip(): [float(word) for word in figures]
+            for name, *figures in HOLD.findall(text)}
+    run.section("holds_us", rows)
+    worst = max(rows, key=lambda name: rows[name][1])
+    run.put("worst_hold_us", rows[worst][1], None, None,
+            "%s, median; its worst %.0f" % (worst, rows[worst][2]))
+
+
+def others(run):
+    for program in ("bench_decode", "bench_append", "bench_apply_effects"):
+        rows, _ = lines_of(run, program, "--repeats", "3")
+        run.section(program, {"%s: %s" % key: row for key, row in rows.items()})
+
+
+def measure(run):
+    decide(run)
+    holds(run)
+    if not run.is_quick:
+        others(run)

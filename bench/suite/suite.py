@@ -1,0 +1,145 @@
+#!/usr/bin/python3
+# Measures everything in one run and prints the table. Started by bench/run.sh.
+"""usage: suite.py --build FOLDER [--data FOLDER] [--json FILE] [--quick] [--only PART,...]
+
+Parts run one after the other, each in its own try: a part that fails is told with its reason and
+its rows stay NOT MEASURED; the exit code is then 1. A missed goal is no failure."""
+import argparse
+import importlib
+import json
+import os
+import signal
+import sys
+import time
+import traceback
+
+import goals
+import load
+import machine
+import servers
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+# Name, module, seconds it takes at most in a full run: parts that no longer fit are left out.
+PARTS = (
+    ("micro", "part_micro", 200),
+    ("floor", "part_floor", 300),
+)
+FULL_SECONDS, QUICK_SECONDS = 1500, 280
+
+
+class Run:
+    """What a part is given, and where it leaves its figures."""
+
+    def __init__(self, options):
+        self.build = os.path.abspath(options.build)
+        self.data = options.data
+        self.is_quick = options.quick
+        self.scratch = servers.folder("scratch")
+        self.results = {}
+        self.sections = {}
+        self.faults = []
+        self.end = time.monotonic() + (QUICK_SECONDS if options.quick else FULL_SECONDS)
+
+    def put(self, key, value, low=None, high=None, note=""):
+        self.results[key] = {"value": value, "min": low, "max": high, "note": note}
+
+    def row(self, key, values, note=""):
+        """A figure from repeated ones: their median, with their spread."""
+        if values:
+            self.put(key, load.median(values), min(values), max(values), note)
+
+    def skip(self, key, why):
+        self.results[key] = {"value": None, "skipped": why}
+
+    def section(self, name, figures):
+        self.sections[name] = figures
+
+    def say(self, text):
+        print("   " + text, flush=True)
+
+    def seconds_left(self):
+        return self.end - time.monotonic()
+
+
+def run_part(run, name, module, seconds):
+    if run.seconds_left() < (5 if run.is_quick else seconds / 3):
+        run.faults.append("%s: left out, no time left" % name)
+        return
+    print("== %s" % name, flush=True)
+    start = time.monotonic()
+    try:
+        importlib.import_module(module).measure(run)
+    except Exception as error:  # told, and the other parts still run
+        traceback.print_exc()
+        run.faults.append("%s: %s: %s" % (name, type(error).__name__, error))
+    finally:
+        servers.stop_servers()
+    run.say("%.0f s" % (time.monotonic() - start))
+
+
+def document(run, facts):
+    rows = {key: dict(run.results.get(key, {"value": None}), what=what, side=side, bound=bound,
+                      verdict=goals.verdict(side, bound, run.results.get(key, {}).get("value")))
+            for key, what, side, bound in goals.ROWS}
+    keys = {key: row["value"] for key, row in rows.items()}
+    return dict(keys, machine=facts, goals=rows, sections=run.sections, faults=run.faults,
+                quick=run.is_quick, network="real" if run.data else "generated")
+
+
+def print_table(run, facts):
+    print("\nmachine: %(cpu)s, %(cores)s cores, %(memory_gib)s GiB, Linux %(kernel)s, %(system)s"
+          % facts)
+    print("build: commit %(commit)s, %(compiler)s, release" % facts)
+    print("disk: flush of 4 KiB p50 %s us; durable in all rows unless said" %
+          facts.get("flush_p50_us", "(not measured)"))
+    print("noise: load %.1f before, %.1f s stolen by the host during the run; network: %s" % (
+        facts["load_before"], facts["stolen_s"],
+        "real stores" if run.data else "generated (no data folder)"))
+    print()
+    print("\n".join(goals.table(run.results)))
+    for fault in run.faults:
+        print("FAULT: " + fault)
+
+
+def parse():
+    parser = argparse.ArgumentParser(description="all figures of one run")
+    parser.add_argument("--build", required=True)
+    parser.add_argument("--data")
+    parser.add_argument("--json")
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--only", help="comma-separated parts")
+    return parser.parse_args()
+
+
+def leave(number, frame):
+    del number, frame
+    sys.exit(1)  # the finally in main stops what runs
+
+
+def main():
+    options = parse()
+    signal.signal(signal.SIGTERM, leave)
+    signal.signal(signal.SIGINT, leave)
+    names = options.only.split(",") if options.only else [name for name, _, _ in PARTS]
+    facts = machine.facts(ROOT)
+    stolen = machine.steal_seconds()
+    run = Run(options)
+    try:
+        for name, module, seconds in PARTS:
+            if name in names:
+                run_part(run, name, module, seconds)
+    finally:
+        servers.stop_all()
+    facts["stolen_s"] = round(machine.steal_seconds() - stolen, 1)
+    facts.update(run.sections.get("disk", {}))
+    print_table(run, facts)
+    if options.json:
+        with open(options.json, "w") as file:
+            json.dump(document(run, facts), file, indent=1)
+            file.write("\n")
+    return 1 if run.faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
