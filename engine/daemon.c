@@ -216,9 +216,9 @@ static void on_batch(void *owner, struct net_request *requests, uint32_t count)
         daemon->requests[i] = (struct service_request){
             .conn = requests[i].conn, .head = &requests[i].head, .read_ns = requests[i].read_ns};
     }
-    service_batch(daemon->service, &turn, daemon->requests, count);
-    if (service_has_load(daemon->service)) {
-        tick_in(daemon, 0);
+    uint32_t due_ms = service_batch(daemon->service, &turn, daemon->requests, count);
+    if (due_ms != UINT32_MAX) {
+        tick_in(daemon, due_ms);
     }
 }
 

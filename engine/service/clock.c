@@ -11,6 +11,12 @@
 
 #include "service_internal.h"
 
+enum {
+    DUE_AT_ONCE = 64,  /* of one moment: more of them happen in slices */
+    DUE_STEPS = 500,   /* of a turn: what a slice does before requests are served */
+    PREPARE_STEPS = 32 /* timers handed down in a turn, before their time */
+};
+
 static const uint64_t TEST_CLOCK_START = 1577836800000; /* 2020-01-01T00:00:00Z */
 static const int64_t CLOCK_MAX = 253402300799999;       /* the last ms of the year 9999 */
 
@@ -54,17 +60,34 @@ static void time_step(struct service_core *service, uint64_t at_ms)
     }
 }
 
+/* What is due at one moment happens at it, if that is little enough for one go. Else it happens
+ * just before, slice by slice: nobody reads at that moment before all of it has happened. */
+static bool moment_pass(struct service_core *service, uint64_t due_ms, uint32_t *steps)
+{
+    const struct wheel *wheel = &service->tables.wheel;
+    bool is_crowd = wheel_count_at(wheel, due_ms, DUE_AT_ONCE + 1) > DUE_AT_ONCE;
+    uint32_t all = UINT32_MAX;
+    time_step(service, is_crowd ? due_ms - 1 : due_ms);
+    return due_fire(service, due_ms, is_crowd ? steps : &all);
+}
+
 bool clock_advance(struct service_core *service)
 {
-    for (uint64_t due = due_next(service); due <= service->time_ms; due = due_next(service)) {
-        if (room(service) != WAL_ROOM_OK) {
+    uint32_t steps = DUE_STEPS;
+    for (;;) {
+        uint64_t due_ms;
+        if (!wheel_next(&service->tables.wheel, service->time_ms, &steps, &due_ms)) {
             return false;
         }
-        time_step(service, due);
-        if (!due_fire(service)) {
+        if (due_ms == WHEEL_NEVER) {
+            break;
+        }
+        if (room(service) != WAL_ROOM_OK || !moment_pass(service, due_ms, &steps)) {
+            now_take(service);
             return false;
         }
     }
+    wheel_prepare(&service->tables.wheel, PREPARE_STEPS);
     wal_time_set(service->wal, service->time_ms);
     now_take(service);
     return true;

@@ -1,16 +1,23 @@
-/* What falls due by time alone, and its records. */
+/* What falls due by time alone, and its records: one handler a kind of timer. A handler logs and
+ * applies an effect after which the timer is gone or due later. */
 #include "service_internal.h"
 
-uint64_t due_next(const struct service_core *service)
+/* One event that was due at due_ms. False: the log has no room. *steps is lowered by its work. */
+typedef bool due_handler(struct service_core *service, const struct wheel_timer *timer,
+                         uint64_t due_ms, uint32_t *steps);
+
+static void spend(uint32_t *steps, uint32_t work)
 {
-    return service->tables.status_until;
+    *steps -= work < *steps ? work : *steps;
 }
 
 /* A node's status that was set until now: active again. */
-static bool status_end(struct service_core *service, uint16_t handle)
+static bool node_due(struct service_core *service, const struct wheel_timer *timer,
+                     uint64_t due_ms, uint32_t *steps)
 {
-    const struct node *node = &service->tables.network.nodes[handle];
+    const struct node *node = &service->tables.network.nodes[timer->ref];
     struct effect_node effect = {{node->id, node->id_len}, node->config, {0}};
+    (void)due_ms;
     effect.config.status = NODE_ACTIVE;
     effect.config.status_services = 0;
     effect.config.status_until = 0;
@@ -21,18 +28,62 @@ static bool status_end(struct service_core *service, uint16_t handle)
     uint8_t *bytes = log_begin(service, size);
     uint64_t lsn = log_end(service, EFFECT_NODE, effect_node_encode(bytes, &effect));
     must_apply(tables_apply_node(&service->tables, lsn, service->now_ms, &effect), "node");
+    spend(steps, 10);
     return true;
 }
 
-bool due_fire(struct service_core *service)
+/* What was ready and not fetched by collect_by: the hold is released. */
+static bool no_show(struct service_core *service, slab_ref ref, uint32_t index, uint64_t due_ms,
+                    uint32_t *steps)
 {
-    const struct tables *tables = &service->tables;
-    for (uint32_t i = 0; i < tables->network.count && tables->status_until <= service->now_ms;
-         i++) {
-        uint64_t until = tables->network.nodes[i].config.status_until;
-        if (until && until <= service->now_ms && !status_end(service, (uint16_t)i)) {
+    struct effect_quantity moved[EFFECT_LINES_MAX];
+    struct order *order = order_at(&service->tables.orders, ref);
+    const struct order_part *part = &order_parts(order)[index];
+    struct effect_fulfil effect = {.id = {order_id(order), order->id_len},
+                                   .part = index,
+                                   .state = STATE_NO_SHOW,
+                                   .at_ms = due_ms,
+                                   .shares = moved};
+    for (uint32_t i = part->share_first; i < part->share_first + part->share_count; i++) {
+        const struct order_share *share = &order_shares(order)[i];
+        uint32_t held = share_held(share, (enum way)part->way);
+        if (held > 0) {
+            moved[effect.count++] = (struct effect_quantity){i, share->no_show + held};
+        }
+    }
+    uint32_t size = effect_fulfil_size(&effect);
+    if (wal_room(service->wal, size, 1, WAL_CLAIM_RELEASE) != WAL_ROOM_OK) {
+        return false;
+    }
+    spend(steps, 2 + effect.count);
+    uint8_t *bytes = log_begin(service, size);
+    uint64_t lsn = log_end(service, EFFECT_FULFIL, effect_fulfil_encode(bytes, &effect));
+    must_apply(tables_apply_fulfil(&service->tables, lsn, service->now_ms, &effect), "no_show");
+    return true;
+}
+
+/* A fulfilment's earliest deadline (part_due); which of them it is, its row says. */
+static bool part_is_due(struct service_core *service, const struct wheel_timer *timer,
+                        uint64_t due_ms, uint32_t *steps)
+{
+    return no_show(service, timer->ref, timer->part, due_ms, steps);
+}
+
+static due_handler *const handlers[WHEEL_KINDS] = {
+    [WHEEL_NODE] = node_due,
+    [WHEEL_PART] = part_is_due,
+};
+
+bool due_fire(struct service_core *service, uint64_t due_ms, uint32_t *steps)
+{
+    const struct wheel_timer *timer;
+    while ((timer = wheel_first(&service->tables.wheel, due_ms))) {
+        const struct wheel_timer own = *timer; /* the handler's effect ends or moves it */
+        uint64_t before = lsn_begun(service);
+        if (*steps == 0 || !handlers[own.kind](service, &own, due_ms, steps)) {
             return false;
         }
+        CHECK(lsn_begun(service) > before);
     }
     return true;
 }

@@ -154,6 +154,9 @@ static enum err recover(struct service_core *service, struct service_start *star
     }
     uint64_t log_ms = start->recovery.last_time_ms;
     clock_open(service, service->tables.time_ms > log_ms ? service->tables.time_ms : log_ms);
+    uint32_t steps = UINT32_MAX;
+    uint64_t due_ms;
+    CHECK(wheel_next(&service->tables.wheel, service->time_ms, &steps, &due_ms));
     start->orders = service->tables.orders.count;
     start->items = service->tables.catalogue.count;
     start->nodes = service->tables.network.count;
@@ -459,28 +462,45 @@ static void turn_end(struct service_core *service)
     pause_settle(service);
 }
 
-void service_batch(struct service_core *service, const struct service_turn *turn,
-                   const struct service_request *requests, uint32_t count)
+/* Milliseconds until something is due by time alone. */
+static uint32_t due_in(const struct service_core *service, uint64_t due_ms)
+{
+    return due_ms > service->now_ms ? (uint32_t)(due_ms - service->now_ms) : 1;
+}
+
+static uint64_t soonest(const struct service_core *service)
+{
+    return service->options.test_clock ? WHEEL_NEVER : service->tables.wheel.soonest_ms;
+}
+
+static uint32_t next_due(struct service_core *service)
+{
+    bool has_room = wal_room(service->wal, HEADROOM, 4096, WAL_CLAIM_CHANGE) == WAL_ROOM_OK;
+    uint64_t due_ms = service->now_ms + (has_room ? 1000 : ROOM_RETRY_MS);
+    service->wake_ms = soonest(service) < due_ms ? soonest(service) : due_ms;
+    return due_in(service, service->wake_ms);
+}
+
+uint32_t service_batch(struct service_core *service, const struct service_turn *turn,
+                       const struct service_request *requests, uint32_t count)
 {
     if (service->is_dead) {
-        return;
+        return UINT32_MAX;
     }
-    turn_begin(service, turn);
+    bool has_more = turn_begin(service, turn);
     for (uint32_t done = 0; done < count;) {
         done += sub_batch(service, requests + done, count - done);
     }
     retention(service);
     turn_end(service);
-}
-
-/* Milliseconds until something is due by time alone. */
-static uint32_t next_due(const struct service_core *service)
-{
-    bool has_room = wal_room(service->wal, HEADROOM, 4096, WAL_CLAIM_CHANGE) == WAL_ROOM_OK;
-    uint64_t due = service->now_ms + (has_room ? 1000 : ROOM_RETRY_MS);
-    uint64_t own = service->options.test_clock ? UINT64_MAX : due_next(service);
-    due = own < due ? own : due;
-    return due > service->now_ms ? (uint32_t)(due - service->now_ms) : 1;
+    if (service->jobs || has_more) {
+        return service->is_paused ? UINT32_MAX : 0;
+    }
+    if (soonest(service) >= service->wake_ms) {
+        return UINT32_MAX;
+    }
+    service->wake_ms = soonest(service);
+    return due_in(service, service->wake_ms);
 }
 
 uint32_t service_tick(struct service_core *service, const struct service_turn *turn)
@@ -511,11 +531,6 @@ void service_conn_closed(struct service_core *service, void *conn)
 bool service_is_idle(const struct service_core *service)
 {
     return !service->jobs && !wal_is_busy(service->wal);
-}
-
-bool service_has_load(const struct service_core *service)
-{
-    return service->jobs != NULL;
 }
 
 struct wal *service_wal(struct service_core *service)

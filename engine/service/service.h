@@ -88,8 +88,10 @@ struct service_turn {
     uint64_t now_ns;
 };
 
-void service_batch(struct service_core *service, const struct service_turn *turn,
-                   const struct service_request *requests, uint32_t count);
+/* Returns milliseconds until it wants a tick, if that is sooner than the last tick said, else
+ * UINT32_MAX: a request may have set a deadline. */
+uint32_t service_batch(struct service_core *service, const struct service_turn *turn,
+                       const struct service_request *requests, uint32_t count);
 
 /* Time-driven work and slices of long loads. Returns milliseconds until it wants to be called
  * again: 0 = at once, UINT32_MAX = only with the next request. */
@@ -103,9 +105,6 @@ void service_conn_closed(struct service_core *service, void *conn);
 
 /* Whether the log has nothing in flight and no load is half done: it may be closed. */
 bool service_is_idle(const struct service_core *service);
-
-/* Whether a load is under way: service_tick applies its next slice. */
-bool service_has_load(const struct service_core *service);
 
 struct wal *service_wal(struct service_core *service);
 const struct tables *service_tables(const struct service_core *service);

@@ -57,6 +57,7 @@ struct service_core {
     uint64_t now_ms;         /* engine time of the running turn */
     uint64_t now_ns;
     uint64_t time_ms;        /* that engine time is to become: the wall's or the test clock's */
+    uint64_t wake_ms;        /* when the next tick was asked for */
     bool is_draining;
     bool is_paused;
     bool is_dead;
@@ -125,10 +126,9 @@ void clock_open(struct service_core *service, uint64_t log_ms);
  * its own time. False: it got no further yet, call again. */
 bool clock_advance(struct service_core *service);
 
-/* When the next thing is due, UINT64_MAX = never; and let what is due by now happen. False: not
- * all of it yet. */
-uint64_t due_next(const struct service_core *service);
-bool due_fire(struct service_core *service);
+/* Let what is due at due_ms happen, lowering *steps by the work. False: not all of it yet, as
+ * steps or the room of the log came to an end. */
+bool due_fire(struct service_core *service, uint64_t due_ms, uint32_t *steps);
 
 /* -- keys (key.c) -- */
 

@@ -239,23 +239,10 @@ static void node_digest(struct tables *tables, uint16_t handle, bool is_add)
     }
 }
 
-void status_until_find(struct tables *tables)
-{
-    tables->status_until = UINT64_MAX;
-    for (uint32_t i = 0; i < tables->network.count; i++) {
-        uint64_t until = tables->network.nodes[i].config.status_until;
-        if (until && until < tables->status_until) {
-            tables->status_until = until;
-        }
-    }
-}
-
 enum err node_enter(struct tables *tables, const struct effect_node *effect)
 {
     uint16_t handle = network_find(&tables->network, effect->id.at, effect->id.len);
-    uint64_t until = effect->config.status_until;
     if (handle != NODE_NONE) {
-        until = until ? until : tables->network.nodes[handle].config.status_until;
         node_digest(tables, handle, false);
     }
     enum err err = network_put(&tables->network, effect->id.at, effect->id.len, &effect->config,
@@ -265,9 +252,7 @@ enum err node_enter(struct tables *tables, const struct effect_node *effect)
     }
     node_digest(tables, handle, true);
     generation_next(tables);
-    if (until) {
-        status_until_find(tables);
-    }
+    node_timer(tables, handle);
     return ERR_OK;
 }
 

@@ -61,8 +61,10 @@ void queue_append(struct tables *tables, slab_ref ref, uint16_t index);
 /* Keep the text of a part, if there is one; without room it is not kept. */
 void tracking_set(struct tables *tables, struct order_part *part, const struct effect_text *text);
 
-/* Find the earliest end of a node's status. */
-void status_until_find(struct tables *tables);
+/* Set the timer of a row by what the row says (timer.c); and those of all rows, after a load. */
+void node_timer(struct tables *tables, uint16_t handle);
+void part_timer(struct tables *tables, slab_ref ref, uint16_t index);
+void timers_rebuild(struct tables *tables);
 
 /* Digest rows. */
 void key_digest(struct tables *tables, const struct key_entry *entry, bool is_add);

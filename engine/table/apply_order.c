@@ -315,6 +315,7 @@ void order_settle(struct tables *tables, slab_ref ref, uint64_t now_ms)
         if (part->is_listed && !is_held) {
             queue_remove(tables, part);
         }
+        part_timer(tables, ref, (uint16_t)i);
     }
     if (!is_open && order->done_ms == 0) {
         orders_done(&tables->orders, ref, now_ms);

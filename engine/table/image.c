@@ -150,7 +150,7 @@ enum err image_load_end(struct tables *tables, struct image_source *source, uint
     tables->lsn = lsn;
     tables->time_ms = time_ms;
     generation_next(tables);
-    status_until_find(tables);
+    timers_rebuild(tables);
     if (source->err == ERR_OK && !digest_equal(digest, &tables->digest)) {
         image_bad(source, ERR_DAMAGED, "what was loaded is not the state whose digest it tells");
     }

@@ -7,6 +7,7 @@
 #include "decimal.h"
 #include "hold.h"
 #include "mem.h"
+#include "wheel.h"
 
 enum { PROBES = 64, TAG_ORDER = 6, TAG_SHARE = 7, TAG_PART = 8, TAG_LINE = 22 };
 
@@ -445,6 +446,13 @@ enum state part_state(struct order *order, uint32_t part)
         return STATE_NO_SHOW;
     }
     return own->is_rejected ? STATE_REJECTED : STATE_CANCELLED;
+}
+
+uint64_t part_due(struct order *order, uint32_t part)
+{
+    const struct order_part *own = &order_parts(order)[part];
+    bool is_ready = own->collect_by != 0 && part_state(order, part) == STATE_READY;
+    return is_ready ? own->collect_by : WHEEL_NEVER;
 }
 
 enum order_status order_status_now(struct order *order)

@@ -53,6 +53,7 @@ struct order_part {
     uint16_t prev_part, next_part;
     uint32_t share_first, share_count; /* its shares are contiguous */
     slab_ref tracking;                 /* block of a length byte and text, 0 = none */
+    uint32_t timer;                    /* of its next deadline, WHEEL_NONE = it has none */
     bool is_listed;
     bool is_rejected; /* its node said no to some of it: never chosen again for this order */
     uint64_t collect_by; /* ms, 0 = none */
@@ -269,6 +270,10 @@ static inline uint32_t order_share_held(struct order *order, uint32_t index)
 
 /* State of a part: that of its least advanced quantity not at an end, else of its end. */
 enum state part_state(struct order *order, uint32_t part);
+
+/* When the next thing is due at a part by time alone, WHEEL_NEVER = never: collect_by, while all
+ * that is open of it is ready. */
+uint64_t part_due(struct order *order, uint32_t part);
 
 /* Status of the order: routed or partial while something is owed, then done or cancelled. */
 enum order_status order_status_now(struct order *order);

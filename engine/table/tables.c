@@ -8,6 +8,12 @@
 #include "check.h"
 #include "mem.h"
 
+/* One for each node, and for each row that has a deadline: such a row holds stock. */
+static uint32_t timers_max(const struct tables_options *options)
+{
+    return NODE_MAX + options->holds_max;
+}
+
 static enum err parts_init(struct tables *tables, const struct tables_options *options)
 {
     enum err err = network_init(&tables->network);
@@ -31,6 +37,9 @@ static enum err parts_init(struct tables *tables, const struct tables_options *o
         err = movements_init(&tables->movements, options->movements_max);
     }
     if (err == ERR_OK) {
+        err = wheel_init(&tables->wheel, timers_max(options));
+    }
+    if (err == ERR_OK) {
         err = effect_scratch_new(&tables->scratch);
     }
     return err;
@@ -44,13 +53,14 @@ enum err tables_init(struct tables *tables, const struct tables_options *options
     policies_init(&tables->policies);
     gazetteer_init(&tables->gazetteer);
     tables->batch = 1;
-    tables->status_until = UINT64_MAX;
     tables->view =
         (struct stock_view){&tables->network, &tables->catalogue, &tables->policies};
     tables->node_items = calloc(NODE_MAX, sizeof *tables->node_items);
     tables->queues = calloc(NODE_MAX, sizeof *tables->queues);
     tables->declines = calloc(NODE_MAX, sizeof *tables->declines);
-    bool has_memory = tables->node_items && tables->queues && tables->declines;
+    tables->node_timers = calloc(NODE_MAX, sizeof *tables->node_timers);
+    bool has_memory =
+        tables->node_items && tables->queues && tables->declines && tables->node_timers;
     enum err err = has_memory ? parts_init(tables, options) : ERR_NOMEM;
     if (err != ERR_OK) {
         tables_close(tables);
@@ -66,6 +76,8 @@ void tables_close(struct tables *tables)
     free(tables->node_items);
     free(tables->queues);
     free(tables->declines);
+    free(tables->node_timers);
+    wheel_close(&tables->wheel);
     network_close(&tables->network);
     catalogue_close(&tables->catalogue);
     policies_close(&tables->policies);
@@ -81,9 +93,9 @@ void tables_close(struct tables *tables)
 
 uint64_t tables_memory(const struct tables_options *options)
 {
-    uint64_t by_node = sizeof(struct itemset) + sizeof(struct node_queue) + sizeof(uint32_t);
+    uint64_t by_node = sizeof(struct itemset) + sizeof(struct node_queue) + 2 * sizeof(uint32_t);
     return network_memory() + NODE_MAX * by_node +
-           owed_memory(options->owed_max) +
+           owed_memory(options->owed_max) + wheel_memory(timers_max(options)) +
            catalogue_memory(options->items_max) +
            orders_memory(options->orders_max, options->orders_memory) +
            holds_memory(options->holds_max) + keyring_memory(options->keys_max) +
@@ -376,6 +388,29 @@ static void check_orders(struct tables *tables, int64_t *held, uint64_t *holds)
     CHECK(count == tables->orders.count);
 }
 
+/* A timer for each row that has a deadline, and no other. */
+static void check_timers(struct tables *tables)
+{
+    uint32_t timers = 0;
+    for (uint32_t i = 0; i < tables->network.count; i++) {
+        bool has_end = tables->network.nodes[i].config.status_until != 0;
+        CHECK(has_end == (tables->node_timers[i] != WHEEL_NONE));
+        timers += has_end;
+    }
+    for (slab_ref ref = tables->orders.oldest; ref;) {
+        struct order *order = order_at(&tables->orders, ref);
+        for (uint32_t i = 0; i < order->part_count; i++) {
+            const struct order_part *part = &order_parts(order)[i];
+            bool has_due = part->is_listed && part_due(order, i) != WHEEL_NEVER;
+            CHECK(has_due == (part->timer != WHEEL_NONE));
+            timers += has_due;
+        }
+        ref = order->newer;
+    }
+    wheel_check(&tables->wheel);
+    CHECK(timers == tables->wheel.live);
+}
+
 void tables_check(struct tables *tables)
 {
     uint64_t cells = 0;
@@ -384,6 +419,7 @@ void tables_check(struct tables *tables)
     int64_t held = 0;
     check_cells(tables, &cells, &reserved);
     check_orders(tables, &held, &holds);
+    check_timers(tables);
     CHECK(cells == tables->cells);
     CHECK(reserved == held);
     CHECK(holds == tables->holds.live);

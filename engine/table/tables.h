@@ -26,6 +26,7 @@
 #include "owed.h"
 #include "policy.h"
 #include "stock.h"
+#include "wheel.h"
 
 struct tables_options {
     uint32_t items_max;
@@ -58,6 +59,8 @@ struct tables {
     struct node_queue *queues;   /* by node handle */
     uint32_t *declines;          /* by node handle: share of fulfilments that it declined, in
                                     millionths; README, "Answers of nodes" */
+    uint32_t *node_timers;       /* by node handle: ends of statuses */
+    struct wheel wheel;          /* what falls due by time alone */
     struct hash_key key;
     struct digest digest;
     struct effect_scratch *scratch; /* of replay */
@@ -67,7 +70,6 @@ struct tables {
     uint64_t generation; /* grows with every change that can make any guess void */
     uint64_t lsn;        /* of the last effect applied */
     uint64_t time_ms;    /* engine time of the last effect applied */
-    uint64_t status_until; /* earliest end of a node's status, UINT64_MAX = none */
 
     uint64_t cells;       /* stocked cells */
     uint64_t cells_short; /* of them: reserved above on_hand */

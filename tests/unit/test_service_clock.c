@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -142,6 +143,149 @@ static void batch_sees_its_clock(void **state)
     }
 }
 
+/* -- collect_by -- */
+
+static void ready(struct harness *harness, const char *order, int64_t collect_by)
+{
+    harness_do(harness, "order.route",
+               "{'order_id':'%s','lines':[{'item':'a','qty':2},{'item':'b','qty':1}],"
+               "'service':'pickup','pickup_node':'s'}",
+               order);
+    harness_do(harness, "fulfil.update",
+               "{'fulfilment':'%s/1','state':'ready','collect_by':%lld}", order,
+               (long long)collect_by);
+}
+
+static void shop(struct harness *harness)
+{
+    harness_do(harness, "node.put", "{'node':'s','type':'store','lat':1,'lon':2}");
+    harness_do(harness, "item.put", "{'item':'a'}");
+    harness_do(harness, "item.put", "{'item':'b'}");
+    harness_do(harness, "stock.set", "{'item':'a','node':'s','on_hand':100}");
+    harness_do(harness, "stock.set", "{'item':'b','node':'s','on_hand':100}");
+}
+
+static void expect_reserved(struct harness *harness, const char *item, int64_t reserved)
+{
+    json_t *answer = harness_ask(harness, "stock.get", "{'item':'%s','node':'s'}", item);
+    assert_int_equal(harness_int(answer, "reserved"), reserved);
+    assert_int_equal(harness_int(answer, "on_hand"), 100);
+    harness_drop(answer);
+}
+
+static void expect_state(struct harness *harness, const char *order, const char *state)
+{
+    json_t *answer = harness_ask(harness, "order.get", "{'order_id':'%s'}", order);
+    assert_string_equal(harness_text(answer, "fulfilments.0.state"), state);
+    harness_drop(answer);
+}
+
+/* What was not fetched by collect_by is a no-show at that very moment, and its stock is free. */
+static void not_fetched_is_released(void **state)
+{
+    struct harness *harness = *state;
+    shop(harness);
+    ready(harness, "o", begin_ms + 1000);
+    ready(harness, "p", begin_ms + 2000);
+    clock_set(harness, begin_ms + 999);
+    expect_reserved(harness, "a", 4);
+    clock_set(harness, begin_ms + 1000);
+    expect_reserved(harness, "a", 2);
+    expect_reserved(harness, "b", 1);
+    expect_state(harness, "o", "no_show");
+    expect_state(harness, "p", "ready");
+    json_t *answer = harness_ask(harness, "order.get", "{'order_id':'o'}");
+    uint32_t last = harness_count(answer, "history") - 1;
+    char path[40];
+    snprintf(path, sizeof path, "history.%u.at", last);
+    assert_int_equal(harness_int(answer, path), begin_ms + 1000);
+    assert_string_equal(harness_text(answer, "status"), "done");
+    harness_drop(answer);
+}
+
+/* A later collect_by counts; what is fetched in time is no no-show; a restart forgets neither. */
+static void deadlines_move(void **state)
+{
+    struct harness *harness = *state;
+    shop(harness);
+    ready(harness, "o", begin_ms + 1000);
+    ready(harness, "p", begin_ms + 1000);
+    harness_do(harness, "fulfil.update",
+               "{'fulfilment':'o/1','state':'ready','collect_by':%lld}", begin_ms + 5000);
+    harness_do(harness, "fulfil.update", "{'fulfilment':'p/1','state':'collected'}");
+    harness_restart(harness);
+    clock_set(harness, begin_ms + 4999);
+    expect_state(harness, "o", "ready");
+    expect_state(harness, "p", "collected");
+    clock_set(harness, begin_ms + 5000);
+    expect_state(harness, "o", "no_show");
+}
+
+/* While part of a fulfilment is still being picked, nothing of it was left behind. */
+static void not_ready_is_no_no_show(void **state)
+{
+    struct harness *harness = *state;
+    shop(harness);
+    harness_do(harness, "order.route",
+               "{'order_id':'o','lines':[{'item':'a','qty':2},{'item':'b','qty':1}],"
+               "'service':'pickup','pickup_node':'s'}");
+    harness_do(harness, "fulfil.update",
+               "{'fulfilment':'o/1','state':'ready','lines':[{'line':'1','qty':2}],"
+               "'collect_by':%lld}",
+               begin_ms + 1000);
+    clock_set(harness, begin_ms + 2000);
+    expect_state(harness, "o", "open");
+    harness_do(harness, "fulfil.update",
+               "{'fulfilment':'o/1','state':'ready','collect_by':%lld}", begin_ms + 3000);
+    clock_set(harness, begin_ms + 2999);
+    expect_state(harness, "o", "ready");
+    clock_set(harness, begin_ms + 3000);
+    expect_state(harness, "o", "no_show");
+    expect_reserved(harness, "a", 0);
+}
+
+/* Hundreds of one moment happen in slices; nobody reads at that moment before all have. */
+static void crowd_is_whole(void **state)
+{
+    enum { CROWD = 300 };
+    struct harness *harness = *state;
+    shop(harness);
+    harness_do(harness, "stock.set", "{'item':'a','node':'s','on_hand':1000}");
+    for (int i = 0; i < CROWD; i++) {
+        harness_do(harness, "order.route",
+                   "{'order_id':'o%d','lines':[{'item':'a','qty':1}],'service':'pickup',"
+                   "'pickup_node':'s'}",
+                   i);
+        harness_do(harness, "fulfil.update",
+                   "{'fulfilment':'o%d/1','state':'ready','collect_by':%lld}", i,
+                   begin_ms + 7000);
+    }
+    uint32_t set = harness_stage(harness, 0, "clock.set", "{'now':%lld}", begin_ms + 7000);
+    uint32_t get = harness_stage(harness, 0, "stock.get", "{'item':'a','node':'s'}");
+    uint32_t other = harness_stage(harness, 1, "hello", "{}");
+    harness_run(harness);
+    harness_drop(harness_take(harness, set));
+    json_t *answer = harness_take(harness, get);
+    assert_int_equal(harness_int(answer, "reserved"), 0);
+    harness_drop(answer);
+    answer = harness_take(harness, other);
+    assert_true(harness_int(answer, "now") < begin_ms + 7000); /* served between the slices */
+    harness_drop(answer);
+}
+
+/* Without a test clock the same happens as time goes by. */
+static void wall_clock_fires(void **state)
+{
+    struct harness *harness = *state;
+    shop(harness);
+    int64_t now_ms = now_of(harness);
+    ready(harness, "o", now_ms + 20);
+    expect_reserved(harness, "a", 2);
+    harness->wall_ms = (uint64_t)now_ms + 19;
+    expect_reserved(harness, "a", 0); /* asked a millisecond later */
+    expect_state(harness, "o", "no_show");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -150,6 +294,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(bad_times_are_told, setup, teardown),
         cmocka_unit_test_setup_teardown(due_is_exact, setup, teardown),
         cmocka_unit_test_setup_teardown(batch_sees_its_clock, setup, teardown),
+        cmocka_unit_test_setup_teardown(not_fetched_is_released, setup, teardown),
+        cmocka_unit_test_setup_teardown(deadlines_move, setup, teardown),
+        cmocka_unit_test_setup_teardown(not_ready_is_no_no_show, setup, teardown),
+        cmocka_unit_test_setup_teardown(crowd_is_whole, setup, teardown),
+        cmocka_unit_test_setup_teardown(wall_clock_fires, setup_wall, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

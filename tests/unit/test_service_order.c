@@ -271,8 +271,8 @@ static void pickup_not_fetched(void **state)
     struct harness *harness = *state;
     route(harness, "o", "pickup", 3, 1);
     json_t *answer = harness_ask(harness, "fulfil.update",
-                                 "{'fulfilment':'o/1','state':'ready','at':1000}");
-    assert_int_equal(harness_int(answer, "collect_by"), 1000 + 24 * 3600 * 1000);
+                                 "{'fulfilment':'o/1','state':'ready','at':1790000000001}");
+    assert_int_equal(harness_int(answer, "collect_by"), 1790000000001 + 24 * 3600 * 1000);
     harness_drop(answer);
     expect_cell(harness, "a", "n1", 10, 3);
     expect_state(harness, "o/1", "no_show", false);
@@ -477,12 +477,12 @@ static void list_what_is_due(void **state)
     route(harness, "p", "pickup", 1, 1);
     route(harness, "q", "pickup", 1, 1);
     harness_do(harness, "fulfil.update",
-               "{'fulfilment':'o/1','state':'ready','collect_by':5000}");
+               "{'fulfilment':'o/1','state':'ready','collect_by':1790000500000}");
     harness_do(harness, "fulfil.update",
-               "{'fulfilment':'p/1','state':'ready','collect_by':7000}");
-    json_t *answer = harness_ask(harness, "fulfil.list", "{'node':'n1','due_before':7000}");
+               "{'fulfilment':'p/1','state':'ready','collect_by':1790000700000}");
+    json_t *answer = harness_ask(harness, "fulfil.list", "{'node':'n1','due_before':1790000700000}");
     assert_int_equal(harness_count(answer, "fulfilments"), 1);
-    assert_int_equal(harness_int(answer, "fulfilments.0.due"), 5000);
+    assert_int_equal(harness_int(answer, "fulfilments.0.due"), 1790000500000);
     harness_drop(answer);
 }
 
