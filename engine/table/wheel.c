@@ -1,6 +1,7 @@
 /* Slots are circular lists through their heads; a bit a slot finds the next that has any. */
 #include "wheel.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "check.h"
@@ -32,12 +33,11 @@ enum err wheel_init(struct wheel *wheel, uint32_t max)
     }
     wheel->pool = memory;
     wheel->max = max;
-    err = mem_reserve(LEVELS * WORDS * sizeof(uint64_t), &memory);
-    if (err != ERR_OK) {
+    wheel->occupied = calloc(LEVELS * WORDS, sizeof(uint64_t));
+    if (!wheel->occupied) {
         wheel_close(wheel);
-        return err;
+        return ERR_NOMEM;
     }
-    wheel->occupied = memory;
     for (uint32_t i = 0; i < HEADS; i++) {
         wheel->pool[i].next = wheel->pool[i].prev = i;
     }
@@ -49,13 +49,13 @@ enum err wheel_init(struct wheel *wheel, uint32_t max)
 void wheel_close(struct wheel *wheel)
 {
     mem_release(wheel->pool, pool_size(wheel->max));
-    mem_release(wheel->occupied, LEVELS * WORDS * sizeof(uint64_t));
+    free(wheel->occupied);
     memset(wheel, 0, sizeof *wheel);
 }
 
 uint64_t wheel_memory(uint32_t max)
 {
-    return mem_size(pool_size(max)) + mem_size(LEVELS * WORDS * sizeof(uint64_t));
+    return mem_size(pool_size(max)) + LEVELS * WORDS * sizeof(uint64_t);
 }
 
 uint64_t wheel_bytes(const struct wheel *wheel)

@@ -480,7 +480,8 @@ static void list_what_is_due(void **state)
                "{'fulfilment':'o/1','state':'ready','collect_by':1790000500000}");
     harness_do(harness, "fulfil.update",
                "{'fulfilment':'p/1','state':'ready','collect_by':1790000700000}");
-    json_t *answer = harness_ask(harness, "fulfil.list", "{'node':'n1','due_before':1790000700000}");
+    json_t *answer =
+        harness_ask(harness, "fulfil.list", "{'node':'n1','due_before':1790000700000}");
     assert_int_equal(harness_count(answer, "fulfilments"), 1);
     assert_int_equal(harness_int(answer, "fulfilments.0.due"), 1790000500000);
     harness_drop(answer);
