@@ -7,15 +7,45 @@
 
 enum { DIGIT_BITS = 8, DIGIT = 1 << DIGIT_BITS }; /* of the counting sort */
 
+/* Whether some node may be too far for the group. */
+static bool has_reach(const struct route *route)
+{
+    return route->request->max_m != ROUTE_NO_LIMIT ||
+           route->view->network->reach_min[route->group.service] != UINT32_MAX;
+}
+
+/* Metres to the 64 slots of the word, UINT32_MAX where a node is out of reach or no candidate. */
+static void measure_word(struct route *route, uint32_t word)
+{
+    const struct network *network = route->view->network;
+    const struct geo_point *dest = &route->request->dest;
+    const double place[3] = {dest->x, dest->y, dest->z};
+    uint32_t *metres = &route->split->slot_metres[word * 64];
+    bool is_limited = has_reach(route);
+    if (group_is_measured(route)) {
+        route->kernel->metres(network, place, word, metres);
+    } else {
+        memset(metres, 0, 64 * sizeof *metres);
+    }
+    for (uint32_t i = 0; i < 64; i++) {
+        uint16_t node = network->node_of_slot[word * 64 + i];
+        if (metres[i] == METRES_UNSURE && node != NODE_NONE) {
+            metres[i] = group_metres(route, node);
+        }
+        if (is_limited && node != NODE_NONE && !group_takes_node(route, node, metres[i])) {
+            metres[i] = UINT32_MAX;
+        }
+    }
+}
+
 uint32_t split_slot_metres(struct route *route, uint32_t slot)
 {
     struct split *split = route->split;
-    if (split->slot_stamp[slot] != route->stamp) {
-        uint16_t node = route->view->network->node_of_slot[slot];
-        uint32_t metres = group_metres(route, node);
-        split->slot_stamp[slot] = route->stamp;
-        split->slot_metres[slot] = group_takes_node(route, node, metres) ? metres : UINT32_MAX;
-        split->slot_candidate[slot] = UINT32_MAX;
+    uint32_t word = slot / 64;
+    if (split->word_stamp[word] != route->stamp) {
+        split->word_stamp[word] = route->stamp;
+        measure_word(route, word);
+        memset(&split->slot_candidate[word * 64], 0xff, 64 * sizeof *split->slot_candidate);
     }
     return split->slot_metres[slot];
 }
@@ -102,6 +132,13 @@ static bool add_available(struct route *route, uint32_t item, uint32_t slot, uin
     return split->available[item] < split->demand[item];
 }
 
+/* Where all are the same the nodes need not be read. */
+static int32_t node_priority(const struct network *network, uint16_t node)
+{
+    bool is_one = network->has_classes && network->class_count == 1;
+    return is_one ? network->class_priority[0] : network->nodes[node].config.priority;
+}
+
 /* The candidate at the slot, listed at its first cell. */
 static struct candidate *candidate_at(struct route *route, uint32_t slot)
 {
@@ -114,7 +151,7 @@ static struct candidate *candidate_at(struct route *route, uint32_t slot)
         split->candidates[at] =
             (struct candidate){.free = at,
                                .metres = split->slot_metres[slot],
-                               .priority = route->view->network->nodes[node].config.priority,
+                               .priority = node_priority(route->view->network, node),
                                .node = node};
         memset(&split->free[(size_t)at * split->item_count], 0,
                split->item_count * sizeof *split->free);

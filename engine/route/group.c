@@ -277,11 +277,16 @@ bool group_holds(const struct route *route, uint16_t node)
     return true;
 }
 
-uint32_t group_metres(const struct route *route, uint16_t node)
+bool group_is_measured(const struct route *route)
 {
     bool is_fixed_pickup =
         route->group.place != NODE_NONE && route->group.service == SERVICE_PICKUP;
-    if (!route->request->has_dest || is_fixed_pickup) {
+    return route->request->has_dest && !is_fixed_pickup;
+}
+
+uint32_t group_metres(const struct route *route, uint16_t node)
+{
+    if (!group_is_measured(route)) {
         return 0;
     }
     return geo_metres(&route->view->network->nodes[node].point, &route->request->dest);

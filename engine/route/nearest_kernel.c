@@ -2,6 +2,9 @@
 #include "nearest_kernel.h"
 
 #include <math.h>
+#include <stdbool.h>
+
+#include "geo.h"
 
 #define BODY static inline __attribute__((always_inline))
 
@@ -79,6 +82,92 @@ BODY int64_t least_body(const int64_t *restrict keys, uint32_t count)
     return least;
 }
 
+/* asin of x in [0, 1] by the rational function of fdlibm's e_asin.c (Sun Microsystems, 1993), off by
+ * less than 1e-15. */
+BODY double arc_sine(double x)
+{
+    bool is_low = x < 0.5;
+    double t = is_low ? x * x : (1.0 - x) * 0.5;
+    double p = 7.91534994289814532176e-04 + t * 3.47933107596021167570e-05;
+    p = 2.01212532134862925881e-01 + t * (-4.00555345006794114027e-02 + t * p);
+    p = t * (1.66666666666666657415e-01 + t * (-3.25565818622400915405e-01 + t * p));
+    double q = -6.88283971605453293030e-01 + t * 7.70381505559019352791e-02;
+    q = 1.0 + t * (-2.40339491173441421878e+00 + t * (2.02094576023350569471e+00 + t * q));
+    double s = is_low ? x : sqrt(t);
+    double v = s + s * (p / q);
+    return is_low ? v : M_PI_2 - 2.0 * v;
+}
+
+/* geo_metres rounds 2 R asin(...) to the nearest metre. Here asin differs by less than 1e-14, so
+ * the metres by less than 1e-6: where a fraction is farther from its jump than that, the metres
+ * are the same. */
+BODY void metres_body(const struct network *network, const double place[3], uint32_t word,
+                      uint32_t *restrict metres)
+{
+    const double *restrict x = network->point_x + (size_t)word * 64;
+    const double *restrict y = network->point_y + (size_t)word * 64;
+    const double *restrict z = network->point_z + (size_t)word * 64;
+    const double px = place[0];
+    const double py = place[1];
+    const double pz = place[2];
+    for (uint32_t i = 0; i < 64; i++) {
+        double dx = x[i] - px;
+        double dy = y[i] - py;
+        double dz = z[i] - pz;
+        double half_chord = 0.5 * sqrt(dx * dx + dy * dy + dz * dz);
+        half_chord = half_chord > 1.0 ? 1.0 : half_chord;
+        double exact = 2.0 * GEO_RADIUS_M * arc_sine(half_chord) + 0.5;
+        int32_t whole = (int32_t)exact;
+        double part = exact - (double)whole;
+        bool is_sure = part > 1e-6 && part < 1.0 - 1e-6;
+        metres[i] = is_sure ? (uint32_t)whole : METRES_UNSURE;
+    }
+}
+
+BODY void reduce_body(const int32_t *restrict cost, const uint8_t *restrict shares, size_t stride,
+                      const int32_t *restrict price, uint32_t items, uint32_t count,
+                      int32_t *restrict reduced, int32_t *restrict block_least)
+{
+    for (uint32_t block = 0; block < count; block += REDUCE_BLOCK) {
+        int32_t sum[REDUCE_BLOCK];
+        int32_t least = INT32_MAX;
+        for (uint32_t i = 0; i < REDUCE_BLOCK; i++) {
+            sum[i] = cost[block + i];
+        }
+        for (uint32_t item = 0; item < items; item++) {
+            const uint8_t *restrict share = shares + item * stride + block;
+            const int32_t each = price[item];
+            for (uint32_t i = 0; i < REDUCE_BLOCK && each != 0; i++) {
+                sum[i] -= each * share[i];
+            }
+        }
+        for (uint32_t i = 0; i < REDUCE_BLOCK; i++) {
+            reduced[block + i] = sum[i];
+            least = sum[i] < least ? sum[i] : least;
+        }
+        block_least[block / REDUCE_BLOCK] = least;
+    }
+}
+
+BODY void gain_body(const uint8_t *restrict shares, size_t stride, const uint8_t *restrict left,
+                    uint32_t items, uint32_t count, uint16_t *restrict gain)
+{
+    for (uint32_t block = 0; block < count; block += REDUCE_BLOCK) {
+        uint16_t sum[REDUCE_BLOCK] = {0};
+        for (uint32_t item = 0; item < items; item++) {
+            const uint8_t *restrict share = shares + item * stride + block;
+            const uint8_t most = left[item];
+            for (uint32_t i = 0; i < REDUCE_BLOCK && most > 0; i++) {
+                uint8_t given = share[i] < most ? share[i] : most;
+                sum[i] = (uint16_t)(sum[i] + given);
+            }
+        }
+        for (uint32_t i = 0; i < REDUCE_BLOCK; i++) {
+            gain[block + i] = sum[i];
+        }
+    }
+}
+
 #define VARIANT(NAME, TARGET)                                                                      \
     TARGET static void caps_##NAME(const struct network *network, const float place[3],            \
                                    const uint64_t *bits, uint32_t words, int64_t *keys)            \
@@ -103,8 +192,25 @@ BODY int64_t least_body(const int64_t *restrict keys, uint32_t count)
     {                                                                                              \
         return least_body(keys, count);                                                            \
     }                                                                                              \
-    static const struct nearest_kernel kernel_##NAME = {#NAME,       caps_##NAME, and_##NAME,      \
-                                                        word_##NAME, list_##NAME, least_##NAME};
+    TARGET static void metres_##NAME(const struct network *network, const double place[3],         \
+                                     uint32_t word, uint32_t *metres)                              \
+    {                                                                                              \
+        metres_body(network, place, word, metres);                                                 \
+    }                                                                                              \
+    TARGET static void reduce_##NAME(const int32_t *cost, const uint8_t *shares, size_t stride,    \
+                                     const int32_t *price, uint32_t items, uint32_t count,         \
+                                     int32_t *reduced, int32_t *block_least)                       \
+    {                                                                                              \
+        reduce_body(cost, shares, stride, price, items, count, reduced, block_least);              \
+    }                                                                                              \
+    TARGET static void gain_##NAME(const uint8_t *shares, size_t stride, const uint8_t *left,      \
+                                   uint32_t items, uint32_t count, uint16_t *gain)                 \
+    {                                                                                              \
+        gain_body(shares, stride, left, items, count, gain);                                       \
+    }                                                                                              \
+    static const struct nearest_kernel kernel_##NAME = {                                           \
+        #NAME,        caps_##NAME,   and_##NAME,    word_##NAME, list_##NAME,                      \
+        least_##NAME, metres_##NAME, reduce_##NAME, gain_##NAME};
 
 VARIANT(plain, )
 

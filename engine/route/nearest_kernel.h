@@ -7,6 +7,7 @@
 #ifndef ROUTE_NEAREST_KERNEL_H
 #define ROUTE_NEAREST_KERNEL_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -14,10 +15,15 @@
 
 #define KEY_NONE INT64_MAX
 
-enum { KEY_BLOCK = 16 }; /* arrays of keys are padded with KEY_NONE to a multiple of it */
+enum {
+    KEY_BLOCK = 16,   /* arrays of keys are padded with KEY_NONE to a multiple of it */
+    REDUCE_BLOCK = 64 /* candidates of reduce come in multiples of it */
+};
 
 /* Lower bounds of caps are lowered by this chord (12 m): see the proof in nearest.c. */
 #define CAP_SLACK 0x1p-19f
+
+#define METRES_UNSURE UINT32_MAX
 
 struct nearest_kernel {
     const char *name;
@@ -35,6 +41,18 @@ struct nearest_kernel {
                  uint32_t count, int64_t *keys);
     /* Least of count keys; count is a multiple of KEY_BLOCK. */
     int64_t (*least)(const int64_t *keys, uint32_t count);
+    /* Metres to the 64 slots of word as geo_metres counts them, METRES_UNSURE where rounding might
+     * go either way. place: x, y, z. */
+    void (*metres)(const struct network *network, const double place[3], uint32_t word,
+                   uint32_t *metres);
+    /* reduced[c] = cost[c] - sum of price[i] * shares[i * stride + c], and the least of each
+     * REDUCE_BLOCK; count is a multiple of that. */
+    void (*reduce)(const int32_t *cost, const uint8_t *shares, size_t stride, const int32_t *price,
+                   uint32_t items, uint32_t count, int32_t *reduced, int32_t *block_least);
+    /* gain[c] = sum of the lesser of shares[i * stride + c] and left[i]; count as above, at most
+     * 256 items. */
+    void (*gain)(const uint8_t *shares, size_t stride, const uint8_t *left, uint32_t items,
+                 uint32_t count, uint16_t *gain);
 };
 
 /* The variants that this CPU can run, the fastest first. Returns how many (at least 1). */

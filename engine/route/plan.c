@@ -10,6 +10,11 @@ plan_cost candidate_cost(const struct candidate *candidate)
     return (plan_cost)shifted << 64 | candidate->metres;
 }
 
+plan_cost plan_cost_less(plan_cost cost, uint32_t part)
+{
+    return cost - (uint64_t)cost / part;
+}
+
 int candidate_compare(const struct route *route, const struct candidate *a,
                       const struct candidate *b)
 {

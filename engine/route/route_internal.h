@@ -121,6 +121,9 @@ uint32_t demand_free(const struct route *route, const struct demand *demand, uin
 /* Whether the node holds every quantity of the group; bars aside. */
 bool group_holds(const struct route *route, uint16_t node);
 
+/* Whether metres count: not without a destination, nor for a pickup at a given node. */
+bool group_is_measured(const struct route *route);
+
 /* Metres to the node as the contract counts them for the group's service and place. */
 uint32_t group_metres(const struct route *route, uint16_t node);
 

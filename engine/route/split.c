@@ -11,7 +11,7 @@
 #include "mem.h"
 #include "split_internal.h"
 
-enum { CANDIDATE_STEPS = 4 };
+enum { CANDIDATE_STEPS = 4, RESTARTS = 4 };
 
 enum err split_new(struct split **out)
 {
@@ -71,22 +71,65 @@ static void upper_take(const struct route *route, struct plan *upper, const stru
     }
 }
 
-/* The tree for each number of nodes from least on; upper is a plan to fall back on. */
-static enum verdict search_tree(struct route *route, uint32_t least, const struct plan *upper)
+/* All candidates again, in the order of split_sort. */
+static void restore(struct split *split)
+{
+    memcpy(split->candidates, split->sorted, split->full_count * sizeof *split->candidates);
+    split->count = split->full_count;
+}
+
+/* Look through what split_reduce left. False: it ended before all was looked at. */
+static bool run_tree(struct route *route, uint32_t count, const struct plan *upper,
+                     bool is_restarting)
+{
+    struct split *split = route->split;
+    split->best.count = 0;
+    if (upper->count == count) {
+        plan_copy(&split->best, upper);
+    }
+    split_tree_begin(route);
+    split_bounds_begin(route);
+    return split_tree(route, count, is_restarting);
+}
+
+/* Plans of exactly count nodes, the best into split->best; none there: best.count is 0. False: the
+ * steps ran out. Leaves the candidates reduced. A much better plan found on the way makes fewer
+ * candidates, and the search begins anew. */
+static bool search_count(struct route *route, uint32_t count, struct plan *upper)
+{
+    struct split *split = route->split;
+    bool is_proved = false;
+    split->best.count = 0;
+    for (uint32_t restarts = 0; !is_proved && restarts <= RESTARTS; restarts++) {
+        if (!split_reduce(route, count, upper)) {
+            return true;
+        }
+        is_proved = run_tree(route, count, upper, restarts < RESTARTS);
+        if (split->best.count > 0) {
+            plan_copy(upper, &split->best);
+        }
+        if (split->steps > route->steps_max) {
+            break;
+        }
+    }
+    return is_proved;
+}
+
+/* Each number of nodes from least on; upper is a plan to fall back on. */
+static enum verdict search_tree(struct route *route, uint32_t least, struct plan *upper)
 {
     struct split *split = route->split;
     uint32_t limit = route->group.max_nodes;
     bool is_proved = true;
+    split->full_count = split->count;
+    memcpy(split->sorted, split->candidates, split->count * sizeof *split->candidates);
     for (; least <= limit && least <= TREE_DEPTH_MAX && is_proved; least++) {
-        split->best.count = 0;
-        if (upper->count == least) {
-            plan_copy(&split->best, upper);
-        }
-        is_proved = split_tree(route, least);
+        is_proved = search_count(route, least, upper);
         if (split->best.count > 0) {
             split->is_optimal = is_proved;
             return VERDICT_FOUND;
         }
+        restore(split);
     }
     if (is_proved && least > limit) {
         return VERDICT_IMPOSSIBLE;
@@ -152,7 +195,6 @@ static enum verdict solve(struct route *route)
     }
     split_tree_begin(route);
     bound_above(route, &split->upper);
-    split_bounds_begin(route);
     charge_gathering(route);
     uint32_t needed = least_nodes(split);
     return search_tree(route, needed > least ? needed : least, &split->upper);

@@ -9,7 +9,10 @@ enum {
     MASK_ITEMS_MAX = 12,  /* items of the search over subsets */
     MASKS = 1 << MASK_ITEMS_MAX,
     TREE_DEPTH_MAX = 16,
-    WIDE_PLANES = 7 /* bits of a count of sampled items */
+    WIDE_PLANES = 7, /* bits of a count of sampled items */
+    REDUCE_SCALE = 240, /* split_reduce.c: shares are counted in so many parts */
+    REDUCE_NEVER = 1 << 30, /* a cost that no plan has */
+    PRICE_SHIFT = 16 /* of prices per unit */
 };
 
 /* (sum of priorities, sum of metres), added and compared as one number. Priorities are shifted
@@ -74,6 +77,7 @@ struct tree_level {
     uint32_t least_units;
     bool is_sorted;         /* holders are nearest first */
     uint32_t at;
+    int64_t units; /* cost of the path, rounded down: see split_reduce.c */
     uint64_t left;  /* items not yet covered */
     uint64_t fresh; /* of these, the ones of which nothing is given yet */
     plan_cost cost;
@@ -103,7 +107,7 @@ struct split {
     uint64_t units[NODE_MAX]; /* of each candidate */
 
     /* -- by slot -- */
-    uint64_t slot_stamp[SLOT_MAX];
+    uint64_t word_stamp[WORD_MAX_NETWORK]; /* the group whose metres stand here */
     uint32_t slot_metres[SLOT_MAX]; /* UINT32_MAX = out of reach */
     uint32_t slot_candidate[SLOT_MAX];
     uint64_t slot_units[SLOT_MAX]; /* split_wide.c */
@@ -148,6 +152,21 @@ struct split {
     struct tree_level levels[TREE_DEPTH_MAX + 1];
     uint16_t path[TREE_DEPTH_MAX + 1];
 
+    /* -- split_reduce.c: the candidates that are left, by place -- */
+    uint32_t full_count; /* candidates before any were dropped: they are in sorted */
+    int32_t unit_cost[NODE_MAX + REDUCE_BLOCK];
+    int32_t reduced[NODE_MAX + REDUCE_BLOCK];
+    int32_t block_least[NODE_MAX / REDUCE_BLOCK + 1];
+    uint8_t shares[SPLIT_ITEMS_MAX][SLOT_MAX];
+    int32_t price[SPLIT_ITEMS_MAX];
+    uint16_t gain[SLOT_MAX];
+    uint16_t place[NODE_MAX]; /* a candidate's place after others were dropped */
+    bool has_costs;           /* there is a plan to beat: limit is its cost in units, else 0 */
+    int unit_up, unit_down;   /* a unit is a metre times or by a power of two */
+    int64_t limit;
+    uint64_t unit_price[SPLIT_ITEMS_MAX];
+    int64_t least_sum[TREE_DEPTH_MAX + 1]; /* of reduced costs of so many nodes, at least */
+
     /* -- results -- */
     uint32_t steps;
     struct plan best;
@@ -188,6 +207,9 @@ bool split_has_candidate(struct route *route);
 
 plan_cost candidate_cost(const struct candidate *candidate);
 
+/* The cost with one part less of its metres. */
+plan_cost plan_cost_less(plan_cost cost, uint32_t part);
+
 /* Order of two candidates by (priority, metres, id). */
 int candidate_compare(const struct route *route, const struct candidate *a,
                       const struct candidate *b);
@@ -225,9 +247,25 @@ plan_cost split_bound_two(struct split *split, uint64_t left, uint64_t fresh);
 void split_greedy(struct route *route, struct plan *out);
 
 /* The best plan of exactly count nodes, into split->best if it is better or that is none.
- * Candidates are sorted and split_tree_begin was called. False: steps ran out. */
+ * is_restarting: the first plan that is much better ends the search, so that fewer candidates need
+ * be looked at. Candidates are sorted and split_tree_begin was called. False: it ended before all
+ * was looked at. */
 void split_tree_begin(struct route *route);
-bool split_tree(struct route *route, uint32_t count);
+bool split_tree(struct route *route, uint32_t count, bool is_restarting);
+
+/* -- split_reduce.c -- */
+
+/* Drop the candidates that no plan of exactly nodes nodes has, or none as good as upper where that
+ * has so many; upper is improved in passing, and follows their new places. False: there is no such
+ * plan. Candidates are sorted. */
+bool split_reduce(struct route *route, uint32_t nodes, struct plan *upper);
+
+/* A better plan to beat. */
+void split_limit(struct split *split, const struct plan *upper);
+
+/* Whether count more nodes that hold what is left bring the plan over the limit. */
+bool split_is_priced_out(const struct split *split, const uint32_t *residual, uint64_t left,
+                         int64_t cost, uint32_t count);
 
 /* Most units from at most max_nodes candidates, then as the contract's rule 3. Candidates are
  * sorted. Sets is_optimal. */

@@ -141,6 +141,10 @@ static bool is_hopeless(struct split *split, const struct tree_level *level, uin
             return true;
         }
     }
+    const uint32_t *residual = split->spread ? level->residual : split->demand;
+    if (split_is_priced_out(split, residual, level->left, level->units, count)) {
+        return true;
+    }
     plan_cost bound = cost_bound(split, level, count);
     return bound == COST_NONE || (split->best.count > 0 && level->cost + bound > split->best.cost);
 }
@@ -152,6 +156,7 @@ static void descend(const struct split *split, const struct tree_level *from, ui
     const struct candidate *taken = &split->candidates[candidate];
     const uint32_t *free = &split->free[(size_t)taken->free * split->item_count];
     to->cost = from->cost + candidate_cost(taken);
+    to->units = from->units + split->unit_cost[candidate];
     to->left = from->left & ~taken->whole;
     to->fresh = from->fresh & ~taken->some;
     if (!split->spread) {
@@ -251,6 +256,7 @@ static void keep(struct route *route, uint32_t count, plan_cost cost, uint32_t l
     plan->nodes[count - 1] = (uint16_t)last;
     if (split->best.count == 0 || plan_is_better(route, plan, &split->best)) {
         plan_copy(&split->best, plan);
+        split_limit(split, plan);
     }
 }
 
@@ -338,19 +344,24 @@ static bool try_next(struct route *route, uint32_t depth, uint32_t count)
     return false;
 }
 
-bool split_tree(struct route *route, uint32_t count)
+bool split_tree(struct route *route, uint32_t count, bool is_restarting)
 {
     struct split *split = route->split;
     uint32_t depth = 0;
+    plan_cost enough = split->best.count == 0 ? COST_NONE : plan_cost_less(split->best.cost, 8);
     CHECK(count >= 2);
     CHECK(count <= TREE_DEPTH_MAX);
     split->levels[0].cost = 0;
+    split->levels[0].units = 0;
     split->levels[0].left = split->all;
     split->levels[0].fresh = split->all;
     memcpy(split->levels[0].residual, split->demand, split->item_count * sizeof *split->demand);
     level_begin(split, &split->levels[0], count);
     while (split->steps <= route->steps_max) {
         struct tree_level *level = &split->levels[depth];
+        if (is_restarting && split->best.count > 0 && split->best.cost < enough) {
+            break;
+        }
         if (level->at < level->holder_count) {
             depth += try_next(route, depth, count - depth);
             continue;

@@ -65,6 +65,9 @@ static void slot_clear(struct network *network, uint32_t slot)
     network->x[slot] = 2.0f;
     network->y[slot] = 2.0f;
     network->z[slot] = 2.0f;
+    network->point_x[slot] = 2.0;
+    network->point_y[slot] = 2.0;
+    network->point_z[slot] = 2.0;
 }
 
 enum err network_init(struct network *network)
@@ -82,13 +85,16 @@ enum err network_init(struct network *network)
     network->x = aligned_alloc(64, floats);
     network->y = aligned_alloc(64, floats);
     network->z = aligned_alloc(64, floats);
+    network->point_x = aligned_alloc(64, 3 * SLOT_MAX * sizeof(double));
     network->node_of_slot = malloc(SLOT_MAX * sizeof(uint16_t));
     network->cap_x = aligned_alloc(64, 4 * WORD_MAX_NETWORK * sizeof(float));
     if (!network->index || !network->hot || !network->x || !network->y || !network->z ||
-        !network->node_of_slot || !network->cap_x || !bitmaps_init(network)) {
+        !network->point_x || !network->node_of_slot || !network->cap_x || !bitmaps_init(network)) {
         network_close(network);
         return ERR_NOMEM;
     }
+    network->point_y = network->point_x + SLOT_MAX;
+    network->point_z = network->point_y + SLOT_MAX;
     network->cap_y = network->cap_x + WORD_MAX_NETWORK;
     network->cap_z = network->cap_y + WORD_MAX_NETWORK;
     network->cap_radius = network->cap_z + WORD_MAX_NETWORK;
@@ -118,6 +124,7 @@ void network_close(struct network *network)
     free(network->x);
     free(network->y);
     free(network->z);
+    free(network->point_x);
     free(network->node_of_slot);
     free(network->cap_x);
     free(network->used);
@@ -142,7 +149,7 @@ uint64_t network_memory(void)
 {
     uint64_t bitmaps = 3 + SERVICE_COUNT + NODE_TYPE_COUNT + CLASS_MAX + FLAG_MAX;
     return mem_size(sizeof(struct node) * NODE_MAX) + sizeof(struct network_index) +
-           NODE_HOT_SIZE + SLOT_MAX * (3 * sizeof(float) + sizeof(uint16_t)) +
+           NODE_HOT_SIZE + SLOT_MAX * (3 * sizeof(float) + 3 * sizeof(double) + sizeof(uint16_t)) +
            WORD_MAX_NETWORK * (4 * sizeof(float) + bitmaps * sizeof(slot_bits));
 }
 
@@ -266,6 +273,9 @@ static void place(struct network *network, const struct node *node)
     network->x[slot] = (float)node->point.x;
     network->y[slot] = (float)node->point.y;
     network->z[slot] = (float)node->point.z;
+    network->point_x[slot] = node->point.x;
+    network->point_y[slot] = node->point.y;
+    network->point_z[slot] = node->point.z;
     network->node_of_slot[slot] = (uint16_t)(node - network->nodes);
     network->hot[node - network->nodes] = (struct node_hot){
         .slot = node->slot,

@@ -92,6 +92,7 @@ struct network {
     uint32_t words; /* bitmap words in use */
     float *x, *y, *z;       /* unit vectors, SLOT_MAX each, 64-byte aligned; a free slot is far
                                away (2,2,2) */
+    double *point_x, *point_y, *point_z; /* the same, exact */
     uint16_t *node_of_slot; /* NODE_NONE = free */
 
     /* -- by word: cap centre and radius (chord, rounded up); an empty word has radius -1 -- */

@@ -1,0 +1,327 @@
+/* How good the decisions are, and what they cost: shares proved to be the best, steps, time, and
+ * parts and km over the exact result, on orders of the load generator and on drawn hard ones.
+ *
+ * Flags of its own: --data DIR (stores and baskets), --json FILE, --orders N, --family NAME. The
+ * stock of a family is never taken: each order meets the same. */
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench.h"
+#include "check.h"
+#include "quality_draw.h"
+#include "rng.h"
+#include "world.h"
+
+enum {
+    HARD_NODES = 4613,
+    STEPS_EXACT = 400000000, /* far more than any order here needs to be proved */
+    LIST_MAX = 16
+};
+
+struct options {
+    const char *data;
+    const char *json;
+    const char *family;
+    uint32_t orders;
+    bool is_smoke;
+};
+
+static struct options options;
+static struct world world;
+static struct rng rng;
+static struct quality_order order;
+static struct route_line lines[QUALITY_LINES_MAX];
+static json_t *families;
+
+/* Sums over the orders of a family. */
+struct tally {
+    uint32_t orders, routed, split, proved;
+    uint64_t parts, metres;             /* of orders of up to 12 items that were compared */
+    uint64_t best_parts, best_metres;   /* of the exact result */
+    uint32_t compared, unknown;
+    double us_sum, us_max;
+    uint64_t steps_sum;
+    double us[65536];
+    uint32_t proved_by[2], split_by[2]; /* up to 12 items, more */
+};
+
+static struct tally tally;
+
+static uint32_t draw(uint32_t bound)
+{
+    return (uint32_t)rng_below(&rng, bound);
+}
+
+static uint32_t items_of(const struct route_request *request)
+{
+    static uint32_t seen[1 << 16];
+    static uint32_t stamp;
+    uint32_t count = 0;
+    stamp++;
+    for (uint32_t i = 0; i < request->line_count; i++) {
+        uint32_t *at = &seen[request->lines[i].item & 0xffff];
+        count += *at != stamp;
+        *at = stamp;
+    }
+    return count;
+}
+
+static struct route_request request_of(const struct quality_order *from)
+{
+    for (uint32_t i = 0; i < from->count; i++) {
+        lines[i] = (struct route_line){from->item[i], from->qty[i], SERVICE_STANDARD, NODE_NONE};
+    }
+    return (struct route_request){.lines = lines,
+                                  .line_count = from->count,
+                                  .has_dest = true,
+                                  .dest = geo_point(from->lat, from->lon),
+                                  .country = "US",
+                                  .postcode = "",
+                                  .max_splits = ROUTE_NO_LIMIT,
+                                  .max_m = ROUTE_NO_LIMIT};
+}
+
+/* Decide again without a bound and hold the parts and metres against it. */
+static void compare(const struct route_request *request, uint32_t parts, uint64_t metres)
+{
+    struct route_answer answer;
+    uint32_t bound = route_steps_max(world.route);
+    route_steps_max_set(world.route, STEPS_EXACT);
+    route_decide(world.route, &world.view, request, &answer);
+    route_steps_max_set(world.route, bound);
+    if (!answer.is_optimal) {
+        tally.unknown++;
+        return;
+    }
+    tally.compared++;
+    tally.parts += parts;
+    tally.metres += metres;
+    tally.best_parts += answer.part_count;
+    tally.best_metres += answer.total_m;
+}
+
+static void add_order(const struct quality_order *from)
+{
+    struct route_answer answer;
+    struct route_request request = request_of(from);
+    uint64_t start = bench_now_ns();
+    route_decide(world.route, &world.view, &request, &answer);
+    double us = (double)(bench_now_ns() - start) / 1e3;
+    tally.us[tally.orders++ % 65536] = us;
+    tally.us_sum += us;
+    tally.us_max = us > tally.us_max ? us : tally.us_max;
+    tally.steps_sum += answer.steps;
+    if (answer.status == ORDER_REFUSED) {
+        return;
+    }
+    bool is_long = items_of(&request) > 12;
+    tally.routed++;
+    tally.proved += answer.is_optimal;
+    tally.split += answer.part_count > 1;
+    tally.split_by[is_long] += answer.part_count > 1;
+    tally.proved_by[is_long] += answer.part_count > 1 && answer.is_optimal;
+    if (!is_long && !answer.is_optimal) {
+        compare(&request, answer.part_count, answer.total_m);
+    } else if (!is_long) {
+        tally.compared++;
+        tally.parts += answer.part_count;
+        tally.metres += answer.total_m;
+        tally.best_parts += answer.part_count;
+        tally.best_metres += answer.total_m;
+    }
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a;
+    double y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+static double ratio(uint64_t a, uint64_t b)
+{
+    return b ? (double)a / (double)b : 1;
+}
+
+static void family_end(const char *name)
+{
+    uint32_t kept = tally.orders < 65536 ? tally.orders : 65536;
+    qsort(tally.us, kept, sizeof tally.us[0], by_value);
+    double p99 = kept ? tally.us[kept * 99 / 100] : 0;
+    printf("%-26s %6u routed, %6u split, optimal %.2f %% (split <=12: %u/%u, more: %u/%u), "
+           "parts %.5f km %.5f unknown %u; us mean %.1f p50 %.1f p99 %.0f max %.0f; steps mean %.0f\n",
+           name, tally.routed, tally.split, 100 * ratio(tally.proved, tally.routed),
+           tally.proved_by[0], tally.split_by[0], tally.proved_by[1], tally.split_by[1],
+           ratio(tally.parts, tally.best_parts), ratio(tally.metres, tally.best_metres),
+           tally.unknown, tally.us_sum / tally.orders, tally.us[kept / 2], p99, tally.us_max,
+           (double)tally.steps_sum / tally.orders);
+    fflush(stdout);
+    json_array_append_new(
+        families,
+        json_pack("{s:s,s:i,s:i,s:i,s:f,s:i,s:i,s:i,s:i,s:f,s:f,s:i,s:i,s:f,s:f,s:f,s:f}", "family",
+                  name, "orders", (int)tally.orders, "routed", (int)tally.routed, "split",
+                  (int)tally.split, "optimal", ratio(tally.proved, tally.routed), "split_short",
+                  (int)tally.split_by[0], "proved_short", (int)tally.proved_by[0], "split_long",
+                  (int)tally.split_by[1], "proved_long", (int)tally.proved_by[1],
+                  "splits_over_optimum", ratio(tally.parts, tally.best_parts), "km_over_optimum",
+                  ratio(tally.metres, tally.best_metres), "compared", (int)tally.compared,
+                  "not_compared", (int)tally.unknown, "us_mean", tally.us_sum / tally.orders,
+                  "us_p50", tally.us[kept / 2], "us_p99", p99, "us_max", tally.us_max));
+}
+
+/* -- hard orders: items of which most cells hold a part only -- */
+
+static void hard_world(uint32_t items, double density, uint32_t most)
+{
+    world_init(&world, items);
+    for (uint32_t i = 0; i < HARD_NODES; i++) {
+        char id[16];
+        double lat = 25 + 24 * rng_unit(&rng);
+        struct node_config config = world_config(NODE_STORE, lat, -124 + 57 * rng_unit(&rng));
+        snprintf(id, sizeof id, "s%u", i);
+        world_node(&world, id, &config);
+    }
+    network_layout(&world.network, NULL);
+    for (uint32_t item = 0; item < items; item++) {
+        char id[16];
+        snprintf(id, sizeof id, "i%u", item);
+        world_item(&world, id);
+        for (uint32_t node = 0; node < HARD_NODES; node++) {
+            if (rng_unit(&rng) < density) {
+                world_stock(&world, item, (uint16_t)node, 1 + (int32_t)draw(most), 0);
+            }
+        }
+    }
+}
+
+static void run_hard(uint32_t items, double density, uint32_t most)
+{
+    char name[64];
+    snprintf(name, sizeof name, "hard-%u-%g-%u", items, density, most);
+    if (options.family && strncmp(options.family, name, strlen(options.family)) != 0) {
+        return;
+    }
+    memset(&tally, 0, sizeof tally);
+    rng_init(&rng, 5);
+    for (uint32_t i = 0; i < options.orders / 10 + 1; i++) {
+        if (i % 5 == 0) {
+            if (i > 0) {
+                world_close(&world);
+            }
+            hard_world(items, density, most);
+        }
+        order.lat = 25 + 24 * rng_unit(&rng);
+        order.lon = -124 + 57 * rng_unit(&rng);
+        order.count = items;
+        for (uint32_t line = 0; line < items; line++) {
+            order.item[line] = line;
+            order.qty[line] = 1 + draw(most);
+        }
+        add_order(&order);
+    }
+    world_close(&world);
+    family_end(name);
+}
+
+/* -- orders of the load generator -- */
+
+static void drawn_world(const struct quality_draw *draws)
+{
+    uint32_t items = quality_draw_items(draws);
+    world_init(&world, items);
+    for (uint32_t i = 0; i < quality_draw_sites(draws); i++) {
+        char id[16];
+        struct quality_site site = quality_draw_site(draws, i);
+        struct node_config config =
+            world_config(site.is_warehouse ? NODE_WAREHOUSE : NODE_STORE, site.lat, site.lon);
+        snprintf(id, sizeof id, "s%05u", i);
+        world_node(&world, id, &config);
+    }
+    network_layout(&world.network, NULL);
+    for (uint32_t item = 0; item < items; item++) {
+        char id[16];
+        snprintf(id, sizeof id, "i%u", item);
+        world_item(&world, id);
+        for (uint32_t i = 0; i < quality_draw_sites(draws); i++) {
+            uint32_t units = quality_draw_units(draws, i, item);
+            if (units > 0) {
+                world_stock(&world, item, (uint16_t)i, (int32_t)units, 0);
+            }
+        }
+    }
+}
+
+static void run_drawn(const char *name, bool is_baskets, uint32_t items, uint32_t orders)
+{
+    if (options.family && strcmp(options.family, name) != 0) {
+        return;
+    }
+    struct quality_draw *draws = quality_draw_open(is_baskets, options.data, items, 1);
+    if (!draws) {
+        exit(1);
+    }
+    memset(&tally, 0, sizeof tally);
+    drawn_world(draws);
+    for (uint32_t i = 0; i < orders; i++) {
+        quality_draw_order(draws, i, &order);
+        add_order(&order);
+    }
+    world_close(&world);
+    quality_draw_close(draws);
+    family_end(name);
+}
+
+static bool read_options(int *argc, char **argv)
+{
+    int kept = 1;
+    for (int i = 1; i < *argc; i++) {
+        const char **to = NULL;
+        to = strcmp(argv[i], "--data") == 0 ? &options.data : to;
+        to = strcmp(argv[i], "--json") == 0 ? &options.json : to;
+        to = strcmp(argv[i], "--family") == 0 ? &options.family : to;
+        if (strcmp(argv[i], "--orders") == 0 && i + 1 < *argc) {
+            options.orders = (uint32_t)strtoul(argv[++i], NULL, 10);
+        } else if (to && i + 1 < *argc) {
+            *to = argv[++i];
+        } else if (to) {
+            fprintf(stderr, "bench_quality: %s needs a value\n", argv[i]);
+            return false;
+        } else {
+            argv[kept++] = argv[i];
+        }
+    }
+    *argc = kept;
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    static const double densities[] = {0.05, 0.1, 0.3, 0.6};
+    struct bench bench;
+    if (!read_options(&argc, argv) || !bench_init(&bench, argc, argv)) {
+        return 2;
+    }
+    options.orders = options.orders ? options.orders : bench.is_smoke ? 20 : 500;
+    families = json_array();
+    for (uint32_t i = 0; i < 4; i++) {
+        run_hard(12, densities[i], 30);
+    }
+    run_hard(12, 0.3, 6);
+    run_hard(12, 0.1, 6);
+    run_hard(8, 0.1, 30);
+    run_hard(5, 0.1, 30);
+    run_drawn("consumer", false, bench.is_smoke ? 50 : 10000, options.orders * 40);
+    if (options.data) {
+        run_drawn("baskets", true, 0, options.orders * 4);
+    }
+    json_t *root = json_pack("{s:o}", "families", families);
+    if (options.json && json_dump_file(root, options.json, JSON_INDENT(1)) != 0) {
+        fprintf(stderr, "bench_quality: %s: cannot be written\n", options.json);
+        return 1;
+    }
+    json_decref(root);
+    return 0;
+}
