@@ -39,8 +39,8 @@ static json_t *families;
 /* Sums over the orders of a family. */
 struct tally {
     uint32_t orders, routed, split, proved;
-    uint64_t parts, metres;             /* of orders of up to 12 items that were compared */
-    uint64_t best_parts, best_metres;   /* of the exact result */
+    uint64_t parts, metres;           /* of orders of up to 12 items that were compared */
+    uint64_t best_parts, best_metres; /* of the exact result */
     uint32_t compared, unknown;
     double us_sum, us_max;
     uint64_t steps_sum;
@@ -151,13 +151,14 @@ static void family_end(const char *name)
     uint32_t kept = tally.orders < 65536 ? tally.orders : 65536;
     qsort(tally.us, kept, sizeof tally.us[0], by_value);
     double p99 = kept ? tally.us[kept * 99 / 100] : 0;
-    printf("%-26s %6u routed, %6u split, optimal %.2f %% (split <=12: %u/%u, more: %u/%u), "
-           "parts %.5f km %.5f unknown %u; us mean %.1f p50 %.1f p99 %.0f max %.0f; steps mean %.0f\n",
-           name, tally.routed, tally.split, 100 * ratio(tally.proved, tally.routed),
-           tally.proved_by[0], tally.split_by[0], tally.proved_by[1], tally.split_by[1],
-           ratio(tally.parts, tally.best_parts), ratio(tally.metres, tally.best_metres),
-           tally.unknown, tally.us_sum / tally.orders, tally.us[kept / 2], p99, tally.us_max,
-           (double)tally.steps_sum / tally.orders);
+    printf(
+        "%-26s %6u routed, %6u split, optimal %.2f %% (split <=12: %u/%u, more: %u/%u), "
+        "parts %.5f km %.5f unknown %u; us mean %.1f p50 %.1f p99 %.0f max %.0f; steps mean %.0f\n",
+        name, tally.routed, tally.split, 100 * ratio(tally.proved, tally.routed),
+        tally.proved_by[0], tally.split_by[0], tally.proved_by[1], tally.split_by[1],
+        ratio(tally.parts, tally.best_parts), ratio(tally.metres, tally.best_metres), tally.unknown,
+        tally.us_sum / tally.orders, tally.us[kept / 2], p99, tally.us_max,
+        (double)tally.steps_sum / tally.orders);
     fflush(stdout);
     json_array_append_new(
         families,

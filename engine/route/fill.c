@@ -21,13 +21,12 @@ uint32_t answer_add_part(struct route *route, uint16_t node, uint32_t metres)
     struct route_answer *answer = route->answer;
     const struct node_hot *at = &route->view->network->hot[node];
     CHECK(answer->part_count < ROUTE_PARTS_MAX);
-    route->parts[answer->part_count] =
-        (struct route_part){.node = node,
-                            .way = (uint8_t)node_type_way((enum node_type)at->type,
-                                                          route->group.service),
-                            .service = (uint8_t)route->group.service,
-                            .metres = metres,
-                            .cost_cents = at->handling_cents};
+    route->parts[answer->part_count] = (struct route_part){
+        .node = node,
+        .way = (uint8_t)node_type_way((enum node_type)at->type, route->group.service),
+        .service = (uint8_t)route->group.service,
+        .metres = metres,
+        .cost_cents = at->handling_cents};
     answer->total_m += metres;
     return answer->part_count++;
 }

@@ -38,9 +38,8 @@ static bool is_able(const struct route *route, int service, uint32_t slot, uint3
     if (metres > route->request->max_m) {
         return false;
     }
-    return service < 0 ||
-           ((route->group.base[slot / 64] >> (slot % 64) & 1) &&
-            metres <= node->config.max_m[service]);
+    return service < 0 || ((route->group.base[slot / 64] >> (slot % 64) & 1) &&
+                           metres <= node->config.max_m[service]);
 }
 
 uint32_t route_nearest(struct route *route, const struct stock_view *view, uint32_t item,

@@ -60,8 +60,8 @@ void group_bars(const struct route *route, slot_bits *barred)
     }
 }
 
-static void unlisted_add_cell(const struct route *route, const struct demand *demand,
-                              uint32_t slot, uint32_t index, slot_bits *unlisted)
+static void unlisted_add_cell(const struct route *route, const struct demand *demand, uint32_t slot,
+                              uint32_t index, slot_bits *unlisted)
 {
     if (cell_has_override(row_word(demand->row, index))) {
         uint16_t node = route->view->network->node_of_slot[slot];

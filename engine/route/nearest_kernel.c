@@ -124,41 +124,40 @@ BODY void metres_body(const struct network *network, const double place[3], uint
     }
 }
 
-BODY void reduce_body(const int32_t *restrict cost, const uint8_t *restrict shares, size_t stride,
+BODY void reduce_body(const int32_t *restrict cost, const uint16_t *restrict shares, size_t stride,
                       const int32_t *restrict price, uint32_t items, uint32_t count,
                       int32_t *restrict reduced, int32_t *restrict block_least)
 {
     for (uint32_t block = 0; block < count; block += REDUCE_BLOCK) {
-        int32_t sum[REDUCE_BLOCK];
-        int32_t least = INT32_MAX;
+        int32_t *restrict sum = reduced + block;
         for (uint32_t i = 0; i < REDUCE_BLOCK; i++) {
             sum[i] = cost[block + i];
         }
         for (uint32_t item = 0; item < items; item++) {
-            const uint8_t *restrict share = shares + item * stride + block;
+            const uint16_t *restrict share = shares + item * stride + block;
             const int32_t each = price[item];
-            for (uint32_t i = 0; i < REDUCE_BLOCK && each != 0; i++) {
+            for (uint32_t i = 0; i < REDUCE_BLOCK; i++) {
                 sum[i] -= each * share[i];
             }
         }
+        int32_t least = INT32_MAX;
         for (uint32_t i = 0; i < REDUCE_BLOCK; i++) {
-            reduced[block + i] = sum[i];
             least = sum[i] < least ? sum[i] : least;
         }
         block_least[block / REDUCE_BLOCK] = least;
     }
 }
 
-BODY void gain_body(const uint8_t *restrict shares, size_t stride, const uint8_t *restrict left,
+BODY void gain_body(const uint16_t *restrict shares, size_t stride, const uint8_t *restrict left,
                     uint32_t items, uint32_t count, uint16_t *restrict gain)
 {
     for (uint32_t block = 0; block < count; block += REDUCE_BLOCK) {
         uint16_t sum[REDUCE_BLOCK] = {0};
         for (uint32_t item = 0; item < items; item++) {
-            const uint8_t *restrict share = shares + item * stride + block;
-            const uint8_t most = left[item];
-            for (uint32_t i = 0; i < REDUCE_BLOCK && most > 0; i++) {
-                uint8_t given = share[i] < most ? share[i] : most;
+            const uint16_t *restrict share = shares + item * stride + block;
+            const uint16_t most = left[item];
+            for (uint32_t i = 0; i < REDUCE_BLOCK; i++) {
+                uint16_t given = share[i] < most ? share[i] : most;
                 sum[i] = (uint16_t)(sum[i] + given);
             }
         }
@@ -197,13 +196,13 @@ BODY void gain_body(const uint8_t *restrict shares, size_t stride, const uint8_t
     {                                                                                              \
         metres_body(network, place, word, metres);                                                 \
     }                                                                                              \
-    TARGET static void reduce_##NAME(const int32_t *cost, const uint8_t *shares, size_t stride,    \
+    TARGET static void reduce_##NAME(const int32_t *cost, const uint16_t *shares, size_t stride,   \
                                      const int32_t *price, uint32_t items, uint32_t count,         \
                                      int32_t *reduced, int32_t *block_least)                       \
     {                                                                                              \
         reduce_body(cost, shares, stride, price, items, count, reduced, block_least);              \
     }                                                                                              \
-    TARGET static void gain_##NAME(const uint8_t *shares, size_t stride, const uint8_t *left,      \
+    TARGET static void gain_##NAME(const uint16_t *shares, size_t stride, const uint8_t *left,     \
                                    uint32_t items, uint32_t count, uint16_t *gain)                 \
     {                                                                                              \
         gain_body(shares, stride, left, items, count, gain);                                       \

@@ -47,11 +47,11 @@ struct nearest_kernel {
                    uint32_t *metres);
     /* reduced[c] = cost[c] - sum of price[i] * shares[i * stride + c], and the least of each
      * REDUCE_BLOCK; count is a multiple of that. */
-    void (*reduce)(const int32_t *cost, const uint8_t *shares, size_t stride, const int32_t *price,
+    void (*reduce)(const int32_t *cost, const uint16_t *shares, size_t stride, const int32_t *price,
                    uint32_t items, uint32_t count, int32_t *reduced, int32_t *block_least);
     /* gain[c] = sum of the lesser of shares[i * stride + c] and left[i]; count as above, at most
      * 256 items. */
-    void (*gain)(const uint8_t *shares, size_t stride, const uint8_t *left, uint32_t items,
+    void (*gain)(const uint16_t *shares, size_t stride, const uint8_t *left, uint32_t items,
                  uint32_t count, uint16_t *gain);
 };
 

@@ -11,7 +11,7 @@
 #include "mem.h"
 #include "split_internal.h"
 
-enum { CANDIDATE_STEPS = 4, RESTARTS = 4 };
+enum { CELLS = 2, RESTARTS = 4 }; /* cells that take as long as a step; searches begun anew */
 
 enum err split_new(struct split **out)
 {
@@ -166,12 +166,12 @@ static void bound_above(struct route *route, struct plan *upper)
     upper_take(route, upper, &split->other);
 }
 
-/* What was gathered has taken its time too: cells a step each, candidates some more. */
+/* What was gathered has taken its time too. */
 static void charge_gathering(struct route *route)
 {
     struct split *split = route->split;
     uint32_t most = route->steps_max / 2;
-    uint32_t steps = split->cells + split->count * CANDIDATE_STEPS;
+    uint32_t steps = split->cells / CELLS + split->count;
     split->steps += steps < most ? steps : most;
 }
 

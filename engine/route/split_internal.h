@@ -9,10 +9,10 @@ enum {
     MASK_ITEMS_MAX = 12,  /* items of the search over subsets */
     MASKS = 1 << MASK_ITEMS_MAX,
     TREE_DEPTH_MAX = 16,
-    WIDE_PLANES = 7, /* bits of a count of sampled items */
-    REDUCE_SCALE = 240, /* split_reduce.c: shares are counted in so many parts */
+    WIDE_PLANES = 7,        /* bits of a count of sampled items */
+    REDUCE_SCALE = 240,     /* split_reduce.c: shares are counted in so many parts */
     REDUCE_NEVER = 1 << 30, /* a cost that no plan has */
-    PRICE_SHIFT = 16 /* of prices per unit */
+    PRICE_SHIFT = 16        /* of prices per unit */
 };
 
 /* (sum of priorities, sum of metres), added and compared as one number. Priorities are shifted
@@ -75,9 +75,9 @@ struct tree_level {
     uint32_t least_touched; /* items left that such a one must touch */
     uint32_t item;          /* of which such a one must have least_units */
     uint32_t least_units;
-    bool is_sorted;         /* holders are nearest first */
+    bool is_sorted; /* holders are nearest first */
     uint32_t at;
-    int64_t units; /* cost of the path, rounded down: see split_reduce.c */
+    int64_t units;  /* cost of the path, rounded down: see split_reduce.c */
     uint64_t left;  /* items not yet covered */
     uint64_t fresh; /* of these, the ones of which nothing is given yet */
     plan_cost cost;
@@ -100,7 +100,7 @@ struct split {
     struct candidate candidates[NODE_MAX];
     struct candidate sorted[NODE_MAX];
     struct sort_key sort_keys[2][NODE_MAX];
-    uint32_t sort_side; /* the one of both that holds the keys */
+    uint32_t sort_side;                                /* the one of both that holds the keys */
     uint32_t free[(size_t)NODE_MAX * SPLIT_ITEMS_MAX]; /* by row, item; capped at the demand */
 
     uint16_t order[NODE_MAX]; /* split_most.c: most units first */
@@ -108,7 +108,7 @@ struct split {
 
     /* -- by slot -- */
     uint64_t word_stamp[WORD_MAX_NETWORK]; /* the group whose metres stand here */
-    uint32_t slot_metres[SLOT_MAX]; /* UINT32_MAX = out of reach */
+    uint32_t slot_metres[SLOT_MAX];        /* UINT32_MAX = out of reach */
     uint32_t slot_candidate[SLOT_MAX];
     uint64_t slot_units[SLOT_MAX]; /* split_wide.c */
     uint32_t slot_items[SLOT_MAX];
@@ -116,9 +116,9 @@ struct split {
     slot_bits open[WORD_MAX_NETWORK];                /* not looked at in this pick */
     slot_bits chosen[WORD_MAX_NETWORK];
     slot_bits filling[WORD_MAX_NETWORK]; /* in the plan, added to fill some item */
-    slot_bits needed[WORD_MAX_NETWORK]; /* the others do not hold everything without these */
-    uint32_t slot_any[SLOT_MAX]; /* explain.c */
-    bool slot_chosen[SLOT_MAX];  /* explain.c */
+    slot_bits needed[WORD_MAX_NETWORK];  /* the others do not hold everything without these */
+    uint32_t slot_any[SLOT_MAX];         /* explain.c */
+    bool slot_chosen[SLOT_MAX];          /* explain.c */
     uint8_t slot_excluded[SLOT_MAX];
 
     /* -- search over subsets -- */
@@ -133,7 +133,7 @@ struct split {
     /* -- bounds of the tree, by mask of the chosen items -- */
     uint8_t bound_items[MASK_ITEMS_MAX];
     uint32_t bound_count;
-    uint16_t one[TABLES][MASKS]; /* cheapest candidate, NODE_NONE = none */
+    uint16_t one[TABLES][MASKS];      /* cheapest candidate, NODE_NONE = none */
     uint64_t one_cost[TABLES][MASKS]; /* its cost, short enough to add in 64 bits */
     struct bound_entry two[TABLES][MASKS];
     int32_t priority_min;
@@ -157,7 +157,7 @@ struct split {
     int32_t unit_cost[NODE_MAX + REDUCE_BLOCK];
     int32_t reduced[NODE_MAX + REDUCE_BLOCK];
     int32_t block_least[NODE_MAX / REDUCE_BLOCK + 1];
-    uint8_t shares[SPLIT_ITEMS_MAX][SLOT_MAX];
+    uint16_t shares[SPLIT_ITEMS_MAX][SLOT_MAX];
     int32_t price[SPLIT_ITEMS_MAX];
     uint16_t gain[SLOT_MAX];
     uint16_t place[NODE_MAX]; /* a candidate's place after others were dropped */

@@ -23,16 +23,16 @@ enum {
     SCALE = REDUCE_SCALE,
     FINE_BITS = 22,
     PRICE_SUM = 1 << 22, /* of prices times SCALE, where costs are 0 */
-    ROUNDS = 8, /* of the first pass; twice as many in each that follows */
+    ROUNDS = 8,          /* of the first pass; twice as many in each that follows */
     PASSES = 3,
-    SHORTLIST = 48,  /* nodes of least r that a plan is picked from */
-    PICK_EVERY = 4,  /* rounds */
+    SHORTLIST = 32, /* nodes of least r that a plan is picked from */
+    PICK_EVERY = 6, /* rounds */
     FIRST_PICKED = 32,
-    GAIN_CELLS = 1024,
+    GAIN_CELLS = 2048,
     SWAP_CELLS = 8,
     PICK_CELLS = 4,
     PATIENCE = 4,    /* rounds without a better bound, then shorter steps */
-    STEP_CELLS = 128 /* cells of a round that cost about what a step of the tree costs */
+    STEP_CELLS = 256 /* cells of a round that cost about what a step of the tree costs */
 };
 
 /* One ascent: n nodes against a bound of U. */
@@ -67,14 +67,14 @@ static void fill_shares(struct split *split)
     for (uint32_t item = 0; item < split->item_count; item++) {
         uint64_t demand = split->demand[item] ? split->demand[item] : 1;
         factor[item] = (((uint64_t)SCALE << 32) + demand - 1) / demand;
-        memset(split->shares[item], 0, padded(split->count));
+        memset(split->shares[item], 0, padded(split->count) * sizeof split->shares[0][0]);
     }
     for (uint32_t c = 0; c < split->count; c++) {
         const uint32_t *free = free_of(split, c);
         for (uint64_t bits = split->candidates[c].some; bits; bits &= bits - 1) {
             uint32_t item = (uint32_t)__builtin_ctzll(bits);
             uint64_t share = (free[item] * factor[item] + UINT32_MAX) >> 32;
-            split->shares[item][c] = (uint8_t)(share < SCALE ? share : SCALE);
+            split->shares[item][c] = (uint16_t)(share < SCALE ? share : SCALE);
         }
     }
 }
@@ -122,29 +122,33 @@ static void fill_costs(struct ascent *ascent, const struct plan *upper)
     }
 }
 
+/* The least of count numbers; told apart from the loop for its place, both are short so. */
+static uint32_t place_of_least(const int32_t *numbers, uint32_t count)
+{
+    int32_t least = INT32_MAX;
+    uint32_t at = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        least = numbers[i] < least ? numbers[i] : least;
+    }
+    while (numbers[at] != least) {
+        at++;
+    }
+    return at;
+}
+
 /* The count least of r, by blocks: the least block is searched and closed for what was found. */
 static void choose(struct ascent *ascent, uint32_t count)
 {
     struct split *split = ascent->split;
     uint32_t blocks = padded(split->count) / REDUCE_BLOCK;
     for (uint32_t n = 0; n < count; n++) {
-        uint32_t block = 0;
-        for (uint32_t b = 1; b < blocks; b++) {
-            block = split->block_least[b] < split->block_least[block] ? b : block;
-        }
+        uint32_t block = place_of_least(split->block_least, blocks);
         int32_t *at = &split->reduced[block * REDUCE_BLOCK];
-        uint32_t best = 0;
-        for (uint32_t i = 1; i < REDUCE_BLOCK; i++) {
-            best = at[i] < at[best] ? i : best;
-        }
+        uint32_t best = place_of_least(at, REDUCE_BLOCK);
         ascent->chosen[n] = (uint16_t)(block * REDUCE_BLOCK + best);
         ascent->values[n] = at[best];
         at[best] = INT32_MAX;
-        int32_t least = INT32_MAX;
-        for (uint32_t i = 0; i < REDUCE_BLOCK; i++) {
-            least = at[i] < least ? at[i] : least;
-        }
-        split->block_least[block] = least;
+        split->block_least[block] = at[place_of_least(at, REDUCE_BLOCK)];
     }
     for (uint32_t n = 0; n < count; n++) {
         split->reduced[ascent->chosen[n]] = ascent->values[n];
@@ -157,9 +161,9 @@ static int64_t evaluate(struct ascent *ascent, uint32_t listed)
 {
     struct split *split = ascent->split;
     int64_t bound = 0;
-    ascent->route->kernel->reduce(split->unit_cost, split->shares[0], sizeof split->shares[0],
-                                  split->price, split->item_count, padded(split->count),
-                                  split->reduced, split->block_least);
+    ascent->route->kernel->reduce(split->unit_cost, split->shares[0], SLOT_MAX, split->price,
+                                  split->item_count, padded(split->count), split->reduced,
+                                  split->block_least);
     split->steps += split->count * split->item_count / STEP_CELLS + 4;
     choose(ascent, listed < split->count ? listed : split->count);
     for (uint32_t item = 0; item < split->item_count; item++) {
@@ -289,7 +293,7 @@ static void plan_add(const struct split *split, struct plan *plan, uint32_t cand
                      uint8_t *left)
 {
     for (uint32_t item = 0; item < split->item_count; item++) {
-        uint8_t share = split->shares[item][candidate];
+        uint16_t share = split->shares[item][candidate];
         left[item] = left[item] > share ? (uint8_t)(left[item] - share) : 0;
     }
     plan->cost += candidate_cost(&split->candidates[candidate]);
@@ -318,9 +322,12 @@ static bool pick_nodes(struct ascent *ascent, uint32_t count, struct plan *plan)
     plan->count = 0;
     plan->cost = 0;
     while (plan->count < ascent->nodes) {
-        ascent->route->kernel->gain(split->shares[0], sizeof split->shares[0], left,
-                                    split->item_count, padded(count), split->gain);
+        ascent->route->kernel->gain(split->shares[0], SLOT_MAX, left, split->item_count,
+                                    padded(count), split->gain);
         split->steps += count * split->item_count / GAIN_CELLS + 1;
+        for (uint32_t i = 0; i < plan->count; i++) {
+            split->gain[plan->nodes[i]] = 0; /* it has given all */
+        }
         uint32_t best = most_gain(split, count);
         if (best == count) {
             return false;
@@ -392,7 +399,7 @@ static int64_t worth(const struct split *split, uint32_t candidate, const uint8_
 {
     int64_t sum = is_priced ? -(int64_t)split->unit_cost[candidate] : 0;
     for (uint32_t item = 0; item < split->item_count; item++) {
-        uint8_t share = split->shares[item][candidate];
+        uint16_t share = split->shares[item][candidate];
         int32_t given = share < left[item] ? share : left[item];
         sum += is_priced ? (int64_t)split->price[item] * given : given;
     }

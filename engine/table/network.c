@@ -148,8 +148,8 @@ void network_close(struct network *network)
 uint64_t network_memory(void)
 {
     uint64_t bitmaps = 3 + SERVICE_COUNT + NODE_TYPE_COUNT + CLASS_MAX + FLAG_MAX;
-    return mem_size(sizeof(struct node) * NODE_MAX) + sizeof(struct network_index) +
-           NODE_HOT_SIZE + SLOT_MAX * (3 * sizeof(float) + 3 * sizeof(double) + sizeof(uint16_t)) +
+    return mem_size(sizeof(struct node) * NODE_MAX) + sizeof(struct network_index) + NODE_HOT_SIZE +
+           SLOT_MAX * (3 * sizeof(float) + 3 * sizeof(double) + sizeof(uint16_t)) +
            WORD_MAX_NETWORK * (4 * sizeof(float) + bitmaps * sizeof(slot_bits));
 }
 
@@ -368,8 +368,7 @@ static void classes_rebuild(struct network *network)
 }
 
 /* Whether the node's priority fits the classes as they are; then only its bit is set. */
-static void class_add(struct network *network, const struct node *node, bool is_new,
-                      int32_t before)
+static void class_add(struct network *network, const struct node *node, bool is_new, int32_t before)
 {
     uint32_t class = class_of(network, node->config.priority);
     if (!is_new && before == node->config.priority) {
@@ -460,8 +459,8 @@ enum err network_put(struct network *network, const char *id, uint32_t len,
     bool is_new = handle == NODE_NONE;
     struct node *node = is_new ? NULL : &network->nodes[handle];
     int32_t before = is_new ? 0 : node->config.priority;
-    enum err err = is_new ? create(network, id, len, config, &node)
-                          : replace(network, node, config);
+    enum err err =
+        is_new ? create(network, id, len, config, &node) : replace(network, node, config);
     if (err != ERR_OK) {
         return err;
     }

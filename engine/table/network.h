@@ -89,11 +89,11 @@ struct network {
     uint32_t count;
 
     /* -- by slot -- */
-    uint32_t words; /* bitmap words in use */
-    float *x, *y, *z;       /* unit vectors, SLOT_MAX each, 64-byte aligned; a free slot is far
+    uint32_t words;   /* bitmap words in use */
+    float *x, *y, *z; /* unit vectors, SLOT_MAX each, 64-byte aligned; a free slot is far
                                away (2,2,2) */
     double *point_x, *point_y, *point_z; /* the same, exact */
-    uint16_t *node_of_slot; /* NODE_NONE = free */
+    uint16_t *node_of_slot;              /* NODE_NONE = free */
 
     /* -- by word: cap centre and radius (chord, rounded up); an empty word has radius -1 -- */
     float *cap_x, *cap_y, *cap_z, *cap_radius;
@@ -102,8 +102,8 @@ struct network {
     slot_bits *used;                    /* a node sits here */
     slot_bits *eligible[SERVICE_COUNT]; /* offers it, active for it, reach set where required */
     slot_bits *of_type[NODE_TYPE_COUNT];
-    slot_bits *bars[FLAG_MAX];          /* NULL while no node bars the flag */
-    slot_bits *with_serves;             /* nodes that have serves rules */
+    slot_bits *bars[FLAG_MAX]; /* NULL while no node bars the flag */
+    slot_bits *with_serves;    /* nodes that have serves rules */
     uint32_t with_serves_count;
 
     /* -- priorities, lowest first -- */
