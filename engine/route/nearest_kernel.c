@@ -82,8 +82,8 @@ BODY int64_t least_body(const int64_t *restrict keys, uint32_t count)
     return least;
 }
 
-/* asin of x in [0, 1] by the rational function of fdlibm's e_asin.c (Sun Microsystems, 1993), off by
- * less than 1e-15. */
+/* asin of x in [0, 1] by the rational function of fdlibm's e_asin.c (Sun Microsystems, 1993), off
+ * by less than 1e-15. */
 BODY double arc_sine(double x)
 {
     bool is_low = x < 0.5;
