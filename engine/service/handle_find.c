@@ -2,7 +2,7 @@
  * is one look at every cell of each item, so cells are what is bounded. */
 #include <string.h>
 
-#include "service_internal.h"
+#include "place_internal.h"
 
 enum {
     FIND_ITEMS_MAX = 500,
@@ -25,10 +25,7 @@ struct find {
     uint32_t count;
     int service; /* -1 = any */
     uint32_t k;
-    double lat, lon;
-    bool has_dest, has_lat, has_lon;
-    char country[3];
-    char postcode[POSTCODE_MAX + 1];
+    struct place dest;
     struct route_request where;
 };
 
@@ -61,47 +58,6 @@ static void read_items(struct reader *reader, struct find *find)
     }
 }
 
-static void read_postcode(struct reader *reader, struct find *find)
-{
-    struct text text = reader_text(reader, 1, 40);
-    if (reader_is_ok(reader) && !postcode_normalise(text.at, text.len, find->postcode)) {
-        reader_fail(reader, "must have 1 to %d letters and digits", POSTCODE_MAX);
-    }
-}
-
-static void read_dest(struct reader *reader, struct find *find)
-{
-    static const char *const fields[] = {"lat", "lon", "country", "postcode", "po_box"};
-    struct reader_map map;
-    find->has_dest = true;
-    reader_map_begin(reader, &map, fields, 5);
-    for (int field; (field = reader_map_next(reader, &map)) >= 0;) {
-        switch (field) {
-        case 0:
-            find->lat = reader_float(reader, -90, 90);
-            find->has_lat = true;
-            break;
-        case 1:
-            find->lon = reader_float(reader, -180, 180);
-            find->has_lon = true;
-            break;
-        case 2:
-            read_country(reader, find->country);
-            break;
-        case 3:
-            read_postcode(reader, find);
-            break;
-        default:
-            find->where.is_po_box = reader_bool(reader);
-        }
-    }
-    if (find->has_lat != find->has_lon) {
-        reader_fail(reader, "lat and lon belong together");
-    } else if (!find->has_lat && !find->postcode[0]) {
-        reader_fail(reader, "give lat and lon, or a postcode");
-    }
-}
-
 static void read_field(struct reader *reader, struct find *find, int field)
 {
     switch (field) {
@@ -109,7 +65,7 @@ static void read_field(struct reader *reader, struct find *find, int field)
         read_items(reader, find);
         break;
     case 1:
-        read_dest(reader, find);
+        place_read(reader, &find->dest);
         break;
     case 2:
         find->service = reader_word(reader, &names_services);
@@ -134,9 +90,7 @@ static void find_read(struct reader *reader, struct find *find)
     find->count = 0;
     find->service = -1;
     find->k = FIND_NODES_DEFAULT;
-    find->has_dest = find->has_lat = find->has_lon = false;
-    memset(find->country, 0, sizeof find->country);
-    memset(find->postcode, 0, sizeof find->postcode);
+    memset(&find->dest, 0, sizeof find->dest);
     memset(&find->where, 0, sizeof find->where);
     find->where.max_splits = ROUTE_NO_LIMIT;
     find->where.max_m = ROUTE_NO_LIMIT;
@@ -145,7 +99,7 @@ static void find_read(struct reader *reader, struct find *find)
         read_field(reader, find, field);
     }
     reader_require(reader, &map, 0);
-    if (reader_is_ok(reader) && reader_map_has(&map, 5) && !find->has_dest) {
+    if (reader_is_ok(reader) && reader_map_has(&map, 5) && !find->dest.is_given) {
         reader_fail(reader, "max_km: needs a dest to measure from");
     }
 }
@@ -153,25 +107,18 @@ static void find_read(struct reader *reader, struct find *find)
 /* -- names and bounds -- */
 
 /* False: the postcode is not loaded, answered. */
-static bool place_find(struct service_core *service, struct call *call, struct find *find)
+static bool where_find(struct service_core *service, struct call *call, struct find *find)
 {
-    if (!find->country[0]) {
-        memcpy(find->country, service->options.country, sizeof find->country);
+    struct place *dest = &find->dest;
+    find->where.has_dest = dest->is_given;
+    find->where.is_po_box = dest->is_po_box;
+    find->where.country = dest->country;
+    find->where.postcode = dest->postcode;
+    if (!dest->is_given) {
+        memcpy(dest->country, service->options.country, sizeof dest->country);
+        return true;
     }
-    find->where.country = find->country;
-    find->where.postcode = find->postcode;
-    find->where.has_dest = find->has_dest;
-    if (find->has_lat) {
-        find->where.dest = geo_point(find->lat, find->lon);
-    } else if (find->has_dest && !gazetteer_find(&service->tables.gazetteer, find->country,
-                                                 find->postcode, &find->where.dest)) {
-        reply_error(service, call, CODE_UNKNOWN_PLACE,
-                    "dest.postcode: no prefix of %s is loaded for country \"%s\": give lat and "
-                    "lon, or place.load it",
-                    find->postcode, find->country);
-        return false;
-    }
-    return true;
+    return place_point(service, call, "dest", dest, &find->where.dest);
 }
 
 static bool items_find(struct service_core *service, struct call *call, struct find *find)
@@ -263,7 +210,7 @@ void handle_stock_find(struct service_core *service, struct call *call)
         reply_invalid(service, call, &reader);
         return;
     }
-    if (!place_find(service, call, &find) || !items_find(service, call, &find)) {
+    if (!where_find(service, call, &find) || !items_find(service, call, &find)) {
         return;
     }
     struct writer *writer = reply_begin(service, call);
