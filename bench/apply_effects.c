@@ -86,7 +86,7 @@ static void pairs_draw(struct apply *apply, uint32_t count)
 static void world_make(struct apply *apply)
 {
     static const struct tables_options options = {100000, 4000000, (uint64_t)4 << 30,
-                                                  8000000, 1000, 100000, 1000};
+                                                  8000000, 1000, 100000, 1000, 10};
     must(tables_init(&apply->tables, &options, (const uint8_t *)"0123456789abcdef"));
     nodes_make(apply);
     for (uint32_t i = 0; i < apply->items; i++) {
@@ -104,7 +104,7 @@ static void ship_and_drop(struct apply *apply, const struct effect_order *order)
     struct effect_quantity shares[2] = {{0, 1}, {1, 2}};
     struct effect_fulfil fulfil = {.id = order->id, .part = 0, .state = STATE_SHIPPED,
                                    .at_ms = apply->now, .count = 1, .shares = shares};
-    struct effect_drop drop = {1, 0};
+    struct effect_drop drop = {.orders = 1};
     must(tables_apply_fulfil(&apply->tables, ++apply->lsn, apply->now, &fulfil));
     fulfil.part = 1;
     fulfil.shares = shares + 1;

@@ -443,7 +443,7 @@ static void drop_count(const struct service_core *service, struct effect_drop *d
 /* Let leave what is over its window. True: there may be more. */
 static bool retention(struct service_core *service)
 {
-    struct effect_drop drop = {0, 0};
+    struct effect_drop drop = {0};
     drop_count(service, &drop);
     if (drop.orders + drop.keys == 0 ||
         wal_room(service->wal, EFFECT_SMALL_MAX, 1, WAL_CLAIM_RELEASE) != WAL_ROOM_OK) {

@@ -467,5 +467,5 @@ enum err tables_apply_drop(struct tables *tables, uint64_t lsn, uint64_t now_ms,
         key_digest(tables, entry, false);
         keyring_drop(&tables->keyring);
     }
-    return ERR_OK;
+    return documents_drop(tables, effect->documents);
 }

@@ -75,6 +75,16 @@ static inline uint64_t cell_name(uint32_t item, uint16_t node)
 {
     return (uint64_t)item << 16 | node;
 }
+/* A document as it was, without anything booked or held; incoming and digest follow. 0: no room. */
+slab_ref document_enter(struct tables *tables, const struct effect_document *effect, uint64_t lsn,
+                        uint64_t created_ms, uint64_t done_ms);
+
+/* What of a record of a document does not depend on the one before: nodes and items are there. */
+bool document_read(struct tables *tables, const uint8_t *bytes, uint32_t size,
+                   struct effect_document *out);
+
+/* The oldest done documents leave. Errors: ERR_DAMAGED (there are fewer). */
+ERR_MUST_USE enum err documents_drop(struct tables *tables, uint64_t count);
 
 /* Note lsn and time of an effect about to be applied. */
 void applied(struct tables *tables, uint64_t lsn, uint64_t now_ms);

@@ -309,7 +309,11 @@ enum err effect_policy_decode(const uint8_t *bytes, uint32_t size, struct effect
 
 uint32_t effect_drop_encode(uint8_t *out, const struct effect_drop *effect)
 {
-    return (uint32_t)(bytes_put_int(bytes_put_int(out, effect->orders), effect->keys) - out);
+    uint8_t *at = bytes_put_int(bytes_put_int(out, effect->orders), effect->keys);
+    if (effect->documents > 0) {
+        at = bytes_put_int(at, effect->documents);
+    }
+    return (uint32_t)(at - out);
 }
 
 enum err effect_drop_decode(const uint8_t *bytes, uint32_t size, struct effect_drop *out)
@@ -317,6 +321,7 @@ enum err effect_drop_decode(const uint8_t *bytes, uint32_t size, struct effect_d
     struct bytes_source source = {bytes, bytes + size, false};
     out->orders = bytes_get_int(&source);
     out->keys = bytes_get_int(&source);
+    out->documents = !source.is_bad && source.at < source.end ? bytes_get_int(&source) : 0;
     return bytes_finish(&source);
 }
 

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "document.h"
 #include "hash.h"
 #include "keyring.h"
 #include "names.h"
@@ -30,7 +31,8 @@ enum effect_type {
     EFFECT_DROP,   /* retention and window: oldest done orders and keys leave */
     EFFECT_REFUSED, /* an order that was refused: changes nothing, kept for trials */
     EFFECT_TIME = 12, /* engine time of the records behind it, inside their group */
-    EFFECT_REPLAN = 20 /* units of an order go elsewhere, come newly, or are owed */
+    EFFECT_REPLAN = 20, /* units of an order go elsewhere, come newly, or are owed */
+    EFFECT_DOCUMENT = 40 /* a return, supply or transfer as it is from now on */
 };
 
 struct effect_text {
@@ -223,6 +225,33 @@ struct effect_replan {
 struct effect_drop {
     uint64_t orders;
     uint64_t keys;
+    uint64_t documents;
+};
+
+struct effect_document_line {
+    uint32_t item;
+    uint32_t qty; /* announced */
+    uint32_t counts[DOCUMENT_COUNTS]; /* totals, never below those before */
+    uint16_t order_line;
+    struct effect_text reason;
+};
+
+/* A document as a whole. What its totals grew by is what is booked: units received come to
+ * at_node, units shipped leave its node. Lines are never dropped or reordered. */
+struct effect_document {
+    uint8_t kind; /* enum document_kind */
+    bool is_cancelled;
+    bool is_unverified;
+    uint16_t node, to; /* as in struct document */
+    uint16_t at_node;  /* where this change happened; NODE_NONE where nothing was booked */
+    uint64_t content;
+    uint64_t order_lsn;
+    uint64_t eta_ms;
+    uint64_t at_ms; /* of the movement of stock */
+    struct effect_text id, order_id, note;
+    uint32_t line_count;
+    const struct effect_document_line *lines;
+    struct effect_key key;
 };
 
 /* Arrays that a decoded effect points into: made once, sized for the largest record. */
@@ -252,6 +281,8 @@ uint32_t effect_replan_size(const struct effect_replan *effect);
 uint32_t effect_replan_encode(uint8_t *out, const struct effect_replan *effect);
 uint32_t effect_drop_encode(uint8_t *out, const struct effect_drop *effect);
 uint32_t effect_time_encode(uint8_t *out, uint64_t time_ms);
+uint32_t effect_document_size(const struct effect_document *effect);
+uint32_t effect_document_encode(uint8_t *out, const struct effect_document *effect);
 
 enum { EFFECT_SMALL_MAX = 192 }; /* bytes of flag, policy, drop and time records */
 
@@ -286,6 +317,9 @@ ERR_MUST_USE enum err effect_replan_decode(const uint8_t *bytes, uint32_t size,
 ERR_MUST_USE enum err effect_drop_decode(const uint8_t *bytes, uint32_t size,
                                          struct effect_drop *out);
 ERR_MUST_USE enum err effect_time_decode(const uint8_t *bytes, uint32_t size, uint64_t *out);
+ERR_MUST_USE enum err effect_document_decode(const uint8_t *bytes, uint32_t size,
+                                             struct effect_scratch *scratch,
+                                             struct effect_document *out);
 
 enum {
     EFFECT_LINES_MAX = 1000,

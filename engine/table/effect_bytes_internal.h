@@ -24,6 +24,7 @@ struct effect_scratch {
     struct effect_owed owed[EFFECT_LINES_MAX];
     uint32_t owed_units[EFFECT_LINES_MAX];
     uint16_t include[EFFECT_NODES_MAX], exclude[EFFECT_NODES_MAX];
+    struct effect_document_line documents[DOCUMENT_LINES_MAX];
 };
 
 /* -- writing -- */

@@ -167,6 +167,12 @@ void holds_remove(struct holds *holds, uint32_t index)
     holds->live--;
 }
 
+void holds_owner_set(struct holds *holds, uint32_t index, uint32_t owner)
+{
+    CHECK(index != HOLD_NONE);
+    holds->pool[index].order = owner;
+}
+
 uint32_t holds_newest(const struct holds *holds, uint32_t item, uint16_t node)
 {
     const struct hold_slot *slot = find(holds, item, node);

@@ -60,6 +60,8 @@ uint32_t holds_add(struct holds *holds, uint32_t item, uint16_t node, uint32_t o
 uint32_t holds_add_other(struct holds *holds, uint32_t item, uint16_t node, enum hold_kind kind,
                          uint32_t owner, uint16_t line);
 void holds_remove(struct holds *holds, uint32_t index);
+/* Whoever holds has moved to another block. */
+void holds_owner_set(struct holds *holds, uint32_t index, uint32_t owner);
 
 /* Newest hold on the cell, or HOLD_NONE; go on with ->older. */
 uint32_t holds_newest(const struct holds *holds, uint32_t item, uint16_t node);

@@ -20,6 +20,7 @@ const struct image_section image_sections[] = {
     {"owed", 1, save_owed, load_owed},
     {"declines", 1, save_declines, load_declines},
     {"queues", 1, save_queues, load_queues},
+    {"documents", 1, save_documents, load_documents},
     {"holds", 1, save_holds, load_holds},
     {"done", 1, save_done, load_done},
     {"keys", 1, save_keys, load_keys},

@@ -23,10 +23,11 @@ typedef void image_saver(const struct tables *tables, struct image_sink *sink);
 typedef void image_loader(struct tables *tables, struct image_source *source);
 
 image_saver save_flags, save_nodes, save_items, save_places, save_rows, save_policies, save_orders,
-    save_owed, save_declines, save_queues, save_holds, save_done, save_keys, save_movements;
+    save_owed, save_declines, save_queues, save_holds, save_done, save_keys, save_movements,
+    save_documents;
 image_loader load_flags, load_nodes, load_items, load_places, load_rows, load_policies,
     load_orders, load_owed, load_declines, load_queues, load_holds, load_done, load_keys,
-    load_movements;
+    load_movements, load_documents;
 
 /* The cells of one row by another number than the row lists them by. All zeros is empty. */
 struct row_order {

@@ -14,12 +14,12 @@
 enum {
     LIST_MAX = 10000, /* entries of one record of a list */
     LIST_ENTRY_MAX = 16,
+    HOLD_ENTRY_MAX = 16 + ID_MAX, /* one record of 10,000 is below IMAGE_RECORD_MAX */
     LIST_HEAD_MAX = 24,
     PART_SIZE_MAX = 1 + 10 + 2 + 255,
     SHARE_SIZE_MAX = (STEP_COUNT + 3) * 5,
     ENTRY_SIZE_MAX = 10 + 10 + 5 + 3 + 3 + 2,
     TAIL_HEAD_MAX = 32,
-    HOLD_OF_ORDER = 0,
     BIT_CHANGED = 1
 };
 
@@ -364,7 +364,8 @@ void load_queues(struct tables *tables, struct image_source *source)
     }
 }
 
-/* -- holds: item, node, count, [whose: 0 = an order's share, LSN, share], oldest first -- */
+/* -- holds: item, node, count, [whose], oldest first. Whose: 0 = an order's share, LSN, share;
+ * 2 = a document's line, id of a transfer, line -- */
 
 static uint32_t oldest_hold(const struct holds *holds, uint32_t item, uint16_t node,
                             uint32_t *count_out)
@@ -380,8 +381,13 @@ static uint32_t oldest_hold(const struct holds *holds, uint32_t item, uint16_t n
 
 static uint8_t *put_hold(uint8_t *at, const struct tables *tables, const struct hold *hold)
 {
-    *at++ = HOLD_OF_ORDER;
-    at = bytes_put_int(at, order_at(&tables->orders, hold->order)->lsn);
+    *at++ = hold->kind;
+    if (hold->kind == HOLD_DOCUMENT) {
+        struct document *document = document_at(&tables->documents, hold->order);
+        at = bytes_put_text(at, document_texts(document), document->id_len);
+    } else {
+        at = bytes_put_int(at, order_at(&tables->orders, hold->order)->lsn);
+    }
     return bytes_put_int(at, hold->share);
 }
 
@@ -392,7 +398,7 @@ static void save_chain(const struct tables *tables, uint32_t item, uint16_t node
     uint32_t hold = oldest_hold(&tables->holds, item, node, &left);
     while (left) {
         uint32_t count = left < LIST_MAX ? left : LIST_MAX;
-        uint8_t *at = image_begin(sink, LIST_HEAD_MAX + count * LIST_ENTRY_MAX);
+        uint8_t *at = image_begin(sink, LIST_HEAD_MAX + count * HOLD_ENTRY_MAX);
         at = bytes_put_int(at, item);
         at = bytes_put_int(at, node);
         at = bytes_put_int(at, count);
@@ -434,23 +440,64 @@ void save_holds(const struct tables *tables, struct image_sink *sink)
     free(order);
 }
 
+/* Where a hold is noted by whom it belongs to; NULL: it belongs to nobody there. */
+static uint32_t *hold_of_order(struct tables *tables, struct image_source *source,
+                               struct bytes_source *fields, struct hold *hold)
+{
+    struct order *order = image_named_order(tables, source, fields, &hold->order);
+    uint32_t index = (uint32_t)bytes_get_max(fields, HOLD_SHARE_MAX);
+    struct order_share *share =
+        order && index < order->share_count ? &order_shares(order)[index] : NULL;
+    hold->share = index & 0x3fffu;
+    bool is_right = share && order_lines(order)[share->line].item == hold->item &&
+                    order_parts(order)[share->part].node == hold->node;
+    return is_right ? &share->hold : NULL;
+}
+
+static uint32_t *hold_of_document(struct tables *tables, struct bytes_source *fields,
+                                  struct hold *hold)
+{
+    const struct documents *documents = &tables->documents;
+    struct effect_text id = bytes_get_text(fields, ID_MAX);
+    uint32_t index = (uint32_t)bytes_get_max(fields, HOLD_SHARE_MAX);
+    uint64_t hash = documents_hash(documents, DOCUMENT_TRANSFER, id.at, id.len);
+    hold->order = documents_find(documents, hash, DOCUMENT_TRANSFER, id.at, id.len);
+    hold->share = index & 0x3fffu;
+    struct document *document = hold->order ? document_at(documents, hold->order) : NULL;
+    struct document_line *line =
+        document && index < document->line_count ? &document_lines(document)[index] : NULL;
+    bool is_right = line && line->item == hold->item && document->node == hold->node &&
+                    document_held(document, line) > 0;
+    return is_right ? &line->hold : NULL;
+}
+
+static uint32_t *hold_place(struct tables *tables, struct image_source *source,
+                            struct bytes_source *fields, struct hold *hold)
+{
+    hold->kind = bytes_get_byte(fields) & 3u;
+    switch ((enum hold_kind)hold->kind) {
+    case HOLD_ORDER:
+        return hold_of_order(tables, source, fields, hold);
+    case HOLD_DOCUMENT:
+        return hold_of_document(tables, fields, hold);
+    case HOLD_RESERVATION:
+        break;
+    }
+    return NULL;
+}
+
 static void load_hold(struct tables *tables, struct image_source *source,
                       struct bytes_source *fields, uint32_t item, uint16_t node)
 {
-    slab_ref ref;
-    bool is_known = bytes_get_byte(fields) == HOLD_OF_ORDER && !fields->is_bad;
-    struct order *order = is_known ? image_named_order(tables, source, fields, &ref) : NULL;
-    uint32_t index = (uint32_t)bytes_get_max(fields, UINT16_MAX);
-    struct order_share *share =
-        order && index < order->share_count ? &order_shares(order)[index] : NULL;
-    if (!share || fields->is_bad || share->hold != HOLD_NONE ||
-        order_lines(order)[share->line].item != item ||
-        order_parts(order)[share->part].node != node) {
+    struct hold hold = {.item = item, .node = node};
+    uint32_t *place = hold_place(tables, source, fields, &hold);
+    if (!place || fields->is_bad || *place != HOLD_NONE) {
         image_bad(source, ERR_DAMAGED, "a hold on item %u at node %u is not right", item, node);
     } else if (!holds_have_room(&tables->holds, 1)) {
         image_bad(source, ERR_FULL, "holds_max is lower than when this was written");
     } else {
-        share->hold = holds_add(&tables->holds, item, node, ref, (uint16_t)index);
+        *place = holds_add_other(&tables->holds, item, node, (enum hold_kind)hold.kind,
+                                 hold.order, hold.share);
     }
 }
 

@@ -192,6 +192,13 @@ bool service_needs_reach(enum service service)
     return service == SERVICE_NEXT_DAY || service == SERVICE_SAME_DAY;
 }
 
+bool node_can(const struct node *node, enum capability capability)
+{
+    uint32_t bit = 1u << capability;
+    bool is_active = node->config.status == NODE_ACTIVE || !(node->config.status_services & bit);
+    return is_active && (node->config.services & bit);
+}
+
 bool node_is_active(const struct node *node, enum service service)
 {
     uint32_t bit = 1u << service_capability(service);

@@ -156,6 +156,8 @@ bool service_needs_reach(enum service service);
 
 /* Whether the node offers the service now (capability, status, reach set where required). */
 bool node_offers(const struct node *node, enum service service);
+/* Whether the node has the capability and is active for it. */
+bool node_can(const struct node *node, enum capability capability);
 /* Whether the node is active for the service's capability. */
 bool node_is_active(const struct node *node, enum service service);
 

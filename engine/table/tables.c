@@ -40,6 +40,12 @@ static enum err parts_init(struct tables *tables, const struct tables_options *o
         err = wheel_init(&tables->wheel, timers_max(options));
     }
     if (err == ERR_OK) {
+        err = documents_init(&tables->documents, options->documents_max, &tables->key);
+    }
+    if (err == ERR_OK) {
+        err = incoming_init(&tables->incoming);
+    }
+    if (err == ERR_OK) {
         err = effect_scratch_new(&tables->scratch);
     }
     return err;
@@ -87,6 +93,8 @@ void tables_close(struct tables *tables)
     owed_close(&tables->owed);
     keyring_close(&tables->keyring);
     movements_close(&tables->movements);
+    documents_close(&tables->documents);
+    incoming_close(&tables->incoming);
     effect_scratch_free(tables->scratch);
     memset(tables, 0, sizeof *tables);
 }
@@ -99,7 +107,8 @@ uint64_t tables_memory(const struct tables_options *options)
            catalogue_memory(options->items_max) +
            orders_memory(options->orders_max, options->orders_memory) +
            holds_memory(options->holds_max) + keyring_memory(options->keys_max) +
-           movements_memory(options->movements_max) + effect_scratch_memory();
+           movements_memory(options->movements_max) +
+           documents_memory(options->documents_max) + effect_scratch_memory();
 }
 
 /* -- replay -- */
@@ -262,6 +271,34 @@ static enum err replay_drop(struct tables *tables, uint64_t lsn, uint64_t now_ms
     return err == ERR_OK ? tables_apply_drop(tables, lsn, now_ms, &effect) : err;
 }
 
+bool document_read(struct tables *tables, const uint8_t *bytes, uint32_t size,
+                   struct effect_document *out)
+{
+    enum err err = effect_document_decode(bytes, size, tables->scratch, out);
+    uint32_t nodes = tables->network.count;
+    bool is_sound = err == ERR_OK && (out->node == NODE_NONE || out->node < nodes) &&
+                    (out->to == NODE_NONE || out->to < nodes) &&
+                    (out->at_node == NODE_NONE || out->at_node < nodes);
+    for (uint32_t i = 0; is_sound && i < out->line_count; i++) {
+        is_sound = has_item(tables, out->lines[i].item);
+    }
+    return is_sound;
+}
+
+static enum err replay_document(struct tables *tables, uint64_t lsn, uint64_t now_ms,
+                                const uint8_t *bytes, uint32_t size)
+{
+    struct effect_document effect;
+    if (!document_read(tables, bytes, size, &effect)) {
+        return ERR_DAMAGED;
+    }
+    if (!documents_have_room(&tables->documents, tables_document_size(&effect), 0) ||
+        !holds_have_room(&tables->holds, effect.line_count)) {
+        return ERR_FULL;
+    }
+    return tables_apply_document(tables, lsn, now_ms, &effect);
+}
+
 static enum err replay_refused(struct tables *tables, uint64_t lsn, uint64_t now_ms,
                                const uint8_t *bytes, uint32_t size)
 {
@@ -294,12 +331,29 @@ enum err tables_replay(struct tables *tables, uint64_t lsn, uint64_t now_ms, uin
         [EFFECT_FULFIL] = replay_fulfil, [EFFECT_DROP] = replay_drop,
         [EFFECT_REFUSED] = replay_refused, [EFFECT_TIME] = replay_time,
         [EFFECT_REPLAN] = replay_replan,
+        [EFFECT_DOCUMENT] = replay_document,
     };
     if (type >= sizeof functions / sizeof functions[0] || !functions[type] || lsn <= tables->lsn) {
         return ERR_DAMAGED;
     }
     now_ms = now_ms > tables->time_ms ? now_ms : tables->time_ms; /* see EFFECT_TIME */
     return functions[type](tables, lsn, now_ms, bytes, size);
+}
+
+/* -- holds -- */
+
+uint32_t tables_hold_units(const struct tables *tables, const struct hold *hold,
+                           uint64_t *made_ms_out)
+{
+    if (hold->kind == HOLD_DOCUMENT) {
+        struct document *document = document_at(&tables->documents, hold->order);
+        *made_ms_out = document->created_ms;
+        return document_held(document, &document_lines(document)[hold->share]);
+    }
+    struct order *order = order_at(&tables->orders, hold->order);
+    const struct order_share *share = &order_shares(order)[hold->share];
+    *made_ms_out = order->created_ms;
+    return share_held(share, (enum way)order_parts(order)[share->part].way);
 }
 
 /* -- layout -- */
@@ -411,6 +465,23 @@ static void check_timers(struct tables *tables)
     CHECK(timers == tables->wheel.live);
 }
 
+static void check_documents(struct tables *tables, int64_t *held, uint64_t *holds)
+{
+    uint64_t count = 0;
+    for (slab_ref ref = tables->documents.open.oldest; ref; count++) {
+        struct document *document = document_at(&tables->documents, ref);
+        for (uint32_t i = 0; i < document->line_count; i++) {
+            const struct document_line *line = &document_lines(document)[i];
+            uint32_t units = document_held(document, line);
+            CHECK((units > 0) == (line->hold != HOLD_NONE));
+            *held += units;
+            *holds += units > 0;
+        }
+        ref = document->newer;
+    }
+    CHECK(count == tables->documents.open.count);
+}
+
 void tables_check(struct tables *tables)
 {
     uint64_t cells = 0;
@@ -420,6 +491,7 @@ void tables_check(struct tables *tables)
     check_cells(tables, &cells, &reserved);
     check_orders(tables, &held, &holds);
     check_timers(tables);
+    check_documents(tables, &held, &holds);
     CHECK(cells == tables->cells);
     CHECK(reserved == held);
     CHECK(holds == tables->holds.live);

@@ -13,11 +13,13 @@
 #include <stdint.h>
 
 #include "catalogue.h"
+#include "document.h"
 #include "effect.h"
 #include "err.h"
 #include "gazetteer.h"
 #include "hash.h"
 #include "hold.h"
+#include "incoming.h"
 #include "itemset.h"
 #include "keyring.h"
 #include "movement.h"
@@ -36,6 +38,7 @@ struct tables_options {
     uint32_t keys_max;
     uint32_t movements_max;
     uint32_t owed_max; /* lines that are owed */
+    uint32_t documents_max; /* returns, supplies and transfers */
 };
 
 /* A node's open fulfilments, oldest first; links are in the parts. */
@@ -55,6 +58,8 @@ struct tables {
     struct owed owed;
     struct keyring keyring;
     struct movements movements;
+    struct documents documents;
+    struct incoming incoming; /* derived from the documents */
     struct itemset *node_items;  /* by node handle */
     struct node_queue *queues;   /* by node handle */
     uint32_t *declines;          /* by node handle: share of fulfilments that it declined, in
@@ -114,6 +119,15 @@ ERR_MUST_USE enum err tables_apply_replan(struct tables *tables, uint64_t lsn, u
                                           const struct effect_replan *effect);
 ERR_MUST_USE enum err tables_apply_drop(struct tables *tables, uint64_t lsn, uint64_t now_ms,
                                         const struct effect_drop *effect);
+ERR_MUST_USE enum err tables_apply_document(struct tables *tables, uint64_t lsn, uint64_t now_ms,
+                                            const struct effect_document *effect);
+
+/* Bytes of the block that a document of the effect takes. */
+size_t tables_document_size(const struct effect_document *effect);
+
+/* When qty units of the item more than are promised already will have come: the first time at
+ * which what is expected up to then covers them; 0 = never. At node, or anywhere (NODE_NONE). */
+uint64_t tables_expected(const struct tables *tables, uint32_t item, uint16_t node, uint64_t qty);
 
 /* Engine time is time_ms from now on, also for records that follow in the same group. */
 ERR_MUST_USE enum err tables_apply_time(struct tables *tables, uint64_t lsn, uint64_t now_ms,
@@ -129,6 +143,10 @@ uint32_t tables_replan_text(const struct effect_replan *effect);
 double tables_acceptance(const struct tables *tables, uint16_t node);
 
 /* -- cells -- */
+
+/* Units of a hold, and when whoever holds them came. */
+uint32_t tables_hold_units(const struct tables *tables, const struct hold *hold,
+                           uint64_t *made_ms_out);
 
 struct cell {
     struct row *row;

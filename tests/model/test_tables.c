@@ -17,7 +17,7 @@
 #include "rng.h"
 #include "tables.h"
 
-enum { NODES = 12, ITEMS = 9, ORDERS = 60, SHARES = 3 };
+enum { NODES = 12, ITEMS = 9, ORDERS = 60, SHARES = 3, DOCUMENTS = 20 };
 
 struct book_order {
     char id[16];
@@ -29,6 +29,14 @@ struct book_order {
     bool is_live;
 };
 
+struct book_document {
+    char id[16];
+    uint8_t kind;
+    bool is_live, is_cancelled;
+    uint32_t item, qty, counts[DOCUMENT_COUNTS];
+    uint16_t node, to;
+};
+
 struct model {
     struct tables live, replicas[2];
     struct tables *replica; /* one of them */
@@ -37,6 +45,7 @@ struct model {
     uint64_t counted[ITEMS][NODES];
     bool is_stocked[ITEMS][NODES];
     struct book_order orders[ORDERS];
+    struct book_document documents[DOCUMENTS];
     uint32_t serial;
     struct rng rng;
 };
@@ -309,9 +318,110 @@ static void order_fulfil(struct model *model)
     replica_feed(model, EFFECT_FULFIL, bytes, size);
 }
 
+/* -- documents, of one line each -- */
+
+static uint32_t document_book_held(const struct book_document *book)
+{
+    bool is_held = book->kind == DOCUMENT_TRANSFER && !book->is_cancelled;
+    return is_held ? book->qty - book->counts[0] : 0;
+}
+
+static bool document_book_begin(struct model *model, struct book_document *book)
+{
+    uint32_t node = draw(model, NODES);
+    uint32_t item = draw(model, ITEMS);
+    int64_t left = model->on_hand[item][node] - model->reserved[item][node];
+    uint8_t kind = (uint8_t)(DOCUMENT_RETURN + draw(model, 3));
+    if (kind == DOCUMENT_TRANSFER && (left < 1 || !model->is_stocked[item][node])) {
+        return false;
+    }
+    *book = (struct book_document){.kind = kind, .is_live = true, .item = item,
+                                   .qty = 1 + draw(model, left > 1 ? (uint32_t)left : 5),
+                                   .node = (uint16_t)node,
+                                   .to = (uint16_t)((node + 1 + draw(model, NODES - 1)) % NODES)};
+    snprintf(book->id, sizeof book->id, "D%u", ++model->serial);
+    return true;
+}
+
+/* Raise the document's totals by drawn units. */
+static void document_book_go_on(struct model *model, struct book_document *book)
+{
+    book->is_cancelled = book->is_cancelled || draw(model, 8) == 0;
+    if (book->kind != DOCUMENT_TRANSFER) {
+        book->counts[0] += draw(model, 4);
+        book->counts[1] += book->kind == DOCUMENT_RETURN ? draw(model, 2) : 0;
+    } else if (!book->is_cancelled) {
+        book->counts[0] += draw(model, book->qty - book->counts[0] + 1);
+    }
+    if (book->kind == DOCUMENT_TRANSFER) {
+        book->counts[1] += draw(model, book->counts[0] - book->counts[1] + 1);
+    }
+}
+
+static void document_book_move(struct model *model, uint32_t item, uint16_t node, int64_t units,
+                               uint64_t at_ms)
+{
+    model->is_stocked[item][node] = true;
+    model->on_hand[item][node] += at_ms > model->counted[item][node] ? units : 0;
+}
+
+static void document_book_stock(struct model *model, const struct book_document *before,
+                                const struct book_document *after, uint64_t at_ms)
+{
+    bool is_transfer = after->kind == DOCUMENT_TRANSFER;
+    uint32_t first = after->counts[0] - before->counts[0];
+    uint32_t second = after->counts[1] - before->counts[1];
+    model->reserved[after->item][after->node] += document_book_held(after);
+    model->reserved[after->item][after->node] -= document_book_held(before);
+    if (is_transfer && first) {
+        document_book_move(model, after->item, after->node, -(int64_t)first, at_ms);
+    }
+    if (is_transfer && second) {
+        document_book_move(model, after->item, after->to, second, at_ms);
+    } else if (!is_transfer && first) {
+        document_book_move(model, after->item, after->node, first, at_ms);
+    }
+}
+
+static void document_change(struct model *model)
+{
+    struct book_document *book = &model->documents[draw(model, DOCUMENTS)];
+    struct book_document before = *book;
+    uint8_t bytes[1024];
+    if (book->is_live) {
+        document_book_go_on(model, book);
+    } else if (document_book_begin(model, book)) {
+        before = (struct book_document){.kind = book->kind, .node = book->node};
+    } else {
+        return;
+    }
+    bool is_transfer = book->kind == DOCUMENT_TRANSFER;
+    struct effect_document_line line = {.item = book->item, .qty = book->qty,
+                                        .order_line = DOCUMENT_NO_LINE, .reason = {"why", 3}};
+    memcpy(line.counts, book->counts, sizeof line.counts);
+    struct effect_document effect = {
+        .kind = book->kind, .is_cancelled = book->is_cancelled,
+        .node = book->kind == DOCUMENT_RETURN ? NODE_NONE : book->node,
+        .to = is_transfer ? book->to : NODE_NONE, .at_node = is_transfer ? book->to : book->node,
+        .content = book->qty, .order_lsn = book->kind == DOCUMENT_RETURN ? book->item : 0,
+        .eta_ms = draw(model, 5) * 1000, .at_ms = model->now - draw(model, 30),
+        .id = {book->id, (uint32_t)strlen(book->id)}, .line_count = 1, .lines = &line};
+    document_book_stock(model, &before, book, effect.at_ms);
+    uint32_t size = effect_document_encode(bytes, &effect);
+    assert_true(size <= effect_document_size(&effect));
+    assert_int_equal(tables_apply_document(&model->live, ++model->lsn, model->now, &effect), 0);
+    replica_feed(model, EFFECT_DOCUMENT, bytes, size);
+    uint32_t came = is_transfer ? book->counts[1] : book->counts[0] + book->counts[1];
+    book->is_live = came < book->qty && !book->is_cancelled;
+    if (is_transfer && book->is_cancelled) {
+        book->is_live = book->counts[1] < book->counts[0];
+    }
+}
+
 static void drop(struct model *model)
 {
-    struct effect_drop effect = {0, model->live.keyring.count / 2};
+    struct effect_drop effect = {.keys = model->live.keyring.count / 2,
+                                 .documents = model->live.documents.done.count / 2};
     uint8_t bytes[EFFECT_SMALL_MAX];
     while (effect.orders < model->live.orders.done_count && effect.orders < 5) {
         struct order *order = order_at(&model->live.orders,
@@ -361,15 +471,17 @@ static void step(struct model *model)
         order_put(model);
     } else if (what < 70) {
         order_cancel(model);
-    } else if (what < 98) {
+    } else if (what < 90) {
         order_fulfil(model);
+    } else if (what < 98) {
+        document_change(model);
     } else {
         drop(model);
     }
 }
 
 static const struct tables_options options = {1000, 1000, 64 << 20, 10000, 100000,
-                                              256,  10000};
+                                              256,  10000, 1000};
 static const uint8_t secret[] = "0123456789abcdef";
 
 /* A section that has records and is left out does not go unseen: it is refused, or what is saved

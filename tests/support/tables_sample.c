@@ -172,7 +172,7 @@ static void life(struct sample *sample, const char *id)
 static void drop(struct sample *sample)
 {
     struct effect_drop effect = {sample->tables->orders.done_count / 3,
-                                 sample->tables->keyring.count / 4};
+                                 sample->tables->keyring.count / 4, 0};
     must(tables_apply_drop(sample->tables, next_lsn(sample), sample->now, &effect));
 }
 

@@ -184,7 +184,7 @@ static void small_effects_round_trip(void **state)
     size = effect_places_encode(bytes, &load);
     assert_int_equal(effect_places_decode(bytes, size, scratch, &load_back), 0);
     assert_string_equal(load_back.rows[0].postcode, "90210");
-    struct effect_drop drop = {1000, 3};
+    struct effect_drop drop = {1000, 3, 0};
     struct effect_drop drop_back;
     size = effect_drop_encode(bytes, &drop);
     assert_int_equal(effect_drop_decode(bytes, size, &drop_back), 0);

@@ -47,7 +47,8 @@ static void small_tables_take_what_they_say(void **state)
                                                 .orders_memory = 8 << 20,
                                                 .holds_max = 10,
                                                 .keys_max = 10,
-                                                .movements_max = 10});
+                                                .movements_max = 10,
+                                                .documents_max = 10});
 }
 
 /* Limits just below and just above where each table's slots double. */
@@ -60,7 +61,8 @@ static void slots_are_counted_as_they_are(void **state)
                                                     .orders_memory = 64 << 20,
                                                     .holds_max = 3 * (1 << 19) + 2 * extra,
                                                     .keys_max = 3 * (1 << 19) + 2 * extra,
-                                                    .movements_max = (1 << 20) + extra});
+                                                    .movements_max = (1 << 20) + extra,
+                                                    .documents_max = (1 << 20) + extra});
     }
 }
 

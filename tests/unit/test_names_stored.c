@@ -26,6 +26,7 @@ static void test_records(void **state)
     PIN(EFFECT_DROP, 10);
     PIN(EFFECT_REFUSED, 11);
     PIN(EFFECT_REPLAN, 20);
+    PIN(EFFECT_DOCUMENT, 40);
     PIN(EFFECT_TIME, 12);
 }
 
@@ -113,6 +114,7 @@ static void test_reasons(void **state)
     PIN(REASON_TOO_MANY_ZEROED, 8);
     PIN(REASON_QTY_EXCEEDS_ORDERED, 9);
     PIN(REASON_MAX_REJECTS_REACHED, 10);
+    PIN(REASON_NOT_RETURNABLE, 10);
 }
 
 int main(void)
