@@ -292,6 +292,7 @@ static void service_options_fill(struct daemon *daemon, struct service_options *
     options->rejects_max = (uint32_t)config->rejects_max;
     options->max_delay_ms = (uint32_t)config->max_delay_ms;
     options->count_window_ms = config->count_window;
+    options->return_window_ms = config->return_window;
     options->key_window_ms = config->key_window;
     options->order_window_ms = config->order_window;
     options->search_steps = (uint32_t)config->search_steps;

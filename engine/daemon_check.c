@@ -21,6 +21,7 @@ void daemon_tables_options(const struct config *config, struct tables_options *o
         .owed_max = (uint32_t)config->owed_max,
         .keys_max = (uint32_t)config->keys_max,
         .movements_max = (uint32_t)config->movements_max,
+        .documents_max = (uint32_t)config->documents_max,
     };
 }
 
@@ -45,7 +46,7 @@ static bool memory_fits(const struct config *config)
     config_size_text(config->memory, allowed);
     say(SAY_ERROR, "not_started",
         "memory=%s but the limits together need %s: raise memory or lower orders_memory, "
-        "orders_max, holds_max, keys_max, items_max, movements_max or buffers_max",
+        "orders_max, holds_max, keys_max, items_max, movements_max, documents_max or buffers_max",
         allowed, need);
     return false;
 }

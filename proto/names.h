@@ -33,7 +33,17 @@
     X(METHOD_ORDER_CANCEL, "order.cancel")                                                         \
     X(METHOD_FULFIL_UPDATE, "fulfil.update")                                                       \
     X(METHOD_FULFIL_LIST, "fulfil.list")                                                           \
-    X(METHOD_CLOCK_SET, "clock.set")
+    X(METHOD_CLOCK_SET, "clock.set")                                                               \
+    X(METHOD_RETURN_QUOTE, "return.quote")                                                         \
+    X(METHOD_RETURN_CREATE, "return.create")                                                       \
+    X(METHOD_RETURN_RECEIVE, "return.receive")                                                     \
+    X(METHOD_SUPPLY_PUT, "supply.put")                                                             \
+    X(METHOD_SUPPLY_RECEIVE, "supply.receive")                                                     \
+    X(METHOD_SUPPLY_CANCEL, "supply.cancel")                                                       \
+    X(METHOD_TRANSFER_CREATE, "transfer.create")                                                   \
+    X(METHOD_TRANSFER_SHIP, "transfer.ship")                                                       \
+    X(METHOD_TRANSFER_RECEIVE, "transfer.receive")                                                 \
+    X(METHOD_TRANSFER_CANCEL, "transfer.cancel")
 
 /* Errors: enumerator, text, kind (1 = the caller's fault, 0 = the server's). */
 #define NAMES_CODES(X)                                                                             \
@@ -47,6 +57,9 @@
     X(CODE_UNKNOWN_LINE, "UNKNOWN_LINE", 1)                                                        \
     X(CODE_UNKNOWN_FULFILMENT, "UNKNOWN_FULFILMENT", 1)                                            \
     X(CODE_UNKNOWN_STRATEGY, "UNKNOWN_STRATEGY", 1)                                                \
+    X(CODE_UNKNOWN_RETURN, "UNKNOWN_RETURN", 1)                                                    \
+    X(CODE_UNKNOWN_SUPPLY, "UNKNOWN_SUPPLY", 1)                                                    \
+    X(CODE_UNKNOWN_TRANSFER, "UNKNOWN_TRANSFER", 1)                                                \
     X(CODE_IDEMPOTENCY_CONFLICT, "IDEMPOTENCY_CONFLICT", 1)                                        \
     X(CODE_OVERLOADED, "OVERLOADED", 0)                                                            \
     X(CODE_READ_ONLY, "READ_ONLY", 0)                                                              \
@@ -66,7 +79,8 @@
     X(REASON_STALE_MOVEMENT, "STALE_MOVEMENT")                                                     \
     X(REASON_TOO_MANY_ZEROED, "TOO_MANY_ZEROED")                                                   \
     X(REASON_QTY_EXCEEDS_ORDERED, "QTY_EXCEEDS_ORDERED")                                           \
-    X(REASON_MAX_REJECTS_REACHED, "MAX_REJECTS_REACHED")
+    X(REASON_MAX_REJECTS_REACHED, "MAX_REJECTS_REACHED")                                           \
+    X(REASON_NOT_RETURNABLE, "NOT_RETURNABLE")
 
 /* Why a node was not chosen. Checked in this order: the first that holds is told. */
 #define NAMES_REJECTS(X)                                                                           \

@@ -34,8 +34,22 @@ static uint32_t put_cell(const struct service_core *service, struct writer *writ
 
 /* -- stock.get -- */
 
+/* A transfer that is not shipped yet. */
+static void put_transfer_hold(struct service_core *service, struct writer *writer,
+                              const struct hold *hold)
+{
+    struct document *document = document_at(&service->tables.documents, hold->order);
+    writer_map(writer, 2);
+    put_text(writer, "transfer_id", document_texts(document), document->id_len);
+    put_int(writer, "qty", document_held(document, &document_lines(document)[hold->share]));
+}
+
 static void put_hold(struct service_core *service, struct writer *writer, const struct hold *hold)
 {
+    if (hold->kind == HOLD_DOCUMENT) {
+        put_transfer_hold(service, writer, hold);
+        return;
+    }
     char id[ID_MAX + 8];
     struct order *order = order_at(&service->tables.orders, hold->order);
     const struct order_share *share = &order_shares(order)[hold->share];

@@ -73,16 +73,16 @@ static bool held_then(const struct service_core *service, const struct job *job,
     uint32_t index = holds_newest(&tables->holds, item, job->of.stock.node);
     for (uint32_t i = 0; index != HOLD_NONE; i++) {
         const struct hold *hold = holds_at(&tables->holds, index);
-        struct order *order = order_at(&tables->orders, hold->order);
-        const struct order_share *share = &order_shares(order)[hold->share];
-        if (order->created_ms <= job->of.stock.counted_at) {
+        uint64_t made_ms;
+        uint32_t units = tables_hold_units(tables, hold, &made_ms);
+        if (made_ms <= job->of.stock.counted_at) {
             break;
         }
         if (i == HELD_MAX) {
             return false;
         }
         load->steps++;
-        *reserved -= share_held(share, (enum way)order_parts(order)[share->part].way);
+        *reserved -= units;
         index = hold->older;
     }
     return true;

@@ -7,7 +7,7 @@ enum { HISTORY_TOLD = 1000 };
 
 /* What became of the units of a line. */
 struct line_sums {
-    uint32_t open, done, cancelled, no_show;
+    uint32_t open, done, cancelled, no_show, returned;
 };
 
 static void sum_shares(struct order *order, struct line_sums *sums)
@@ -21,6 +21,23 @@ static void sum_shares(struct order *order, struct line_sums *sums)
         sum->done += share_active(share) - held;
         sum->cancelled += share->cancelled + share->no_show;
         sum->no_show += share->no_show;
+    }
+}
+
+static void sum_returns(const struct service_core *service, const struct order *order,
+                        struct line_sums *sums)
+{
+    const struct documents *documents = &service->tables.documents;
+    uint64_t at = 0;
+    slab_ref ref;
+    while ((ref = documents_next_of_order(documents, order->lsn, &at)) != 0) {
+        struct document *document = document_at(documents, ref);
+        for (uint32_t i = 0; i < document->line_count; i++) {
+            const struct document_line *line = &document_lines(document)[i];
+            if (line->order_line < order->line_count) {
+                sums[line->order_line].returned += document_received(document, line);
+            }
+        }
     }
 }
 
@@ -40,7 +57,7 @@ static void put_line(struct service_core *service, struct writer *writer, struct
     put_int(writer, "done", sum->done);
     put_int(writer, "cancelled", sum->cancelled);
     put_int(writer, "unfilled", line->unfilled);
-    put_int(writer, "returned", 0);
+    put_int(writer, "returned", sum->returned);
     if (sum->no_show > 0) { /* of those told as cancelled */
         put_int(writer, "no_show", sum->no_show);
     }
@@ -51,6 +68,7 @@ static void put_lines(struct service_core *service, struct writer *writer, struc
     struct line_sums sums[EFFECT_LINES_MAX];
     CHECK(order->line_count <= EFFECT_LINES_MAX);
     sum_shares(order, sums);
+    sum_returns(service, order, sums);
     writer_str(writer, "lines");
     writer_array(writer, order->line_count);
     for (uint32_t i = 0; i < order->line_count; i++) {

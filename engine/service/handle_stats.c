@@ -115,7 +115,7 @@ static void put_tables(const struct service_core *service, struct writer *writer
     const struct tables *tables = &service->tables;
     const struct tables_options *max = &service->options.tables;
     writer_str(writer, "tables");
-    writer_map(writer, 7);
+    writer_map(writer, 8);
     put_table(writer, "nodes", tables->network.count, NODE_MAX,
               tables->network.count * sizeof(struct node));
     put_table(writer, "items", tables->catalogue.count, max->items_max,
@@ -130,6 +130,9 @@ static void put_tables(const struct service_core *service, struct writer *writer
               keyring_bytes(&tables->keyring));
     put_table(writer, "movements", movements_count(&tables->movements), max->movements_max,
               movements_bytes(&tables->movements));
+    put_table(writer, "documents", tables->documents.open.count + tables->documents.done.count,
+              max->documents_max,
+              documents_bytes(&tables->documents) + incoming_bytes(&tables->incoming));
 }
 
 /* When the oldest fulfilment that still holds stock was made; 0: there is none. */

@@ -30,6 +30,7 @@ void service_options_default(struct service_options *options)
         .owed_max = 1000000,
         .keys_max = 10000000,
         .movements_max = 2000000,
+        .documents_max = 1000000,
     };
     options->batch = 64;
     options->rejects_max = 5;
@@ -37,6 +38,7 @@ void service_options_default(struct service_options *options)
     options->count_window_ms = (uint64_t)48 * 3600 * 1000;
     options->key_window_ms = 600 * 1000;
     options->order_window_ms = 600 * 1000;
+    options->return_window_ms = (uint64_t)30 * 24 * 3600 * 1000;
     options->frame_size_max = FRAME_SIZE_MAX;
     options->conns_max = 10000;
     options->inflight_max = 16384;
@@ -282,6 +284,16 @@ static method_handler *const handlers[METHOD_COUNT] = {
     [METHOD_FULFIL_UPDATE] = handle_fulfil_update,
     [METHOD_FULFIL_LIST] = handle_fulfil_list,
     [METHOD_CLOCK_SET] = handle_clock_set,
+    [METHOD_RETURN_QUOTE] = handle_return_quote,
+    [METHOD_RETURN_CREATE] = handle_return_create,
+    [METHOD_RETURN_RECEIVE] = handle_return_receive,
+    [METHOD_SUPPLY_PUT] = handle_supply_put,
+    [METHOD_SUPPLY_RECEIVE] = handle_supply_receive,
+    [METHOD_SUPPLY_CANCEL] = handle_supply_cancel,
+    [METHOD_TRANSFER_CREATE] = handle_transfer_create,
+    [METHOD_TRANSFER_SHIP] = handle_transfer_ship,
+    [METHOD_TRANSFER_RECEIVE] = handle_transfer_receive,
+    [METHOD_TRANSFER_CANCEL] = handle_transfer_cancel,
 };
 
 static bool is_route(const struct frame_head *head)
@@ -438,6 +450,15 @@ static void drop_count(const struct service_core *service, struct effect_drop *d
         }
         drop->keys++;
     }
+    const struct documents *documents = &tables->documents;
+    for (slab_ref ref = documents->done.oldest; ref && drop->documents < DROP_MAX;) {
+        const struct document *document = document_at(documents, ref);
+        if (document->done_ms + service->options.order_window_ms > now) {
+            break;
+        }
+        drop->documents++;
+        ref = document->newer;
+    }
 }
 
 /* Let leave what is over its window. True: there may be more. */
@@ -445,14 +466,14 @@ static bool retention(struct service_core *service)
 {
     struct effect_drop drop = {0};
     drop_count(service, &drop);
-    if (drop.orders + drop.keys == 0 ||
+    if (drop.orders + drop.keys + drop.documents == 0 ||
         wal_room(service->wal, EFFECT_SMALL_MAX, 1, WAL_CLAIM_RELEASE) != WAL_ROOM_OK) {
         return false;
     }
     uint8_t *bytes = log_begin(service, EFFECT_SMALL_MAX);
     uint64_t lsn = log_end(service, EFFECT_DROP, effect_drop_encode(bytes, &drop));
     must_apply(tables_apply_drop(&service->tables, lsn, service->now_ms, &drop), "drop");
-    return drop.orders == DROP_MAX || drop.keys == DROP_MAX;
+    return drop.orders == DROP_MAX || drop.keys == DROP_MAX || drop.documents == DROP_MAX;
 }
 
 static void turn_end(struct service_core *service)

@@ -56,6 +56,7 @@ struct service_options {
     uint64_t count_window_ms;   /* how long movements are remembered */
     uint64_t key_window_ms;     /* how long a key is remembered */
     uint64_t order_window_ms;   /* how long a done order stays in memory */
+    uint64_t return_window_ms;  /* how long after an order was done its units may come back */
     uint32_t search_steps;      /* of one split search; 0 = the router's default */
     uint32_t frame_size_max;    /* told by hello */
     bool test_clock;            /* engine time stands until clock.set; wall clock not looked at */

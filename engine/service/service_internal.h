@@ -234,6 +234,9 @@ method_handler handle_hello, handle_stats, handle_node_put, handle_node_status, 
     handle_stock_set, handle_stock_load, handle_stock_policy, handle_stock_get, handle_stock_list,
     handle_stock_find, handle_order_get, handle_order_list, handle_order_cancel,
     handle_fulfil_update, handle_fulfil_list, handle_clock_set;
+method_handler handle_return_quote, handle_return_create, handle_return_receive, handle_supply_put,
+    handle_supply_receive, handle_supply_cancel, handle_transfer_create, handle_transfer_ship,
+    handle_transfer_receive, handle_transfer_cancel;
 
 /* -- order.route in batches (ask.c, order_route.c) -- */
 

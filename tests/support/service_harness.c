@@ -145,7 +145,8 @@ void harness_init(struct harness *harness)
                                                       .holds_max = 20000,
                                                       .owed_max = 2000,
                                                       .keys_max = 200,
-                                                      .movements_max = 1000};
+                                                      .movements_max = 1000,
+                                                      .documents_max = 100};
     harness->options.log.dir = harness->dir;
     harness->options.log.segment_size = 16 << 20;
     harness->options.log.backend = WAL_BACKEND_PWRITE;

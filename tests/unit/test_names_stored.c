@@ -114,7 +114,7 @@ static void test_reasons(void **state)
     PIN(REASON_TOO_MANY_ZEROED, 8);
     PIN(REASON_QTY_EXCEEDS_ORDERED, 9);
     PIN(REASON_MAX_REJECTS_REACHED, 10);
-    PIN(REASON_NOT_RETURNABLE, 10);
+    PIN(REASON_NOT_RETURNABLE, 11);
 }
 
 int main(void)
