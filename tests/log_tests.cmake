@@ -4,6 +4,7 @@ target_link_libraries(log_fixture PUBLIC log log_sim PRIVATE nearshelf_flags)
 
 nearshelf_test(unit/test_wal_disk.c LABEL integration DEPS log_fixture TIMEOUT 120)
 nearshelf_test(unit/test_wal.c LABEL unit DEPS log_fixture)
+nearshelf_test(unit/test_wal_start.c LABEL unit DEPS log_fixture)
 nearshelf_test(unit/test_wal_damage.c LABEL unit DEPS log_fixture TIMEOUT 60)
 nearshelf_test(unit/test_wal_format.c LABEL unit DEPS log_fixture
   ARGS ${PROJECT_SOURCE_DIR}/engine/log/README.md ${PROJECT_SOURCE_DIR}/tests/golden/log-v1.hex)
@@ -15,7 +16,8 @@ if(NEARSHELF_FUZZ)
     ${log_folder}/disk_folder.c ${log_folder}/disk_posix.c ${log_folder}/disk_pwrite.c
     ${log_folder}/disk_sim.c ${log_folder}/disk_worker.c ${log_folder}/wal.c
     ${log_folder}/wal_format.c ${log_folder}/wal_open.c ${log_folder}/wal_reading.c
-    ${log_folder}/wal_recover.c ${log_folder}/wal_resume.c ${log_folder}/wal_segment.c)
+    ${log_folder}/wal_recover.c ${log_folder}/wal_resume.c ${log_folder}/wal_segment.c
+    ${log_folder}/wal_span.c)
   target_include_directories(fuzz_log_run PRIVATE ${log_folder} support)
   target_compile_definitions(fuzz_log_run PRIVATE FUZZ_ENGINE)
   target_compile_options(fuzz_log_run PRIVATE -fsanitize=fuzzer)

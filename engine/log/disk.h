@@ -116,15 +116,25 @@ struct disk {
     struct disk_facts facts;
 };
 
+/* Who opens a real folder, and what it may do there. */
+enum disk_access {
+    DISK_OWNER,      /* the engine: makes the folder if it is missing, locks `lock` alone */
+    DISK_CHECKPOINT, /* its child: files of others only read; locks `checkpoint.lock` alone */
+    DISK_LOOK,       /* only reads; no owner meanwhile (`lock` shared, where there is one) */
+    DISK_GLANCE      /* only reads, beside an owner that may be there */
+};
+
 /* How a disk over a real folder is to be opened; a forced fallback is one that a test asks for. */
 struct disk_options {
-    const char *dir;         /* made if missing (its parent must exist) */
+    const char *dir;         /* made by an owner if missing (its parent must exist) */
+    enum disk_access access;
     enum disk_method method; /* AUTO: measured */
     bool force_buffered;     /* no O_DIRECT */
     bool force_unregistered; /* io_uring without registered buffers */
 };
 
-/* Open a real folder. Its lock is taken first and held until free.
+/* Open a real folder. Its lock is taken first and held until free. All but an owner open files
+ * for reading, but for those that they make.
  *
  * Errors: ERR_LOCKED while another process holds it; ERR_UNSUPPORTED or ERR_ACCESS where io_uring
  * is not to be had; else what err_from_errno makes of the folder's errors. */

@@ -25,6 +25,7 @@ enum { FILL_SIZE = 256 << 10 };
 #define PASSING_NAME "making.tmp"
 #define PROBE_NAME   "probe.tmp"
 #define LOCK_NAME    "lock"
+#define CHILD_LOCK   "checkpoint.lock"
 
 static enum err last_error(void)
 {
@@ -46,13 +47,20 @@ static enum err sync_folder(const struct folder *folder)
     return fsync(folder->dir_fd) == 0 ? ERR_OK : last_error();
 }
 
+/* Who only looks takes the lock that is there, and makes none. */
 static enum err lock(struct folder *folder)
 {
-    const int fd = openat(folder->dir_fd, LOCK_NAME, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0) {
-        return last_error();
+    const bool is_look = folder->access == DISK_LOOK;
+    const char *name = folder->access == DISK_CHECKPOINT ? CHILD_LOCK : LOCK_NAME;
+    if (folder->access == DISK_GLANCE) {
+        return ERR_OK;
     }
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    const int fd = openat(folder->dir_fd, name,
+                          (is_look ? O_RDONLY : O_RDWR | O_CREAT) | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        return is_look && errno == ENOENT ? ERR_OK : last_error();
+    }
+    if (flock(fd, (is_look ? LOCK_SH : LOCK_EX) | LOCK_NB) != 0) {
         const enum err err = errno == EWOULDBLOCK ? ERR_LOCKED : last_error();
         close(fd);
         return err;
@@ -81,6 +89,38 @@ static bool direct_works(const struct folder *folder)
     return works;
 }
 
+/* The same for who must not write: a block of any segment or snapshot is read. */
+static void see_large(void *owner, const char *name)
+{
+    char *kept = owner;
+    const size_t len = strlen(name);
+    const bool is_large =
+        len > 5 && (strcmp(name + len - 4, ".seg") == 0 || strcmp(name + len - 5, ".snap") == 0);
+    if (is_large && len < 64) {
+        memcpy(kept, name, len + 1);
+    }
+}
+
+static bool direct_reads(struct folder *folder)
+{
+    char name[64] = "";
+    void *block = NULL;
+    bool works = false;
+    if (folder_list(folder, see_large, name) != ERR_OK || !name[0]) {
+        return false;
+    }
+    const int fd = openat(folder->dir_fd, name, O_RDONLY | O_DIRECT | O_CLOEXEC);
+    if (fd < 0) {
+        return false;
+    }
+    if (posix_memalign(&block, DISK_ALIGN, DISK_ALIGN) == 0) {
+        works = pread(fd, block, DISK_ALIGN, 0) >= 0;
+        free(block);
+    }
+    close(fd);
+    return works;
+}
+
 /* Make dir and keep its name: the parent is synced too. */
 static enum err make_dir(const char *dir)
 {
@@ -101,10 +141,12 @@ static enum err make_dir(const char *dir)
     return err;
 }
 
-enum err folder_open(struct folder *folder, const char *dir, bool force_buffered)
+enum err folder_open(struct folder *folder, const char *dir, enum disk_access access,
+                     bool force_buffered)
 {
-    *folder = (struct folder){.dir_fd = -1, .lock_fd = -1};
-    const enum err err = make_dir(dir);
+    *folder = (struct folder){.dir_fd = -1, .lock_fd = -1, .access = access};
+    const bool is_owner = access == DISK_OWNER;
+    const enum err err = is_owner ? make_dir(dir) : ERR_OK;
     if (err != ERR_OK) {
         return err;
     }
@@ -119,7 +161,8 @@ enum err folder_open(struct folder *folder, const char *dir, bool force_buffered
     if (locked != ERR_OK) {
         return locked;
     }
-    folder->is_direct = !force_buffered && direct_works(folder);
+    folder->is_direct =
+        !force_buffered && (is_owner ? direct_works(folder) : direct_reads(folder));
     return ERR_OK;
 }
 
@@ -160,7 +203,9 @@ enum err folder_file_open(struct folder *folder, const char *name, int *file_out
                           uint64_t *size_out)
 {
     struct stat facts;
-    const int flags = O_RDWR | O_CLOEXEC | (folder->is_direct ? O_DIRECT : 0);
+    const bool is_owner = folder->access == DISK_OWNER;
+    const int flags =
+        (is_owner ? O_RDWR : O_RDONLY) | O_CLOEXEC | (folder->is_direct ? O_DIRECT : 0);
     const int fd = openat(folder->dir_fd, name, flags);
     if (fd < 0) {
         return last_error();
@@ -170,7 +215,7 @@ enum err folder_file_open(struct folder *folder, const char *name, int *file_out
         close(fd);
         return err;
     }
-    if (!folder->is_direct) {
+    if (!folder->is_direct && is_owner) {
         /* What a killed process left dirty must reach the disk before it can be dropped, and
          * dropped before it is read: recovery sees what the disk holds. */
         if (fdatasync(fd) != 0 || posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED) != 0) {

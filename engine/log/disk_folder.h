@@ -14,14 +14,16 @@
 struct folder {
     int dir_fd;
     int lock_fd;
+    enum disk_access access;
     bool is_direct;        /* files are opened with O_DIRECT */
     bool is_durable;       /* false on tmpfs and ramfs */
     atomic_bool is_ending; /* ends a long folder_create early */
 };
 
-/* Open dir, making it if it is missing, take its lock, find out what it can. After an error
+/* Open dir, as an owner making it if it is missing, take its lock, find out what it can. After an error
  * folder_close is still due. */
-ERR_MUST_USE enum err folder_open(struct folder *folder, const char *dir, bool force_buffered);
+ERR_MUST_USE enum err folder_open(struct folder *folder, const char *dir, enum disk_access access,
+                                  bool force_buffered);
 void folder_close(struct folder *folder);
 
 /* The operations of disk.h, blocking. */

@@ -191,7 +191,8 @@ void disk_posix_fallback(struct disk_posix *posix, const char *format, ...)
 enum err disk_posix_init(struct disk_posix *posix, const struct disk_options *options)
 {
     posix->event_fd = -1;
-    enum err err = folder_open(&posix->folder, options->dir, options->force_buffered);
+    enum err err = folder_open(&posix->folder, options->dir, options->access,
+                               options->force_buffered);
     if (err != ERR_OK) {
         goto err_folder;
     }

@@ -145,6 +145,10 @@ static void launch(struct wal *wal)
     wal->collecting = group == &wal->groups[0] ? &wal->groups[1] : &wal->groups[0];
     CHECK(wal->collecting->count == 0);
     const uint64_t offset = wal->active.offset;
+    if (offset == WAL_BLOCK_SIZE) {
+        wal_span_add(wal, &(struct wal_span){wal->active.ordinal, wal->active.size,
+                                             wal->group_number, group->first_lsn, group->time_ms});
+    }
     wal->active.offset += size;
     wal->disk->ops->write_start(wal->disk, wal->active.file, offset, group->bytes, (uint32_t)size);
     wal_segment_advance(wal);
@@ -311,7 +315,7 @@ void wal_seal(struct wal *wal)
 
 void wal_retry(struct wal *wal)
 {
-    if (wal->is_open && !wal->is_dead && wal->next == WAL_NEXT_FULL) {
+    if (wal->is_open && !wal->is_dead && wal->next == WAL_NEXT_FULL && !wal->is_removing) {
         wal_segment_build(wal);
     }
 }
@@ -319,4 +323,12 @@ void wal_retry(struct wal *wal)
 void wal_stats(const struct wal *wal, struct wal_stats *stats_out)
 {
     *stats_out = wal->stats;
+    stats_out->segments_now = wal->span_count;
+    for (uint32_t i = 0; i < wal->span_count; i++) {
+        const struct wal_span *span = &wal->spans[i];
+        stats_out->segment_bytes += span->size;
+        if (!stats_out->oldest_lsn && span->first_number) {
+            stats_out->oldest_lsn = span->first_lsn;
+        }
+    }
 }

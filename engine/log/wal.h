@@ -48,20 +48,44 @@ struct wal_options {
     bool force_buffered;
     bool force_unregistered;
     bool unsafe_no_sync; /* acknowledges before the disk has it: for comparisons only */
+    bool is_reader; /* for wal_read alone, with a disk given: nothing is written */
+    uint64_t retain_bytes; /* of segments that no snapshot needs, kept for readers of events */
+    uint64_t retain_ms;    /* so old they get at least */
     wal_durable_cb *durable;
     wal_failed_cb *failed;
     void *owner; /* given to durable and failed */
 };
 
-/* What wal_recover found. */
+/* A state that came from elsewhere, a snapshot: the log is read from behind it. */
+struct wal_start {
+    uint64_t lsn;          /* of the last record in it */
+    uint64_t time_ms;      /* of that record */
+    uint64_t group_number; /* of the group that ends with it */
+    uint64_t chain;        /* that the next group must carry */
+    struct digest digest;
+    bool is_origin; /* history begins with it: the log may be empty */
+};
+
+/* How far wal_read goes: to the last record that both allow. */
+struct wal_until {
+    uint64_t lsn;
+    uint64_t time_ms;
+};
+
+/* What wal_recover or wal_read found. */
 struct wal_recovery {
     uint64_t segments;
+    uint64_t oldest_lsn;   /* first record that is still in the log; 0 = none is */
+    uint64_t group_number; /* of the last group, read or of the start; 0 = none */
+    uint64_t chain;        /* that the next group must carry */
+    bool is_divided; /* wal_read ended inside a group: its records behind the bound were not told,
+                        and the digest is that of the whole group */
     uint64_t groups; /* verified and replayed, seals included */
     uint64_t records;
     uint64_t bytes;        /* of those groups on disk */
     uint64_t last_lsn;     /* 0 in an empty log */
     uint64_t last_time_ms; /* engine time resumes from it */
-    struct digest digest;  /* stamped in the last group */
+    struct digest digest;  /* stamped in the last group, or of the start */
     uint64_t rewritten;    /* groups above the last stamp, written again and flushed */
     bool has_torn_tail;    /* the last group begun was never completed; it is left as it is */
     char torn_file[WAL_NAME_SIZE];
@@ -90,6 +114,11 @@ struct wal_stats {
     uint64_t payload_bytes;
     uint64_t segments;       /* begun since start */
     uint64_t segment_waits;  /* groups that had to wait for a segment */
+    uint64_t segments_now;   /* on disk, with the active and without the spare one */
+    uint64_t segment_bytes;  /* of those */
+    uint64_t removed;        /* segments that nothing needed any more */
+    uint64_t remove_errors;
+    uint64_t oldest_lsn;     /* first record that is still in the log; 0 = none is */
     struct hist flush_us;    /* per group, submission to completion */
     struct hist group_bytes; /* payload per group */
 };
@@ -110,6 +139,18 @@ const struct disk_facts *wal_facts(const struct wal *wal);
 
 /* The probes as `log=io_uring direct=yes ...`, for the ready line; valid until wal_close. */
 const char *wal_facts_text(struct wal *wal);
+
+/* Have the log read from behind that state (copied) instead of from its beginning. Before
+ * wal_recover or wal_read; the log must continue the state, or is refused. */
+void wal_start_at(struct wal *wal, const struct wal_start *start);
+
+/* Read the log up to until and stop there, telling each record and group; nothing is changed, and
+ * the log may be one that another process is writing, if until is durable in it. Once, right after
+ * wal_open. Without a bound (UINT64_MAX twice) everything is looked at as in wal_recover. Errors
+ * as there. */
+ERR_MUST_USE enum err wal_read(struct wal *wal, const struct wal_until *until,
+                               wal_replay_cb *replay, wal_group_cb *group, void *owner,
+                               struct wal_recovery *found_out);
 
 /* Read the whole log, telling each record and group, then make what was read durable and open
  * the log for appending. Once, right after wal_open. After an error only wal_error and wal_close
@@ -132,6 +173,11 @@ uint64_t wal_lsn_durable(const struct wal *wal);
 enum wal_room wal_room(const struct wal *wal, uint32_t bytes, uint32_t records,
                        enum wal_claim claim);
 bool wal_has_room(const struct wal *wal, uint32_t bytes, uint32_t records);
+
+/* Groups up to that number are not needed any more (two snapshots hold them): segments of which
+ * no later one is needed are removed one by one beside the loop, subject to the options' retain_*.
+ * Also called from time to time with 0, for those that were kept by their age. */
+void wal_release(struct wal *wal, uint64_t group_number);
 
 /* Try again to make the next segment after the disk was full; about once a second. No-op else. */
 void wal_retry(struct wal *wal);

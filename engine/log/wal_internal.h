@@ -29,6 +29,15 @@ enum wal_next {
     WAL_NEXT_FULL       /* the last try met a full disk */
 };
 
+/* A segment file that is in the log. */
+struct wal_span {
+    uint64_t ordinal;
+    uint64_t size;
+    uint64_t first_number; /* of its first group; 0 = none that counts */
+    uint64_t first_lsn;
+    uint64_t first_time_ms;
+};
+
 struct wal_group {
     uint8_t *bytes;     /* header, records, padding; DISK_ALIGN-aligned */
     uint32_t size;      /* payload so far */
@@ -44,6 +53,10 @@ struct wal {
     /* -- set at open -- */
     struct disk *disk;
     bool owns_disk;
+    bool is_reader;
+    uint64_t retain_bytes;
+    uint64_t retain_ms;
+    struct wal_start start; /* group_number 0: none */
     uint64_t segment_size;
     uint32_t group_size_max;
     uint64_t group_memory_size; /* of both buffers */
@@ -72,6 +85,13 @@ struct wal {
     struct wal_segment active;
     struct wal_segment standby; /* the next one; file is open only in WAL_NEXT_READY */
     enum wal_next next;
+    /* -- all segments on disk but the spare and the standby, by ordinal; the last is active -- */
+    struct wal_span *spans;
+    uint32_t span_count;
+    uint32_t span_room;
+    uint64_t released;    /* groups up to that number may go */
+    bool is_removing;     /* the first of the spans is being removed: the disk's job is taken */
+    bool is_remove_off;   /* it failed: not again before the next wal_release */
     bool is_waiting; /* a submitted group waits for a segment */
     bool is_failure_told;
     uint64_t rewrite_done; /* writes that ended during wal_recover */
@@ -104,6 +124,14 @@ void wal_segment_build(struct wal *wal);   /* NONE or FULL -> BUILDING */
 void wal_segment_advance(struct wal *wal); /* promote early; the next when none is there */
 bool wal_segment_switch(struct wal *wal);  /* READY -> active; false: not ready yet */
 void wal_segment_job_done(void *owner, enum err err);
+
+/* Whether room for one more span could be had; then wal_span_add takes it. */
+bool wal_span_reserve(struct wal *wal);
+void wal_span_add(struct wal *wal, const struct wal_span *span);
+
+/* Start the removal of a segment that nothing needs, if there is one and no other job runs. */
+void wal_span_remove(struct wal *wal);
+void wal_span_removed(struct wal *wal, enum err err);
 
 /* Make a file of size with a fresh epoch, blocking; fills all of segment_out but file and
  * ordinal. */

@@ -69,7 +69,7 @@ static enum err check_options(struct wal *wal, const struct wal_options *options
     wal->segment_size = options->segment_size ? options->segment_size : SEGMENT_SIZE_DEFAULT;
     wal->group_size_max = options->group_size_max ? options->group_size_max : GROUP_SIZE_DEFAULT;
     const uint64_t group_size = wal_group_size(wal->group_size_max);
-    if (!options->dir && !options->disk) {
+    if (!options->disk && (!options->dir || options->is_reader)) {
         return wal_fail(wal, ERR_INVALID, "no data folder given");
     }
     if (wal->group_size_max > WAL_PAYLOAD_SIZE_MAX) {
@@ -83,6 +83,9 @@ static enum err check_options(struct wal *wal, const struct wal_options *options
     wal->durable = options->durable;
     wal->failed = options->failed;
     wal->owner = options->owner;
+    wal->is_reader = options->is_reader;
+    wal->retain_bytes = options->retain_bytes;
+    wal->retain_ms = options->retain_ms;
     return ERR_OK;
 }
 
@@ -156,6 +159,9 @@ static enum err read_identity(struct wal *wal)
     size_t size;
     const enum err err =
         wal->disk->ops->get(wal->disk, WAL_IDENTITY_NAME, bytes, sizeof bytes, &size);
+    if (err == ERR_NOTFOUND && wal->is_reader) {
+        return wal_fail(wal, err, "no data folder: it has no file `identity`");
+    }
     if (err == ERR_NOTFOUND) {
         return make_identity(wal);
     }
@@ -210,9 +216,11 @@ static enum err open_wal(struct wal *wal, const struct wal_options *options)
     if (err != ERR_OK) {
         return err;
     }
-    wal_listen(wal);
+    if (!wal->is_reader) {
+        wal_listen(wal);
+    }
     err = read_identity(wal);
-    return err == ERR_OK ? take_memory(wal) : err;
+    return err == ERR_OK && !wal->is_reader ? take_memory(wal) : err;
 }
 
 enum err wal_open(const struct wal_options *options, char error_out[WAL_ERROR_SIZE],
@@ -250,7 +258,8 @@ static void close_file(struct wal *wal, int file)
  * a long job early. */
 static void drain(struct wal *wal)
 {
-    while (wal->flying || wal->next == WAL_NEXT_BUILDING || wal->next == WAL_NEXT_PROMOTING) {
+    while (wal->flying || wal->is_removing || wal->next == WAL_NEXT_BUILDING ||
+           wal->next == WAL_NEXT_PROMOTING) {
         wal_wait(wal);
     }
 }
@@ -272,11 +281,14 @@ void wal_close(struct wal *wal)
     if (wal->disk) {
         close_file(wal, wal->active.file);
         close_file(wal, wal->standby.file);
-        wal->disk->listener = (struct disk_listener){0};
+        if (!wal->is_reader) {
+            wal->disk->listener = (struct disk_listener){0};
+        }
     }
     if (wal->owns_disk) {
         wal->disk->ops->free(wal->disk);
     }
+    free(wal->spans);
     mem_release(wal->group_memory, wal->group_memory_size);
     wal->magic = 0;
     free(wal);

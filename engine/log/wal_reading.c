@@ -57,7 +57,7 @@ static enum err fill(struct wal_reading *reading, uint64_t offset, uint64_t size
     struct disk *disk = reading->wal->disk;
     const struct wal_found *segment = &reading->segments[reading->index];
     const uint64_t left = segment->size - offset;
-    uint64_t want = size < WAL_READ_SIZE ? WAL_READ_SIZE : size;
+    uint64_t want = size < reading->read_size ? reading->read_size : size;
     want = want < left ? want : left;
     reading->window_size = 0;
     enum err err = grow(reading, want);

@@ -5,7 +5,7 @@
 
 #include "wal_internal.h"
 
-enum { WAL_READ_SIZE = 4 << 20 };
+enum { WAL_READ_SIZE = 4 << 20, WAL_READ_SMALL = 64 << 10 };
 
 /* A segment file as it was found. */
 struct wal_found {
@@ -13,6 +13,8 @@ struct wal_found {
     uint64_t epoch;
     uint64_t size;
     uint64_t first_number; /* of the group at its begin, if that one is sound; else 0 */
+    uint64_t first_lsn;
+    uint64_t first_time_ms;
     bool is_zero;          /* behind its first block; known for those behind the log's end */
 };
 
@@ -21,7 +23,8 @@ struct wal_place {
     uint32_t index; /* of the segment */
     uint64_t offset;
     uint64_t payload_size;
-    uint64_t last_lsn;
+    uint64_t first_lsn, last_lsn;
+    uint64_t time_ms;
 };
 
 /* One run of wal_recover, on its stack. */
@@ -31,6 +34,8 @@ struct wal_reading {
     wal_group_cb *group;
     void *owner;
     struct wal_recovery *found;
+    struct wal_until until;
+    bool is_stopped; /* until was reached */
     /* -- the segments, by ordinal -- */
     struct wal_found *segments;
     uint32_t count;
@@ -43,6 +48,12 @@ struct wal_reading {
     uint64_t window_at;
     size_t window_size;
     size_t window_room;
+    uint64_t read_size; /* of one read, at least */
+    /* -- up to the start: groups that the snapshot holds are walked over -- */
+    uint64_t walked;      /* groups read, those included */
+    uint64_t skip_number; /* the next one expected there; 0 = none was seen */
+    uint64_t skip_chain;
+    bool is_linked; /* the log was seen to continue the start */
     /* -- the next group expected -- */
     uint64_t number;
     uint64_t lsn;

@@ -159,6 +159,8 @@ static enum err read_heads(struct wal_reading *reading)
         if (err == ERR_OK && segment->size > WAL_BLOCK_SIZE) {
             err = load(reading, WAL_BLOCK_SIZE, &header, &bytes);
             segment->first_number = err == ERR_OK && bytes ? header.number : 0;
+            segment->first_lsn = header.first_lsn;
+            segment->first_time_ms = header.time_ms;
         }
         if (err != ERR_OK) {
             return err;
@@ -185,11 +187,19 @@ static const char *break_of(const struct wal_reading *reading,
     return NULL;
 }
 
+static bool is_whole(const struct wal_reading *reading, const struct wal_group_header *header)
+{
+    return header->first_lsn + header->count <= reading->until.lsn ||
+           header->first_lsn + header->count - 1 == reading->until.lsn;
+}
+
 static enum err replay(struct wal_reading *reading, const struct wal_group_header *header,
                        const uint8_t *payload)
 {
     uint64_t at = 0;
-    for (uint64_t i = 0; i < header->count; i++) {
+    const bool is_all = is_whole(reading, header);
+    const uint64_t count = is_all ? header->count : reading->until.lsn - header->first_lsn + 1;
+    for (uint64_t i = 0; i < count; i++) {
         const uint32_t size = wal_record_size(payload + at);
         const enum err err =
             reading->replay(reading->owner, header->first_lsn + i, header->time_ms, payload[at],
@@ -199,15 +209,16 @@ static enum err replay(struct wal_reading *reading, const struct wal_group_heade
         }
         at += WAL_RECORD_HEADER_SIZE + size;
     }
-    return reading->group(reading->owner, &header->digest, header->first_lsn + header->count - 1,
-                          header->time_ms);
+    reading->found->is_divided = !is_all;
+    return is_all ? reading->group(reading->owner, &header->digest,
+                                   header->first_lsn + header->count - 1, header->time_ms)
+                  : ERR_OK;
 }
 
 /* Drop what the stamp covers by now, then keep this group if it has records or follows one that
  * is kept: what is written again is a whole suffix of the log. In a log that this program wrote it
  * is one group at most, as each stamps all before it. */
-static enum err remember_above(struct wal_reading *reading, const struct wal_place *place,
-                               uint64_t first_lsn)
+static enum err remember_above(struct wal_reading *reading, const struct wal_place *place)
 {
     uint32_t covered = 0;
     while (covered < reading->above_count && reading->above[covered].last_lsn <= reading->stamp) {
@@ -218,7 +229,7 @@ static enum err remember_above(struct wal_reading *reading, const struct wal_pla
         memmove(reading->above, reading->above + covered, kept * sizeof reading->above[0]);
     }
     reading->above_count = kept;
-    if (kept == 0 && place->last_lsn < first_lsn) {
+    if (kept == 0 && place->last_lsn < place->first_lsn) {
         return ERR_OK;
     }
     if (kept == reading->above_room) {
@@ -250,17 +261,65 @@ static enum err accept(struct wal_reading *reading, uint64_t offset,
                                           : err_text(err));
     }
     reading->stamp = header->durable_lsn > reading->stamp ? header->durable_lsn : reading->stamp;
+    reading->is_linked = true;
+    reading->walked++;
     reading->number++;
     reading->lsn += header->count;
     reading->chain = wal_group_chain(bytes, header->size);
     reading->found->groups++;
     reading->found->records += header->count;
     reading->found->bytes += wal_group_size(header->size);
-    reading->found->last_lsn = reading->lsn - 1;
+    reading->found->last_lsn =
+        reading->found->is_divided ? reading->until.lsn : reading->lsn - 1;
+    reading->found->group_number = header->number;
+    reading->found->chain = reading->chain;
     reading->found->last_time_ms = header->time_ms;
     reading->found->digest = header->digest;
-    const struct wal_place place = {reading->index, offset, header->size, reading->lsn - 1};
-    return remember_above(reading, &place, header->first_lsn);
+    const struct wal_place place = {reading->index,     offset,           header->size,
+                                    header->first_lsn, reading->lsn - 1, header->time_ms};
+    return remember_above(reading, &place);
+}
+
+/* -- groups that the start holds -- */
+
+/* Walk over a group from before the start; the last of them must be the one that it was made at. */
+static enum err pass_over(struct wal_reading *reading, uint64_t offset,
+                          const struct wal_group_header *header, const uint8_t *bytes)
+{
+    const struct wal_start *start = &reading->wal->start;
+    const uint64_t ordinal = reading->segments[reading->index].ordinal;
+    const bool is_next = reading->skip_number == 0 || (header->number == reading->skip_number &&
+                                                       header->chain == reading->skip_chain);
+    if (!is_next) {
+        return damaged(reading, ERR_DAMAGED, ordinal, offset,
+                       "this group does not follow the one before");
+    }
+    reading->walked++;
+    reading->skip_number = header->number + 1;
+    reading->skip_chain = wal_group_chain(bytes, header->size);
+    if (header->number < start->group_number) {
+        return ERR_OK;
+    }
+    reading->is_linked = true;
+    return reading->skip_chain == start->chain && header->first_lsn + header->count == reading->lsn
+               ? ERR_OK
+               : damaged(reading, ERR_DAMAGED, ordinal, offset,
+                         "the snapshot was made at another group than this");
+}
+
+static bool is_enough(const struct wal_reading *reading, const struct wal_group_header *header)
+{
+    return reading->lsn > reading->until.lsn || header->time_ms > reading->until.time_ms;
+}
+
+static enum err take(struct wal_reading *reading, uint64_t offset,
+                     const struct wal_group_header *header, const uint8_t *bytes)
+{
+    if (!reading->is_linked && header->number < reading->number) {
+        return pass_over(reading, offset, header, bytes);
+    }
+    reading->is_stopped = is_enough(reading, header);
+    return reading->is_stopped ? ERR_OK : accept(reading, offset, header, bytes);
 }
 
 /* -- segment by segment -- */
@@ -285,12 +344,16 @@ static enum err read_segment(struct wal_reading *reading, uint32_t index, uint64
     uint8_t *bytes;
     uint64_t offset = WAL_BLOCK_SIZE;
     enum err err = wal_reading_open(reading, index);
-    while (err == ERR_OK && reading->number < limit && offset < reading->segments[index].size) {
+    while (err == ERR_OK && !reading->is_stopped && reading->number < limit &&
+           offset < reading->segments[index].size) {
         err = load(reading, offset, &header, &bytes);
         if (err != ERR_OK || !bytes) {
             break;
         }
-        err = accept(reading, offset, &header, bytes);
+        err = take(reading, offset, &header, bytes);
+        if (reading->is_stopped) {
+            break;
+        }
         offset += wal_group_size(header.size);
     }
     reading->end_index = index;
@@ -309,8 +372,7 @@ static enum err is_end_blank(struct wal_reading *reading, bool *is_blank_out)
 {
     uint8_t *block;
     *is_blank_out = true;
-    if (reading->found->groups == 0 ||
-        reading->end_offset >= reading->segments[reading->end_index].size) {
+    if (reading->walked == 0 || reading->end_offset >= reading->segments[reading->end_index].size) {
         return ERR_OK;
     }
     enum err err = wal_reading_open(reading, reading->end_index);
@@ -328,7 +390,7 @@ static enum err refuse_gap(struct wal_reading *reading, uint32_t later)
     bool is_blank;
     uint32_t index = reading->end_index;
     uint64_t offset = reading->end_offset;
-    const uint32_t next = reading->found->groups ? index + 1 : 0;
+    const uint32_t next = reading->walked ? index + 1 : 0;
     const enum err err = is_end_blank(reading, &is_blank);
     if (err != ERR_OK) {
         return err;
@@ -346,14 +408,16 @@ static enum err read_groups(struct wal_reading *reading)
     for (uint32_t i = 0; i < reading->count; i++) {
         const struct wal_found *segment = &reading->segments[i];
         const uint64_t limit = limit_of(reading, i);
-        if (segment->first_number == 0 || segment->first_number >= limit) {
+        if (segment->first_number == 0 || segment->first_number >= limit ||
+            limit <= reading->number) {
             continue;
         }
-        if (segment->first_number != reading->number) {
+        const bool is_before = !reading->is_linked && segment->first_number < reading->number;
+        if (segment->first_number != reading->number && !is_before) {
             return refuse_gap(reading, i);
         }
         const enum err err = read_segment(reading, i, limit);
-        if (err != ERR_OK) {
+        if (err != ERR_OK || reading->is_stopped) {
             return err;
         }
     }
@@ -427,17 +491,51 @@ static enum err scan_behind(struct wal_reading *reading)
     return err;
 }
 
+/* A log that begins behind the start, or ends before it, is not the one that it was made of. */
+static enum err check_linked(struct wal_reading *reading)
+{
+    const struct wal_start *start = &reading->wal->start;
+    if (start->group_number == 0 || reading->is_linked ||
+        (start->is_origin && reading->walked == 0 && !reading->found->has_torn_tail)) {
+        return ERR_OK;
+    }
+    if (reading->count == 0) {
+        return wal_fail(reading->wal, ERR_DAMAGED,
+                        "a snapshot goes up to LSN %llu, but there is no log: put the files "
+                        "log-*.seg back",
+                        (unsigned long long)start->lsn);
+    }
+    return damaged(reading, ERR_DAMAGED, reading->segments[reading->end_index].ordinal,
+                   reading->end_offset,
+                   "the log ends here, before the state of the snapshot that is there");
+}
+
+static void note_oldest(struct wal_reading *reading)
+{
+    for (uint32_t i = 0; i < reading->count; i++) {
+        if (reading->segments[i].first_number) {
+            reading->found->oldest_lsn = reading->segments[i].first_lsn;
+            return;
+        }
+    }
+}
+
 static enum err read_log(struct wal_reading *reading)
 {
     enum err err = find_segments(reading);
     if (err == ERR_OK) {
         err = read_heads(reading);
+        reading->read_size = WAL_READ_SIZE;
+        note_oldest(reading);
     }
     if (err == ERR_OK) {
         err = read_groups(reading);
     }
-    if (err == ERR_OK) {
+    if (err == ERR_OK && !reading->is_stopped) {
         err = scan_behind(reading);
+    }
+    if (err == ERR_OK) {
+        err = check_linked(reading);
     }
     reading->found->segments = reading->count;
     return err;
@@ -450,32 +548,71 @@ static uint64_t now_us(void)
     return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
 }
 
+void wal_start_at(struct wal *wal, const struct wal_start *start)
+{
+    CHECK(!wal->is_open);
+    CHECK(start->group_number > 0);
+    wal->start = *start;
+}
+
+static void begin(struct wal_reading *reading)
+{
+    const struct wal_start *start = &reading->wal->start;
+    *reading->found = (struct wal_recovery){0};
+    reading->file = -1;
+    reading->read_size = WAL_READ_SMALL;
+    reading->end_offset = WAL_BLOCK_SIZE;
+    reading->number = start->group_number + 1;
+    reading->lsn = start->lsn + 1;
+    reading->stamp = start->lsn; /* a snapshot is made of what is durable */
+    reading->chain = start->chain;
+    if (start->group_number == 0) {
+        reading->chain = wal_chain_seed(reading->wal->identity.uuid);
+        return;
+    }
+    reading->found->last_lsn = start->lsn;
+    reading->found->last_time_ms = start->time_ms;
+    reading->found->group_number = start->group_number;
+    reading->found->chain = start->chain;
+    reading->found->digest = start->digest;
+}
+
+static void end(struct wal_reading *reading, uint64_t started_us)
+{
+    wal_reading_close(reading);
+    free(reading->window);
+    free(reading->segments);
+    free(reading->above);
+    reading->found->took_us = now_us() - started_us;
+}
+
+enum err wal_read(struct wal *wal, const struct wal_until *until, wal_replay_cb *replay_record,
+                  wal_group_cb *group, void *owner, struct wal_recovery *found_out)
+{
+    CHECK(!wal->is_open);
+    const uint64_t start = now_us();
+    struct wal_reading reading = {.wal = wal, .replay = replay_record, .group = group,
+                                  .owner = owner, .found = found_out, .until = *until};
+    begin(&reading);
+    const enum err err = read_log(&reading);
+    end(&reading, start);
+    return err;
+}
+
 enum err wal_recover(struct wal *wal, wal_replay_cb *replay_record, wal_group_cb *group,
                      void *owner, struct wal_recovery *found_out)
 {
     CHECK(!wal->is_open);
+    CHECK(!wal->is_reader);
     const uint64_t start = now_us();
-    *found_out = (struct wal_recovery){0};
-    struct wal_reading reading = {
-        .wal = wal,
-        .replay = replay_record,
-        .group = group,
-        .owner = owner,
-        .found = found_out,
-        .file = -1,
-        .number = 1,
-        .lsn = 1,
-        .chain = wal_chain_seed(wal->identity.uuid),
-        .end_offset = WAL_BLOCK_SIZE,
-    };
+    struct wal_reading reading = {.wal = wal, .replay = replay_record, .group = group,
+                                  .owner = owner, .found = found_out,
+                                  .until = {UINT64_MAX, UINT64_MAX}};
+    begin(&reading);
     enum err err = read_log(&reading);
     if (err == ERR_OK) {
         err = wal_resume(wal, &reading);
     }
-    wal_reading_close(&reading);
-    free(reading.window);
-    free(reading.segments);
-    free(reading.above);
-    found_out->took_us = now_us() - start;
+    end(&reading, start);
     return err;
 }

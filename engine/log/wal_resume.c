@@ -21,7 +21,7 @@ static const struct wal_found *find_zero_segment(const struct wal_reading *readi
  * simply gone on with. Asked only when nothing is to be written again. */
 static bool may_continue(const struct wal_reading *reading)
 {
-    bool may = reading->found->groups > 0 && reading->is_rest_zero &&
+    bool may = reading->walked > 0 && reading->is_rest_zero &&
                reading->end_offset < reading->segments[reading->end_index].size;
     for (uint32_t i = reading->end_index + 1; i < reading->count; i++) {
         may = may && reading->segments[i].is_zero;
@@ -233,6 +233,35 @@ static enum err remove_leftovers(struct wal *wal)
     return wal_fail(wal, err, "removing " WAL_REWRITE_NAME ": %s", err_text(err));
 }
 
+/* A segment of zeros only is no part of the log yet: it is the next one, or stays for ever. */
+static enum err remember_spans(struct wal *wal, const struct wal_reading *reading)
+{
+    for (uint32_t i = 0; i < reading->count; i++) {
+        const struct wal_found *found = &reading->segments[i];
+        const bool is_next = i > reading->end_index && found->is_zero;
+        if (is_next && (found->ordinal == wal->standby.ordinal ||
+                        found->ordinal == wal->active.ordinal)) {
+            continue;
+        }
+        if (!wal_span_reserve(wal)) {
+            return wal_fail(wal, ERR_NOMEM, "no memory to list the log");
+        }
+        wal_span_add(wal, &(struct wal_span){found->ordinal, found->size, found->first_number,
+                                             found->first_lsn, found->first_time_ms});
+    }
+    if (!wal_span_reserve(wal)) {
+        return wal_fail(wal, ERR_NOMEM, "no memory to list the log");
+    }
+    if (reading->above_count) {
+        const struct wal_place *first = reading->above;
+        wal_span_add(wal, &(struct wal_span){wal->active.ordinal, wal->active.size,
+                                             reading->number - reading->above_count,
+                                             first->first_lsn, first->time_ms});
+    }
+    return wal_span_reserve(wal) ? ERR_OK
+                                 : wal_fail(wal, ERR_NOMEM, "no memory to list the log");
+}
+
 enum err wal_resume(struct wal *wal, struct wal_reading *reading)
 {
     enum err err = remove_leftovers(wal);
@@ -242,6 +271,9 @@ enum err wal_resume(struct wal *wal, struct wal_reading *reading)
     }
     if (err == ERR_OK) {
         err = choose_active(wal, reading);
+    }
+    if (err == ERR_OK) {
+        err = remember_spans(wal, reading);
     }
     if (err != ERR_OK) {
         return err;

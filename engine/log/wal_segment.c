@@ -83,13 +83,15 @@ static void promote(struct wal *wal)
 void wal_segment_advance(struct wal *wal)
 {
     const bool is_half_full = wal->active.offset >= wal->active.size / 2;
-    if (wal->is_dead) {
+    if (wal->is_dead || wal->is_removing) {
         return;
     }
     if (wal->next == WAL_NEXT_NONE) {
         wal_segment_build(wal);
     } else if (wal->next == WAL_NEXT_SPARE && (is_half_full || wal->is_waiting)) {
         promote(wal);
+    } else {
+        wal_span_remove(wal);
     }
 }
 
@@ -141,6 +143,9 @@ static void promoted(struct wal *wal, enum err err)
     if (err == ERR_OK) {
         err = wal_segment_open(wal, &wal->standby);
     }
+    if (err == ERR_OK && !wal_span_reserve(wal)) {
+        err = ERR_NOMEM;
+    }
     if (err == ERR_OK) {
         wal->next = WAL_NEXT_READY;
     } else {
@@ -152,7 +157,9 @@ static void promoted(struct wal *wal, enum err err)
 void wal_segment_job_done(void *owner, enum err err)
 {
     struct wal *wal = owner;
-    if (wal->next == WAL_NEXT_BUILDING) {
+    if (wal->is_removing) {
+        wal_span_removed(wal, err);
+    } else if (wal->next == WAL_NEXT_BUILDING) {
         built(wal, err);
     } else {
         CHECK(wal->next == WAL_NEXT_PROMOTING);

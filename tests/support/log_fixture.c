@@ -76,18 +76,50 @@ struct wal_options keeper_options(struct keeper *keeper)
                                 .owner = keeper};
 }
 
+static void replay_begin(struct keeper *keeper, struct wal *wal)
+{
+    keeper->replayed = keeper->start.lsn;
+    keeper->replayed_digest = keeper->start.digest;
+    keeper->mismatches = 0;
+    if (keeper->start.group_number) {
+        wal_start_at(wal, &keeper->start);
+    }
+}
+
+enum err keeper_read(struct keeper *keeper, const struct wal_options *options,
+                     const struct wal_until *until, struct wal_start *start_out)
+{
+    struct wal *wal;
+    struct wal_options reader = *options;
+    reader.is_reader = true;
+    enum err err = wal_open(&reader, keeper->error, &wal);
+    if (err != ERR_OK) {
+        return err;
+    }
+    replay_begin(keeper, wal);
+    err = wal_read(wal, until, on_replay, on_group, keeper, &keeper->found);
+    *start_out = (struct wal_start){.lsn = keeper->found.last_lsn,
+                                    .time_ms = keeper->found.last_time_ms,
+                                    .group_number = keeper->found.group_number,
+                                    .chain = keeper->found.chain,
+                                    .digest = keeper->found.digest};
+    if (err != ERR_OK) {
+        snprintf(keeper->error, sizeof keeper->error, "%s", wal_error(wal));
+    }
+    wal_close(wal);
+    return err;
+}
+
 enum err keeper_open(struct keeper *keeper, const struct wal_options *options)
 {
-    keeper->replayed = 0;
-    keeper->mismatches = 0;
     keeper->failures = 0;
     keeper->durable_after_failure = 0;
-    keeper->replayed_digest = (struct digest){0};
     keeper->wal = NULL;
     enum err err = wal_open(options, keeper->error, &keeper->wal);
     if (err != ERR_OK) {
         return err;
     }
+    replay_begin(keeper, keeper->wal);
     err = wal_recover(keeper->wal, on_replay, on_group, keeper, &keeper->found);
     if (err != ERR_OK) {
         snprintf(keeper->error, sizeof keeper->error, "%s", wal_error(keeper->wal));

@@ -28,6 +28,7 @@ struct keeper {
     uint64_t failures; /* times that failed was called */
     uint64_t durable_after_failure;
     char error[WAL_ERROR_SIZE];
+    struct wal_start start; /* where the next replay begins; group_number 0: at the beginning */
     /* -- of the last replay -- */
     struct digest replayed_digest;
     uint64_t replayed;   /* records */
@@ -42,6 +43,11 @@ struct wal_options keeper_options(struct keeper *keeper);
 
 /* Open and recover; the model is held against the replay, then cut to what was found. */
 enum err keeper_open(struct keeper *keeper, const struct wal_options *options);
+
+/* Read up to until with a log of its own beside the open one, hold it against the model, and tell
+ * where that state stands. */
+enum err keeper_read(struct keeper *keeper, const struct wal_options *options,
+                     const struct wal_until *until, struct wal_start *start_out);
 
 /* Append count records drawn from seed (sizes 0 to 300) as one batch and submit. */
 void keeper_batch(struct keeper *keeper, uint64_t seed, uint32_t count);
