@@ -20,8 +20,8 @@ struct folder {
     atomic_bool is_ending; /* ends a long folder_create early */
 };
 
-/* Open dir, as an owner making it if it is missing, take its lock, find out what it can. After an error
- * folder_close is still due. */
+/* Open dir, as an owner making it if it is missing, take its lock, find out what it can. After an
+ * error folder_close is still due. */
 ERR_MUST_USE enum err folder_open(struct folder *folder, const char *dir, enum disk_access access,
                                   bool force_buffered);
 void folder_close(struct folder *folder);
