@@ -1,1 +1,2 @@
 nearshelf_test(unit/test_base.c LABEL unit DEPS base)
+nearshelf_test(unit/test_zone.c LABEL unit DEPS base)
