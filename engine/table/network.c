@@ -46,7 +46,8 @@ static bool bitmaps_init(struct network *network)
     bool is_ok = (network->used = bits_new()) && (network->with_serves = bits_new()) &&
                  (network->index->only_out = bits_new());
     for (int i = 0; i < SERVICE_COUNT; i++) {
-        is_ok = is_ok && (network->eligible[i] = bits_new());
+        is_ok = is_ok && (network->eligible[i] = bits_new()) && (network->offers[i] = bits_new()) &&
+                (network->metered[i] = bits_new()) && (network->tight[i] = bits_new());
         network->reach_max[i] = 0;
         network->reach_min[i] = UINT32_MAX;
     }
@@ -82,14 +83,16 @@ enum err network_init(struct network *network)
     network->nodes = memory;
     network->index = calloc(1, sizeof *network->index);
     network->hot = aligned_alloc(64, NODE_HOT_SIZE);
+    network->marks = calloc(NODE_MAX + 1, sizeof *network->marks);
     network->x = aligned_alloc(64, floats);
     network->y = aligned_alloc(64, floats);
     network->z = aligned_alloc(64, floats);
     network->point_x = aligned_alloc(64, 3 * SLOT_MAX * sizeof(double));
     network->node_of_slot = malloc(SLOT_MAX * sizeof(uint16_t));
     network->cap_x = aligned_alloc(64, 4 * WORD_MAX_NETWORK * sizeof(float));
-    if (!network->index || !network->hot || !network->x || !network->y || !network->z ||
-        !network->point_x || !network->node_of_slot || !network->cap_x || !bitmaps_init(network)) {
+    if (!network->index || !network->hot || !network->marks || !network->x || !network->y ||
+        !network->z || !network->point_x || !network->node_of_slot || !network->cap_x ||
+        !bitmaps_init(network)) {
         network_close(network);
         return ERR_NOMEM;
     }
@@ -121,6 +124,7 @@ void network_close(struct network *network)
     }
     free(network->index);
     free(network->hot);
+    free(network->marks);
     free(network->x);
     free(network->y);
     free(network->z);
@@ -131,6 +135,9 @@ void network_close(struct network *network)
     free(network->with_serves);
     for (int i = 0; i < SERVICE_COUNT; i++) {
         free(network->eligible[i]);
+        free(network->offers[i]);
+        free(network->metered[i]);
+        free(network->tight[i]);
     }
     for (int i = 0; i < NODE_TYPE_COUNT; i++) {
         free(network->of_type[i]);
@@ -147,8 +154,9 @@ void network_close(struct network *network)
 
 uint64_t network_memory(void)
 {
-    uint64_t bitmaps = 3 + SERVICE_COUNT + NODE_TYPE_COUNT + CLASS_MAX + FLAG_MAX;
+    uint64_t bitmaps = 3 + 4 * SERVICE_COUNT + NODE_TYPE_COUNT + CLASS_MAX + FLAG_MAX;
     return mem_size(sizeof(struct node) * NODE_MAX) + sizeof(struct network_index) + NODE_HOT_SIZE +
+           (NODE_MAX + 1) * (uint64_t)SERVICE_COUNT +
            SLOT_MAX * (3 * sizeof(float) + 3 * sizeof(double) + sizeof(uint16_t)) +
            WORD_MAX_NETWORK * (4 * sizeof(float) + bitmaps * sizeof(slot_bits));
 }
@@ -256,6 +264,31 @@ static bool bars_set(struct network *network, const struct node *node, bool is_i
     return true;
 }
 
+/* What a service asks of the node, marks included. */
+static void service_bits_set(struct network *network, const struct node *node,
+                             enum service service, bool is_in)
+{
+    uint8_t marks = network->marks[node - network->nodes][service];
+    bool is_offered = is_in && node_offers(node, service);
+    bit_put(network->offers[service], node->slot, is_offered);
+    bit_put(network->eligible[service], node->slot, is_offered && !(marks & MARK_OUT));
+    bit_put(network->metered[service], node->slot, is_in && (marks & MARK_METERED));
+    bit_put(network->tight[service], node->slot, is_in && (marks & MARK_TIGHT));
+}
+
+bool network_mark(struct network *network, uint16_t node, enum service service, uint8_t marks)
+{
+    uint8_t before = network->marks[node][service];
+    if (before == marks) {
+        return false;
+    }
+    network->marks[node][service] = marks;
+    network->metered_count += (marks & MARK_METERED) != 0;
+    network->metered_count -= (before & MARK_METERED) != 0;
+    service_bits_set(network, &network->nodes[node], service, true);
+    return true;
+}
+
 /* Put the node's bits in every bitmap, or take them out. Classes and reach are rebuilt apart. */
 static bool bits_set(struct network *network, const struct node *node, bool is_in)
 {
@@ -263,7 +296,7 @@ static bool bits_set(struct network *network, const struct node *node, bool is_i
     bit_put(network->used, slot, is_in);
     bit_put(network->of_type[node->config.type], slot, is_in);
     for (int i = 0; i < SERVICE_COUNT; i++) {
-        bit_put(network->eligible[i], slot, is_in && node_offers(node, (enum service)i));
+        service_bits_set(network, node, (enum service)i, is_in);
     }
     bit_put(network->with_serves, slot, is_in && node->config.serves_count > 0);
     bit_put(network->index->only_out, slot, is_in && only_takes_out(&node->config));
@@ -526,6 +559,9 @@ static void bitmaps_clear(struct network *network)
     memset(network->index->only_out, 0, size);
     for (int i = 0; i < SERVICE_COUNT; i++) {
         memset(network->eligible[i], 0, size);
+        memset(network->offers[i], 0, size);
+        memset(network->metered[i], 0, size);
+        memset(network->tight[i], 0, size);
         network->reach_max[i] = 0;
         network->reach_min[i] = UINT32_MAX;
     }

@@ -42,6 +42,18 @@ struct area {
     char text[AREA_TEXT_MAX + 1]; /* "US" or "US:9021" */
 };
 
+/* What time, capacity and the age of counts say of a node and a service; timing.h sets them. A
+ * node with any of MARK_OUT is no candidate. */
+enum {
+    MARK_STALE = 1,   /* its counts are too old */
+    MARK_FULL = 2,    /* no capacity left */
+    MARK_CUTOFF = 4,  /* too late today */
+    MARK_OUT = MARK_STALE | MARK_FULL | MARK_CUTOFF,
+    MARK_METERED = 8, /* units are counted: */
+    MARK_TIGHT = 16,  /* fewer than NETWORK_TIGHT_UNITS are left */
+    NETWORK_TIGHT_UNITS = 64
+};
+
 /* All that node.put and node.status set. Plain data; owned strings end with NUL. */
 struct node_config {
     enum node_type type;
@@ -86,6 +98,7 @@ struct network {
     /* -- nodes -- */
     struct node *nodes;   /* by handle */
     struct node_hot *hot; /* by handle; follows nodes */
+    uint8_t (*marks)[SERVICE_COUNT]; /* by handle */
     uint32_t count;
 
     /* -- by slot -- */
@@ -100,7 +113,11 @@ struct network {
 
     /* -- bitmaps over slots, words words each -- */
     slot_bits *used;                    /* a node sits here */
-    slot_bits *eligible[SERVICE_COUNT]; /* offers it, active for it, reach set where required */
+    slot_bits *eligible[SERVICE_COUNT]; /* offers it and no mark takes it out */
+    slot_bits *offers[SERVICE_COUNT];   /* offers it, active for it, reach set where required */
+    slot_bits *metered[SERVICE_COUNT];  /* MARK_METERED, and MARK_TIGHT */
+    slot_bits *tight[SERVICE_COUNT];
+    uint32_t metered_count;             /* bits in all of metered */
     slot_bits *of_type[NODE_TYPE_COUNT];
     slot_bits *bars[FLAG_MAX]; /* NULL while no node bars the flag */
     slot_bits *with_serves;    /* nodes that have serves rules */
@@ -135,6 +152,9 @@ uint16_t network_find(const struct network *network, const char *id, uint32_t le
  * ERR_NOMEM. */
 ERR_MUST_USE enum err network_put(struct network *network, const char *id, uint32_t len,
                                   const struct node_config *config, uint16_t *handle_out);
+
+/* Set the node's marks for a service. True: they are other ones than before. */
+bool network_mark(struct network *network, uint16_t node, enum service service, uint8_t marks);
 
 /* Lay out the slots afresh. map_out (SLOT_MAX entries, or NULL) receives old slot -> new slot. */
 void network_layout(struct network *network, uint16_t *map_out);

@@ -1,0 +1,298 @@
+/* Effects on hours, capacity, carriers and roads, and the counting of capacity. */
+#include "apply_timing_internal.h"
+
+#include "check.h"
+
+/* -- hours -- */
+
+static bool has_terms(const struct node_terms *terms)
+{
+    return terms->declined_ppm || terms->accept_min || terms->stock_max_age_min;
+}
+
+/* A node that tells nothing of this has no row. */
+static void hours_digest(struct tables *tables, uint16_t node, bool is_add)
+{
+    const struct node_terms *terms = &tables->timing.terms[node];
+    const struct node_hours *hours = schedules_hours(&tables->timing.schedules, node);
+    uint64_t rest = (uint64_t)terms->accept_min << 32 ^ terms->stock_max_age_min ^
+                    (uint64_t)terms->declined_ppm << 11;
+    if (!hours && !has_terms(terms)) {
+        return;
+    }
+    if (is_add) {
+        digest_add_words(&tables->digest, TAG_HOURS, node, hours ? hours_hash(hours) : 0, rest);
+    } else {
+        digest_take_words(&tables->digest, TAG_HOURS, node, hours ? hours_hash(hours) : 0, rest);
+    }
+}
+
+enum err hours_enter(struct tables *tables, const struct effect_hours *effect, uint64_t now_ms)
+{
+    struct timing *timing = &tables->timing;
+    if (effect->node >= tables->network.count) {
+        return ERR_DAMAGED;
+    }
+    hours_digest(tables, effect->node, false);
+    timing->ages -= timing->terms[effect->node].stock_max_age_min > 0;
+    timing->ages += effect->terms.stock_max_age_min > 0;
+    timing->terms[effect->node] = effect->terms;
+    enum err err = schedules_set(&timing->schedules, effect->node,
+                                 effect->has_hours ? &effect->hours : NULL);
+    hours_digest(tables, effect->node, true);
+    timing_node(timing, &tables->network, effect->node, now_ms);
+    tables->generation++;
+    return err;
+}
+
+enum err tables_apply_hours(struct tables *tables, uint64_t lsn, uint64_t now_ms,
+                            const struct effect_hours *effect)
+{
+    applied(tables, lsn, now_ms);
+    return hours_enter(tables, effect, now_ms);
+}
+
+/* -- capacity -- */
+
+void meter_digest(struct tables *tables, uint16_t node, const struct capacity_meter *meter,
+                  bool is_add)
+{
+    uint64_t name = (uint64_t)node << 32 | (uint64_t)meter->kind << 16 |
+                    (uint64_t)meter->per << 8 | meter->service;
+    uint64_t slots = hash_fixed(meter->slots, meter->slot_count * sizeof meter->slots[0]);
+    uint64_t rules = hash_fixed(meter->exceptions,
+                                meter->exception_count * sizeof meter->exceptions[0]) +
+                     ((uint64_t)meter->limit << 24) + meter->since_lsn;
+    if (is_add) {
+        digest_add_words(&tables->digest, TAG_METER, name, slots, rules);
+    } else {
+        digest_take_words(&tables->digest, TAG_METER, name, slots, rules);
+    }
+}
+
+static bool is_named(const struct effect_capacity *effect, const struct capacity_meter *meter)
+{
+    for (uint32_t i = 0; i < effect->count; i++) {
+        const struct capacity_rule *rule = &effect->rules[i];
+        if (rule->kind == meter->kind && rule->per == meter->per &&
+            rule->service == meter->service) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void meter_remove(struct tables *tables, uint16_t node, struct capacity_meter *meter)
+{
+    meter_digest(tables, node, meter, false);
+    capacity_remove(&tables->timing.capacity, node, meter);
+}
+
+static void meters_keep(struct tables *tables, const struct effect_capacity *effect)
+{
+    const struct capacity_node *own = tables->timing.capacity.nodes[effect->node];
+    for (uint32_t i = own ? own->count : 0; i-- > 0;) {
+        struct capacity_meter *meter = &tables->timing.capacity.nodes[effect->node]->meters[i];
+        if (!is_named(effect, meter)) {
+            meter_remove(tables, effect->node, meter);
+        }
+    }
+}
+
+static enum err rule_apply(struct tables *tables, uint16_t node, const struct capacity_rule *rule,
+                           uint64_t lsn)
+{
+    struct capacity *capacity = &tables->timing.capacity;
+    struct capacity_meter *meter =
+        capacity_find(capacity, node, rule->kind, rule->per, rule->service);
+    if (rule->is_removed && !rule->is_exception) {
+        if (meter) {
+            meter_remove(tables, node, meter);
+        }
+        return ERR_OK;
+    }
+    if (meter) {
+        meter_digest(tables, node, meter, false);
+    } else if (!rule->is_removed) {
+        enum err err = capacity_need(capacity, node, rule, lsn, &meter);
+        if (err != ERR_OK) {
+            return err;
+        }
+    }
+    if (meter) {
+        capacity_rule_set(meter, rule);
+        meter_digest(tables, node, meter, true);
+    }
+    return ERR_OK;
+}
+
+enum err tables_apply_capacity(struct tables *tables, uint64_t lsn, uint64_t now_ms,
+                               const struct effect_capacity *effect)
+{
+    enum err err = ERR_OK;
+    applied(tables, lsn, now_ms);
+    if (effect->node >= tables->network.count) {
+        return ERR_DAMAGED;
+    }
+    if (effect->is_whole) {
+        meters_keep(tables, effect);
+    }
+    for (uint32_t i = 0; i < effect->count && err == ERR_OK; i++) {
+        err = rule_apply(tables, effect->node, &effect->rules[i], lsn);
+    }
+    timing_node(&tables->timing, &tables->network, effect->node, now_ms);
+    tables->generation++;
+    key_remember(tables, lsn, now_ms, &effect->key);
+    return err;
+}
+
+void capacity_part_count(struct tables *tables, const struct capacity_part *part, uint64_t now_ms)
+{
+    struct timing *timing = &tables->timing;
+    struct capacity_node *own = timing->capacity.nodes[part->node];
+    if (!own || part->slot == 0) {
+        return;
+    }
+    for (uint32_t i = 0; i < own->count; i++) {
+        struct capacity_meter *meter = &own->meters[i];
+        if (capacity_is_of(meter, part->service) && part->lsn >= meter->since_lsn) {
+            meter_digest(tables, part->node, meter, false);
+            capacity_count(meter, part->slot,
+                           meter->kind == CAPACITY_UNITS ? part->units : part->orders);
+            meter_digest(tables, part->node, meter, true);
+        }
+    }
+    timing_node(timing, &tables->network, part->node, now_ms);
+    tables->generation += part->units < 0;
+}
+
+/* -- carriers and roads -- */
+
+static void digest_join(struct digest *digest, const struct digest *own, bool is_add)
+{
+    unsigned __int128 sum = (unsigned __int128)digest->high << 64 | digest->low;
+    const unsigned __int128 term = (unsigned __int128)own->high << 64 | own->low;
+    sum = is_add ? sum + term : sum - term;
+    *digest = (struct digest){(uint64_t)sum, (uint64_t)(sum >> 64)};
+}
+
+/* A length of origin areas that is new can hold any node, another new origin only those in it. */
+static void origins_renew(struct tables *tables, uint64_t lengths_before, uint32_t origin)
+{
+    struct carriers *carriers = &tables->timing.carriers;
+    const struct area_name *name = &carriers->areas.all[origin];
+    bool is_length_new = lengths_before != carriers->areas.origin_lengths;
+    for (uint32_t i = 0; i < tables->network.count; i++) {
+        const struct node_config *config = &tables->network.nodes[i].config;
+        bool is_in = memcmp(config->country, name->text, 2) == 0 &&
+                     (name->len == 2 ||
+                      strncmp(config->postcode, name->text + 3, name->len - 3u) == 0);
+        if (is_length_new || is_in) {
+            carriers_node(carriers, (uint16_t)i, config->country, config->postcode);
+        }
+    }
+}
+
+static enum err lane_enter(struct tables *tables, uint32_t carrier, const struct carrier_row *row)
+{
+    struct carriers *carriers = &tables->timing.carriers;
+    uint64_t lengths = carriers->areas.origin_lengths;
+    uint32_t origin;
+    enum err err = carriers_set(carriers, carrier, row, &origin);
+    if (err == ERR_OK && origin != AREA_UNKNOWN) {
+        origins_renew(tables, lengths, origin);
+    }
+    return err;
+}
+
+enum err lanes_enter(struct tables *tables, const struct effect_lanes *effect)
+{
+    struct carriers *carriers = &tables->timing.carriers;
+    uint32_t carrier = carriers_find(carriers, effect->carrier, effect->carrier_len);
+    enum err err = ERR_OK;
+    if (carrier < CARRIERS_MAX && effect->is_replace) {
+        digest_join(&tables->digest, &carriers->all[carrier].digest, false);
+        carriers_drop(carriers, carrier);
+    }
+    if (effect->count > 0) {
+        err = carriers_need(carriers, effect->carrier, effect->carrier_len, &carrier);
+    }
+    if (err != ERR_OK || effect->count == 0) {
+        return err;
+    }
+    digest_join(&tables->digest, &carriers->all[carrier].digest, false);
+    for (uint32_t i = 0; i < effect->count && err == ERR_OK; i++) {
+        err = lane_enter(tables, carrier, &effect->rows[i]);
+    }
+    digest_join(&tables->digest, &carriers->all[carrier].digest, true);
+    return err;
+}
+
+enum err tables_apply_lanes(struct tables *tables, uint64_t lsn, uint64_t now_ms,
+                            const struct effect_lanes *effect)
+{
+    applied(tables, lsn, now_ms);
+    tables->generation++;
+    return lanes_enter(tables, effect);
+}
+
+enum err roads_enter(struct tables *tables, const struct effect_roads *effect)
+{
+    struct travels *travels = &tables->timing.travels;
+    enum err err = ERR_OK;
+    digest_join(&tables->digest, &travels->digest, false);
+    if (effect->is_replace) {
+        travels_drop(travels);
+    }
+    for (uint32_t i = 0; i < effect->count && err == ERR_OK; i++) {
+        bool is_sound = effect->rows[i].node < tables->network.count;
+        err = is_sound ? travels_set(travels, &effect->rows[i]) : ERR_DAMAGED;
+    }
+    digest_join(&tables->digest, &travels->digest, true);
+    return err;
+}
+
+enum err tables_apply_roads(struct tables *tables, uint64_t lsn, uint64_t now_ms,
+                            const struct effect_roads *effect)
+{
+    applied(tables, lsn, now_ms);
+    tables->generation++;
+    return roads_enter(tables, effect);
+}
+
+/* -- replay -- */
+
+enum err replay_hours(struct tables *tables, uint64_t lsn, uint64_t now_ms, const uint8_t *bytes,
+                      uint32_t size)
+{
+    struct effect_hours_scratch scratch;
+    struct effect_hours effect;
+    enum err err = effect_hours_decode(bytes, size, &scratch, &effect);
+    return err == ERR_OK ? tables_apply_hours(tables, lsn, now_ms, &effect) : err;
+}
+
+enum err replay_capacity(struct tables *tables, uint64_t lsn, uint64_t now_ms,
+                         const uint8_t *bytes, uint32_t size)
+{
+    struct effect_capacity effect;
+    enum err err = effect_capacity_decode(bytes, size, &effect);
+    return err == ERR_OK ? tables_apply_capacity(tables, lsn, now_ms, &effect) : err;
+}
+
+enum err replay_lanes(struct tables *tables, uint64_t lsn, uint64_t now_ms, const uint8_t *bytes,
+                      uint32_t size)
+{
+    struct carrier_row rows[EFFECT_LANES_MAX];
+    struct effect_lanes effect;
+    enum err err = effect_lanes_decode(bytes, size, rows, &effect);
+    return err == ERR_OK ? tables_apply_lanes(tables, lsn, now_ms, &effect) : err;
+}
+
+enum err replay_roads(struct tables *tables, uint64_t lsn, uint64_t now_ms, const uint8_t *bytes,
+                      uint32_t size)
+{
+    struct travel_row rows[EFFECT_ROADS_MAX];
+    struct effect_roads effect;
+    enum err err = effect_roads_decode(bytes, size, rows, &effect);
+    return err == ERR_OK ? tables_apply_roads(tables, lsn, now_ms, &effect) : err;
+}

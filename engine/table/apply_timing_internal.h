@@ -1,0 +1,36 @@
+/* What the files that apply and save time and promises share with the others of the folder. */
+#ifndef TABLE_APPLY_TIMING_INTERNAL_H
+#define TABLE_APPLY_TIMING_INTERNAL_H
+
+#include <string.h>
+
+#include "apply_internal.h"
+#include "effect_timing.h"
+
+/* A fulfilment as capacity counts it. */
+struct capacity_part {
+    uint16_t node;
+    enum service service;
+    uint32_t slot;  /* local hour noted when it was routed; 0: not counted */
+    uint64_t lsn;   /* of the record that routed it */
+    int64_t units;  /* more; negative: given back */
+    int64_t orders; /* 1, or -1 when none of its units is left, else 0 */
+};
+
+/* Count it in the meters of its node. Whatever routes, cancels or rejects units calls this, in
+ * the same effect (what is shipped, collected or never collected stays counted). */
+void capacity_part_count(struct tables *tables, const struct capacity_part *part, uint64_t now_ms);
+
+void meter_digest(struct tables *tables, uint16_t node, const struct capacity_meter *meter,
+                  bool is_add);
+
+ERR_MUST_USE enum err hours_enter(struct tables *tables, const struct effect_hours *effect,
+                                  uint64_t now_ms);
+ERR_MUST_USE enum err lanes_enter(struct tables *tables, const struct effect_lanes *effect);
+ERR_MUST_USE enum err roads_enter(struct tables *tables, const struct effect_roads *effect);
+
+typedef enum err replay_function(struct tables *tables, uint64_t lsn, uint64_t now_ms,
+                                 const uint8_t *bytes, uint32_t size);
+replay_function replay_hours, replay_capacity, replay_lanes, replay_roads;
+
+#endif
