@@ -122,7 +122,7 @@ static void order_one(struct apply *apply, uint8_t *bytes)
         struct pair pair = apply->pairs[apply->pair_next++ % PAIRS];
         lines[i] =
             (struct effect_line){pair.item, i + 1, 0, {NULL, 0}, SERVICE_STANDARD, NODE_NONE};
-        parts[i] = (struct effect_part){pair.node, WAY_SHIP_FROM_STORE, SERVICE_STANDARD, 1000, 0};
+        parts[i] = (struct effect_part){.node = pair.node, .metres = 1000};
     }
     struct effect_order effect = {.content = apply->serial, .status = ORDER_ROUTED,
                                   .has_dest = true, .max_splits = UINT32_MAX, .max_m = UINT32_MAX,

@@ -80,7 +80,9 @@
     X(REASON_TOO_MANY_ZEROED, "TOO_MANY_ZEROED")                                                   \
     X(REASON_QTY_EXCEEDS_ORDERED, "QTY_EXCEEDS_ORDERED")                                           \
     X(REASON_MAX_REJECTS_REACHED, "MAX_REJECTS_REACHED")                                           \
-    X(REASON_NOT_RETURNABLE, "NOT_RETURNABLE")
+    X(REASON_NOT_RETURNABLE, "NOT_RETURNABLE")                                                       \
+    X(REASON_PROMISE_NOT_MET, "PROMISE_NOT_MET")                                                   \
+    X(REASON_CAPACITY_EXCEEDED, "CAPACITY_EXCEEDED")
 
 /* Why a node was not chosen. Checked in this order: the first that holds is told. */
 #define NAMES_REJECTS(X)                                                                           \
@@ -92,6 +94,10 @@
     X(REJECT_DESTINATION_NOT_SERVED, "DESTINATION_NOT_SERVED")                                     \
     X(REJECT_TOO_FAR, "TOO_FAR")                                                                   \
     X(REJECT_ITEM_BARRED, "ITEM_BARRED")                                                           \
+    X(REJECT_STOCK_STALE, "STOCK_STALE")                                                           \
+    X(REJECT_CAPACITY_FULL, "CAPACITY_FULL")                                                       \
+    X(REJECT_CUTOFF_MISSED, "CUTOFF_MISSED")                                                       \
+    X(REJECT_MISSES_PROMISE, "MISSES_PROMISE")                                                     \
     X(REJECT_OUT_OF_STOCK, "OUT_OF_STOCK")                                                         \
     X(REJECT_BELOW_SAFETY_STOCK, "BELOW_SAFETY_STOCK")                                             \
     X(REJECT_INSUFFICIENT_QTY, "INSUFFICIENT_QTY")                                                 \

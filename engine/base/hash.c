@@ -87,6 +87,16 @@ void digest_take_words(struct digest *digest, uint32_t tag, uint64_t a, uint64_t
     take(digest, low, high);
 }
 
+void digest_join(struct digest *digest, const struct digest *rows)
+{
+    add(digest, rows->low, rows->high);
+}
+
+void digest_part(struct digest *digest, const struct digest *rows)
+{
+    take(digest, rows->low, rows->high);
+}
+
 bool digest_equal(const struct digest *a, const struct digest *b)
 {
     return a->low == b->low && a->high == b->high;

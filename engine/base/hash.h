@@ -40,6 +40,10 @@ void digest_take(struct digest *digest, uint32_t tag, const void *row, size_t si
 void digest_add_words(struct digest *digest, uint32_t tag, uint64_t a, uint64_t b, uint64_t c);
 void digest_take_words(struct digest *digest, uint32_t tag, uint64_t a, uint64_t b, uint64_t c);
 
+/* All rows of another digest at once. */
+void digest_join(struct digest *digest, const struct digest *rows);
+void digest_part(struct digest *digest, const struct digest *rows);
+
 bool digest_equal(const struct digest *a, const struct digest *b);
 
 #endif

@@ -36,9 +36,8 @@ static int64_t big_time(const uint8_t *at, size_t size)
 
 static size_t block_size(const struct block *block)
 {
-    return (size_t)block->times * (block->time_size + 1) + (size_t)block->types * 6 +
-           block->chars + (size_t)block->leaps * (block->time_size + 4) + block->std_flags +
-           block->utc_flags;
+    return (size_t)block->times * (block->time_size + 1) + (size_t)block->types * 6 + block->chars +
+           (size_t)block->leaps * (block->time_size + 4) + block->std_flags + block->utc_flags;
 }
 
 /* A head and whether what it counts is there. */

@@ -21,9 +21,9 @@ enum {
 };
 
 struct zone {
-    uint32_t count;       /* changes */
-    int64_t *at_s;        /* moments, rising */
-    int32_t *offset_s;    /* offset from at_s[i] on */
+    uint32_t count;         /* changes */
+    int64_t *at_s;          /* moments, rising */
+    int32_t *offset_s;      /* offset from at_s[i] on */
     int32_t first_offset_s; /* before the first */
 };
 
@@ -53,7 +53,7 @@ struct zone_rule_day {
 };
 
 struct zone_rule {
-    int32_t offset_s;         /* of standard time */
+    int32_t offset_s; /* of standard time */
     int32_t summer_offset_s;
     bool has_summer;
     struct zone_rule_day begin, end; /* of summer time */

@@ -108,8 +108,7 @@ enum err zone_rule_parse(const char *bytes, size_t len, struct zone_rule *rule_o
     if (rule_out->has_summer && !text.is_bad) {
         skip_name(&text);
         bool is_told = peek(&text) != ',';
-        rule_out->summer_offset_s =
-            is_told ? -clock_time(&text, 24) : rule_out->offset_s + 3600;
+        rule_out->summer_offset_s = is_told ? -clock_time(&text, 24) : rule_out->offset_s + 3600;
         rule_day(&text, &rule_out->begin);
         rule_day(&text, &rule_out->end);
     }
@@ -137,8 +136,8 @@ static int month_day(int year, int month)
 static int64_t weekday_of_month(const struct zone_rule_day *rule, int year)
 {
     int64_t first = zone_year_day(year) + month_day(year, rule->month);
-    int length = rule->month == 12 ? 31
-                                   : month_day(year, rule->month + 1) - month_day(year, rule->month);
+    int length =
+        rule->month == 12 ? 31 : month_day(year, rule->month + 1) - month_day(year, rule->month);
     int weekday = (int)((first % 7 + 7 + 4) % 7);
     int day = (rule->day - weekday + 7) % 7 + (rule->week - 1) * 7;
     return first + (day >= length ? day - 7 : day);

@@ -82,7 +82,10 @@ static enum reject fence(const struct route *route, uint16_t node, uint32_t metr
     if (metres > route->request->max_m || metres > at->config.max_m[service]) {
         return REJECT_TOO_FAR;
     }
-    return route->listed[at->slot / 64] & bit ? REJECT_ITEM_BARRED : REJECT_NONE;
+    if (route->listed[at->slot / 64] & bit) {
+        return REJECT_ITEM_BARRED;
+    }
+    return fence_reject(route, node);
 }
 
 static enum reject stock_reject(const struct route *route, uint32_t slot)
@@ -128,7 +131,7 @@ static void explain_node(struct route *route, uint16_t node)
     }
 }
 
-_Static_assert(REJECT_OUT_OF_STOCK > REJECT_ITEM_BARRED, "reasons of stock come behind fences");
+_Static_assert(REJECT_OUT_OF_STOCK > REJECT_MISSES_PROMISE, "reasons of stock come behind fences");
 
 /* The nearest nodes that were not chosen, with their reasons. */
 static void list_rejects(struct route *route)
@@ -157,7 +160,7 @@ void explain_group(struct route *route, uint32_t first_part)
     }
     mark_chosen(route, first_part);
     mark_excluded(route);
-    group_fences(route);
+    group_fences(route, true);
     group_bars(route, route->listed);
     if (route->view->policies->count > 0) {
         group_unlisted(route, route->listed);

@@ -216,6 +216,10 @@ void answer_end(struct route *route)
     if (answer->status == ORDER_REFUSED) {
         return;
     }
+    if (answer->share_count > 0 && !fence_dates(route)) {
+        answer_refuse(route, REASON_PROMISE_NOT_MET);
+        return;
+    }
     if (answer->share_count == 0) {
         answer_refuse(route, route->unfilled[0].reason);
     } else if (answer->unfilled_count > 0) {

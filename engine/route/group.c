@@ -155,7 +155,7 @@ static void demands_add(struct route *route)
     }
 }
 
-static void base_copy(struct route *route)
+void group_base_copy(struct route *route)
 {
     if (route->group.base != route->base) {
         memcpy(route->base, route->group.base, route->view->network->words * sizeof(slot_bits));
@@ -173,7 +173,7 @@ static void base_serving(struct route *route)
     }
     const slot_bits *serving =
         network_serving(network, request->country, request->postcode, scratch);
-    base_copy(route);
+    group_base_copy(route);
     for (uint32_t word = 0; word < network->words && serving; word++) {
         route->base[word] &= serving[word];
     }
@@ -195,23 +195,27 @@ static void base_listed(struct route *route, const uint16_t *nodes, uint32_t cou
         return;
     }
     bits_of(route->view->network, nodes, count, route->listed);
-    base_copy(route);
+    group_base_copy(route);
     for (uint32_t word = 0; word < route->view->network->words; word++) {
         route->base[word] &= is_in ? route->listed[word] : ~route->listed[word];
     }
 }
 
-void group_fences(struct route *route)
+void group_fences(struct route *route, bool is_static)
 {
     const struct route_request *request = route->request;
+    const struct network *network = route->view->network;
     struct group *group = &route->group;
-    group->base = route->view->network->eligible[group->service];
+    group->base = is_static ? network->offers[group->service] : network->eligible[group->service];
+    if (!is_static) {
+        fence_full(route);
+    }
     base_serving(route);
     base_listed(route, request->include, request->include_count, true);
     base_listed(route, request->exclude, request->exclude_count, false);
     base_listed(route, request->rejected, request->rejected_count, false);
     if (request->is_po_box && group->service == SERVICE_SAME_DAY) {
-        base_copy(route);
+        group_base_copy(route);
         memset(route->base, 0, sizeof route->base);
     }
 }
@@ -219,7 +223,7 @@ void group_fences(struct route *route)
 /* Take the nodes of bits, in route->listed, out of the base. */
 static void base_drop_listed(struct route *route)
 {
-    base_copy(route);
+    group_base_copy(route);
     for (uint32_t word = 0; word < route->view->network->words; word++) {
         route->base[word] &= ~route->listed[word];
     }
@@ -246,11 +250,12 @@ void group_begin(struct route *route, uint32_t line_count)
                        .line_count = line_count,
                        .reach_m = reach < route->request->max_m ? reach : route->request->max_m};
     demands_add(route);
-    group_fences(route);
+    group_fences(route, false);
     if (route->group.has_bars) {
         group_bars(route, route->listed);
         base_drop_listed(route);
     }
+    fence_time(route);
 }
 
 uint32_t demand_free(const struct route *route, const struct demand *demand, uint16_t node)

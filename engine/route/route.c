@@ -136,6 +136,7 @@ static bool begin_and_decide(struct route *route, const struct pending *pending)
     for (uint32_t line = pending->first; line != UINT32_MAX; line = route->next_line[line]) {
         route->lines[count++] = line;
     }
+    route->earlier_parts = first_part;
     group_begin(route, count);
     route->group.max_nodes = max_nodes(route);
     bool is_decided = decide_group(route);
@@ -164,15 +165,64 @@ void route_begin(struct route *route, const struct stock_view *view,
     route->view = view;
     route->request = request;
     route->has_takes = false;
+    route->earlier_parts = 0;
+    fence_place(route);
 }
 
-void route_decide(struct route *route, const struct stock_view *view,
-                  const struct route_request *request, struct route_answer *answer)
+static void decide_all(struct route *route, const struct stock_view *view,
+                       const struct route_request *request, struct route_answer *answer)
 {
     route_begin(route, view, request);
     answer_begin(route, answer);
     decide_groups(route, groups_find(route));
     answer_end(route);
+}
+
+/* Whether it is an answer without these fences. */
+static bool is_answered_without(struct route *route, const struct stock_view *view,
+                                const struct route_request *request, uint32_t fences)
+{
+    struct route_answer answer;
+    route->relaxed = fences;
+    decide_all(route, view, request, &answer);
+    route->relaxed = 0;
+    return answer.status != ORDER_REFUSED;
+}
+
+/* A refusal for which capacity or the date asked for is to blame is told as such. */
+static enum reason reason_of_time(struct route *route, const struct stock_view *view,
+                                  const struct route_request *request)
+{
+    bool has_capacity = view->timing && view->timing->capacity.count > 0;
+    bool has_date = request->required_by_ms != 0;
+    if (has_capacity && is_answered_without(route, view, request, FENCE_CAPACITY)) {
+        return REASON_CAPACITY_EXCEEDED;
+    }
+    if (has_date && is_answered_without(route, view, request,
+                                        FENCE_PROMISE | (has_capacity ? FENCE_CAPACITY : 0u))) {
+        return REASON_PROMISE_NOT_MET;
+    }
+    return REASON_NONE;
+}
+
+void route_decide(struct route *route, const struct stock_view *view,
+                  const struct route_request *request, struct route_answer *answer)
+{
+    decide_all(route, view, request, answer);
+    if (answer->status != ORDER_REFUSED || answer->reason == REASON_PROMISE_NOT_MET) {
+        return;
+    }
+    bool has_fences =
+        view->timing && (view->timing->capacity.count > 0 || request->required_by_ms);
+    enum reason reason = has_fences ? reason_of_time(route, view, request) : REASON_NONE;
+    if (reason != REASON_NONE) {
+        struct route_request explained = *request;
+        explained.explain = explained.explain ? explained.explain : 1;
+        decide_all(route, view, &explained, answer);
+        answer->reason = reason;
+    } else if (has_fences) {
+        decide_all(route, view, request, answer); /* the lists of the answer were overwritten */
+    }
 }
 
 /* Whether all lines are one group without a fixed place, to a destination, and nothing is to be
@@ -277,5 +327,5 @@ bool route_confirm(struct route *route, const struct stock_view *view,
         return false;
     }
     answer_begin(route, answer);
-    return answer_add_single(route, guess->node, guess->metres);
+    return answer_add_single(route, guess->node, guess->metres) && fence_dates(route);
 }

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "dates.h"
 #include "err.h"
 #include "geo.h"
 #include "names.h"
@@ -51,6 +52,10 @@ struct route_request {
     uint32_t exclude_count;
     const uint16_t *rejected; /* nodes that said no to this order before */
     uint32_t rejected_count;
+    uint64_t now_ms;            /* when it is ordered */
+    bool is_other_time;         /* now_ms is not the time of the last tables_turn */
+    uint64_t required_by_ms;    /* delivered by then, or not at all; 0 = any time */
+    uint64_t deliver_after_ms;  /* not delivered before; 0 = as soon as can be */
     uint32_t explain; /* 0-2: at 1 and 2 rejected and candidates are filled in also on success */
 };
 
@@ -61,6 +66,7 @@ struct route_part {
     uint8_t service; /* enum service */
     uint32_t metres; /* km to of its group: dest, or 0 for a fixed place */
     uint32_t cost_cents;
+    struct order_dates dates; /* all 0 where none are told */
 };
 
 /* qty units of a line from a part; ordered by part, then by line. */

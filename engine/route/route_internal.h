@@ -4,6 +4,7 @@
 
 #include "nearest_kernel.h"
 #include "route.h"
+#include "timing.h"
 
 enum {
     ITEM_TABLE = 4096,  /* open addressing over the items of a group */
@@ -50,6 +51,9 @@ struct pending {
     uint32_t last;
 };
 
+/* Fences that a refusal is named after, when it would not be one without them. */
+enum fence { FENCE_CAPACITY = 1, FENCE_PROMISE = 2 };
+
 struct split; /* scratch of the split search, in split_internal.h */
 
 /* The scratch of one deciding thread. */
@@ -80,6 +84,9 @@ struct route {
     uint16_t key_group[PLACE_KEYS];
     uint64_t order_stamp; /* of key_stamp and takes; grows with every order */
     bool has_takes;
+    uint32_t earlier_parts; /* of the answer: those of groups decided before this one */
+    uint32_t relaxed;       /* bits of enum fence that do not count */
+    struct promise_place place; /* the destination */
     struct take_slot takes[TAKE_TABLE];
 
     /* -- nearest search -- */
@@ -103,8 +110,9 @@ struct route {
 /* Make a group of the lines in route->lines: demands, base, reach. max_nodes is the caller's. */
 void group_begin(struct route *route, uint32_t line_count);
 
-/* Make base anew without regard to items: service, destination, the request's lists of nodes. */
-void group_fences(struct route *route);
+/* Make base anew without regard to items: service, destination, the request's lists of nodes, and
+ * unless is_static what holds of the present time: marks of nodes, capacity, promises. */
+void group_fences(struct route *route, bool is_static);
 
 /* Nodes that bar some item of the group, by slot. */
 void group_bars(const struct route *route, slot_bits *barred);
@@ -139,6 +147,31 @@ void take(struct route *route, uint32_t item, uint16_t node, uint32_t qty);
 
 /* Farthest chord, with room for float errors, at which a node within metres can lie. */
 float chord_limit(uint32_t metres);
+
+/* Make sure that base is the group's own copy. */
+void group_base_copy(struct route *route);
+
+/* -- fence.c: time and promises -- */
+
+/* Of base as it begins: full nodes come back where capacity does not count. */
+void fence_full(struct route *route);
+
+/* Take nodes without capacity for the group, and late ones, out of base. */
+void fence_time(struct route *route);
+
+/* The first of the reasons of time that takes the node out. */
+enum reject fence_reject(const struct route *route, uint16_t node);
+
+/* Work out the request's destination as lanes and roads name it. */
+void fence_place(struct route *route);
+
+/* What the node promises for the group. */
+void fence_promise(const struct route *route, uint16_t node, uint32_t metres, uint64_t grams,
+                   struct promise *promise);
+
+/* Put dates, and what carriers cost, into the parts of the answer. False: too late for what was
+ * asked. */
+bool fence_dates(struct route *route);
 
 /* -- nearest.c -- */
 

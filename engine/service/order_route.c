@@ -560,7 +560,8 @@ static void effect_build(struct asks *asks, const struct ask *ask,
     for (uint32_t i = 0; i < parts; i++) {
         const struct route_part *part = &answer->parts[i];
         asks->effect_parts[i] = (struct effect_part){part->node, part->way, part->service,
-                                                     part->metres, part->cost_cents};
+                                                     part->metres, part->cost_cents,
+                                                     part->dates};
     }
     for (uint32_t i = 0; i < shares; i++) {
         const struct route_share *share = &answer->shares[i];

@@ -251,6 +251,7 @@ enum err node_enter(struct tables *tables, const struct effect_node *effect)
         return err;
     }
     node_digest(tables, handle, true);
+    node_placed(tables, handle);
     generation_next(tables);
     node_timer(tables, handle);
     return ERR_OK;
@@ -398,6 +399,9 @@ enum err tables_apply_stock(struct tables *tables, uint64_t lsn, uint64_t now_ms
         if (err != ERR_OK) {
             return err;
         }
+    }
+    if (effect->is_count && effect->count > 0) {
+        node_fed(tables, effect->node, effect->at_ms);
     }
     key_remember(tables, lsn, now_ms, &effect->key);
     return ERR_OK;

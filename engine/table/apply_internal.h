@@ -4,7 +4,7 @@
 
 #include "tables.h"
 
-/* Tables in the digest. 6 to 8 and 22 are those of order.c, 20 that of owed.c. */
+/* Tables in the digest. 6 to 8, 22 and 44 are those of order.c, 20 that of owed.c. */
 enum { TAG_NODE = 1, TAG_ITEM, TAG_PLACE, TAG_CELL, TAG_POLICY, TAG_KEY = 9, TAG_MOVEMENT, TAG_FLAG,
        TAG_COUNT, TAG_DECLINES = 21,
        TAG_HOURS = 40, TAG_LANE, TAG_ROAD, TAG_METER };
@@ -66,6 +66,12 @@ void tracking_set(struct tables *tables, struct order_part *part, const struct e
 void node_timer(struct tables *tables, uint16_t handle);
 void part_timer(struct tables *tables, slab_ref ref, uint16_t index);
 void timers_rebuild(struct tables *tables);
+
+/* The node was counted as of at_ms. */
+void node_fed(struct tables *tables, uint16_t node, uint64_t at_ms);
+
+/* The node is new, or its country or postcode may have changed. */
+void node_placed(struct tables *tables, uint16_t node);
 
 /* Digest rows. */
 void key_digest(struct tables *tables, const struct key_entry *entry, bool is_add);

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "apply_order_internal.h"
+#include "apply_timing_internal.h"
 #include "check.h"
 
 /* Bytes of the rules, 0 where nothing was asked that later decisions keep to. */
@@ -178,6 +179,7 @@ static void parts_fill(struct order *order, const struct effect_order *effect)
         part->service = from->service;
         part->metres = from->metres;
         part->cost_cents = from->cost_cents;
+        part->dates = from->dates;
         part->share_first = share;
         while (share < effect->share_count && effect->shares[share].part == i) {
             share++;
@@ -255,6 +257,7 @@ enum err tables_apply_order(struct tables *tables, uint64_t lsn, uint64_t now_ms
         queue_append(tables, ref, (uint16_t)i);
     }
     shares_hold(tables, ref, effect);
+    capacity_take(tables, order_at(&tables->orders, ref), 0);
     lines_owe(tables, ref, effect);
     order_digest(order_at(&tables->orders, ref), &tables->digest, true);
     return ERR_OK;
@@ -293,6 +296,9 @@ void order_share_leave(struct tables *tables, struct order *order, uint32_t inde
     cell_move(tables, order_lines(order)[share->line].item, order_parts(order)[share->part].node,
               -(int64_t)units, 0, 0);
     hold_settle(tables, order, index);
+    if (end != &share->no_show) {
+        capacity_leave(tables, order, share->part, units);
+    }
 }
 
 static uint32_t part_held(struct order *order, const struct order_part *part)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "apply_order_internal.h"
+#include "apply_timing_internal.h"
 #include "check.h"
 
 enum { MILLION = 1000000 };
@@ -209,6 +210,7 @@ static void parts_add(struct tables *tables, slab_ref ref, uint32_t first_part,
                                     .service = from->service,
                                     .metres = from->metres,
                                     .cost_cents = from->cost_cents,
+                                    .dates = from->dates,
                                     .share_first = first_share + share};
         for (; share < effect->share_count && effect->shares[share].part == i; share++) {
             struct order_share *own = &order_shares(order)[first_share + share];
@@ -246,6 +248,7 @@ static bool grow(struct tables *tables, slab_ref ref, const struct effect_replan
         place_set(order, effect, text);
     }
     parts_add(tables, ref, first_part, first_share, effect);
+    capacity_take(tables, order_at(&tables->orders, ref), first_part);
     return true;
 }
 

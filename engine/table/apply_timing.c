@@ -7,7 +7,7 @@
 
 static bool has_terms(const struct node_terms *terms)
 {
-    return terms->declined_ppm || terms->accept_min || terms->stock_max_age_min;
+    return terms->accept_min || terms->stock_max_age_min;
 }
 
 /* A node that tells nothing of this has no row. */
@@ -15,8 +15,7 @@ static void hours_digest(struct tables *tables, uint16_t node, bool is_add)
 {
     const struct node_terms *terms = &tables->timing.terms[node];
     const struct node_hours *hours = schedules_hours(&tables->timing.schedules, node);
-    uint64_t rest = (uint64_t)terms->accept_min << 32 ^ terms->stock_max_age_min ^
-                    (uint64_t)terms->declined_ppm << 11;
+    uint64_t rest = (uint64_t)terms->accept_min << 32 ^ terms->stock_max_age_min;
     if (!hours && !has_terms(terms)) {
         return;
     }
@@ -37,11 +36,14 @@ enum err hours_enter(struct tables *tables, const struct effect_hours *effect, u
     timing->ages -= timing->terms[effect->node].stock_max_age_min > 0;
     timing->ages += effect->terms.stock_max_age_min > 0;
     timing->terms[effect->node] = effect->terms;
-    enum err err = schedules_set(&timing->schedules, effect->node,
-                                 effect->has_hours ? &effect->hours : NULL);
+    if (effect->has_declines) {
+        declines_set(tables, effect->node, effect->declines);
+    }
+    enum err err =
+        schedules_set(&timing->schedules, effect->node, effect->has_hours ? &effect->hours : NULL);
     hours_digest(tables, effect->node, true);
     timing_node(timing, &tables->network, effect->node, now_ms);
-    tables->generation++;
+    generation_next(tables);
     return err;
 }
 
@@ -57,12 +59,12 @@ enum err tables_apply_hours(struct tables *tables, uint64_t lsn, uint64_t now_ms
 void meter_digest(struct tables *tables, uint16_t node, const struct capacity_meter *meter,
                   bool is_add)
 {
-    uint64_t name = (uint64_t)node << 32 | (uint64_t)meter->kind << 16 |
-                    (uint64_t)meter->per << 8 | meter->service;
+    uint64_t name = (uint64_t)node << 32 | (uint64_t)meter->kind << 16 | (uint64_t)meter->per << 8 |
+                    meter->service;
     uint64_t slots = hash_fixed(meter->slots, meter->slot_count * sizeof meter->slots[0]);
-    uint64_t rules = hash_fixed(meter->exceptions,
-                                meter->exception_count * sizeof meter->exceptions[0]) +
-                     ((uint64_t)meter->limit << 24) + meter->since_lsn;
+    uint64_t rules =
+        hash_fixed(meter->exceptions, meter->exception_count * sizeof meter->exceptions[0]) +
+        ((uint64_t)meter->limit << 24) + meter->since_lsn;
     if (is_add) {
         digest_add_words(&tables->digest, TAG_METER, name, slots, rules);
     } else {
@@ -141,12 +143,12 @@ enum err tables_apply_capacity(struct tables *tables, uint64_t lsn, uint64_t now
         err = rule_apply(tables, effect->node, &effect->rules[i], lsn);
     }
     timing_node(&tables->timing, &tables->network, effect->node, now_ms);
-    tables->generation++;
+    generation_next(tables);
     key_remember(tables, lsn, now_ms, &effect->key);
     return err;
 }
 
-void capacity_part_count(struct tables *tables, const struct capacity_part *part, uint64_t now_ms)
+void capacity_part_count(struct tables *tables, const struct capacity_part *part)
 {
     struct timing *timing = &tables->timing;
     struct capacity_node *own = timing->capacity.nodes[part->node];
@@ -162,19 +164,54 @@ void capacity_part_count(struct tables *tables, const struct capacity_part *part
             meter_digest(tables, part->node, meter, true);
         }
     }
-    timing_node(timing, &tables->network, part->node, now_ms);
-    tables->generation += part->units < 0;
+    timing_node(timing, &tables->network, part->node, tables->time_ms);
+    if (part->units < 0) {
+        generation_next(tables);
+    }
+}
+
+static struct capacity_part part_of(struct order *order, const struct order_part *part)
+{
+    return (struct capacity_part){.node = part->node,
+                                  .service = (enum service)part->service,
+                                  .slot = part->dates.slot,
+                                  .lsn = order->lsn};
+}
+
+void capacity_take(struct tables *tables, struct order *order, uint32_t first)
+{
+    for (uint32_t i = first; i < order->part_count && tables->timing.capacity.count > 0; i++) {
+        const struct order_part *part = &order_parts(order)[i];
+        struct capacity_part own = part_of(order, part);
+        own.lsn = tables->lsn;
+        own.orders = 1;
+        for (uint32_t k = 0; k < part->share_count; k++) {
+            own.units += order_shares(order)[part->share_first + k].qty;
+        }
+        capacity_part_count(tables, &own);
+    }
+}
+
+/* A part that came by a later record counts by the order's own: a meter made between the two keeps
+ * what it counted of it, which errs to the full side. */
+void capacity_leave(struct tables *tables, struct order *order, uint32_t index, uint32_t units)
+{
+    const struct order_part *part = &order_parts(order)[index];
+    if (tables->timing.capacity.count == 0 || part->dates.slot == 0 || units == 0) {
+        return;
+    }
+    struct capacity_part own = part_of(order, part);
+    uint64_t left = 0;
+    own.units = -(int64_t)units;
+    for (uint32_t k = 0; k < part->share_count; k++) {
+        const struct order_share *share = &order_shares(order)[part->share_first + k];
+        left += share->qty - share->cancelled - share->moved;
+    }
+    own.orders = left == 0 ? -1 : 0;
+    capacity_part_count(tables, &own);
 }
 
 /* -- carriers and roads -- */
-
-static void digest_join(struct digest *digest, const struct digest *own, bool is_add)
-{
-    unsigned __int128 sum = (unsigned __int128)digest->high << 64 | digest->low;
-    const unsigned __int128 term = (unsigned __int128)own->high << 64 | own->low;
-    sum = is_add ? sum + term : sum - term;
-    *digest = (struct digest){(uint64_t)sum, (uint64_t)(sum >> 64)};
-}
 
 /* A length of origin areas that is new can hold any node, another new origin only those in it. */
 static void origins_renew(struct tables *tables, uint64_t lengths_before, uint32_t origin)
@@ -184,9 +221,9 @@ static void origins_renew(struct tables *tables, uint64_t lengths_before, uint32
     bool is_length_new = lengths_before != carriers->areas.origin_lengths;
     for (uint32_t i = 0; i < tables->network.count; i++) {
         const struct node_config *config = &tables->network.nodes[i].config;
-        bool is_in = memcmp(config->country, name->text, 2) == 0 &&
-                     (name->len == 2 ||
-                      strncmp(config->postcode, name->text + 3, name->len - 3u) == 0);
+        bool is_in =
+            memcmp(config->country, name->text, 2) == 0 &&
+            (name->len == 2 || strncmp(config->postcode, name->text + 3, name->len - 3u) == 0);
         if (is_length_new || is_in) {
             carriers_node(carriers, (uint16_t)i, config->country, config->postcode);
         }
@@ -211,7 +248,7 @@ enum err lanes_enter(struct tables *tables, const struct effect_lanes *effect)
     uint32_t carrier = carriers_find(carriers, effect->carrier, effect->carrier_len);
     enum err err = ERR_OK;
     if (carrier < CARRIERS_MAX && effect->is_replace) {
-        digest_join(&tables->digest, &carriers->all[carrier].digest, false);
+        digest_part(&tables->digest, &carriers->all[carrier].digest);
         carriers_drop(carriers, carrier);
     }
     if (effect->count > 0) {
@@ -220,11 +257,11 @@ enum err lanes_enter(struct tables *tables, const struct effect_lanes *effect)
     if (err != ERR_OK || effect->count == 0) {
         return err;
     }
-    digest_join(&tables->digest, &carriers->all[carrier].digest, false);
+    digest_part(&tables->digest, &carriers->all[carrier].digest);
     for (uint32_t i = 0; i < effect->count && err == ERR_OK; i++) {
         err = lane_enter(tables, carrier, &effect->rows[i]);
     }
-    digest_join(&tables->digest, &carriers->all[carrier].digest, true);
+    digest_join(&tables->digest, &carriers->all[carrier].digest);
     return err;
 }
 
@@ -232,7 +269,7 @@ enum err tables_apply_lanes(struct tables *tables, uint64_t lsn, uint64_t now_ms
                             const struct effect_lanes *effect)
 {
     applied(tables, lsn, now_ms);
-    tables->generation++;
+    generation_next(tables);
     return lanes_enter(tables, effect);
 }
 
@@ -240,7 +277,7 @@ enum err roads_enter(struct tables *tables, const struct effect_roads *effect)
 {
     struct travels *travels = &tables->timing.travels;
     enum err err = ERR_OK;
-    digest_join(&tables->digest, &travels->digest, false);
+    digest_part(&tables->digest, &travels->digest);
     if (effect->is_replace) {
         travels_drop(travels);
     }
@@ -248,7 +285,7 @@ enum err roads_enter(struct tables *tables, const struct effect_roads *effect)
         bool is_sound = effect->rows[i].node < tables->network.count;
         err = is_sound ? travels_set(travels, &effect->rows[i]) : ERR_DAMAGED;
     }
-    digest_join(&tables->digest, &travels->digest, true);
+    digest_join(&tables->digest, &travels->digest);
     return err;
 }
 
@@ -256,8 +293,40 @@ enum err tables_apply_roads(struct tables *tables, uint64_t lsn, uint64_t now_ms
                             const struct effect_roads *effect)
 {
     applied(tables, lsn, now_ms);
-    tables->generation++;
+    generation_next(tables);
     return roads_enter(tables, effect);
+}
+
+/* -- time -- */
+
+void tables_turn(struct tables *tables, uint64_t now_ms)
+{
+    if (timing_turn(&tables->timing, &tables->network, now_ms)) {
+        generation_next(tables);
+    }
+}
+
+void tables_zones(struct tables *tables, const struct zone_source *source)
+{
+    schedules_zones(&tables->timing.schedules, source);
+    tables->timing.stale_ms = 0;
+    generation_next(tables);
+}
+
+void node_fed(struct tables *tables, uint16_t node, uint64_t at_ms)
+{
+    struct timing *timing = &tables->timing;
+    timing->fed_ms[node] = at_ms > timing->fed_ms[node] ? at_ms : timing->fed_ms[node];
+    if (timing->terms[node].stock_max_age_min &&
+        timing_node(timing, &tables->network, node, tables->time_ms)) {
+        generation_next(tables);
+    }
+}
+
+void node_placed(struct tables *tables, uint16_t node)
+{
+    const struct node_config *config = &tables->network.nodes[node].config;
+    carriers_node(&tables->timing.carriers, node, config->country, config->postcode);
 }
 
 /* -- replay -- */
@@ -271,8 +340,8 @@ enum err replay_hours(struct tables *tables, uint64_t lsn, uint64_t now_ms, cons
     return err == ERR_OK ? tables_apply_hours(tables, lsn, now_ms, &effect) : err;
 }
 
-enum err replay_capacity(struct tables *tables, uint64_t lsn, uint64_t now_ms,
-                         const uint8_t *bytes, uint32_t size)
+enum err replay_capacity(struct tables *tables, uint64_t lsn, uint64_t now_ms, const uint8_t *bytes,
+                         uint32_t size)
 {
     struct effect_capacity effect;
     enum err err = effect_capacity_decode(bytes, size, &effect);

@@ -17,9 +17,15 @@ struct capacity_part {
     int64_t orders; /* 1, or -1 when none of its units is left, else 0 */
 };
 
-/* Count it in the meters of its node. Whatever routes, cancels or rejects units calls this, in
- * the same effect (what is shipped, collected or never collected stays counted). */
-void capacity_part_count(struct tables *tables, const struct capacity_part *part, uint64_t now_ms);
+/* Count it in the meters of its node. */
+void capacity_part_count(struct tables *tables, const struct capacity_part *part);
+
+/* The order's parts from first on were routed: they are counted. */
+void capacity_take(struct tables *tables, struct order *order, uint32_t first);
+
+/* Units of the part were cancelled or moved elsewhere, which its shares tell already: they are
+ * given back. What is shipped, collected or never collected stays counted. */
+void capacity_leave(struct tables *tables, struct order *order, uint32_t part, uint32_t units);
 
 void meter_digest(struct tables *tables, uint16_t node, const struct capacity_meter *meter,
                   bool is_add);

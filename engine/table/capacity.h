@@ -60,8 +60,8 @@ struct capacity {
 /* One rule, as capacity.set and node.put give it. */
 struct capacity_rule {
     uint8_t kind, per, service;
-    bool is_removed;      /* the meter goes, or the exception */
-    bool is_exception;    /* for local hours from to to only */
+    bool is_removed;   /* the meter goes, or the exception */
+    bool is_exception; /* for local hours from to to only */
     uint32_t from, to;
     uint32_t limit;
 };

@@ -292,8 +292,8 @@ void lane_digest(const struct carriers *carriers, const struct lane *lane, enum 
 {
     const struct carrier *carrier = &carriers->all[lane->carrier];
     uint64_t who = hash_fixed(carrier->name, carrier->name_len) + (uint64_t)service;
-    uint64_t where = area_hash(&carriers->areas, lane->origin) * 3 +
-                     area_hash(&carriers->areas, dest);
+    uint64_t where =
+        area_hash(&carriers->areas, lane->origin) * 3 + area_hash(&carriers->areas, dest);
     digest_words(digest, is_add, who, where,
                  (uint64_t)lane->business_days << 48 ^ (uint64_t)lane->cents << 24 ^
                      lane->cents_per_kg);

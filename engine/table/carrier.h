@@ -15,13 +15,13 @@
 #include "names.h"
 
 enum {
-    CARRIERS_MAX = 64,         /* different ones, those being replaced included */
+    CARRIERS_MAX = 64, /* different ones, those being replaced included */
     CARRIER_NAME_MAX = 63,
     CARRIER_ROWS_MAX = 8000000,
     CARRIER_DAYS_MAX = 60,
     TRAVEL_ROWS_MAX = 8000000,
     AREA_NAMES_MAX = 1 << 20,
-    AREA_MATCHES = 8,          /* different lengths of areas that can hold one place */
+    AREA_MATCHES = 8, /* different lengths of areas that can hold one place */
     AREA_NAME_SIZE = 24,
     CARRIER_NODES = 65536
 };
@@ -44,7 +44,7 @@ struct area_names {
     uint32_t count, room;
     uint32_t *slots; /* number + 1, 0 = empty */
     uint32_t mask;
-    uint64_t lengths;       /* bit per length in use: as destination, or of roads */
+    uint64_t lengths; /* bit per length in use: as destination, or of roads */
     uint64_t origin_lengths;
 };
 
@@ -77,9 +77,9 @@ struct carriers {
     struct carrier all[CARRIERS_MAX];
     struct lane_column *columns;
     uint32_t column_mask, column_count;
-    uint64_t rows;                         /* that count */
+    uint64_t rows; /* that count */
     uint64_t rows_of_service[SERVICE_COUNT];
-    struct area_matches *origins;          /* by node handle */
+    struct area_matches *origins; /* by node handle */
 };
 
 struct carrier_row {
@@ -129,8 +129,7 @@ const struct lane *carriers_best(const struct carriers *carriers, enum service s
 uint64_t lane_cents(const struct lane *lane, uint64_t grams);
 
 /* Call visit for each lane that counts, column by column. */
-typedef void lane_visit(void *owner, const struct lane *lane, enum service service,
-                        uint32_t dest);
+typedef void lane_visit(void *owner, const struct lane *lane, enum service service, uint32_t dest);
 void carriers_each(const struct carriers *carriers, lane_visit *visit, void *owner);
 
 /* Digest row of a lane, and of all that a carrier has. */

@@ -17,6 +17,7 @@
 #include "keyring.h"
 #include "names.h"
 #include "network.h"
+#include "order.h"
 
 enum effect_type {
     EFFECT_FLAG = 1, /* a flag word gets the next number */
@@ -32,7 +33,11 @@ enum effect_type {
     EFFECT_REFUSED, /* an order that was refused: changes nothing, kept for trials */
     EFFECT_TIME = 12, /* engine time of the records behind it, inside their group */
     EFFECT_REPLAN = 20, /* units of an order go elsewhere, come newly, or are owed */
-    EFFECT_DOCUMENT = 40 /* a return, supply or transfer as it is from now on */
+    EFFECT_DOCUMENT = 40, /* a return, supply or transfer as it is from now on */
+    EFFECT_HOURS = 60, /* hours and terms of a node; effect_timing.h has these four */
+    EFFECT_CAPACITY,   /* meters of a node */
+    EFFECT_LANES,      /* rows of a carrier */
+    EFFECT_ROADS       /* rows of node and area */
 };
 
 struct effect_text {
@@ -112,6 +117,7 @@ struct effect_part {
     uint8_t service;
     uint32_t metres;
     uint32_t cost_cents;
+    struct order_dates dates; /* all 0 = none */
 };
 
 struct effect_share { /* ordered by part */

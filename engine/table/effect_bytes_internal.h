@@ -88,6 +88,11 @@ void line_get(struct bytes_source *source, struct effect_line *line);
 /* A list of parts, and one of shares, with their counts before them. */
 uint8_t *parts_put(uint8_t *at, const struct effect_part *parts, uint32_t count);
 uint32_t parts_get(struct bytes_source *source, struct effect_part *parts, uint32_t max);
+
+/* Dates of parts, which came later than the other fields: as a tail of the record. */
+bool parts_have_dates(const struct effect_part *parts, uint32_t count);
+uint8_t *dates_put(uint8_t *at, const struct effect_part *parts, uint32_t count);
+void dates_get(struct bytes_source *source, struct effect_part *parts, uint32_t count);
 uint8_t *shares_put(uint8_t *at, const struct effect_share *shares, uint32_t count);
 /* part_max, line_max: largest index that may stand there. */
 uint32_t shares_get(struct bytes_source *source, struct effect_share *shares, uint32_t part_max,

@@ -19,7 +19,7 @@ enum {
 
 uint32_t effect_order_size(const struct effect_order *effect)
 {
-    return 384 + effect->line_count * 98 + effect->part_count * 24 + effect->share_count * 16 +
+    return 384 + effect->line_count * 98 + effect->part_count * 44 + effect->share_count * 16 +
            (effect->include_count + effect->exclude_count) * 3;
 }
 
@@ -88,6 +88,42 @@ static uint8_t *put_part(uint8_t *at, const struct effect_part *part)
     return bytes_put_int(at, part->cost_cents);
 }
 
+bool parts_have_dates(const struct effect_part *parts, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (parts[i].dates.ship_by_min || parts[i].dates.slot) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Dates rise from ship_by on. */
+uint8_t *dates_put(uint8_t *at, const struct effect_part *parts, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        const struct order_dates *dates = &parts[i].dates;
+        at = bytes_put_int(at, dates->ship_by_min);
+        at = bytes_put_int(at, dates->from_min - dates->ship_by_min);
+        at = bytes_put_int(at, dates->by_min - dates->from_min);
+        at = bytes_put_int(at, dates->slot);
+    }
+    return at;
+}
+
+void dates_get(struct bytes_source *source, struct effect_part *parts, uint32_t count)
+{
+    for (uint32_t i = 0; i < count && !source->is_bad; i++) {
+        struct order_dates *dates = &parts[i].dates;
+        dates->ship_by_min = (uint32_t)bytes_get_max(source, UINT32_MAX);
+        dates->from_min =
+            dates->ship_by_min + (uint32_t)bytes_get_max(source, UINT32_MAX - dates->ship_by_min);
+        dates->by_min =
+            dates->from_min + (uint32_t)bytes_get_max(source, UINT32_MAX - dates->from_min);
+        dates->slot = (uint32_t)bytes_get_max(source, UINT32_MAX);
+    }
+}
+
 uint8_t *parts_put(uint8_t *at, const struct effect_part *parts, uint32_t count)
 {
     at = bytes_put_int(at, count);
@@ -125,7 +161,7 @@ uint8_t *place_put(uint8_t *at, const char *country, const struct effect_text *p
 }
 
 /* Behind the parts: fields that came later, each with its number, where they have a value. */
-enum tail { TAIL_INCLUDE = 1, TAIL_EXCLUDE, TAIL_BACKORDER };
+enum tail { TAIL_INCLUDE = 1, TAIL_EXCLUDE, TAIL_BACKORDER, TAIL_DATES };
 
 static uint8_t *put_nodes(uint8_t *at, enum tail tail, const uint16_t *nodes, uint32_t count)
 {
@@ -153,7 +189,12 @@ static uint8_t *put_tails(uint8_t *at, const struct effect_order *effect)
 {
     at = put_nodes(at, TAIL_INCLUDE, effect->include, effect->include_count);
     at = put_nodes(at, TAIL_EXCLUDE, effect->exclude, effect->exclude_count);
-    return effect->is_backorder ? put_backorder(at, effect) : at;
+    at = effect->is_backorder ? put_backorder(at, effect) : at;
+    if (parts_have_dates(effect->parts, effect->part_count)) {
+        *at++ = TAIL_DATES;
+        at = dates_put(at, effect->parts, effect->part_count);
+    }
+    return at;
 }
 
 uint32_t effect_order_encode(uint8_t *out, const struct effect_order *effect)
@@ -220,6 +261,7 @@ static void get_part(struct bytes_source *source, struct effect_part *part)
     part->service = how & 15;
     part->metres = (uint32_t)bytes_get_max(source, UINT32_MAX);
     part->cost_cents = (uint32_t)bytes_get_max(source, UINT32_MAX);
+    part->dates = (struct order_dates){0, 0, 0, 0};
     source->is_bad = source->is_bad || part->way >= WAY_COUNT || part->service >= SERVICE_COUNT;
 }
 
@@ -308,6 +350,9 @@ static void get_tails(struct bytes_source *source, struct effect_order *out,
                 scratch->owed_units[i] =
                     (uint32_t)bytes_get_max(source, line->qty - line->unfilled);
             }
+            break;
+        case TAIL_DATES:
+            dates_get(source, scratch->parts, out->part_count);
             break;
         default:
             source->is_bad = true;

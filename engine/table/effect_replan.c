@@ -11,7 +11,7 @@ uint32_t effect_replan_size(const struct effect_replan *effect)
 {
     return 512 + (effect->move_count + effect->cancel_count) * 10 +
            (effect->count_count + effect->missing_count) * 10 + effect->line_count * 98 +
-           effect->part_count * 24 + effect->share_count * 16 + effect->owed_count * 12;
+           effect->part_count * 44 + effect->share_count * 16 + effect->owed_count * 12;
 }
 
 static uint8_t *put_rows(uint8_t *at, const struct effect_stock_row *rows, uint32_t count)
@@ -75,6 +75,9 @@ uint32_t effect_replan_encode(uint8_t *out, const struct effect_replan *effect)
     at = shares_put(at, effect->shares, effect->share_count);
     at = put_owed(at, effect);
     at = bytes_put_key(at, &effect->key);
+    if (parts_have_dates(effect->parts, effect->part_count)) {
+        at = dates_put(at, effect->parts, effect->part_count);
+    }
     return (uint32_t)(at - out);
 }
 
@@ -162,5 +165,8 @@ enum err effect_replan_decode(const uint8_t *bytes, uint32_t size, struct effect
     out->owed_count = get_owed(&source, scratch->owed);
     out->owed = scratch->owed;
     bytes_get_key(&source, &out->key);
+    if (!source.is_bad && source.at < source.end) {
+        dates_get(&source, scratch->parts, out->part_count);
+    }
     return bytes_finish(&source);
 }

@@ -60,8 +60,8 @@ static void get_calendar(struct bytes_source *source, struct effect_hours_scratc
     for (uint32_t i = 0; i < hours->exception_count && !source->is_bad; i++) {
         struct hours_exception *own = &scratch->exceptions[i];
         int64_t day = bytes_get_signed(source);
-        source->is_bad = source->is_bad || day < INT32_MIN || day > INT32_MAX ||
-                         (i > 0 && day <= own[-1].day);
+        source->is_bad =
+            source->is_bad || day < INT32_MIN || day > INT32_MAX || (i > 0 && day <= own[-1].day);
         own->day = (int32_t)day;
         get_day(source, &own->hours);
     }
@@ -93,7 +93,7 @@ uint32_t effect_hours_encode(uint8_t *out, const struct effect_hours *effect)
 {
     const struct node_hours *hours = &effect->hours;
     uint8_t *at = bytes_put_int(out, effect->node);
-    at = bytes_put_int(at, effect->terms.declined_ppm);
+    at = bytes_put_int(at, effect->has_declines ? effect->declines + 1 : 0);
     at = bytes_put_int(at, effect->terms.accept_min);
     at = bytes_put_int(at, effect->terms.stock_max_age_min);
     *at++ = effect->has_hours;
@@ -113,7 +113,9 @@ enum err effect_hours_decode(const uint8_t *bytes, uint32_t size,
     memset(out, 0, sizeof *out);
     hours_default(&out->hours);
     out->node = (uint16_t)bytes_get_max(&source, NODE_MAX - 1);
-    out->terms.declined_ppm = (uint32_t)bytes_get_max(&source, 1000000);
+    uint32_t declines = (uint32_t)bytes_get_max(&source, 1000001);
+    out->has_declines = declines > 0;
+    out->declines = declines ? declines - 1 : 0;
     out->terms.accept_min = (uint32_t)bytes_get_max(&source, UINT32_MAX);
     out->terms.stock_max_age_min = (uint32_t)bytes_get_max(&source, UINT32_MAX);
     out->has_hours = bytes_get_byte(&source) != 0;
@@ -172,8 +174,8 @@ static void get_rule(struct bytes_source *source, struct capacity_rule *rule)
         rule->to = (uint32_t)bytes_get_max(source, UINT32_MAX);
     }
     bool is_service = rule->service < SERVICE_COUNT || rule->service == CAPACITY_ANY_SERVICE;
-    source->is_bad = source->is_bad || rule->kind > CAPACITY_UNITS ||
-                     rule->per > CAPACITY_DAY || !is_service;
+    source->is_bad =
+        source->is_bad || rule->kind > CAPACITY_UNITS || rule->per > CAPACITY_DAY || !is_service;
 }
 
 enum err effect_capacity_decode(const uint8_t *bytes, uint32_t size, struct effect_capacity *out)

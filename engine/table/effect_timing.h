@@ -12,6 +12,8 @@ enum { EFFECT_LANES_MAX = 500, EFFECT_ROADS_MAX = 500, EFFECT_RULES_MAX = 16 };
 struct effect_hours {
     uint16_t node;
     struct node_terms terms;
+    bool has_declines;
+    uint32_t declines; /* rate in millionths, has_declines: set anew */
     bool has_hours;
     struct node_hours hours; /* exceptions borrowed */
 };

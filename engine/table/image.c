@@ -12,6 +12,7 @@
 const struct image_section image_sections[] = {
     {"flags", 1, save_flags, load_flags},
     {"nodes", 1, save_nodes, load_nodes},
+    {"hours", 1, save_hours, load_hours},
     {"items", 1, save_items, load_items},
     {"places", 1, save_places, load_places},
     {"rows", 1, save_rows, load_rows},
@@ -25,6 +26,10 @@ const struct image_section image_sections[] = {
     {"done", 1, save_done, load_done},
     {"keys", 1, save_keys, load_keys},
     {"movements", 1, save_movements, load_movements},
+    {"capacity", 1, save_capacity, load_capacity},
+    {"lanes", 1, save_lanes, load_lanes},
+    {"roads", 1, save_roads, load_roads},
+    {"fed", 1, save_fed, load_fed},
 };
 
 const uint32_t image_section_count = sizeof image_sections / sizeof image_sections[0];

@@ -24,7 +24,7 @@ enum {
 };
 
 _Static_assert(384 + EFFECT_LINES_MAX * 98 + 2 * EFFECT_NODES_MAX * 3 +
-                       EFFECT_PARTS_MAX * (24 + PART_SIZE_MAX) +
+                       EFFECT_PARTS_MAX * (44 + PART_SIZE_MAX) +
                        EFFECT_SHARES_MAX * (16 + SHARE_SIZE_MAX) +
                        ORDER_HISTORY_MAX * ENTRY_SIZE_MAX + TAIL_HEAD_MAX <=
                    IMAGE_RECORD_MAX,
@@ -48,7 +48,8 @@ static void effect_parts_of(struct order *order, struct effect_scratch *scratch)
     for (uint32_t i = 0; i < order->part_count; i++) {
         const struct order_part *part = &order_parts(order)[i];
         scratch->parts[i] = (struct effect_part){part->node, part->way, part->service,
-                                                 part->metres, part->cost_cents};
+                                                 part->metres, part->cost_cents,
+                                                 part->dates};
     }
     for (uint32_t i = 0; i < order->share_count; i++) {
         const struct order_share *share = &order_shares(order)[i];

@@ -9,7 +9,7 @@
 #include "mem.h"
 #include "wheel.h"
 
-enum { PROBES = 64, TAG_ORDER = 6, TAG_SHARE = 7, TAG_PART = 8, TAG_LINE = 22 };
+enum { PROBES = 64, TAG_ORDER = 6, TAG_SHARE = 7, TAG_PART = 8, TAG_LINE = 22, TAG_DATES = 44 };
 
 struct order_slot {
     uint32_t tag;
@@ -557,6 +557,11 @@ void order_digest(struct order *order, struct digest *digest, bool is_add)
                          (uint64_t)part->service << 32 | part->metres,
                      part->collect_by << 32 ^ part->cost_cents ^
                          (uint64_t)part->is_rejected << 63);
+        if (part->dates.ship_by_min || part->dates.slot) {
+            digest_words(digest, is_add, TAG_DATES, who + i,
+                         (uint64_t)part->dates.ship_by_min << 32 | part->dates.slot,
+                         (uint64_t)part->dates.from_min << 32 | part->dates.by_min);
+        }
     }
     for (uint32_t i = 0; i < order->share_count; i++) {
         const struct order_share *share = &order_shares(order)[i];

@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "dates.h"
 #include "err.h"
 #include "hash.h"
 #include "names.h"
@@ -57,6 +58,7 @@ struct order_part {
     bool is_listed;
     bool is_rejected; /* its node said no to some of it: never chosen again for this order */
     uint64_t collect_by; /* ms, 0 = none */
+    struct order_dates dates;
 };
 
 struct order_line {

@@ -54,16 +54,15 @@ void schedules_close(struct schedules *schedules)
 
 uint64_t schedules_memory(void)
 {
-    return mem_size(sizeof(struct schedule) * SCHEDULE_MAX) + 3 * NODE_LINKS * sizeof(uint16_t) +
-           (uint64_t)SCHEDULE_MAX * HOURS_EXCEPTIONS_MAX * sizeof(struct hours_exception) / 16;
+    return mem_size(sizeof(struct schedule) * SCHEDULE_MAX) + 3 * NODE_LINKS * sizeof(uint16_t);
 }
 
 static uint32_t find(const struct schedules *schedules, const struct node_hours *hours,
                      uint64_t hash)
 {
     uint32_t at = schedules->chains[hash >> 52];
-    while (at && (schedules->all[at].hash != hash ||
-                  !hours_equal(&schedules->all[at].hours, hours))) {
+    while (at &&
+           (schedules->all[at].hash != hash || !hours_equal(&schedules->all[at].hours, hours))) {
         at = schedules->all[at].next;
     }
     return at;
@@ -176,8 +175,7 @@ static void join(struct schedules *schedules, uint16_t node, uint32_t number)
     schedule->refs++;
 }
 
-enum err schedules_set(struct schedules *schedules, uint16_t node,
-                       const struct node_hours *hours)
+enum err schedules_set(struct schedules *schedules, uint16_t node, const struct node_hours *hours)
 {
     uint32_t number = SCHEDULE_DEFAULT;
     if (hours) {

@@ -10,11 +10,14 @@
 #include "policy.h"
 #include "row.h"
 
+struct timing;
+
 /* The tables that a decision reads. Borrowed by the router; nothing in it is changed. */
 struct stock_view {
     const struct network *network;
     const struct catalogue *catalogue;
     const struct policies *policies;
+    const struct timing *timing;
 };
 
 /* Safety stock of the cell: the override, else the node's default. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "apply_internal.h"
+#include "apply_timing_internal.h"
 #include "check.h"
 #include "mem.h"
 
@@ -48,7 +49,7 @@ static enum err parts_init(struct tables *tables, const struct tables_options *o
     if (err == ERR_OK) {
         err = effect_scratch_new(&tables->scratch);
     }
-    return err;
+    return err == ERR_OK ? timing_init(&tables->timing) : err;
 }
 
 enum err tables_init(struct tables *tables, const struct tables_options *options,
@@ -60,7 +61,8 @@ enum err tables_init(struct tables *tables, const struct tables_options *options
     gazetteer_init(&tables->gazetteer);
     tables->batch = 1;
     tables->view =
-        (struct stock_view){&tables->network, &tables->catalogue, &tables->policies};
+        (struct stock_view){&tables->network, &tables->catalogue, &tables->policies,
+                            &tables->timing};
     tables->node_items = calloc(NODE_MAX, sizeof *tables->node_items);
     tables->queues = calloc(NODE_MAX, sizeof *tables->queues);
     tables->declines = calloc(NODE_MAX, sizeof *tables->declines);
@@ -84,6 +86,7 @@ void tables_close(struct tables *tables)
     free(tables->declines);
     free(tables->node_timers);
     wheel_close(&tables->wheel);
+    timing_close(&tables->timing);
     network_close(&tables->network);
     catalogue_close(&tables->catalogue);
     policies_close(&tables->policies);
@@ -102,7 +105,7 @@ void tables_close(struct tables *tables)
 uint64_t tables_memory(const struct tables_options *options)
 {
     uint64_t by_node = sizeof(struct itemset) + sizeof(struct node_queue) + 2 * sizeof(uint32_t);
-    return network_memory() + NODE_MAX * by_node +
+    return network_memory() + timing_memory() + NODE_MAX * by_node +
            owed_memory(options->owed_max) + wheel_memory(timers_max(options)) +
            catalogue_memory(options->items_max) +
            orders_memory(options->orders_max, options->orders_memory) +
@@ -321,8 +324,6 @@ static enum err replay_time(struct tables *tables, uint64_t lsn, uint64_t now_ms
 enum err tables_replay(struct tables *tables, uint64_t lsn, uint64_t now_ms, uint8_t type,
                        const uint8_t *bytes, uint32_t size)
 {
-    typedef enum err replay_function(struct tables *, uint64_t, uint64_t, const uint8_t *,
-                                     uint32_t);
     static replay_function *const functions[] = {
         [EFFECT_FLAG] = replay_flag,     [EFFECT_NODE] = replay_node,
         [EFFECT_ITEM] = replay_item,     [EFFECT_PLACES] = replay_places,
@@ -332,6 +333,8 @@ enum err tables_replay(struct tables *tables, uint64_t lsn, uint64_t now_ms, uin
         [EFFECT_REFUSED] = replay_refused, [EFFECT_TIME] = replay_time,
         [EFFECT_REPLAN] = replay_replan,
         [EFFECT_DOCUMENT] = replay_document,
+        [EFFECT_HOURS] = replay_hours,   [EFFECT_CAPACITY] = replay_capacity,
+        [EFFECT_LANES] = replay_lanes,   [EFFECT_ROADS] = replay_roads,
     };
     if (type >= sizeof functions / sizeof functions[0] || !functions[type] || lsn <= tables->lsn) {
         return ERR_DAMAGED;

@@ -29,6 +29,8 @@
 #include "policy.h"
 #include "stock.h"
 #include "wheel.h"
+#include "effect_timing.h"
+#include "timing.h"
 
 struct tables_options {
     uint32_t items_max;
@@ -66,6 +68,7 @@ struct tables {
                                     millionths; README, "Answers of nodes" */
     uint32_t *node_timers;       /* by node handle: ends of statuses */
     struct wheel wheel;          /* what falls due by time alone */
+    struct timing timing; /* hours, capacity, carriers, roads */
     struct hash_key key;
     struct digest digest;
     struct effect_scratch *scratch; /* of replay */
@@ -128,6 +131,22 @@ size_t tables_document_size(const struct effect_document *effect);
 /* When qty units of the item more than are promised already will have come: the first time at
  * which what is expected up to then covers them; 0 = never. At node, or anywhere (NODE_NONE). */
 uint64_t tables_expected(const struct tables *tables, uint32_t item, uint16_t node, uint64_t qty);
+
+ERR_MUST_USE enum err tables_apply_hours(struct tables *tables, uint64_t lsn, uint64_t now_ms,
+                                         const struct effect_hours *effect);
+ERR_MUST_USE enum err tables_apply_capacity(struct tables *tables, uint64_t lsn, uint64_t now_ms,
+                                            const struct effect_capacity *effect);
+ERR_MUST_USE enum err tables_apply_lanes(struct tables *tables, uint64_t lsn, uint64_t now_ms,
+                                         const struct effect_lanes *effect);
+ERR_MUST_USE enum err tables_apply_roads(struct tables *tables, uint64_t lsn, uint64_t now_ms,
+                                         const struct effect_roads *effect);
+
+/* Bring what follows from the time alone up to now_ms: no record, as it is worked out again after
+ * a start. Before anything is decided at now_ms. */
+void tables_turn(struct tables *tables, uint64_t now_ms);
+
+/* From now on zones are found there. All times are worked out anew with the next turn. */
+void tables_zones(struct tables *tables, const struct zone_source *source);
 
 /* Engine time is time_ms from now on, also for records that follow in the same group. */
 ERR_MUST_USE enum err tables_apply_time(struct tables *tables, uint64_t lsn, uint64_t now_ms,

@@ -4,9 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MINUTE_MS = 60000, TIGHT_UNITS = 64, NO_NODE = 0xffff, NODES = 65536 };
-
-_Static_assert(TIGHT_UNITS == NETWORK_TIGHT_UNITS, "what MARK_TIGHT means");
+enum { MINUTE_MS = 60000, NO_NODE = 0xffff, NODES = 65536 };
 
 enum err timing_init(struct timing *timing)
 {
@@ -59,7 +57,7 @@ static uint8_t marks_of(const struct timing *timing, uint16_t node, enum service
         struct capacity_room room = capacity_room(&timing->capacity, node, service, times->slot);
         bool is_full = room.orders == 0 || room.units == 0;
         marks |= (is_full ? MARK_FULL : 0u) | (room.has_units ? MARK_METERED : 0u) |
-                 (room.has_units && room.units < TIGHT_UNITS ? MARK_TIGHT : 0u);
+                 (room.has_units && room.units < NETWORK_TIGHT_UNITS ? MARK_TIGHT : 0u);
     }
     return (uint8_t)marks;
 }

@@ -14,8 +14,7 @@
 
 /* What a node tells beside its hours. All 0 by default. */
 struct node_terms {
-    uint32_t declined_ppm; /* 1 - acceptance, in millionths */
-    uint32_t accept_min;   /* minutes to accept in; 0 = no limit */
+    uint32_t accept_min;        /* minutes to accept in; 0 = no limit */
     uint32_t stock_max_age_min; /* its counts may be that old; 0 = any age */
 };
 
@@ -61,12 +60,12 @@ bool timing_node(struct timing *timing, struct network *network, uint16_t node, 
 /* -- promise.c: dates and cost of one fulfilment -- */
 
 enum {
-    PROMISE_FROM_MIN = 8 * 60,   /* local minutes between which a parcel is delivered */
+    PROMISE_FROM_MIN = 8 * 60, /* local minutes between which a parcel is delivered */
     PROMISE_TO_MIN = 20 * 60,
-    PROMISE_ROAD_KMH = 25,       /* same_day without a road: straight line at this speed, */
-    PROMISE_ROAD_BASE_MIN = 30,  /* after so many minutes, */
-    PROMISE_SAME_DAY_MIN = 120,  /* and a window of so many */
-    PROMISE_AFTER_DAYS_MAX = 60  /* deliver_after lies at most so many days ahead */
+    PROMISE_ROAD_KMH = 25,      /* same_day without a road: straight line at this speed, */
+    PROMISE_ROAD_BASE_MIN = 30, /* after so many minutes, */
+    PROMISE_SAME_DAY_MIN = 120, /* and a window of so many */
+    PROMISE_AFTER_DAYS_MAX = 60 /* deliver_after lies at most so many days ahead */
 };
 
 /* A destination as lanes and roads name it. */
@@ -83,8 +82,8 @@ struct promise_ask {
     enum service service;
     uint32_t metres; /* great circle to the destination */
     uint64_t grams;
-    uint64_t now_ms;      /* when it is ordered; of the last timing_turn, else is_other_time */
-    bool is_other_time;   /* calendars are read for now_ms */
+    uint64_t now_ms;           /* when it is ordered; of the last timing_turn, else is_other_time */
+    bool is_other_time;        /* calendars are read for now_ms */
     uint64_t deliver_after_ms; /* 0 = as soon as can be */
 };
 

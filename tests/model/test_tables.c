@@ -213,7 +213,7 @@ static void order_put(struct model *model)
         model->reserved[item][node] += order->qty[n];
         lines[n] = (struct effect_line){item, order->qty[n], 0, {"L", draw(model, 2)}, service,
                                         NODE_NONE};
-        parts[n] = (struct effect_part){(uint16_t)node, way, service, 1000 * n, n};
+        parts[n] = (struct effect_part){(uint16_t)node, way, service, 1000 * n, n, {0}};
         shares[n] = (struct effect_share){n, n, order->qty[n]};
     }
     if (order->shares == 0) {

@@ -18,7 +18,8 @@ void world_init(struct world *world, uint32_t items_max)
     policies_init(&world->policies);
     err = route_new(&world->route);
     CHECK(err == ERR_OK);
-    world->view = (struct stock_view){&world->network, &world->catalogue, &world->policies};
+    world->view = (struct stock_view){&world->network, &world->catalogue, &world->policies,
+                                       NULL};
 }
 
 void world_close(struct world *world)

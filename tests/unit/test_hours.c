@@ -95,7 +95,8 @@ static bool is_open(const struct node_hours *hours, const struct zone *zone, int
 }
 
 /* Minute by minute; t on a whole minute. 0: not within ten days. */
-static int64_t ready_by_walking(const struct node_hours *hours, const struct zone *zone, int64_t t_s)
+static int64_t ready_by_walking(const struct node_hours *hours, const struct zone *zone,
+                                int64_t t_s)
 {
     int64_t day = zone_day(zone, t_s);
     int64_t at = t_s;
@@ -206,9 +207,9 @@ static void order_by_is_the_last_moment(void **state)
 static void business_days_skip_the_weekend(void **state)
 {
     (void)state;
-    assert_int_equal(hours_business_day(20779, 1), 20780);     /* Sunday to Monday */
-    assert_int_equal(hours_business_day(20777, 1), 20780);     /* Friday to Monday */
-    assert_int_equal(hours_business_day(20778, 2), 20781);     /* Saturday to Tuesday */
+    assert_int_equal(hours_business_day(20779, 1), 20780); /* Sunday to Monday */
+    assert_int_equal(hours_business_day(20777, 1), 20780); /* Friday to Monday */
+    assert_int_equal(hours_business_day(20778, 2), 20781); /* Saturday to Tuesday */
     assert_int_equal(hours_business_day(20780, 5), 20787);
     assert_int_equal(hours_business_day(20778, 0), 20778);
 }
