@@ -80,7 +80,7 @@
     X(REASON_TOO_MANY_ZEROED, "TOO_MANY_ZEROED")                                                   \
     X(REASON_QTY_EXCEEDS_ORDERED, "QTY_EXCEEDS_ORDERED")                                           \
     X(REASON_MAX_REJECTS_REACHED, "MAX_REJECTS_REACHED")                                           \
-    X(REASON_NOT_RETURNABLE, "NOT_RETURNABLE")                                                       \
+    X(REASON_NOT_RETURNABLE, "NOT_RETURNABLE")                                                     \
     X(REASON_PROMISE_NOT_MET, "PROMISE_NOT_MET")                                                   \
     X(REASON_CAPACITY_EXCEEDED, "CAPACITY_EXCEEDED")
 

@@ -35,12 +35,21 @@ static enum wal_room room(const struct service_core *service)
     return wal_room(service->wal, DUE_SIZE_MAX + EFFECT_SMALL_MAX, 2, WAL_CLAIM_RELEASE);
 }
 
+/* What follows from the time alone (calendars, ages of counts) is brought up to it. */
+static void turn(struct service_core *service)
+{
+    if (timing_is_due(&service->tables.timing, service->now_ms)) {
+        tables_turn(&service->tables, service->now_ms);
+    }
+}
+
 static void time_log(struct service_core *service, uint64_t at_ms)
 {
     uint8_t *bytes = log_begin(service, EFFECT_SMALL_MAX);
     uint64_t lsn = log_end(service, EFFECT_TIME, effect_time_encode(bytes, at_ms));
     must_apply(tables_apply_time(&service->tables, lsn, service->now_ms, at_ms), "time");
     service->now_ms = at_ms;
+    turn(service);
 }
 
 /* Time of the next record: its group's, unless a record moved it on. */
@@ -48,6 +57,7 @@ static void now_take(struct service_core *service)
 {
     uint64_t group_ms = wal_time(service->wal);
     service->now_ms = group_ms > service->now_ms ? group_ms : service->now_ms;
+    turn(service);
 }
 
 /* Engine time becomes exactly at_ms, by record where records of an earlier time wait. */

@@ -155,6 +155,7 @@ static enum err recover(struct service_core *service, struct service_start *star
         return err;
     }
     uint64_t log_ms = start->recovery.last_time_ms;
+    tables_zones(&service->tables, &service->tables.timing.schedules.zones);
     clock_open(service, service->tables.time_ms > log_ms ? service->tables.time_ms : log_ms);
     uint32_t steps = UINT32_MAX;
     uint64_t due_ms;
@@ -186,6 +187,20 @@ static enum err memory_take(struct service_core *service)
     return err == ERR_OK ? asks_new(&service->asks) : err;
 }
 
+static const struct zone *zone_find(void *owner, const char *name)
+{
+    return zone_files_find(owner, name);
+}
+
+static enum err zones_take(struct service_core *service)
+{
+    enum err err = zone_files_new(NULL, &service->zones);
+    if (err == ERR_OK) {
+        tables_zones(&service->tables, &(struct zone_source){service->zones, zone_find});
+    }
+    return err;
+}
+
 static enum err open_steps(struct service_core *service, struct service_start *start,
                            char error[WAL_ERROR_SIZE])
 {
@@ -195,6 +210,9 @@ static enum err open_steps(struct service_core *service, struct service_start *s
     }
     err = tables_init(&service->tables, &service->options.tables,
                       wal_identity(service->wal)->secret);
+    if (err == ERR_OK) {
+        err = zones_take(service);
+    }
     if (err == ERR_OK) {
         err = memory_take(service);
     }
@@ -254,6 +272,7 @@ void service_close(struct service_core *service)
     if (service->tables.node_items) {
         tables_close(&service->tables);
     }
+    zone_files_free(service->zones);
     free(service->calls);
     free(service->scratch);
     free(service);

@@ -9,6 +9,7 @@
 #include "service.h"
 #include "warm.h"
 #include "writer.h"
+#include "zone_files.h"
 
 enum {
     REPLY_SIZE_MAX = 4 << 20, /* scratch of one reply */
@@ -48,6 +49,7 @@ struct service_core {
     struct tables tables;
     struct route *route;
     struct wal *wal;
+    struct zone_files *zones;
     struct asks *asks;       /* order.route requests of the running batch */
     struct warm *warm;       /* touches the orders' memory ahead; NULL where not to be had */
     struct call *calls;      /* options.batch of them */

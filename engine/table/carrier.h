@@ -111,7 +111,8 @@ ERR_MUST_USE enum err carriers_need(struct carriers *carriers, const char *name,
 /* All rows of the carrier go at once. */
 void carriers_drop(struct carriers *carriers, uint32_t carrier);
 
-/* Set one row. is_new_origin_out: nodes have to be told of the area. Errors: ERR_FULL, ERR_NOMEM. */
+/* Set one row. new_origin_out: an area that nodes have to be matched with, or AREA_UNKNOWN.
+ * Errors: ERR_FULL, ERR_NOMEM. */
 ERR_MUST_USE enum err carriers_set(struct carriers *carriers, uint32_t carrier,
                                    const struct carrier_row *row, uint32_t *new_origin_out);
 

@@ -29,7 +29,6 @@ const struct image_section image_sections[] = {
     {"capacity", 1, save_capacity, load_capacity},
     {"lanes", 1, save_lanes, load_lanes},
     {"roads", 1, save_roads, load_roads},
-    {"fed", 1, save_fed, load_fed},
 };
 
 const uint32_t image_section_count = sizeof image_sections / sizeof image_sections[0];

@@ -158,6 +158,8 @@ static enum err cell_enter(struct tables *tables, uint32_t item, uint16_t node, 
     digest_add_words(&tables->digest, TAG_CELL, name, word, 0);
     if (time) {
         digest_add_words(&tables->digest, TAG_COUNT, name, time, 0);
+        uint64_t *fed_ms = &tables->timing.fed_ms[node];
+        *fed_ms = time > *fed_ms ? time : *fed_ms;
     }
     tables->cells_short += cell_reserved(word) > cell_on_hand(word);
     return itemset_add(&tables->node_items[node], item);

@@ -1,9 +1,8 @@
-/* Sections of time and promises: hours and terms of nodes, capacity, carriers' rows, roads, and
- * when each node was counted last. */
+/* Sections of time and promises: hours and terms of nodes, capacity, carriers' rows and roads. */
 #include "apply_timing_internal.h"
 #include "image_internal.h"
 
-enum { METER_SIZE_MAX = 64 + CAPACITY_EXCEPTIONS_MAX * 15 + CAPACITY_SLOTS * 10, FED_SIZE = 16 };
+enum { METER_SIZE_MAX = 64 + CAPACITY_EXCEPTIONS_MAX * 15 + CAPACITY_SLOTS * 10 };
 
 /* -- hours: a record each, of nodes that have some -- */
 
@@ -236,31 +235,6 @@ void load_roads(struct tables *tables, struct image_source *source)
         err = err == ERR_OK ? roads_enter(tables, &effect) : err;
         if (err != ERR_OK) {
             image_bad(source, err, "roads");
-        }
-    }
-}
-
-/* -- fed: node and time; not in the digest, as a count time of some cell says the same -- */
-
-void save_fed(const struct tables *tables, struct image_sink *sink)
-{
-    for (uint32_t i = 0; i < tables->network.count; i++) {
-        if (tables->timing.fed_ms[i]) {
-            uint8_t *at = image_begin(sink, FED_SIZE);
-            image_end(sink, bytes_put_int(bytes_put_int(at, i), tables->timing.fed_ms[i]));
-        }
-    }
-}
-
-void load_fed(struct tables *tables, struct image_source *source)
-{
-    struct bytes_source fields;
-    while (image_fields(source, &fields)) {
-        uint32_t node = (uint32_t)bytes_get_max(&fields, NODE_MAX - 1);
-        uint64_t fed_ms = bytes_get_int(&fields);
-        if (image_fields_end(source, &fields, "a node's last count") &&
-            node < tables->network.count) {
-            node_fed(tables, (uint16_t)node, fed_ms);
         }
     }
 }

@@ -47,7 +47,8 @@ static bool bitmaps_init(struct network *network)
                  (network->index->only_out = bits_new());
     for (int i = 0; i < SERVICE_COUNT; i++) {
         is_ok = is_ok && (network->eligible[i] = bits_new()) &&
-                (network->offers[i] = bits_new()) && (network->metered[i] = bits_new()) && (network->tight[i] = bits_new());
+                (network->offers[i] = bits_new()) && (network->metered[i] = bits_new()) &&
+                (network->tight[i] = bits_new());
         network->reach_max[i] = 0;
         network->reach_min[i] = UINT32_MAX;
     }

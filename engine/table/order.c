@@ -9,7 +9,7 @@
 #include "mem.h"
 #include "wheel.h"
 
-enum { PROBES = 64, TAG_ORDER = 6, TAG_SHARE = 7, TAG_PART = 8, TAG_LINE = 22, TAG_DATES = 44 };
+enum { PROBES = 64, TAG_ORDER = 6, TAG_SHARE = 7, TAG_PART = 8, TAG_LINE = 22, TAG_DATES = 64 };
 
 struct order_slot {
     uint32_t tag;

@@ -12,7 +12,7 @@
 static struct effect_line lines[2] = {{7, 1, 0, {NULL, 0}, SERVICE_STANDARD, NODE_NONE},
                                       {90000, 3, 0, {NULL, 0}, SERVICE_STANDARD, NODE_NONE}};
 static struct effect_part parts[2] = {
-    {4000, WAY_SHIP_FROM_STORE, SERVICE_STANDARD, 123456, 250, {29000000, 29000900, 29001620, 5000}},
+    {4000, WAY_SHIP_FROM_STORE, SERVICE_STANDARD, 123456, 250, {0}},
     {12, WAY_PICKUP, SERVICE_PICKUP, 0, 0, {0}},
 };
 static struct effect_share shares[2] = {{0, 0, 1}, {0, 1, 3}};

@@ -28,6 +28,10 @@ static void test_records(void **state)
     PIN(EFFECT_REPLAN, 20);
     PIN(EFFECT_DOCUMENT, 40);
     PIN(EFFECT_TIME, 12);
+    PIN(EFFECT_HOURS, 60);
+    PIN(EFFECT_CAPACITY, 61);
+    PIN(EFFECT_LANES, 62);
+    PIN(EFFECT_ROADS, 63);
 }
 
 static void test_network(void **state)
@@ -115,6 +119,8 @@ static void test_reasons(void **state)
     PIN(REASON_QTY_EXCEEDS_ORDERED, 9);
     PIN(REASON_MAX_REJECTS_REACHED, 10);
     PIN(REASON_NOT_RETURNABLE, 11);
+    PIN(REASON_PROMISE_NOT_MET, 12);
+    PIN(REASON_CAPACITY_EXCEEDED, 13);
 }
 
 int main(void)
