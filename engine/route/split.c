@@ -11,7 +11,11 @@
 #include "mem.h"
 #include "split_internal.h"
 
-enum { CELLS = 2, RESTARTS = 4 }; /* cells that take as long as a step; searches begun anew */
+enum {
+    CELLS = 2,
+    RESTARTS = 4,
+    BOUND_STEPS = 800
+}; /* cells that take as long as a step; searches begun anew */
 
 enum err split_new(struct split **out)
 {
@@ -75,6 +79,7 @@ static void upper_take(const struct route *route, struct plan *upper, const stru
 static void restore(struct split *split)
 {
     memcpy(split->candidates, split->sorted, split->full_count * sizeof *split->candidates);
+    split->has_shares = split->has_shares && split->count == split->full_count;
     split->count = split->full_count;
 }
 
@@ -89,6 +94,8 @@ static bool run_tree(struct route *route, uint32_t count, const struct plan *upp
     }
     split_tree_begin(route);
     split_bounds_begin(route);
+    split->steps += split_cells(split) / CELLS / 2 + BOUND_STEPS +
+                    split->count * (split->item_count > MASK_ITEMS_MAX ? 4 : 1);
     return split_tree(route, count, is_restarting);
 }
 
@@ -122,13 +129,15 @@ static enum verdict search_tree(struct route *route, uint32_t least, struct plan
     uint32_t limit = route->group.max_nodes;
     bool is_proved = true;
     split->full_count = split->count;
+    split->has_shares = false;
     memcpy(split->sorted, split->candidates, split->count * sizeof *split->candidates);
-    for (; least <= limit && least <= TREE_DEPTH_MAX && is_proved; least++) {
+    while (least <= limit && least <= TREE_DEPTH_MAX && is_proved) {
         is_proved = search_count(route, least, upper);
         if (split->best.count > 0) {
             split->is_optimal = is_proved;
             return VERDICT_FOUND;
         }
+        least = split->needed_nodes;
         restore(split);
     }
     if (is_proved && least > limit) {

@@ -161,7 +161,9 @@ struct split {
     int32_t price[SPLIT_ITEMS_MAX];
     uint16_t gain[SLOT_MAX];
     uint16_t place[NODE_MAX]; /* a candidate's place after others were dropped */
+    bool has_shares;          /* shares are those of the candidates */
     bool has_costs;           /* there is a plan to beat: limit is its cost in units, else 0 */
+    uint32_t needed_nodes;    /* proved: no plan has fewer */
     int unit_up, unit_down;   /* a unit is a metre times or by a power of two */
     int64_t limit;
     uint64_t unit_price[SPLIT_ITEMS_MAX];
@@ -252,6 +254,12 @@ void split_greedy(struct route *route, struct plan *out);
  * was looked at. */
 void split_tree_begin(struct route *route);
 bool split_tree(struct route *route, uint32_t count, bool is_restarting);
+
+/* About how many cells the candidates that are left have. */
+static inline uint32_t split_cells(const struct split *split)
+{
+    return (uint32_t)((uint64_t)split->cells * split->count / (split->full_count + 1));
+}
 
 /* -- split_reduce.c -- */
 

@@ -23,7 +23,7 @@ enum {
     SCALE = REDUCE_SCALE,
     FINE_BITS = 22,
     PRICE_SUM = 1 << 22, /* of prices times SCALE, where costs are 0 */
-    ROUNDS = 8,          /* of the first pass; twice as many in each that follows */
+    ROUNDS = 6,          /* of the first pass; twice as many in each that follows */
     PASSES = 3,
     SHORTLIST = 32, /* nodes of least r that a plan is picked from */
     PICK_EVERY = 6, /* rounds */
@@ -32,7 +32,9 @@ enum {
     SWAP_CELLS = 8,
     PICK_CELLS = 4,
     PATIENCE = 4,    /* rounds without a better bound, then shorter steps */
-    STEP_CELLS = 256 /* cells of a round that cost about what a step of the tree costs */
+    STEPS_SHARE = 8, /* of all steps that one call may take */
+    FILL_CELLS = 8,
+    STEP_CELLS = 128 /* cells of a round that cost about what a step of the tree costs */
 };
 
 /* One ascent: n nodes against a bound of U. */
@@ -45,6 +47,7 @@ struct ascent {
     double length; /* of a step, 2 at first */
     int64_t bound; /* the best L so far */
     uint32_t stale;
+    uint32_t stop;              /* steps at which no further round begins */
     uint16_t chosen[SHORTLIST]; /* the least r first */
     int32_t values[SHORTLIST];  /* their r */
     int64_t last;               /* the n-th least r */
@@ -64,6 +67,11 @@ static uint32_t padded(uint32_t count)
 static void fill_shares(struct split *split)
 {
     uint64_t factor[SPLIT_ITEMS_MAX];
+    if (split->has_shares) {
+        return;
+    }
+    split->has_shares = true;
+    split->steps += split->count / 2 + split_cells(split) / FILL_CELLS;
     for (uint32_t item = 0; item < split->item_count; item++) {
         uint64_t demand = split->demand[item] ? split->demand[item] : 1;
         factor[item] = (((uint64_t)SCALE << 32) + demand - 1) / demand;
@@ -151,7 +159,11 @@ static void choose(struct ascent *ascent, uint32_t count)
         split->block_least[block] = at[place_of_least(at, REDUCE_BLOCK)];
     }
     for (uint32_t n = 0; n < count; n++) {
+        uint32_t block = ascent->chosen[n] / REDUCE_BLOCK;
         split->reduced[ascent->chosen[n]] = ascent->values[n];
+        split->block_least[block] = ascent->values[n] < split->block_least[block]
+                                        ? ascent->values[n]
+                                        : split->block_least[block];
     }
     ascent->last = ascent->values[ascent->nodes - 1];
 }
@@ -261,6 +273,7 @@ static void drop(struct ascent *ascent, struct plan *upper)
     for (uint32_t i = 0; i < upper->count && upper->count == ascent->nodes; i++) {
         upper->nodes[i] = split->place[upper->nodes[i]];
     }
+    split->has_shares = split->count == count;
     split->count = count;
 }
 
@@ -445,6 +458,23 @@ static void pick_plan(struct ascent *ascent, bool is_priced, struct plan *upper)
     take_plan(ascent, upper, plan);
 }
 
+/* The prices that rule out n nodes may rule out some more; not where nodes were dropped that only
+ * plans of n nodes cannot have. */
+static void count_needed(struct ascent *ascent, int64_t bound)
+{
+    struct split *split = ascent->split;
+    uint32_t listed = SHORTLIST < split->count ? SHORTLIST : split->count;
+    uint32_t needed = ascent->nodes;
+    if (split->count < split->full_count) {
+        return;
+    }
+    choose(ascent, listed);
+    while (bound > ascent->limit && needed < listed) {
+        bound += ascent->values[needed++];
+    }
+    split->needed_nodes = needed > split->needed_nodes ? needed : split->needed_nodes;
+}
+
 /* Rounds until L is over U (false: there is no such plan), or no more is to be gained; without
  * costs also until a plan is found. */
 static bool climb(struct ascent *ascent, struct plan *upper, uint32_t rounds)
@@ -456,6 +486,7 @@ static bool climb(struct ascent *ascent, struct plan *upper, uint32_t rounds)
         bool is_picked = round % PICK_EVERY == PICK_EVERY - 1;
         int64_t bound = evaluate(ascent, is_picked ? SHORTLIST : ascent->nodes);
         if (bound > ascent->limit) {
+            count_needed(ascent, bound);
             return false;
         }
         try_chosen(ascent, upper);
@@ -471,7 +502,7 @@ static bool climb(struct ascent *ascent, struct plan *upper, uint32_t rounds)
             ascent->stale = 0;
         }
         if ((!ascent->has_costs && upper->count == ascent->nodes) || ascent->length < 0.01 ||
-            split->steps > ascent->route->steps_max || !move_prices(ascent, bound)) {
+            split->steps > ascent->stop || !move_prices(ascent, bound)) {
             break;
         }
     }
@@ -503,6 +534,9 @@ static bool narrow(struct ascent *ascent, struct plan *upper)
         }
         fill_shares(split);
         fill_costs(ascent, upper);
+        if (split->steps > ascent->stop) {
+            break;
+        }
     }
     keep_prices(ascent);
     return true;
@@ -514,7 +548,8 @@ static void find_plan(struct ascent *ascent, struct plan *upper)
     struct split *split = ascent->split;
     struct plan *plan = &split->other;
     fill_shares(split);
-    for (uint32_t count = FIRST_PICKED; count < 2 * split->count; count *= 2) {
+    for (uint32_t count = FIRST_PICKED; count < 2 * split->count && split->steps < ascent->stop;
+         count *= 2) {
         uint32_t among = count < split->count ? count : split->count;
         if (pick_nodes(ascent, among, plan)) {
             improve(split, plan);
@@ -538,6 +573,9 @@ bool split_reduce(struct route *route, uint32_t nodes, struct plan *upper)
 {
     struct split *split = route->split;
     struct ascent ascent = {.route = route, .split = split, .nodes = nodes};
+    uint32_t share = split->steps + route->steps_max / STEPS_SHARE;
+    ascent.stop = share < route->steps_max ? share : route->steps_max;
+    split->needed_nodes = nodes + 1;
     CHECK(nodes <= TREE_DEPTH_MAX);
     if (split->count < nodes) {
         return false;
