@@ -31,8 +31,11 @@
     X(METHOD_ORDER_GET, "order.get")                                                               \
     X(METHOD_ORDER_LIST, "order.list")                                                             \
     X(METHOD_ORDER_CANCEL, "order.cancel")                                                         \
+    X(METHOD_ORDER_REROUTE, "order.reroute")                                                       \
+    X(METHOD_ORDER_MODIFY, "order.modify")                                                         \
     X(METHOD_FULFIL_UPDATE, "fulfil.update")                                                       \
     X(METHOD_FULFIL_LIST, "fulfil.list")                                                           \
+    X(METHOD_FULFIL_REJECT, "fulfil.reject")                                                       \
     X(METHOD_CLOCK_SET, "clock.set")                                                               \
     X(METHOD_RETURN_QUOTE, "return.quote")                                                         \
     X(METHOD_RETURN_CREATE, "return.create")                                                       \

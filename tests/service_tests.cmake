@@ -20,3 +20,4 @@ target_compile_definitions(test_config PRIVATE
 nearshelf_test(unit/test_ask_quick.c LABEL unit TIMEOUT 60 DEPS service)
 target_include_directories(test_ask_quick PRIVATE ${PROJECT_SOURCE_DIR}/engine/service)
 nearshelf_test(unit/test_service_documents.c LABEL unit DEPS service_harness)
+nearshelf_test(unit/test_service_replan.c LABEL unit DEPS service_harness)

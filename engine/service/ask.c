@@ -23,6 +23,7 @@ enum {
     F_REF,
     F_EXPLAIN,
     F_DRY_RUN,
+    F_BACKORDER,
     F_COUNT
 };
 
@@ -30,6 +31,7 @@ static const char *const fields[F_COUNT] = {
     "order_id",      "lines",         "service",       "dest", "pickup_node",
     "channel",       "strategy",      "max_splits",    "max_km", "allow_partial",
     "include_nodes", "exclude_nodes", "ref",           "explain", "dry_run",
+    "backorder",
 };
 
 enum { L_ITEM, L_QTY, L_LINE, L_SERVICE, L_PICKUP_NODE, L_NODE, L_COUNT };
@@ -96,7 +98,7 @@ static void read_postcode(struct reader *reader, struct ask *ask)
     }
 }
 
-static void read_dest(struct reader *reader, struct ask *ask)
+void ask_read_dest(struct reader *reader, struct ask *ask)
 {
     struct reader_map map;
     reader_map_begin(reader, &map, dest_fields, D_COUNT);
@@ -157,7 +159,7 @@ static void read_field(struct reader *reader, int field, struct ask *ask)
         ask->service = reader_word(reader, &names_services);
         break;
     case F_DEST:
-        read_dest(reader, ask);
+        ask_read_dest(reader, ask);
         break;
     case F_PICKUP_NODE:
         ask->pickup_node = reader_text(reader, 1, ID_MAX);
@@ -188,6 +190,9 @@ static void read_field(struct reader *reader, int field, struct ask *ask)
         break;
     case F_EXPLAIN:
         ask->explain = (uint8_t)reader_int(reader, 0, 2);
+        break;
+    case F_BACKORDER:
+        ask->backorder = reader_bool(reader);
         break;
     default:
         ask->dry_run = reader_bool(reader);
@@ -376,7 +381,7 @@ uint64_t ask_content(struct asks *asks, const struct ask *ask)
     uint8_t *at = add_text(asks->canon, ask->order_id);
     at = add_lines(at, ask);
     *at++ = (uint8_t)((ask->has_lat ? 1 : 0) | (ask->is_po_box ? 2 : 0) |
-                      (ask->allow_partial ? 4 : 0));
+                      (ask->allow_partial ? 4 : 0) | (ask->backorder ? 8 : 0));
     at = add(at, &ask->lat, sizeof ask->lat);
     at = add(at, &ask->lon, sizeof ask->lon);
     at = add_text(at, text_of(ask->country));
@@ -404,7 +409,7 @@ void ask_request(struct asks *asks, const struct ask *ask, struct route_request 
         .is_po_box = ask->is_po_box,
         .max_splits = ask->max_splits,
         .max_m = ask->max_m,
-        .allow_partial = ask->allow_partial,
+        .allow_partial = ask->allow_partial || ask->backorder,
         .include = asks->include,
         .include_count = ask->include_count,
         .exclude = asks->exclude,

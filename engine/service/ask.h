@@ -27,6 +27,7 @@ struct ask {
     bool has_lat, has_lon;
     bool is_po_box;
     bool allow_partial;
+    bool backorder; /* what has no source is owed */
     bool dry_run;
     bool has_point; /* point is set: coordinates given, or the postcode is loaded */
     bool is_resolved; /* all names were found */
@@ -63,6 +64,7 @@ struct asks {
     struct effect_line effect_lines[EFFECT_LINES_MAX];
     struct effect_part effect_parts[EFFECT_PARTS_MAX];
     struct effect_share effect_shares[EFFECT_SHARES_MAX];
+    uint32_t effect_owed[EFFECT_LINES_MAX];
 };
 
 /* Decode params into ask; lines, of the pool, has room for ASK_LINES_MAX. Errors are in reader. */
@@ -73,6 +75,9 @@ bool ask_decode(struct service_core *service, struct reader *reader, const struc
  * one of these, or wrong in some way; what stands in ask is void, and ask_decode decides. */
 bool ask_quick(struct service_core *service, const struct call *call, struct ask *ask,
                struct ask_line *lines);
+
+/* A place, `dest`, into the ask's fields. Errors are in reader. */
+void ask_read_dest(struct reader *reader, struct ask *ask);
 
 /* What both begin with: defaults, and where the lines go. */
 void ask_begin(struct service_core *service, struct ask *ask, struct ask_line *lines);

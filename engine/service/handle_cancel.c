@@ -20,7 +20,8 @@ struct cancel_plan {
     struct order *order;
     uint32_t asked[EFFECT_LINES_MAX]; /* units by line of the order */
     uint32_t taken[EFFECT_SHARES_MAX]; /* units to cancel by share */
-    uint32_t units;                    /* sum of taken */
+    uint32_t units;                    /* sum of taken, and of owed */
+    uint32_t owed[EFFECT_LINES_MAX];   /* units to cancel that have no source yet, by line */
     uint32_t kept[EFFECT_LINES_MAX];   /* asked for, but gone another way */
     uint32_t kept_units;
 };
@@ -112,12 +113,27 @@ static int held_end(enum way way)
     return way == WAY_PICKUP ? STEP_LAST : STEP_OUT;
 }
 
+/* What has no source yet goes first. */
+static void plan_owed(const struct service_core *service, struct cancel_plan *plan,
+                      uint32_t *left)
+{
+    const struct owed *owed = &service->tables.owed;
+    memset(plan->owed, 0, plan->order->line_count * sizeof plan->owed[0]);
+    for (uint32_t i = plan->order->owed_first; i != OWED_NONE;
+         i = owed_at(owed, i)->next_of_order) {
+        const struct owed_entry *entry = owed_at(owed, i);
+        uint32_t units = entry->qty < left[entry->line] ? entry->qty : left[entry->line];
+        plan->owed[entry->line] = units;
+        plan->units += units;
+        left[entry->line] -= units;
+    }
+}
+
 /* Take from the least advanced units first; among equals from the last fulfilment. */
 static void plan_take(struct cancel_plan *plan, uint32_t *left)
 {
     struct order *order = plan->order;
     memset(plan->taken, 0, order->share_count * sizeof plan->taken[0]);
-    plan->units = 0;
     for (int step = -1; step < STEP_LAST; step++) {
         for (uint32_t i = order->share_count; i-- > 0;) {
             const struct order_share *share = &order_shares(order)[i];
@@ -148,10 +164,12 @@ static void plan_keep(struct cancel_plan *plan, uint32_t *left)
     }
 }
 
-static void plan_make(struct cancel_plan *plan)
+static void plan_make(const struct service_core *service, struct cancel_plan *plan)
 {
     uint32_t left[EFFECT_LINES_MAX];
     memcpy(left, plan->asked, plan->order->line_count * sizeof left[0]);
+    plan->units = 0;
+    plan_owed(service, plan, left);
     plan_take(plan, left);
     plan_keep(plan, left);
 }
@@ -244,13 +262,13 @@ static void put_released(struct service_core *service, struct writer *writer, st
     writer_array_close(writer, mark, count);
 }
 
-/* units by share, of this cancel or of the one that it repeats. */
+/* units by share, owed ones by line, of this cancel or of the one that it repeats. */
 static void answer(struct service_core *service, struct call *call, struct cancel_plan *plan,
-                   const uint32_t *units, bool is_duplicate)
+                   const uint32_t *units, const uint32_t *owed, bool is_duplicate)
 {
     struct order *order = plan->order;
     uint32_t by_line[EFFECT_LINES_MAX];
-    memset(by_line, 0, order->line_count * sizeof by_line[0]);
+    memcpy(by_line, owed, order->line_count * sizeof by_line[0]);
     for (uint32_t i = 0; i < order->share_count; i++) {
         by_line[order_shares(order)[i].line] += units[i];
     }
@@ -302,15 +320,20 @@ static void refuse_state(struct service_core *service, struct call *call, struct
 /* Units by share of the cancel whose record is lsn, from the history, where the entries of a
  * record are in the order of the shares. */
 static void units_of_record(struct service_core *service, struct order *order, uint64_t lsn,
-                            uint32_t *units)
+                            uint32_t *units, uint32_t *owed)
 {
     const struct order_entry *entries =
         order->history ? slab_at(&service->tables.orders.slab, order->history) : NULL;
     uint32_t share = 0;
     memset(units, 0, order->share_count * sizeof units[0]);
+    memset(owed, 0, order->line_count * sizeof owed[0]);
     for (uint32_t i = 0; i < order->history_count; i++) {
         const struct order_entry *entry = &entries[i];
         if (entry->lsn != lsn || entry->event != ORDER_EVENT_CANCELLED) {
+            continue;
+        }
+        if (entry->part == ORDER_NO_PART) {
+            owed[entry->line] = entry->qty;
             continue;
         }
         while (share < order->share_count && (order_shares(order)[share].part != entry->part ||
@@ -342,11 +365,19 @@ static void take(struct service_core *service, struct call *call, struct cancel_
                  const struct effect_key *key)
 {
     struct effect_quantity shares[EFFECT_SHARES_MAX];
-    struct effect_cancel effect = {
-        .id = {order_id(plan->order), plan->order->id_len}, .shares = shares, .key = *key};
+    struct effect_quantity owed[EFFECT_LINES_MAX];
+    struct effect_cancel effect = {.id = {order_id(plan->order), plan->order->id_len},
+                                   .shares = shares,
+                                   .owed = owed,
+                                   .key = *key};
     for (uint32_t i = 0; i < plan->order->share_count; i++) {
         if (plan->taken[i] > 0) {
             shares[effect.count++] = (struct effect_quantity){i, plan->taken[i]};
+        }
+    }
+    for (uint32_t i = 0; i < plan->order->line_count; i++) {
+        if (plan->owed[i] > 0) {
+            owed[effect.owed_count++] = (struct effect_quantity){i, plan->owed[i]};
         }
     }
     uint32_t size = effect_cancel_size(&effect);
@@ -356,7 +387,7 @@ static void take(struct service_core *service, struct call *call, struct cancel_
     uint8_t *bytes = log_begin(service, size);
     uint64_t lsn = log_end(service, EFFECT_CANCEL, effect_cancel_encode(bytes, &effect));
     must_apply(tables_apply_cancel(&service->tables, lsn, service->now_ms, &effect), "cancel");
-    answer(service, call, plan, plan->taken, false);
+    answer(service, call, plan, plan->taken, plan->owed, false);
 }
 
 static void decide(struct service_core *service, struct call *call, const struct cancel *cancel,
@@ -365,12 +396,13 @@ static void decide(struct service_core *service, struct call *call, const struct
     struct effect_key key;
     const struct key_entry *seen;
     uint32_t units[EFFECT_SHARES_MAX];
+    uint32_t owed[EFFECT_LINES_MAX] = {0};
     switch (key_look(service, call, cancel->key, content_of(cancel), &key, &seen)) {
     case KEY_ANSWERED:
         return;
     case KEY_SEEN:
-        units_of_record(service, plan->order, seen->lsn, units);
-        answer(service, call, plan, units, true);
+        units_of_record(service, plan->order, seen->lsn, units, owed);
+        answer(service, call, plan, units, owed, true);
         return;
     case KEY_NEW:
         break;
@@ -387,7 +419,7 @@ static void decide(struct service_core *service, struct call *call, const struct
         refuse_state(service, call, plan);
     } else {
         units_cancelled(plan, units);
-        answer(service, call, plan, units, true);
+        answer(service, call, plan, units, owed, true);
     }
 }
 
@@ -408,6 +440,6 @@ void handle_order_cancel(struct service_core *service, struct call *call)
     if (!asked_fill(service, call, &cancel, &plan)) {
         return;
     }
-    plan_make(&plan);
+    plan_make(service, &plan);
     decide(service, call, &cancel, &plan);
 }

@@ -264,8 +264,7 @@ static const char *never_reason(const struct target *target, enum state state)
     case STATE_OPEN:
         return "a fulfilment never goes back to open";
     case STATE_REJECTED:
-        return "rejecting is fulfil.reject, which this version does not have: order.cancel and "
-               "order.route again";
+        return "fulfil.reject rejects";
     case STATE_CANCELLED:
         return "order.cancel cancels";
     case STATE_NO_SHOW:

@@ -83,7 +83,8 @@ static uint32_t put_node(struct service_core *service, struct writer *writer, ui
     put_int(writer, "safety_stock", config->safety_stock);
     put_int(writer, "collect_hours", config->collect_hours);
     put_int(writer, "open", service->tables.queues[handle].count);
-    return 12 + put_sparse(service, writer, config);
+    put_float(writer, "acceptance", tables_acceptance(&service->tables, handle));
+    return 13 + put_sparse(service, writer, config);
 }
 
 void handle_node_get(struct service_core *service, struct call *call)

@@ -1,13 +1,14 @@
 /* order.get and order.list. */
 #include <string.h>
 
+#include "replan_internal.h"
 #include "walk_internal.h"
 
 enum { HISTORY_TOLD = 1000 };
 
 /* What became of the units of a line. */
 struct line_sums {
-    uint32_t open, done, cancelled, no_show, returned;
+    uint32_t open, done, no_show, returned;
 };
 
 static void sum_shares(struct order *order, struct line_sums *sums)
@@ -19,7 +20,6 @@ static void sum_shares(struct order *order, struct line_sums *sums)
         uint32_t held = share_held(share, (enum way)order_parts(order)[share->part].way);
         sum->open += held;
         sum->done += share_active(share) - held;
-        sum->cancelled += share->cancelled + share->no_show;
         sum->no_show += share->no_show;
     }
 }
@@ -49,15 +49,19 @@ static void put_line(struct service_core *service, struct writer *writer, struct
     char scratch[12];
     uint32_t len;
     const char *name = line_text(order, index, scratch, &len);
-    writer_map(writer, 8u + (sum->no_show > 0));
+    uint32_t owed = owed_units(&service->tables.owed, order, index);
+    writer_map(writer, 8u + (sum->no_show > 0) + (owed > 0));
     put_text(writer, "line", name, len);
     put_text(writer, "item", item->id, item->id_len);
     put_int(writer, "qty", line->qty);
     put_int(writer, "open", sum->open);
     put_int(writer, "done", sum->done);
-    put_int(writer, "cancelled", sum->cancelled);
+    put_int(writer, "cancelled", line->qty - line->unfilled - owed - sum->open - sum->done);
     put_int(writer, "unfilled", line->unfilled);
     put_int(writer, "returned", sum->returned);
+    if (owed > 0) { /* no source yet */
+        put_int(writer, "owed", owed);
+    }
     if (sum->no_show > 0) { /* of those told as cancelled */
         put_int(writer, "no_show", sum->no_show);
     }
@@ -86,24 +90,80 @@ static void put_fulfilments(struct service_core *service, struct writer *writer,
     }
 }
 
+static const char *entry_type(enum order_event event)
+{
+    switch (event) {
+    case ORDER_EVENT_CANCELLED:
+        return "order.cancelled";
+    case ORDER_EVENT_CREATED:
+        return "fulfil.created";
+    case ORDER_EVENT_OWED:
+        return "order.held";
+    case ORDER_EVENT_CHANGED:
+        return "order.changed";
+    case ORDER_EVENT_ROUTED:
+    case ORDER_EVENT_STATE:
+    case ORDER_EVENT_REJECTED:
+    case ORDER_EVENT_MOVED:
+        break;
+    }
+    return "fulfil.state";
+}
+
+/* What an event tells beside line, fulfilment and quantity; the number of fields. */
+static uint32_t put_entry_state(struct writer *writer, const struct order_entry *entry)
+{
+    switch ((enum order_event)entry->event) {
+    case ORDER_EVENT_STATE:
+        put_string(writer, "state", state_text((enum state)entry->state));
+        return 1;
+    case ORDER_EVENT_REJECTED:
+        put_string(writer, "state", state_text(STATE_REJECTED));
+        put_string(writer, "reason", decline_text((enum decline)entry->state));
+        return 2;
+    case ORDER_EVENT_MOVED:
+        put_string(writer, "state", state_text(STATE_CANCELLED));
+        return 1;
+    case ORDER_EVENT_CREATED:
+        put_string(writer, "cause", cause_text((enum cause)entry->state));
+        return 1;
+    case ORDER_EVENT_OWED:
+        put_string(writer, "reason", reason_text((enum reason)entry->state));
+        return 1;
+    case ORDER_EVENT_ROUTED:
+    case ORDER_EVENT_CANCELLED:
+    case ORDER_EVENT_CHANGED:
+        break;
+    }
+    return 0;
+}
+
+/* Whether an entry is about one line. */
+static bool has_line(const struct order_entry *entry)
+{
+    return entry->event != ORDER_EVENT_STATE && entry->event != ORDER_EVENT_CREATED &&
+           entry->line != ORDER_NO_PART;
+}
+
 static void put_entry(struct writer *writer, struct order *order, const struct order_entry *entry)
 {
-    bool is_cancel = entry->event == ORDER_EVENT_CANCELLED;
     char id[ID_MAX + 8];
-    writer_map(writer, 6);
+    uint32_t map = writer_open(writer);
+    uint32_t fields = 4;
     put_int(writer, "lsn", (int64_t)entry->lsn);
     put_int(writer, "at", (int64_t)entry->at_ms);
-    put_string(writer, "type", is_cancel ? "order.cancelled" : "fulfil.state");
-    put_text(writer, "fulfilment", id, fulfilment_text(order, entry->part, id));
-    put_int(writer, "qty", entry->qty);
-    if (is_cancel) {
-        char scratch[12];
-        uint32_t len;
-        const char *name = line_text(order, entry->line, scratch, &len);
-        put_text(writer, "line", name, len);
-    } else {
-        put_string(writer, "state", state_text((enum state)entry->state));
+    put_string(writer, "type", entry_type((enum order_event)entry->event));
+    if (entry->part != ORDER_NO_PART) {
+        put_text(writer, "fulfilment", id, fulfilment_text(order, entry->part, id));
+        fields++;
     }
+    put_int(writer, "qty", entry->qty);
+    if (has_line(entry)) {
+        put_order_line(writer, order, entry->line);
+        fields++;
+    }
+    fields += put_entry_state(writer, entry);
+    writer_map_close(writer, map, fields);
 }
 
 /* The routing and the newest entries: more would hold the loop. */

@@ -115,7 +115,7 @@ static void put_tables(const struct service_core *service, struct writer *writer
     const struct tables *tables = &service->tables;
     const struct tables_options *max = &service->options.tables;
     writer_str(writer, "tables");
-    writer_map(writer, 8);
+    writer_map(writer, 9);
     put_table(writer, "nodes", tables->network.count, NODE_MAX,
               tables->network.count * sizeof(struct node));
     put_table(writer, "items", tables->catalogue.count, max->items_max,
@@ -126,6 +126,7 @@ static void put_tables(const struct service_core *service, struct writer *writer
               orders_bytes(&tables->orders));
     put_table(writer, "holds", tables->holds.live, max->holds_max,
               holds_bytes(&tables->holds));
+    put_table(writer, "owed", tables->owed.live, max->owed_max, owed_bytes(&tables->owed));
     put_table(writer, "keys", tables->keyring.count, max->keys_max,
               keyring_bytes(&tables->keyring));
     put_table(writer, "movements", movements_count(&tables->movements), max->movements_max,
@@ -178,7 +179,7 @@ void handle_stats(struct service_core *service, struct call *call)
         return;
     }
     struct writer *writer = reply_begin(service, call);
-    writer_map(writer, 13);
+    writer_map(writer, 16);
     put_int(writer, "now", (int64_t)service->now_ms);
     put_float(writer, "uptime_s", uptime_s(service));
     put_methods(service, writer);
@@ -188,6 +189,9 @@ void handle_stats(struct service_core *service, struct call *call)
     put_tables(service, writer);
     put_int(writer, "cells_short", (int64_t)service->tables.cells_short);
     put_int(writer, "open_orders", service->tables.orders.open_count);
+    put_int(writer, "held_orders", service->tables.owed.orders_held);
+    put_int(writer, "backordered_orders", service->tables.owed.orders_backordered);
+    put_int(writer, "owed_units", (int64_t)service->tables.owed.units);
     put_oldest(service, writer);
     put_int(writer, "overloaded", (int64_t)service->overloaded);
     put_int(writer, "unknown_notifications", (int64_t)service->unknown_notifications);

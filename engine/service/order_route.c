@@ -15,6 +15,7 @@
 
 #include "ask.h"
 #include "decimal.h"
+#include "replan_internal.h"
 
 /* -- names -- */
 
@@ -472,6 +473,10 @@ static void put_unfilled_seen(struct service_core *service, struct writer *write
 {
     uint32_t count = 0;
     char scratch[12];
+    if (order->owed_first != OWED_NONE) {
+        put_owed(service, writer, order); /* of a backorder nothing is dropped */
+        return;
+    }
     for (uint32_t i = 0; i < order->line_count; i++) {
         count += order_lines(order)[i].unfilled > 0;
     }
@@ -544,8 +549,14 @@ static void effect_lines(struct asks *asks, const struct ask *ask,
             (struct effect_line){own->item, own->qty, 0, {line.at, line.len},
                                  (uint8_t)own->service, own->node};
     }
+    memset(asks->effect_owed, 0, ask->backorder ? ask->line_count * sizeof(uint32_t) : 0);
     for (uint32_t i = 0; i < answer->unfilled_count; i++) {
-        asks->effect_lines[answer->unfilled[i].line].unfilled = answer->unfilled[i].qty;
+        uint32_t line = answer->unfilled[i].line;
+        if (ask->backorder) {
+            asks->effect_owed[line] = answer->unfilled[i].qty;
+        } else {
+            asks->effect_lines[line].unfilled = answer->unfilled[i].qty;
+        }
     }
 }
 
@@ -578,12 +589,17 @@ static void effect_build(struct asks *asks, const struct ask *ask,
         .has_dest = ask->has_lat,
         .is_po_box = ask->is_po_box,
         .allow_partial = ask->allow_partial,
+        .is_backorder = ask->backorder,
         .lat = ask->lat,
         .lon = ask->lon,
         .postcode = {ask->postcode, (uint32_t)strlen(ask->postcode)},
         .ref = {ask->ref.at, ask->ref.len},
         .max_splits = ask->max_splits,
         .max_m = ask->max_m,
+        .include_count = ask->include_count,
+        .exclude_count = ask->exclude_count,
+        .include = asks->include,
+        .exclude = asks->exclude,
         .splits = answer->splits,
         .total_m = answer->total_m,
         .line_count = ask->line_count,
@@ -592,6 +608,7 @@ static void effect_build(struct asks *asks, const struct ask *ask,
         .lines = asks->effect_lines,
         .parts = asks->effect_parts,
         .shares = asks->effect_shares,
+        .owed = asks->effect_owed,
     };
     memcpy(effect->country, ask->country, sizeof effect->country);
 }
@@ -624,6 +641,11 @@ static bool has_room(struct service_core *service, struct call *call,
                      const struct effect_order *effect)
 {
     const char *setting = "holds_max";
+    if (effect->is_backorder && !owed_has_room(&service->tables.owed, effect->line_count)) {
+        reply_error(service, call, CODE_TABLE_FULL,
+                    "setting=owed_max: raise it, or cancel what waits in vain");
+        return false;
+    }
     if (!holds_have_room(&service->tables.holds, effect->share_count) ||
         !orders_have_room(&service->tables.orders, tables_order_size(effect), &setting)) {
         reply_error(service, call, CODE_TABLE_FULL,
@@ -663,6 +685,35 @@ static bool guess_holds(const struct service_core *service, const struct ask *as
     return true;
 }
 
+/* Whether stock that comes may help: some node could be the source of all that is missing. */
+static bool may_wait(const struct route_answer *answer)
+{
+    for (uint32_t i = 0; i < answer->unfilled_count; i++) {
+        if (answer->unfilled[i].reason != REASON_INSUFFICIENT_STOCK) {
+            return false;
+        }
+    }
+    return answer->unfilled_count > 0;
+}
+
+/* The customer waits for what has no source now, unless no stock will ever help. */
+static void backorder(struct route_answer *answer)
+{
+    if (answer->status == ORDER_ROUTED) {
+        return;
+    }
+    if (may_wait(answer)) {
+        answer->status = ORDER_BACKORDERED;
+        answer->reason = REASON_NONE;
+    } else if (answer->status == ORDER_PARTIAL) {
+        answer->status = ORDER_REFUSED;
+        answer->reason = REASON_NO_FEASIBLE_SOURCE;
+        answer->part_count = answer->share_count = 0;
+        answer->splits = 0;
+        answer->total_m = 0;
+    }
+}
+
 static void decide(struct service_core *service, struct ask *ask, struct route_answer *answer)
 {
     struct route_request request;
@@ -672,6 +723,9 @@ static void decide(struct service_core *service, struct ask *ask, struct route_a
         return;
     }
     route_decide(service->route, &service->tables.view, &request, answer);
+    if (ask->backorder) {
+        backorder(answer);
+    }
 }
 
 static bool strategy_is_known(struct service_core *service, struct call *call,

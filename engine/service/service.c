@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "say.h"
-#include "service_internal.h"
+#include "replan_internal.h"
 
 enum {
     HEADROOM = 1536 << 10, /* bytes of log that one batch may need: its frames are fewer */
@@ -164,6 +164,7 @@ static enum err recover(struct service_core *service, struct service_start *star
     start->items = service->tables.catalogue.count;
     start->nodes = service->tables.network.count;
     start->cells = service->tables.cells;
+    owed_raise_all(&service->tables.owed); /* what came just before the end was not tried */
     return tables_layout(&service->tables);
 }
 
@@ -174,7 +175,8 @@ static enum err memory_take(struct service_core *service)
         explicit_bzero(service->scratch, REPLY_SIZE_MAX); /* its pages are there from the start */
     }
     service->calls = calloc(service->options.batch, sizeof *service->calls);
-    if (!service->scratch || !service->calls) {
+    service->replan = calloc(1, sizeof *service->replan);
+    if (!service->scratch || !service->calls || !service->replan) {
         return ERR_NOMEM;
     }
     for (int i = 0; i < METHOD_COUNT; i++) {
@@ -268,6 +270,7 @@ void service_close(struct service_core *service)
     }
     warm_stop(service->warm);
     asks_free(service->asks);
+    free(service->replan);
     route_free(service->route);
     if (service->tables.node_items) {
         tables_close(&service->tables);
@@ -302,6 +305,9 @@ static method_handler *const handlers[METHOD_COUNT] = {
     [METHOD_ORDER_CANCEL] = handle_order_cancel,
     [METHOD_FULFIL_UPDATE] = handle_fulfil_update,
     [METHOD_FULFIL_LIST] = handle_fulfil_list,
+    [METHOD_FULFIL_REJECT] = handle_fulfil_reject,
+    [METHOD_ORDER_REROUTE] = handle_order_reroute,
+    [METHOD_ORDER_MODIFY] = handle_order_modify,
     [METHOD_CLOCK_SET] = handle_clock_set,
     [METHOD_RETURN_QUOTE] = handle_return_quote,
     [METHOD_RETURN_CREATE] = handle_return_create,
@@ -394,6 +400,9 @@ static void answer(struct service_core *service, const struct service_request *r
         asks_apply(service, service->calls, i);
     } else {
         handlers[call->method](service, call);
+    }
+    if (owed_has_todo(&service->tables.owed)) {
+        refill_run(service);
     }
 }
 
@@ -533,6 +542,7 @@ uint32_t service_batch(struct service_core *service, const struct service_turn *
     }
     retention(service);
     turn_end(service);
+    has_more = has_more || (owed_has_todo(&service->tables.owed) && !service->is_draining);
     if (service->jobs || has_more) {
         return service->is_paused ? UINT32_MAX : 0;
     }
@@ -550,6 +560,7 @@ uint32_t service_tick(struct service_core *service, const struct service_turn *t
     }
     wal_retry(service->wal);
     bool has_more = turn_begin(service, turn);
+    has_more = refill_run(service) || has_more;
     has_more = (job_run(service) && service->jobs) || has_more;
     has_more = retention(service) || has_more;
     turn_end(service);

@@ -40,6 +40,7 @@ struct method_stats {
 
 struct asks;
 struct job;
+struct replan;
 
 /* jobs is a list of struct job; deferred requests hang in job.c's own list. */
 struct job_deferred;
@@ -48,6 +49,8 @@ struct service_core {
     struct service_options options;
     struct tables tables;
     struct route *route;
+    struct replan *replan;   /* the change of an order that is being made */
+    uint32_t refill_failures; /* orders in a row that new stock did not help */
     struct wal *wal;
     struct zone_files *zones;
     struct asks *asks;       /* order.route requests of the running batch */
@@ -228,6 +231,15 @@ void job_conn_closed(struct service_core *service, void *conn);
 /* Answer one request now, outside of a staged batch (service.c). */
 void service_one(struct service_core *service, const struct service_request *request);
 
+/* -- orders that are owed something (refill.c, handle_reject.c) -- */
+
+/* Try a few of them again, where stock came or anything else changed. True: there are more. */
+bool refill_run(struct service_core *service);
+
+/* A node left a fulfilment lying: it is rejected by the engine. False: no room in log or tables
+ * now. */
+bool reject_silent(struct service_core *service, slab_ref ref, uint32_t part);
+
 /* -- methods -- */
 
 typedef void method_handler(struct service_core *service, struct call *call);
@@ -235,7 +247,8 @@ method_handler handle_hello, handle_stats, handle_node_put, handle_node_status, 
     handle_node_list, handle_item_put, handle_item_get, handle_place_load, handle_stock_adjust,
     handle_stock_set, handle_stock_load, handle_stock_policy, handle_stock_get, handle_stock_list,
     handle_stock_find, handle_order_get, handle_order_list, handle_order_cancel,
-    handle_fulfil_update, handle_fulfil_list, handle_clock_set;
+    handle_fulfil_update, handle_fulfil_list, handle_fulfil_reject, handle_order_reroute,
+    handle_order_modify, handle_clock_set;
 method_handler handle_return_quote, handle_return_create, handle_return_receive, handle_supply_put,
     handle_supply_receive, handle_supply_cancel, handle_transfer_create, handle_transfer_ship,
     handle_transfer_receive, handle_transfer_cancel;

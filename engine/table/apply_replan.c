@@ -13,6 +13,17 @@ double tables_acceptance(const struct tables *tables, uint16_t node)
     return (double)(MILLION - tables->declines[node]) / MILLION;
 }
 
+void tables_lend(struct tables *tables, uint32_t item, uint16_t node, int32_t units)
+{
+    struct cell cell = tables_cell(tables, item, node);
+    CHECK(cell.index >= 0);
+    cell_word word = tables_word(&cell);
+    CHECK(cell_reserved(word) >= units);
+    row_word_set(cell.row, cell.slot, (uint32_t)cell.index,
+                 cell_make(cell_on_hand(word), cell_reserved(word) - units,
+                           cell_has_override(word)));
+}
+
 /* -- whether it fits -- */
 
 static bool lines_are_sound(const struct tables *tables, struct order *order,
@@ -189,6 +200,7 @@ static uint32_t line_set(struct order *order, const struct effect_replan_line *f
 static void place_set(struct order *order, const struct effect_replan *effect, uint32_t text)
 {
     order->has_dest = effect->has_dest;
+    order->is_po_box = effect->is_po_box;
     order->lat = effect->lat;
     order->lon = effect->lon;
     memcpy(order->country, effect->country, sizeof order->country);
@@ -268,6 +280,16 @@ static void owe(struct tables *tables, slab_ref ref, uint64_t lsn,
     }
 }
 
+/* What was asked is another: what has no source yet may have one now. */
+static void owed_raise_order(struct tables *tables, const struct order *order)
+{
+    for (uint32_t i = order->owed_first; i != OWED_NONE;
+         i = owed_at(&tables->owed, i)->next_of_order) {
+        uint32_t item = owed_at(&tables->owed, i)->item;
+        owed_raise(&tables->owed, &tables->catalogue.items[item], item, true);
+    }
+}
+
 /* -- notes -- */
 
 static void note(struct tables *tables, struct order *order, uint64_t lsn,
@@ -326,7 +348,7 @@ enum err tables_apply_replan(struct tables *tables, uint64_t lsn, uint64_t now_m
     applied(tables, lsn, now_ms);
     slab_ref ref = order_of(tables, &effect->id);
     struct order *order = ref ? order_at(&tables->orders, ref) : NULL;
-    if (!order || !is_sound(tables, order, effect)) {
+    if (!order || order->done_ms || !is_sound(tables, order, effect)) {
         return ERR_DAMAGED;
     }
     if (!has_room(tables, order, effect)) {
@@ -349,6 +371,9 @@ enum err tables_apply_replan(struct tables *tables, uint64_t lsn, uint64_t now_m
         return ERR_FULL;
     }
     owe(tables, ref, lsn, effect);
+    if (effect->has_place || effect->line_count > 0) {
+        owed_raise_order(tables, order);
+    }
     notes(tables, order, lsn, effect);
     order_digest(order, &tables->digest, true);
     order_settle(tables, ref, now_ms);

@@ -217,6 +217,7 @@ struct effect_replan {
     const struct effect_replan_line *lines;
     uint8_t service; /* of the order from now on */
     bool has_dest;   /* has_place: coordinates were given */
+    bool is_po_box;
     double lat, lon;
     char country[3];
     struct effect_text postcode;

@@ -529,7 +529,8 @@ static void digest_changed(struct order *order, struct digest *digest, bool is_a
     uint64_t place[2];
     memcpy(&place[0], &order->lat, sizeof order->lat);
     memcpy(&place[1], &order->lon, sizeof order->lon);
-    digest_words(digest, is_add, TAG_LINE, who - 1, place[0] ^ order->service, place[1]);
+    digest_words(digest, is_add, TAG_LINE, who - 1,
+                 place[0] ^ order->service ^ (uint64_t)order->is_po_box << 8, place[1]);
     for (uint32_t i = 0; i < order->line_count; i++) {
         const struct order_line *line = &order_lines(order)[i];
         digest_words(digest, is_add, TAG_LINE, who + i, (uint64_t)line->item << 32 | line->qty,

@@ -293,6 +293,15 @@ uint32_t owed_next(struct owed *owed, const struct catalogue *catalogue)
     return OWED_NONE;
 }
 
+void owed_again(struct owed *owed, uint32_t index)
+{
+    if (owed->is_in_hand) {
+        owed->at = index;
+    } else {
+        owed->sweep = index;
+    }
+}
+
 void owed_item_over(struct owed *owed)
 {
     owed->is_in_hand = false;

@@ -93,6 +93,9 @@ static inline bool owed_has_todo(const struct owed *owed)
  * passed over unless stock of their item was reported. */
 uint32_t owed_next(struct owed *owed, const struct catalogue *catalogue);
 
+/* Try the entry that owed_next just gave once more, the next time. */
+void owed_again(struct owed *owed, uint32_t index);
+
 /* Nothing of the entry's item is free any more: what is left of the item in hand need not be
  * tried. */
 void owed_item_over(struct owed *owed);

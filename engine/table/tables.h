@@ -173,6 +173,11 @@ struct cell {
     int32_t index; /* -1: no such cell */
 };
 
+/* Count units of the cell that are reserved as free, until they are taken back by the negative:
+ * what a decision finds that may use what the order itself holds there. Nothing logged, no digest;
+ * only within one call, and a reader on another thread would see it. */
+void tables_lend(struct tables *tables, uint32_t item, uint16_t node, int32_t units);
+
 struct cell tables_cell(const struct tables *tables, uint32_t item, uint16_t node);
 cell_word tables_word(const struct cell *cell); /* 0 where there is no cell */
 uint64_t tables_counted_at(const struct cell *cell); /* ms, 0 = never, also without a cell */
