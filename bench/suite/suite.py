@@ -24,6 +24,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 PARTS = (
     ("micro", "part_micro", 200),
     ("floor", "part_floor", 300),
+    ("peers", "part_peers", 420),
 )
 FULL_SECONDS, QUICK_SECONDS = 1500, 280
 
