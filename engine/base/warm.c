@@ -14,13 +14,13 @@
 #define MADV_POPULATE_WRITE 23 /* Linux 5.14; before it the helper does nothing */
 #endif
 
-#define WARM_AHEAD ((uint64_t)128 << 20)
 #define WARM_CHUNK ((uint64_t)8 << 20)
 
 struct warm {
     /* -- set at start, read by both -- */
     char *memory;
     uint64_t size;
+    uint64_t ahead;
     int wake;
     pthread_t thread;
     /* -- written by the owner, read by the helper: how far to go; UINT64_MAX = end -- */
@@ -72,7 +72,7 @@ static void ask(struct warm *warm, uint64_t wanted)
     }
 }
 
-enum err warm_start(char *memory, uint64_t size, struct warm **out)
+enum err warm_start(void *memory, uint64_t size, uint64_t ahead, struct warm **out)
 {
     struct warm *warm = calloc(1, sizeof *warm);
     *out = NULL;
@@ -81,6 +81,7 @@ enum err warm_start(char *memory, uint64_t size, struct warm **out)
     }
     warm->memory = memory;
     warm->size = size;
+    warm->ahead = ahead;
     warm->wake = eventfd(0, EFD_CLOEXEC);
     if (warm->wake < 0 || pthread_create(&warm->thread, NULL, run, warm) != 0) {
         if (warm->wake >= 0) {
@@ -95,8 +96,8 @@ enum err warm_start(char *memory, uint64_t size, struct warm **out)
 
 void warm_note(struct warm *warm, uint64_t used)
 {
-    if (warm && used + WARM_AHEAD >= warm->asked + WARM_CHUNK) {
-        warm->asked = used + WARM_AHEAD;
+    if (warm && used + warm->ahead >= warm->asked + WARM_CHUNK) {
+        warm->asked = used + warm->ahead;
         ask(warm, warm->asked);
     }
 }

@@ -10,11 +10,11 @@
 
 struct warm;
 
-/* Warm memory of size bytes (from mem_reserve). Errors: ERR_SYS: no thread to be had; then pages
- * fault as they are used. */
-ERR_MUST_USE enum err warm_start(char *memory, uint64_t size, struct warm **out);
+/* Warm memory of size bytes (from mem_reserve), up to ahead bytes beyond what is used. Errors:
+ * ERR_SYS: no thread to be had; then pages fault as they are used. */
+ERR_MUST_USE enum err warm_start(void *memory, uint64_t size, uint64_t ahead, struct warm **out);
 
-/* The owner has used the first used bytes: keep some beyond warm. Cheap: a compare, and a wake-up
+/* The owner has used the first used bytes: keep what is ahead of them warm. Cheap: a compare, and a wake-up
  * every few MiB. warm may be NULL. */
 void warm_note(struct warm *warm, uint64_t used);
 

@@ -260,7 +260,7 @@ void group_begin(struct route *route, uint32_t line_count)
 
 uint32_t demand_free(const struct route *route, const struct demand *demand, uint16_t node)
 {
-    uint32_t slot = route->view->network->nodes[node].slot;
+    uint32_t slot = route->view->network->hot[node].slot;
     int32_t index = demand->row ? row_find(demand->row, slot) : -1;
     if (index < 0) {
         return 0;
@@ -294,7 +294,7 @@ uint32_t group_metres(const struct route *route, uint16_t node)
     if (!group_is_measured(route)) {
         return 0;
     }
-    return geo_metres(&route->view->network->nodes[node].point, &route->request->dest);
+    return geo_metres(&route->view->network->hot[node].point, &route->request->dest);
 }
 
 bool group_takes_node(const struct route *route, uint16_t node, uint32_t metres)

@@ -245,10 +245,10 @@ static bool common_begin(struct route *route, const struct stock_view *view,
     return true;
 }
 
-void route_prefetch(const struct stock_view *view, const struct route_request *request)
+void route_prefetch(const struct stock_view *view, const struct route_line *lines, uint32_t count)
 {
-    for (uint32_t line = 0; line < request->line_count; line++) {
-        __builtin_prefetch(view->catalogue->items[request->lines[line].item].row);
+    for (uint32_t line = 0; line < count; line++) {
+        __builtin_prefetch(view->catalogue->items[lines[line].item].row);
     }
 }
 
@@ -259,10 +259,11 @@ static void prefetch_bytes(const void *from, size_t size)
     }
 }
 
-void route_prefetch_rows(const struct stock_view *view, const struct route_request *request)
+void route_prefetch_rows(const struct stock_view *view, const struct route_line *lines,
+                         uint32_t count)
 {
-    for (uint32_t line = 0; line < request->line_count; line++) {
-        struct row *row = view->catalogue->items[request->lines[line].item].row;
+    for (uint32_t line = 0; line < count; line++) {
+        struct row *row = view->catalogue->items[lines[line].item].row;
         if (!row) {
             continue;
         }
@@ -274,37 +275,33 @@ void route_prefetch_rows(const struct stock_view *view, const struct route_reque
     }
 }
 
-/* What finding the cells and filling the answer will read. */
-static void prefetch_place(const struct route *route, uint16_t node)
-{
-    if (node == NODE_NONE) {
-        return;
-    }
-    uint32_t slot = route->view->network->hot[node].slot;
-    for (uint32_t i = 0; i < route->group.demand_count; i++) {
-        row_prefetch_find(route->demands[i].row, slot);
-    }
-}
-
 void route_guess(struct route *route, const struct stock_view *view,
                  const struct route_request *request, struct route_guess *guess)
 {
     *guess = (struct route_guess){NODE_NONE, 0};
     if (common_begin(route, view, request)) {
         *guess = nearest_source(route, true);
-        prefetch_place(route, guess->node);
     }
 }
 
-void route_guess_prefetch(const struct stock_view *view, const struct route_request *request,
-                          const struct route_guess *guess)
+void route_guess_prefetch_places(const struct stock_view *view, const struct route_line *lines,
+                                 uint32_t count, const struct route_guess *guess)
 {
-    if (guess->node == NODE_NONE) {
-        return;
+    uint32_t slot = guess->node == NODE_NONE ? 0 : view->network->hot[guess->node].slot;
+    for (uint32_t line = 0; line < count && guess->node != NODE_NONE; line++) {
+        const struct row *row = view->catalogue->items[lines[line].item].row;
+        if (row) {
+            row_prefetch_find(row, slot);
+        }
     }
-    uint32_t slot = view->network->hot[guess->node].slot;
-    for (uint32_t line = 0; line < request->line_count; line++) {
-        struct row *row = view->catalogue->items[request->lines[line].item].row;
+}
+
+void route_guess_prefetch(const struct stock_view *view, const struct route_line *lines,
+                          uint32_t count, const struct route_guess *guess)
+{
+    uint32_t slot = guess->node == NODE_NONE ? 0 : view->network->hot[guess->node].slot;
+    for (uint32_t line = 0; line < count && guess->node != NODE_NONE; line++) {
+        struct row *row = view->catalogue->items[lines[line].item].row;
         int32_t index = row ? row_find(row, slot) : -1;
         if (index >= 0) {
             __builtin_prefetch(&row_cells(row)[index], 1);

@@ -139,22 +139,27 @@ void route_decide(struct route *route, const struct stock_view *view,
  * and no free stock of its items grew since, route_confirm says whether it stands, and fills the
  * answer exactly as route_decide would; where it does not, decide in full.
  *
- * Stages of a batch: route_prefetch, route_prefetch_rows, route_guess, route_guess_prefetch, then
+ * Stages of a batch: route_prefetch, route_prefetch_rows, route_guess, route_guess_prefetch_places,
+ * route_guess_prefetch, then
  * in request order route_confirm, else route_decide. */
 struct route_guess {
     uint16_t node;
     uint32_t metres;
 };
 
-/* Two stages before route_guess: the heads of the rows of the request's items (the items
- * themselves should be in cache), then what the search reads of them. */
-void route_prefetch(const struct stock_view *view, const struct route_request *request);
-void route_prefetch_rows(const struct stock_view *view, const struct route_request *request);
+/* Two stages before route_guess: the heads of the rows of the lines' items (the items themselves
+ * should be in cache), then what the search reads of them. */
+void route_prefetch(const struct stock_view *view, const struct route_line *lines, uint32_t count);
+void route_prefetch_rows(const struct stock_view *view, const struct route_line *lines,
+                         uint32_t count);
 
 void route_guess(struct route *route, const struct stock_view *view,
                  const struct route_request *request, struct route_guess *guess);
-void route_guess_prefetch(const struct stock_view *view, const struct route_request *request,
-                          const struct route_guess *guess);
+/* Two stages behind it: what finding the guessed node's cells reads, then the cells. */
+void route_guess_prefetch_places(const struct stock_view *view, const struct route_line *lines,
+                                 uint32_t count, const struct route_guess *guess);
+void route_guess_prefetch(const struct stock_view *view, const struct route_line *lines,
+                          uint32_t count, const struct route_guess *guess);
 bool route_confirm(struct route *route, const struct stock_view *view,
                    const struct route_request *request, const struct route_guess *guess,
                    struct route_answer *answer);

@@ -1,11 +1,18 @@
 /* order.route: staged in sub-batches, applied one at a time.
  *
  * Staging walks the sub-batch stage by stage, so that the cache misses of many orders overlap:
- *   1 decode, hash the ids, prefetch the slots of items and order
- *   2 find the items, prefetch their entries and the order's block if there is one
- *   3 prefetch the rows
- *   4 guess the source, prefetch where its cells are, the holds' slots, the node's list
- *   5 prefetch the cells
+ *   decode    hash the ids
+ *   slots     prefetch the slots of items and order
+ *   items     prefetch the items, and the order's block if there is one
+ *   find      the items, the place
+ *   rows      prefetch their heads
+ *   bitmaps   prefetch what the search reads
+ *   guess     the source
+ *   places    prefetch where its cells are, the holds' slots, the node's list
+ *   cells     prefetch the cells
+ * Work and prefetches are stages of their own: a prefetch is not done with before its page is
+ * found, and where 1,000 instructions lie between two of them, the CPU waits for each page alone
+ * (bench/README.md).
  * Nothing of it is relied on: asks_apply decides again whenever a guess may be void. It is void
  * when the network, a policy, an item's flags or a place changed (generation), or when free
  * stock of one of its items grew in this sub-batch (item->raised). Where stock only fell,
@@ -150,29 +157,38 @@ static void stage_decode(struct service_core *service, const struct call *call, 
     asks->lines_used += ask->line_count;
     ask->order_hash =
         orders_hash(&service->tables.orders, ask->order_id.at, ask->order_id.len);
-    orders_prefetch(&service->tables.orders, ask->order_hash);
     for (uint32_t i = 0; i < ask->line_count; i++) {
         struct ask_line *line = &ask->lines[i];
         line->item_hash =
             catalogue_hash(&service->tables.catalogue, line->item.at, line->item.len);
-        catalogue_prefetch(&service->tables.catalogue, line->item_hash);
     }
 }
 
-static void stage_find(struct service_core *service, struct ask *ask)
+static void stage_slots(struct service_core *service, struct ask *ask)
 {
-    const struct catalogue *catalogue = &service->tables.catalogue;
-    ask->is_resolved = is_plain(ask);
+    orders_prefetch(&service->tables.orders, ask->order_hash);
+    for (uint32_t i = 0; i < ask->line_count; i++) {
+        catalogue_prefetch(&service->tables.catalogue, ask->lines[i].item_hash);
+    }
+}
+
+static void stage_items(struct service_core *service, struct ask *ask)
+{
     slab_ref seen = orders_likely(&service->tables.orders, ask->order_hash);
     if (seen) {
         __builtin_prefetch(order_at(&service->tables.orders, seen));
     }
     for (uint32_t i = 0; i < ask->line_count; i++) {
-        if (!item_resolve(service, ask, i) || fixed_node(ask, i).len) {
-            ask->is_resolved = false;
-            continue;
-        }
-        __builtin_prefetch(&catalogue->items[ask->route_lines[i].item]);
+        catalogue_prefetch_item(&service->tables.catalogue, ask->lines[i].item_hash);
+    }
+}
+
+static void stage_find(struct service_core *service, struct ask *ask)
+{
+    ask->is_resolved = is_plain(ask);
+    for (uint32_t i = 0; i < ask->line_count; i++) {
+        bool is_known = item_resolve(service, ask, i);
+        ask->is_resolved = ask->is_resolved && is_known && !fixed_node(ask, i).len;
     }
     ask->is_resolved = ask->is_resolved && place_find(service, ask);
     ask->generation = service->tables.generation;
@@ -180,54 +196,55 @@ static void stage_find(struct service_core *service, struct ask *ask)
 
 static void stage_rows(struct service_core *service, struct ask *ask)
 {
-    struct route_request request;
     if (ask->is_resolved) {
-        ask_request(service->asks, ask, &request);
-        route_prefetch(&service->tables.view, &request);
+        route_prefetch(&service->tables.view, ask->route_lines, ask->line_count);
     }
 }
 
 static void stage_bitmaps(struct service_core *service, struct ask *ask)
 {
-    struct route_request request;
     if (ask->is_resolved) {
-        ask_request(service->asks, ask, &request);
-        route_prefetch_rows(&service->tables.view, &request);
+        route_prefetch_rows(&service->tables.view, ask->route_lines, ask->line_count);
     }
 }
 
 static void stage_guess(struct service_core *service, struct ask *ask)
 {
     struct route_request request;
-    if (!ask->is_resolved) {
-        return;
+    if (ask->is_resolved) {
+        ask_request(service->asks, ask, &request);
+        route_guess(service->route, &service->tables.view, &request, &ask->guess);
+        ask->is_guessed = ask->guess.node != NODE_NONE;
     }
-    ask_request(service->asks, ask, &request);
-    route_guess(service->route, &service->tables.view, &request, &ask->guess);
-    ask->is_guessed = ask->guess.node != NODE_NONE;
+}
+
+/* Where the cells and the holds of the guessed node are found, and its list. */
+static void stage_places(struct service_core *service, struct ask *ask)
+{
     if (!ask->is_guessed) {
         return;
     }
+    route_guess_prefetch_places(&service->tables.view, ask->route_lines, ask->line_count,
+                                &ask->guess);
     for (uint32_t i = 0; i < ask->line_count; i++) {
         holds_prefetch(&service->tables.holds, ask->route_lines[i].item, ask->guess.node);
     }
-    __builtin_prefetch(service->tables.network.nodes[ask->guess.node].id);
     __builtin_prefetch(&service->tables.queues[ask->guess.node], 1);
 }
 
 /* The cells, and the last fulfilment of the node's list, which a new one is linked to. */
 static void stage_cells(struct service_core *service, struct ask *ask)
 {
-    struct route_request request;
     if (!ask->is_guessed) {
         return;
     }
-    ask_request(service->asks, ask, &request);
-    route_guess_prefetch(&service->tables.view, &request, &ask->guess);
+    route_guess_prefetch(&service->tables.view, ask->route_lines, ask->line_count, &ask->guess);
     const struct node_queue *queue = &service->tables.queues[ask->guess.node];
     if (queue->last_order) {
         struct order *last = order_at(&service->tables.orders, queue->last_order);
-        __builtin_prefetch((char *)last + sizeof *last, 1);
+        for (int line = 1; line < 4; line++) { /* where the body is, and its first part */
+            __builtin_prefetch((char *)last + 64 * line, 1);
+        }
     }
 }
 
@@ -267,10 +284,13 @@ uint32_t asks_stage(struct service_core *service, struct call *calls, uint32_t c
             touch_begin(service, &calls[staged], &asks->touches[staged]);
         }
     }
-    stage(service, staged, stage_find, touch_block);
+    stage(service, staged, stage_slots, touch_slot);
+    stage(service, staged, stage_items, touch_block);
+    stage(service, staged, stage_find, touch_none);
     stage(service, staged, stage_rows, touch_shares);
     stage(service, staged, stage_bitmaps, touch_rows);
-    stage(service, staged, stage_guess, touch_places);
+    stage(service, staged, stage_guess, touch_none);
+    stage(service, staged, stage_places, touch_places);
     stage(service, staged, stage_cells, touch_cells);
     return staged;
 }
@@ -302,13 +322,13 @@ WRITER_INLINE void put_parts(struct service_core *service, struct writer *writer
     writer_array(writer, answer->part_count);
     for (uint32_t i = 0; i < answer->part_count; i++) {
         const struct route_part *part = &answer->parts[i];
-        const struct node *node = &service->tables.network.nodes[part->node];
+        const struct network *network = &service->tables.network;
         uint32_t len = ask->order_id.len + 1 + decimal_put(id + ask->order_id.len + 1, i + 1);
         writer_map(writer, 7);
         writer_str(writer, "fulfilment");
         writer_text(writer, id, len);
         writer_str(writer, "node");
-        writer_text(writer, node->id, node->id_len);
+        writer_text(writer, network_id(network, part->node), network->hot[part->node].id_len);
         writer_str(writer, "service");
         writer_word(writer, service_words[part->service]);
         writer_str(writer, "method");
@@ -678,7 +698,7 @@ static bool guess_holds(const struct service_core *service, const struct ask *as
     }
     for (uint32_t i = 0; i < ask->line_count; i++) {
         uint32_t item = ask->route_lines[i].item;
-        if (service->tables.catalogue.items[item].raised == service->tables.batch) {
+        if (service->tables.catalogue.items[item].raised == (uint32_t)service->tables.batch) {
             return false;
         }
     }

@@ -16,6 +16,8 @@
 enum {
     HEADROOM = 1536 << 10, /* bytes of log that one batch may need: its frames are fewer */
     DROP_MAX = 1000,       /* orders and keys that leave by one record */
+    ORDERS_AHEAD = 128 << 20, /* bytes touched before their use */
+    HOLDS_AHEAD = 16 << 20,
     ROOM_RETRY_MS = 100    /* without room in the log: back soon after there is some */
 };
 
@@ -225,6 +227,26 @@ static enum err open_steps(struct service_core *service, struct service_start *s
     return recover(service, start, error);
 }
 
+/* The memory that grows with open orders is there before they come. */
+static void warm_go_on(struct service_core *service)
+{
+    warm_note(service->warm_orders, service->tables.orders.slab.used);
+    warm_note(service->warm_holds, (uint64_t)service->tables.holds.used * sizeof(struct hold));
+}
+
+static enum err warm_begin(struct service_core *service)
+{
+    const struct slab *slab = &service->tables.orders.slab;
+    const struct holds *holds = &service->tables.holds;
+    uint64_t size = ((uint64_t)holds->max + 1) * sizeof(struct hold);
+    enum err err = warm_start(slab->base, slab->size, ORDERS_AHEAD, &service->warm_orders);
+    if (err == ERR_OK) {
+        err = warm_start(holds->pool, size, HOLDS_AHEAD, &service->warm_holds);
+    }
+    warm_go_on(service);
+    return err;
+}
+
 enum err service_open(const struct service_options *options, struct service_core **out,
                       struct service_start *start_out, char error[WAL_ERROR_SIZE])
 {
@@ -244,11 +266,9 @@ enum err service_open(const struct service_options *options, struct service_core
         service_close(service);
         return err;
     }
-    if (warm_start(service->tables.orders.slab.base, service->tables.orders.slab.size,
-                   &service->warm) != ERR_OK) {
+    if (warm_begin(service) != ERR_OK) {
         say(SAY_WARN, "no_warm_thread", "orders fault on fresh memory as they come");
     }
-    warm_note(service->warm, service->tables.orders.slab.used);
     service->started_ns = service->options.port.clock_ns(service->options.port.owner);
     service->options.port.release(service->options.port.owner, wal_lsn_durable(service->wal));
     *out = service;
@@ -268,7 +288,8 @@ void service_close(struct service_core *service)
         free(job->rows);
         free(job);
     }
-    warm_stop(service->warm);
+    warm_stop(service->warm_orders);
+    warm_stop(service->warm_holds);
     asks_free(service->asks);
     free(service->replan);
     route_free(service->route);
@@ -507,7 +528,7 @@ static bool retention(struct service_core *service)
 static void turn_end(struct service_core *service)
 {
     wal_submit(service->wal, &service->tables.digest);
-    warm_note(service->warm, service->tables.orders.slab.used);
+    warm_go_on(service);
     pause_settle(service);
 }
 

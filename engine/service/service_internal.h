@@ -54,7 +54,8 @@ struct service_core {
     struct wal *wal;
     struct zone_files *zones;
     struct asks *asks;       /* order.route requests of the running batch */
-    struct warm *warm;       /* touches the orders' memory ahead; NULL where not to be had */
+    struct warm *warm_orders; /* touch memory ahead of its use; NULL where not to be had */
+    struct warm *warm_holds;
     struct call *calls;      /* options.batch of them */
     struct job *jobs;        /* loads being applied in slices, oldest first */
     uint8_t *scratch;        /* REPLY_SIZE_MAX bytes: the reply being written */

@@ -63,7 +63,17 @@ void touch_begin(struct service_core *service, const struct call *call, struct t
         return;
     }
     touch->hash = orders_hash(&service->tables.orders, id.at, id.len);
+}
+
+void touch_slot(struct service_core *service, struct touch *touch)
+{
     orders_prefetch(&service->tables.orders, touch->hash);
+}
+
+void touch_none(struct service_core *service, struct touch *touch)
+{
+    (void)service;
+    (void)touch;
 }
 
 void touch_block(struct service_core *service, struct touch *touch)

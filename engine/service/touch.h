@@ -19,7 +19,9 @@ struct touch {
 /* The id at the front of the params, if the first field is an order's or a fulfilment's. */
 void touch_begin(struct service_core *service, const struct call *call, struct touch *touch);
 
-/* One step after the other over all touches of a sub-batch. */
+/* One step after the other over all touches of a sub-batch; none where only orders take one. */
+void touch_none(struct service_core *service, struct touch *touch);
+void touch_slot(struct service_core *service, struct touch *touch);
 void touch_block(struct service_core *service, struct touch *touch);
 void touch_shares(struct service_core *service, struct touch *touch);
 void touch_rows(struct service_core *service, struct touch *touch);

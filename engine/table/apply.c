@@ -65,7 +65,7 @@ void cell_set(struct tables *tables, uint32_t item, uint16_t node, const struct 
     row_word_set(cell->row, cell->slot, index, word);
     if (unreserved(word) > unreserved(before)) {
         struct item *entry = &tables->catalogue.items[item];
-        entry->raised = tables->batch;
+        entry->raised = (uint32_t)tables->batch;
         if (entry->owed_first != OWED_NONE) {
             owed_raise(&tables->owed, entry, item, false);
         }
@@ -111,7 +111,7 @@ enum err cell_need(struct tables *tables, uint32_t item, uint16_t node, struct c
     __atomic_store_n(&entry->row, row, __ATOMIC_RELEASE);
     tables->cells++;
     digest_add_words(&tables->digest, TAG_CELL, cell_name(item, node), 0, 0);
-    entry->raised = tables->batch;
+    entry->raised = (uint32_t)tables->batch;
     *cell_out = tables_cell(tables, item, node);
     return ERR_OK;
 }

@@ -100,11 +100,26 @@ void catalogue_prefetch(const struct catalogue *catalogue, uint64_t hash)
     __builtin_prefetch(&catalogue->slots[hash & catalogue->slot_mask]);
 }
 
+/* The first slot whose tag fits, nearly always the item's; a wrong one costs a prefetch. */
+void catalogue_prefetch_item(const struct catalogue *catalogue, uint64_t hash)
+{
+    uint32_t tag = (uint32_t)(hash >> 32);
+    for (uint64_t i = 0; i < 4; i++) {
+        const struct catalogue_slot *slot = &catalogue->slots[(hash + i) & catalogue->slot_mask];
+        if (slot->tag == tag && slot->entry) {
+            __builtin_prefetch(&catalogue->items[slot->entry - 1]);
+            return;
+        }
+    }
+}
+
 static bool is_item(const struct catalogue *catalogue, uint32_t handle, const char *id,
                     uint32_t len)
 {
     const struct item *item = &catalogue->items[handle];
-    return item->id_len == len && memcmp(item->id, id, len) == 0;
+    uint32_t near = len < ITEM_HEAD ? len : ITEM_HEAD;
+    return item->id_len == len && memcmp(item->head, id, near) == 0 &&
+           (len == near || memcmp(item->id + near, id + near, len - near) == 0);
 }
 
 uint32_t catalogue_find(const struct catalogue *catalogue, uint64_t hash, const char *id,
@@ -130,8 +145,10 @@ static uint32_t create(struct catalogue *catalogue, const char *id, uint32_t len
     memcpy(text, id, len);
     text[len] = '\0';
     catalogue->ids_used += len + 1;
-    catalogue->items[handle].id = text;
-    catalogue->items[handle].id_len = (uint8_t)len;
+    struct item *item = &catalogue->items[handle];
+    item->id = text;
+    item->id_len = (uint8_t)len;
+    memcpy(item->head, id, len < ITEM_HEAD ? len : ITEM_HEAD);
     return handle;
 }
 

@@ -16,18 +16,25 @@
 
 enum { ITEM_AREAS_MAX = 100 };
 
+enum { ITEM_HEAD = 13 }; /* bytes of an id beside the rest: most ids are no longer */
+
+/* One cache line, where finding it by its id ends. */
 struct item {
-    struct row *row;   /* stock; NULL = no cell anywhere */
-    uint64_t flags;    /* bit per flag of the flag table */
-    uint64_t raised;   /* batch in which free stock of it last grew: guesses made before are void */
-    const char *id;    /* in the catalogue's arena */
-    uint8_t id_len;
-    uint8_t not_to_count;
-    uint8_t owed_todo; /* bits of owed.c */
+    struct row *row;     /* stock; NULL = no cell anywhere */
+    uint64_t flags;      /* bit per flag of the flag table */
+    const char *id;      /* in the catalogue's arena */
+    struct area *not_to; /* owned, NULL while empty */
+    uint32_t raised; /* batch in which free stock of it last grew (its low bits: equal by chance
+                        only costs a decision): guesses made before are void */
     uint32_t weight_g;
     uint32_t owed_first, owed_last; /* what is owed of it, oldest first (owed.h); 0 = nothing */
-    struct area *not_to; /* owned, NULL while empty */
+    uint8_t owed_todo;              /* bits of owed.c */
+    uint8_t not_to_count;
+    uint8_t id_len;
+    char head[ITEM_HEAD]; /* of the id */
 };
+
+_Static_assert(sizeof(struct item) == 64, "an item is a cache line");
 
 /* Flags with a meaning of their own have fixed numbers; others are interned behind them. */
 enum { FLAG_NO_SHIP_FROM_STORE, FLAG_NO_SAME_DAY, FLAG_NO_PICKUP, FLAG_FIXED_COUNT };
@@ -55,9 +62,10 @@ void catalogue_close(struct catalogue *catalogue);
 uint64_t catalogue_memory(uint32_t max);
 uint64_t catalogue_bytes(const struct catalogue *catalogue);
 
-/* The three steps of a look-up, for batches: hash, prefetch the slot, find. */
+/* The steps of a look-up, for batches: hash, prefetch the slot, prefetch the item, find. */
 uint64_t catalogue_hash(const struct catalogue *catalogue, const char *id, uint32_t len);
 void catalogue_prefetch(const struct catalogue *catalogue, uint64_t hash);
+void catalogue_prefetch_item(const struct catalogue *catalogue, uint64_t hash);
 /* Handle, or ITEM_NONE. */
 uint32_t catalogue_find(const struct catalogue *catalogue, uint64_t hash, const char *id,
                         uint32_t len);

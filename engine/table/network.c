@@ -318,12 +318,16 @@ static void place(struct network *network, const struct node *node)
     network->point_y[slot] = node->point.y;
     network->point_z[slot] = node->point.z;
     network->node_of_slot[slot] = (uint16_t)(node - network->nodes);
-    network->hot[node - network->nodes] = (struct node_hot){
+    struct node_hot *hot = &network->hot[node - network->nodes];
+    *hot = (struct node_hot){
         .slot = node->slot,
         .type = (uint8_t)node->config.type,
         .safety_stock = node->config.safety_stock,
         .handling_cents = node->config.handling_cents,
+        .point = node->point,
+        .id_len = node->id_len,
     };
+    memcpy(hot->name, node->id, node->id_len < NODE_NAME ? node->id_len : NODE_NAME);
 }
 
 static float chord(const struct network *network, uint32_t word, const struct geo_point *point)

@@ -167,10 +167,13 @@ static void run_batch(uint32_t count)
     bool raised[ITEMS] = {false};
     for (uint32_t i = 0; i < count; i++) {
         draw_order(&orders[i]);
-        route_prefetch(&world.view, &orders[i].request);
-        route_prefetch_rows(&world.view, &orders[i].request);
-        route_guess(world.route, &world.view, &orders[i].request, &orders[i].guess);
-        route_guess_prefetch(&world.view, &orders[i].request, &orders[i].guess);
+        const struct route_request *request = &orders[i].request;
+        route_prefetch(&world.view, request->lines, request->line_count);
+        route_prefetch_rows(&world.view, request->lines, request->line_count);
+        route_guess(world.route, &world.view, request, &orders[i].guess);
+        route_guess_prefetch_places(&world.view, request->lines, request->line_count,
+                                    &orders[i].guess);
+        route_guess_prefetch(&world.view, request->lines, request->line_count, &orders[i].guess);
     }
     for (uint32_t i = 0; i < count; i++) {
         apply(&orders[i], raised);

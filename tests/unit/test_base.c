@@ -157,7 +157,7 @@ static void warm_leaves_memory_alone(void **state)
     void *memory;
     struct warm *warm;
     assert_int_equal(mem_reserve(SIZE, &memory), ERR_OK);
-    assert_int_equal(warm_start(memory, SIZE, &warm), ERR_OK);
+    assert_int_equal(warm_start(memory, SIZE, 32 << 20, &warm), ERR_OK);
     uint8_t *bytes = memory;
     for (uint64_t at = 0; at < SIZE; at += 4096) {
         bytes[at] = (uint8_t)(at >> 12);
