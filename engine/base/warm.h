@@ -14,8 +14,8 @@ struct warm;
  * ERR_SYS: no thread to be had; then pages fault as they are used. */
 ERR_MUST_USE enum err warm_start(void *memory, uint64_t size, uint64_t ahead, struct warm **out);
 
-/* The owner has used the first used bytes: keep what is ahead of them warm. Cheap: a compare, and a wake-up
- * every few MiB. warm may be NULL. */
+/* The owner has used the first used bytes: keep what is ahead of them warm. Cheap: a compare, and
+ * a wake-up every few MiB. warm may be NULL. */
 void warm_note(struct warm *warm, uint64_t used);
 
 /* Ends the thread; before the memory is released. NULL is fine. */
