@@ -66,6 +66,11 @@ static bool no_show(struct service_core *service, slab_ref ref, uint32_t index, 
 static bool part_is_due(struct service_core *service, const struct wheel_timer *timer,
                         uint64_t due_ms, uint32_t *steps)
 {
+    struct order *order = order_at(&service->tables.orders, timer->ref);
+    if (part_is_untouched(order, timer->part) && order_parts(order)[timer->part].accept_by_s) {
+        spend(steps, 100);
+        return reject_silent(service, timer->ref, timer->part);
+    }
     return no_show(service, timer->ref, timer->part, due_ms, steps);
 }
 

@@ -398,16 +398,18 @@ struct status_ask {
     enum node_status status;
     uint8_t services;
     bool has_services;
+    bool reroute;
     uint64_t until; /* 0 = for ever */
 };
 
 static void status_read(struct service_core *service, struct reader *reader,
                         struct status_ask *ask)
 {
-    static const char *const fields[] = {"node", "status", "services", "until", "key"};
+    static const char *const fields[] = {"node",  "status", "services",
+                                         "until", "key",    "reroute"};
     struct reader_map map;
     memset(ask, 0, sizeof *ask);
-    reader_params(reader, &map, fields, 5);
+    reader_params(reader, &map, fields, 6);
     for (int field; (field = reader_map_next(reader, &map)) >= 0;) {
         switch (field) {
         case 0:
@@ -429,12 +431,18 @@ static void status_read(struct service_core *service, struct reader *reader,
                             (unsigned long long)service->now_ms);
             }
             break;
-        default:
+        case 4:
             ask->key = reader_text(reader, 1, ID_MAX);
+            break;
+        default:
+            ask->reroute = reader_bool(reader);
         }
     }
     reader_require(reader, &map, 0);
     reader_require(reader, &map, 1);
+    if (reader_is_ok(reader) && ask->reroute && ask->status == NODE_ACTIVE) {
+        reader_fail(reader, "reroute: only with on_hold or closed");
+    }
     if (reader_is_ok(reader) && ask->has_services && !ask->services) {
         reader_fail(reader, "services: name at least one, or leave it out for all");
     }
@@ -449,9 +457,10 @@ static void answer_status(struct service_core *service, struct call *call, uint1
 {
     const struct node *node = &service->tables.network.nodes[handle];
     struct writer *writer = reply_begin(service, call);
-    writer_map(writer, 5u + is_duplicate);
+    writer_map(writer, 6u + is_duplicate);
     put_text(writer, "node", node->id, node->id_len);
     put_string(writer, "status", node_status_text(node->config.status));
+    put_int(writer, "moved", 0);
     put_int(writer, "held", 0);
     put_int(writer, "kept", service->tables.queues[handle].count);
     if (is_duplicate) {
@@ -486,6 +495,17 @@ static bool is_same_status(const struct node_config *a, const struct node_config
            a->status_until == b->status_until;
 }
 
+/* A repeat moves what is left as well: a crash may have come between. */
+static void status_answer(struct service_core *service, struct call *call, uint16_t handle,
+                          const struct status_ask *ask, bool is_duplicate)
+{
+    if (ask->reroute) {
+        node_reroute(service, call, handle, is_duplicate);
+    } else {
+        answer_status(service, call, handle, is_duplicate);
+    }
+}
+
 static void status_apply(struct service_core *service, struct call *call, uint16_t handle,
                          const struct status_ask *ask, struct effect_node *effect)
 {
@@ -500,7 +520,7 @@ static void status_apply(struct service_core *service, struct call *call, uint16
         }
         node_log(service, effect);
     }
-    answer_status(service, call, handle, is_there);
+    status_answer(service, call, handle, ask, is_there);
 }
 
 void handle_node_status(struct service_core *service, struct call *call)
@@ -525,13 +545,16 @@ void handle_node_status(struct service_core *service, struct call *call)
     content_int(&content, ask.status);
     content_int(&content, ask.has_services ? ask.services : CAPABILITIES_ALL);
     content_int(&content, (int64_t)ask.until);
+    if (ask.reroute) { /* contents of older keys stay what they were */
+        content_int(&content, 1);
+    }
     memset(&effect, 0, sizeof effect);
     switch (key_look(service, call, ask.key, content.hash, &effect.key, &seen)) {
     case KEY_NEW:
         status_apply(service, call, handle, &ask, &effect);
         break;
     case KEY_SEEN:
-        answer_status(service, call, handle, true);
+        status_answer(service, call, handle, &ask, true);
         break;
     case KEY_ANSWERED:
         break;

@@ -524,24 +524,58 @@ void handle_fulfil_reject(struct service_core *service, struct call *call)
     decide(service, call, &refusal, &target);
 }
 
-/* The engine's own rejection of a fulfilment that its node left lying. False: no room now. */
-bool reject_silent(struct service_core *service, slab_ref ref, uint32_t part)
+/* -- nodes that keep silent -- */
+
+static struct replan *silent_begin(struct service_core *service, slab_ref ref, uint32_t part)
 {
-    struct order *order = order_at(&service->tables.orders, ref);
-    const struct order_part *own = &order_parts(order)[part];
     struct replan *replan = replan_begin(service, ref, CAUSE_REJECT);
     replan->effect.decline = DECLINE_NO_RESPONSE;
     replan->effect.is_by_engine = true;
     replan->effect.has_part = true;
     replan->effect.part = part;
-    for (uint32_t i = 0; i < own->share_count; i++) {
-        uint32_t share = own->share_first + i;
-        replan_move(replan, share, order_share_held(order, share));
-    }
-    (void)replace(service, replan, true, order->rejects + 1u);
+    return replan;
+}
+
+/* A closed node need not answer: it has its time once more. */
+static bool put_off(struct service_core *service, slab_ref ref, uint32_t part)
+{
+    struct replan *replan = silent_begin(service, ref, part);
+    replan->effect.is_put_off = true;
     if (!replan_has_room(service, NULL, replan)) {
         return false;
     }
     replan_take(service, replan);
     return true;
+}
+
+static bool silent_try(struct service_core *service, slab_ref ref, uint32_t part, bool reroute)
+{
+    struct order *order = order_at(&service->tables.orders, ref);
+    const struct order_part *own = &order_parts(order)[part];
+    struct replan *replan = silent_begin(service, ref, part);
+    for (uint32_t i = 0; i < own->share_count; i++) {
+        uint32_t share = own->share_first + i;
+        replan_move(replan, share, order_share_held(order, share));
+    }
+    (void)replace(service, replan, reroute, order->rejects + 1u);
+    if (!replan_has_room(service, NULL, replan)) {
+        return false;
+    }
+    replan_take(service, replan);
+    return true;
+}
+
+bool reject_silent(struct service_core *service, slab_ref ref, uint32_t part)
+{
+    const struct order *order = order_at(&service->tables.orders, ref);
+    const struct order_part *own = &order_parts(order_at(&service->tables.orders, ref))[part];
+    const struct node *node = &service->tables.network.nodes[own->node];
+    CHECK(order->done_ms == 0);
+    if (node->config.status == NODE_CLOSED && !node_is_active(node, (enum service)own->service)) {
+        return put_off(service, ref, part);
+    }
+    /* Full tables must not stop the clock: then it is held, or, where even that has no room,
+     * tried again later. */
+    return silent_try(service, ref, part, true) || silent_try(service, ref, part, false) ||
+           put_off(service, ref, part);
 }

@@ -398,6 +398,11 @@ static const char *full_setting(const struct service_core *service, const struct
                : "orders_memory";
 }
 
+bool replan_is_full(const struct service_core *service, const struct replan *replan)
+{
+    return full_setting(service, replan) != NULL;
+}
+
 bool replan_has_room(struct service_core *service, struct call *call, struct replan *replan)
 {
     const char *setting = full_setting(service, replan);

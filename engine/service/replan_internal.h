@@ -101,6 +101,9 @@ void replan_owe(struct service_core *service, struct replan *replan, enum order_
 /* Whether tables and log have room; else the call, if there is one, is answered. */
 bool replan_has_room(struct service_core *service, struct call *call, struct replan *replan);
 
+/* Whether a table has no room for it. */
+bool replan_is_full(const struct service_core *service, const struct replan *replan);
+
 /* Log and apply. */
 uint64_t replan_take(struct service_core *service, struct replan *replan);
 

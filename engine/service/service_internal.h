@@ -237,6 +237,10 @@ void service_one(struct service_core *service, const struct service_request *req
 /* Try a few of them again, where stock came or anything else changed. True: there are more. */
 bool refill_run(struct service_core *service);
 
+/* Move the open fulfilments of a node that takes no more work, and answer (node_reroute.c). */
+void node_reroute(struct service_core *service, struct call *call, uint16_t node,
+                  bool is_duplicate);
+
 /* A node left a fulfilment lying: it is rejected by the engine. False: no room in log or tables
  * now. */
 bool reject_silent(struct service_core *service, slab_ref ref, uint32_t part);

@@ -245,6 +245,14 @@ static void lines_owe(struct tables *tables, slab_ref ref, const struct effect_o
     }
 }
 
+void order_part_await(struct tables *tables, slab_ref ref, uint16_t index, uint64_t now_ms)
+{
+    struct order_part *part = &order_parts(order_at(&tables->orders, ref))[index];
+    uint64_t minutes = tables->timing.terms[part->node].accept_min;
+    part->accept_by_s = minutes ? (uint32_t)((now_ms + minutes * 60000 + 999) / 1000) : 0;
+    part_timer(tables, ref, index);
+}
+
 enum err tables_apply_order(struct tables *tables, uint64_t lsn, uint64_t now_ms,
                             const struct effect_order *effect)
 {
@@ -257,6 +265,9 @@ enum err tables_apply_order(struct tables *tables, uint64_t lsn, uint64_t now_ms
         queue_append(tables, ref, (uint16_t)i);
     }
     shares_hold(tables, ref, effect);
+    for (uint32_t i = 0; i < effect->part_count && tables->timing.accepts > 0; i++) {
+        order_part_await(tables, ref, (uint16_t)i, now_ms);
+    }
     capacity_take(tables, order_at(&tables->orders, ref), 0);
     lines_owe(tables, ref, effect);
     order_digest(order_at(&tables->orders, ref), &tables->digest, true);

@@ -22,6 +22,9 @@ void order_share_leave(struct tables *tables, struct order *order, uint32_t inde
 bool order_shares_cancel(struct tables *tables, struct order *order, uint64_t lsn, uint64_t at_ms,
                          const struct effect_quantity *list, uint32_t count);
 
+/* Give the part its node's time to accept it, from now on. */
+void order_part_await(struct tables *tables, slab_ref ref, uint16_t index, uint64_t now_ms);
+
 /* Note in the history; a full table only costs the note. */
 void order_note(struct tables *tables, struct order *order, const struct order_entry *entry);
 

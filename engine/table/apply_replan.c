@@ -112,6 +112,7 @@ static bool is_sound(const struct tables *tables, struct order *order,
                      const struct effect_replan *effect)
 {
     return (!effect->has_part || effect->part < order->part_count) &&
+           (!effect->is_put_off || effect->has_part) &&
            lines_are_sound(tables, order, effect) &&
            rows_are_sound(tables, effect, effect->counts, effect->count_count) &&
            rows_are_sound(tables, effect, effect->missing, effect->missing_count) &&
@@ -233,6 +234,7 @@ static void parts_add(struct tables *tables, slab_ref ref, uint32_t first_part,
         }
         part->share_count = first_share + share - part->share_first;
         queue_append(tables, ref, (uint16_t)(first_part + i));
+        order_part_await(tables, ref, (uint16_t)(first_part + i), tables->time_ms);
     }
 }
 
@@ -360,7 +362,9 @@ enum err tables_apply_replan(struct tables *tables, uint64_t lsn, uint64_t now_m
                              effect->cancel_count)) {
         return ERR_DAMAGED;
     }
-    if (effect->has_part) {
+    if (effect->is_put_off) {
+        order_part_await(tables, ref, (uint16_t)effect->part, now_ms);
+    } else if (effect->has_part) {
         decline(tables, order, effect->part);
         enum err err = cells_correct(tables, order_parts(order)[effect->part].node, effect);
         if (err != ERR_OK) {

@@ -33,6 +33,8 @@ enum err hours_enter(struct tables *tables, const struct effect_hours *effect, u
         return ERR_DAMAGED;
     }
     hours_digest(tables, effect->node, false);
+    timing->accepts -= timing->terms[effect->node].accept_min > 0;
+    timing->accepts += effect->terms.accept_min > 0;
     timing->ages -= timing->terms[effect->node].stock_max_age_min > 0;
     timing->ages += effect->terms.stock_max_age_min > 0;
     timing->terms[effect->node] = effect->terms;

@@ -204,6 +204,7 @@ struct effect_replan {
     uint8_t decline; /* CAUSE_REJECT: enum decline */
     bool is_by_engine; /* nobody asked: the node kept silent */
     bool has_part;   /* part said no */
+    bool is_put_off; /* no: it has its node's time to accept once more, and nothing else changes */
     bool has_place;  /* destination as below from now on */
     uint32_t part;
     uint64_t at_ms;

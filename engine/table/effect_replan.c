@@ -5,7 +5,14 @@
 #include "effect_bytes_internal.h"
 #include "row.h"
 
-enum { BIT_PART = 1, BIT_PLACE = 2, BIT_DEST = 4, BIT_ENGINE = 8, BIT_PO_BOX = 16 };
+enum {
+    BIT_PART = 1,
+    BIT_PLACE = 2,
+    BIT_DEST = 4,
+    BIT_ENGINE = 8,
+    BIT_PO_BOX = 16,
+    BIT_PUT_OFF = 32
+};
 
 uint32_t effect_replan_size(const struct effect_replan *effect)
 {
@@ -54,7 +61,8 @@ uint32_t effect_replan_encode(uint8_t *out, const struct effect_replan *effect)
     *at++ = (uint8_t)((effect->has_part ? BIT_PART : 0) | (effect->has_place ? BIT_PLACE : 0) |
                       (effect->has_dest ? BIT_DEST : 0) |
                       (effect->is_by_engine ? BIT_ENGINE : 0) |
-                      (effect->is_po_box ? BIT_PO_BOX : 0));
+                      (effect->is_po_box ? BIT_PO_BOX : 0) |
+                      (effect->is_put_off ? BIT_PUT_OFF : 0));
     *at++ = effect->service;
     at = bytes_put_int(at, effect->at_ms);
     if (effect->has_part) {
@@ -129,6 +137,7 @@ static void get_head(struct bytes_source *source, struct effect_replan *out)
     out->has_dest = (bits & BIT_DEST) != 0;
     out->is_by_engine = (bits & BIT_ENGINE) != 0;
     out->is_po_box = (bits & BIT_PO_BOX) != 0;
+    out->is_put_off = (bits & BIT_PUT_OFF) != 0;
     out->service = bytes_get_byte(source);
     out->at_ms = bytes_get_int(source);
     out->part = out->has_part ? (uint32_t)bytes_get_max(source, UINT16_MAX - 1) : 0;

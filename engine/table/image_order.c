@@ -3,8 +3,9 @@
  *
  * An order's record is the bytes of the effect that would make it as it is now, then what happened
  * to it since: size of the effect, effect, LSN, created; from version 2 on bits, rejects; per
- * part: from version 2 on whether its node said no, collect_by, tracking; per share: units that
- * reached each step, cancelled, no_show, from version 2 on moved; history. */
+ * part: from version 2 on whether its node said no, from 3 on accept_by, then collect_by,
+ * tracking; per share: units that reached each step, cancelled, no_show, from version 2 on moved;
+ * history. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,7 +17,7 @@ enum {
     LIST_ENTRY_MAX = 16,
     HOLD_ENTRY_MAX = 16 + ID_MAX, /* one record of 10,000 is below IMAGE_RECORD_MAX */
     LIST_HEAD_MAX = 24,
-    PART_SIZE_MAX = 1 + 10 + 2 + 255,
+    PART_SIZE_MAX = 1 + 5 + 10 + 2 + 255,
     SHARE_SIZE_MAX = (STEP_COUNT + 3) * 5,
     ENTRY_SIZE_MAX = 10 + 10 + 5 + 3 + 3 + 2,
     TAIL_HEAD_MAX = 32,
@@ -110,6 +111,7 @@ static uint8_t *put_part_tail(uint8_t *at, const struct tables *tables,
                               const struct order_part *part)
 {
     *at++ = part->is_rejected;
+    at = bytes_put_int(at, part->accept_by_s);
     at = bytes_put_int(at, part->collect_by);
     if (!part->tracking) {
         return bytes_put_text(at, "", 0);
@@ -203,6 +205,7 @@ static bool load_tails(struct tables *tables, struct bytes_source *fields, struc
     for (uint32_t i = 0; i < order->part_count; i++) {
         struct order_part *part = &order_parts(order)[i];
         part->is_rejected = version >= 2 && bytes_get_byte(fields) != 0;
+        part->accept_by_s = version >= 3 ? (uint32_t)bytes_get_max(fields, UINT32_MAX) : 0;
         part->collect_by = bytes_get_int(fields);
         struct effect_text tracking = bytes_get_text(fields, 255);
         tracking_set(tables, part, &tracking);

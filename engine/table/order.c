@@ -448,10 +448,26 @@ enum state part_state(struct order *order, uint32_t part)
     return own->is_rejected ? STATE_REJECTED : STATE_CANCELLED;
 }
 
+bool part_is_untouched(struct order *order, uint32_t part)
+{
+    const struct order_part *own = &order_parts(order)[part];
+    uint32_t held = 0;
+    uint32_t taken = 0;
+    for (uint32_t i = 0; i < own->share_count; i++) {
+        const struct order_share *share = &order_shares(order)[own->share_first + i];
+        held += share_held(share, (enum way)own->way);
+        taken += share->reached[STEP_ACCEPTED];
+    }
+    return held > 0 && taken == 0;
+}
+
 uint64_t part_due(struct order *order, uint32_t part)
 {
     const struct order_part *own = &order_parts(order)[part];
     bool is_ready = own->collect_by != 0 && part_state(order, part) == STATE_READY;
+    if (own->accept_by_s && part_is_untouched(order, part)) {
+        return (uint64_t)own->accept_by_s * 1000;
+    }
     return is_ready ? own->collect_by : WHEEL_NEVER;
 }
 
@@ -557,7 +573,8 @@ void order_digest(struct order *order, struct digest *digest, bool is_add)
                      (uint64_t)part->node << 48 | (uint64_t)part->way << 40 |
                          (uint64_t)part->service << 32 | part->metres,
                      part->collect_by << 32 ^ part->cost_cents ^
-                         (uint64_t)part->is_rejected << 63);
+                         (uint64_t)part->is_rejected << 63 ^
+                         part->accept_by_s * 0x9e3779b97f4a7c15u);
         if (part->dates.ship_by_min || part->dates.slot) {
             digest_words(digest, is_add, TAG_DATES, who + i,
                          (uint64_t)part->dates.ship_by_min << 32 | part->dates.slot,

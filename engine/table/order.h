@@ -56,6 +56,7 @@ struct order_part {
     slab_ref tracking;                 /* block of a length byte and text, 0 = none */
     uint32_t timer;                    /* of its next deadline, WHEEL_NONE = it has none */
     bool is_listed;
+    uint32_t accept_by_s; /* seconds since the epoch by which its node takes it on, 0 = any time */
     bool is_rejected; /* its node said no to some of it: never chosen again for this order */
     uint64_t collect_by; /* ms, 0 = none */
     struct order_dates dates;
@@ -262,6 +263,9 @@ bool orders_have_growth(const struct orders *orders, const struct order *order, 
 /* Units of a share that are not at an end, and those of them that are still held. */
 uint32_t share_active(const struct order_share *share);
 uint32_t share_held(const struct order_share *share, enum way way);
+
+/* Whether the node has taken on nothing of the part yet, and something of it is held. */
+bool part_is_untouched(struct order *order, uint32_t part);
 
 /* The latter of a share of the order. */
 static inline uint32_t order_share_held(struct order *order, uint32_t index)

@@ -27,6 +27,7 @@ struct timing {
     uint64_t *fed_ms;         /* by node handle: its latest count, ms; 0 = never */
     uint64_t stale_ms;        /* the earliest moment at which counts of a node get too old */
     uint32_t ages;            /* nodes with a stock_max_age_min */
+    uint32_t accepts;         /* nodes with an accept_min */
     uint64_t now_ms;          /* of the last turn */
 };
 

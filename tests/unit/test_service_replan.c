@@ -514,6 +514,65 @@ static void modify_service(void **state)
     expect_cell("B", "x", 2, 0);
 }
 
+/* A closed node's work goes elsewhere: what is picked is kept, what has no other source held. */
+static void closed_node_is_emptied(void **state)
+{
+    (void)state;
+    char id[8];
+    stock("A", "x", 100);
+    stock("A", "y", 1);
+    stock("B", "x", 30);
+    for (int i = 0; i < 40; i++) {
+        snprintf(id, sizeof id, "o%d", i);
+        routed(id, "{'item':'x','qty':1}", "");
+    }
+    routed("p", "{'item':'y','qty':1}", "");
+    harness_do(&harness, "fulfil.update", "{'fulfilment':'o3/1','state':'picked'}");
+    json_t *answer = harness_ask(&harness, "node.status",
+                                 "{'node':'A','status':'closed','reroute':true}");
+    assert_int_equal(harness_int(answer, "moved"), 30);
+    assert_int_equal(harness_int(answer, "held"), 10);
+    assert_int_equal(harness_int(answer, "kept"), 1);
+    harness_drop(answer);
+    expect_cell("A", "x", 100, 1);
+    expect_cell("B", "x", 30, 30);
+    expect_status("p", "held");
+    answer = harness_ask(&harness, "node.status",
+                         "{'node':'A','status':'closed','reroute':true}");
+    assert_true(harness_bool(answer, "duplicate"));
+    assert_int_equal(harness_int(answer, "moved"), 0);
+    assert_int_equal(harness_int(answer, "kept"), 1);
+    harness_drop(answer);
+    harness_restart(&harness);
+    harness_do(&harness, "node.status", "{'node':'A','status':'active'}");
+    for (int i = 0; i < 3; i++) { /* a few orders after each request */
+        harness_do(&harness, "hello", "{}");
+    }
+    expect_status("p", "routed");
+    expect_cell("A", "x", 100, 10);
+    expect_cell("A", "y", 1, 1);
+}
+
+/* A node on hold keeps what only it can send. */
+static void node_on_hold_keeps_what_it_must(void **state)
+{
+    (void)state;
+    stock("A", "x", 2);
+    stock("B", "x", 1);
+    routed("o", "{'item':'x','qty':1}", "");
+    routed("p", "{'item':'x','qty':1}", "");
+    json_t *answer = harness_ask(&harness, "node.status",
+                                 "{'node':'A','status':'on_hold','reroute':true,'key':'k'}");
+    assert_int_equal(harness_int(answer, "moved"), 1);
+    assert_int_equal(harness_int(answer, "held"), 0);
+    assert_int_equal(harness_int(answer, "kept"), 1);
+    harness_drop(answer);
+    expect_state("o", 1, "B", "open");
+    expect_state("p", 0, "A", "open");
+    harness_refute(&harness, "node.status", "{'node':'A','status':'active','reroute':true}",
+                   "INVALID_ARGUMENT", "reroute");
+}
+
 /* What a caller gets wrong is told by name, and nothing changes. */
 static void errors_name_the_field(void **state)
 {
@@ -599,6 +658,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(modify_lines, begin, end),
         cmocka_unit_test_setup_teardown(modify_destination, begin, end),
         cmocka_unit_test_setup_teardown(modify_service, begin, end),
+        cmocka_unit_test_setup_teardown(closed_node_is_emptied, begin, end),
+        cmocka_unit_test_setup_teardown(node_on_hold_keeps_what_it_must, begin, end),
         cmocka_unit_test_setup_teardown(errors_name_the_field, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
