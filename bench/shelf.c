@@ -84,7 +84,7 @@ void shelf_open(struct shelf *shelf, bool is_smoke)
     options.max_delay_ms = 0;
     options.port =
         (struct service_port){shelf,        port_begin, port_end,   port_done,  port_flag,
-                              port_release, port_flag,  port_clock, port_failed};
+                              port_release, port_flag,  port_clock, port_failed, NULL};
     if (service_open(&options, &shelf->service, &start, error) != ERR_OK) {
         fail(error);
     }

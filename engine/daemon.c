@@ -19,6 +19,7 @@
 #include <uv.h>
 
 #include "check.h"
+#include "checkpoint_child.h"
 #include "mem.h"
 #include "net.h"
 #include "say.h"
@@ -39,6 +40,8 @@ struct daemon {
     uv_timer_t tick;
     uv_timer_t seal;
     uv_idle_t busy; /* active while ticks are wanted at once */
+    uv_async_t child_ended;
+    struct child child; /* the checkpoint's */
     uv_signal_t terminate;
     uv_signal_t interrupt;
     bool is_stopping;
@@ -113,12 +116,56 @@ static uint64_t on_clock(void *owner)
     return uv_hrtime();
 }
 
+/* -- checkpoints -- */
+
+static void on_child_ended(void *owner)
+{
+    struct daemon *daemon = owner;
+    CHECK(uv_async_send(&daemon->child_ended) == 0);
+}
+
+static bool on_checkpoint(void *owner, uint64_t lsn, char why_out[WAL_ERROR_SIZE])
+{
+    struct daemon *daemon = owner;
+    const struct config *config = daemon->config;
+    struct child_request request = {
+        .lsn = lsn,
+        .rate = config->checkpoint_rate,
+        .is_buffered = config->log_buffered != 0,
+        .has_small_pages = config->pages == CONFIG_PAGES_SMALL,
+    };
+    if (!daemon_child_fits(config, why_out, WAL_ERROR_SIZE)) {
+        return false;
+    }
+    daemon_tables_options(config, &request.tables);
+    const enum err err =
+        child_start(&daemon->child, config->dir, &request, on_child_ended, daemon);
+    if (err != ERR_OK) {
+        snprintf(why_out, WAL_ERROR_SIZE, "no thread to be had");
+    }
+    return err == ERR_OK;
+}
+
+static void on_child_result(uv_async_t *async)
+{
+    struct daemon *daemon = async->data;
+    struct child_result result;
+    if (daemon->is_stopping || !daemon->child.is_started) {
+        return; /* child_stop ends it */
+    }
+    child_take(&daemon->child, &result);
+    service_checkpoint_done(daemon->service, result.err, &result.made, result.why);
+    net_flush(daemon->net);
+}
+
 /* -- the end -- */
 
 static void handles_close(struct daemon *daemon)
 {
     uv_handle_t *handles[] = {(uv_handle_t *)&daemon->log_poll, (uv_handle_t *)&daemon->tick,
-                              (uv_handle_t *)&daemon->seal, (uv_handle_t *)&daemon->busy};
+                              (uv_handle_t *)&daemon->seal, (uv_handle_t *)&daemon->busy,
+                              (uv_handle_t *)&daemon->child_ended};
+    child_stop(&daemon->child);
     for (size_t i = 0; i < sizeof handles / sizeof handles[0]; i++) {
         if (handles[i]->data && !uv_is_closing(handles[i])) {
             uv_close(handles[i], NULL);
@@ -276,7 +323,11 @@ static void service_options_fill(struct daemon *daemon, struct service_options *
         .method = methods[config->log_method],
         .force_buffered = config->log_buffered != 0,
         .unsafe_no_sync = config->unsafe_no_sync != 0,
+        .retain_bytes = config->log_retain_bytes,
+        .retain_ms = config->log_retain_time,
     };
+    options->checkpoint_bytes = config->checkpoint_bytes;
+    options->checkpoint_records = config->checkpoint_records;
     options->port = (struct service_port){
         .owner = daemon,
         .reply_begin = on_reply_begin,
@@ -287,6 +338,7 @@ static void service_options_fill(struct daemon *daemon, struct service_options *
         .pause = on_pause,
         .clock_ns = on_clock,
         .failed = on_failed,
+        .checkpoint = on_checkpoint,
     };
     options->batch = (uint32_t)config->batch;
     options->rejects_max = (uint32_t)config->rejects_max;
@@ -314,6 +366,18 @@ static bool service_start(struct daemon *daemon, const struct service_options *o
             error[0] ? error : err_text(err));
         return false;
     }
+    if (start->passed_over) {
+        say(SAY_ERROR, "snapshot_damaged",
+            "count=%u why=\"%s\": recovered from an older one and a longer log; check the disk, "
+            "then ask for a snapshot",
+            start->passed_over, start->why);
+    }
+    say(SAY_INFO, "recovered",
+        "snapshot_lsn=%" PRIu64 " snapshot_ms=%" PRIu64 " segments=%" PRIu64 " groups=%" PRIu64
+        " records=%" PRIu64 " log_bytes=%" PRIu64 " log_ms=%" PRIu64 " rewritten=%" PRIu64,
+        start->snapshot.lsn, start->snapshot_us / 1000, start->recovery.segments,
+        start->recovery.groups, start->recovery.records, start->recovery.bytes,
+        start->recovery.took_us / 1000, start->recovery.rewritten);
     if (start->recovery.has_torn_tail) {
         say(SAY_WARN, "torn_tail", "file=%s offset=%" PRIu64
             ": the last group was never completed; nobody was told of it",
@@ -361,10 +425,12 @@ static void handles_start(struct daemon *daemon)
     CHECK(uv_timer_init(loop, &daemon->tick) == 0);
     CHECK(uv_timer_init(loop, &daemon->seal) == 0);
     CHECK(uv_idle_init(loop, &daemon->busy) == 0);
+    CHECK(uv_async_init(loop, &daemon->child_ended, on_child_result) == 0);
     CHECK(uv_signal_init(loop, &daemon->terminate) == 0);
     CHECK(uv_signal_init(loop, &daemon->interrupt) == 0);
     daemon->log_poll.data = daemon->tick.data = daemon->seal.data = daemon;
-    daemon->busy.data = daemon->terminate.data = daemon->interrupt.data = daemon;
+    daemon->busy.data = daemon->child_ended.data = daemon;
+    daemon->terminate.data = daemon->interrupt.data = daemon;
     CHECK(uv_poll_start(&daemon->log_poll, UV_READABLE, on_log) == 0);
     CHECK(uv_signal_start(&daemon->terminate, on_signal, SIGTERM) == 0);
     CHECK(uv_signal_start(&daemon->interrupt, on_signal, SIGINT) == 0);
@@ -392,7 +458,11 @@ static void warnings(const struct daemon *daemon)
 {
     const struct disk_facts *facts = wal_facts(service_wal(daemon->service));
     struct net_limits limits;
+    char why[WAL_ERROR_SIZE];
     net_limits(daemon->net, &limits);
+    if (!daemon_child_fits(daemon->config, why, sizeof why)) {
+        say(SAY_WARN, "no_checkpoints", "%s; until then the log only grows", why);
+    }
     if (!facts->is_durable) {
         say(SAY_WARN, "not_durable",
             "dir=%s is in memory: everything is lost with the machine; use a folder on a disk",
@@ -424,11 +494,11 @@ static void ready(const struct daemon *daemon, const struct service_start *start
     }
     printf(" version=%s pid=%d %s pages=%s memory=%s nodes=%" PRIu64 " items=%" PRIu64
            " cells=%" PRIu64 " orders=%" PRIu64 " lsn=%" PRIu64 " recovered_ms=%" PRIu64
-           " started_ms=%" PRIu64 "\n",
+           " snapshot_ms=%" PRIu64 " started_ms=%" PRIu64 "\n",
            NEARSHELF_VERSION, (int)getpid(), wal_facts_text(service_wal(daemon->service)),
            mem_pages_huge() ? "huge" : "small", memory, start->nodes, start->items, start->cells,
            start->orders, start->recovery.last_lsn, start->recovery.took_us / 1000,
-           (uv_hrtime() - daemon->started_ns) / 1000000);
+           start->snapshot_us / 1000, (uv_hrtime() - daemon->started_ns) / 1000000);
     fflush(stdout);
 }
 

@@ -5,6 +5,8 @@
 #ifndef DAEMON_H
 #define DAEMON_H
 
+#include <stddef.h>
+
 #include "config.h"
 #include "tables.h"
 
@@ -23,6 +25,10 @@ bool daemon_check(const struct config *config);
 
 /* What the process may take at most, in bytes: the sum of all limits. */
 uint64_t daemon_memory(const struct config *config);
+
+/* Whether `memory` allows a checkpoint's child beside the daemon; else why_out says what is
+ * needed. */
+bool daemon_child_fits(const struct config *config, char *why_out, size_t size);
 
 void daemon_tables_options(const struct config *config, struct tables_options *out);
 

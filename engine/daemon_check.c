@@ -2,11 +2,14 @@
  * limits fit into the memory allowed, the addresses may be listened on. */
 #include "daemon.h"
 
+#include <stdio.h>
+
 #include "net.h"
 #include "say.h"
 #include "tables.h"
 
 enum {
+    CHILD_BUFFERS = 16 << 20, /* of reading the log and writing the snapshot */
     CONN_BYTES = 1100,
     SERVICE_SCRATCH = 64 << 20 /* of decisions, replies, staging: not in any table */
 };
@@ -48,6 +51,25 @@ static bool memory_fits(const struct config *config)
         "memory=%s but the limits together need %s: raise memory or lower orders_memory, "
         "orders_max, holds_max, keys_max, items_max, movements_max, documents_max or buffers_max",
         allowed, need);
+    return false;
+}
+
+bool daemon_child_fits(const struct config *config, char *why_out, size_t size)
+{
+    char need[32];
+    char allowed[32];
+    struct tables_options tables;
+    daemon_tables_options(config, &tables);
+    uint64_t sum = daemon_memory(config) + tables_memory(&tables) + CHILD_BUFFERS;
+    if (config->memory == 0 || sum <= config->memory) {
+        return true;
+    }
+    config_size_text(sum, need);
+    config_size_text(config->memory, allowed);
+    snprintf(why_out, size,
+             "memory=%s does not allow the child that makes it, which is as large as the tables "
+             "(together %s): raise memory or lower the limits",
+             allowed, need);
     return false;
 }
 

@@ -1,6 +1,8 @@
 /* nearshelfd: the fulfilment routing engine as a process. */
 #include <stdio.h>
+#include <string.h>
 
+#include "checkpoint_child.h"
 #include "config.h"
 #include "daemon.h"
 #include "mem.h"
@@ -86,6 +88,9 @@ int main(int argc, char **argv)
     char error[CONFIG_ERROR_SIZE];
     if (!cpu_is_good()) {
         return DAEMON_EXIT_NOT_STARTED;
+    }
+    if (argc > 1 && strcmp(argv[1], CHILD_FLAG) == 0) {
+        return child_main(argc, argv);
     }
     switch (config_load(&config, argc, argv, environ, error)) {
     case CONFIG_RUN:

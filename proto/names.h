@@ -46,7 +46,8 @@
     X(METHOD_TRANSFER_CREATE, "transfer.create")                                                   \
     X(METHOD_TRANSFER_SHIP, "transfer.ship")                                                       \
     X(METHOD_TRANSFER_RECEIVE, "transfer.receive")                                                 \
-    X(METHOD_TRANSFER_CANCEL, "transfer.cancel")
+    X(METHOD_TRANSFER_CANCEL, "transfer.cancel")                                                   \
+    X(METHOD_SNAPSHOT, "snapshot")
 
 /* Errors: enumerator, text, kind (1 = the caller's fault, 0 = the server's). */
 #define NAMES_CODES(X)                                                                             \

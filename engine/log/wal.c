@@ -53,6 +53,11 @@ void wal_die(struct wal *wal, enum err err, const char *doing)
                    doing, err_text(err), (unsigned long long)wal->lsn_durable);
 }
 
+void wal_durable_digest(const struct wal *wal, struct digest *digest_out)
+{
+    *digest_out = wal->durable_digest;
+}
+
 enum wal_room wal_room(const struct wal *wal, uint32_t bytes, uint32_t records,
                        enum wal_claim claim)
 {
@@ -206,6 +211,7 @@ static void complete(struct wal *wal)
     count(wal, group);
     wal->lsn_stamped = wal->lsn_durable; /* what its header carries */
     wal->lsn_durable = wal->flying_last_lsn;
+    wal->durable_digest = group->digest;
     group->size = 0;
     group->count = 0;
     group->submitted = 0;
@@ -315,7 +321,7 @@ void wal_seal(struct wal *wal)
 
 void wal_retry(struct wal *wal)
 {
-    if (wal->is_open && !wal->is_dead && wal->next == WAL_NEXT_FULL && !wal->is_removing) {
+    if (wal->is_open && !wal->is_dead && wal->next == WAL_NEXT_FULL && wal_job_is_free(wal)) {
         wal_segment_build(wal);
     }
 }

@@ -136,6 +136,7 @@ ERR_MUST_USE enum err wal_open(const struct wal_options *options, char error_out
 
 const struct wal_identity *wal_identity(const struct wal *wal);
 const struct disk_facts *wal_facts(const struct wal *wal);
+struct disk *wal_disk(const struct wal *wal);
 
 /* The probes as `log=io_uring direct=yes ...`, for the ready line; valid until wal_close. */
 const char *wal_facts_text(struct wal *wal);
@@ -173,6 +174,14 @@ uint64_t wal_lsn_durable(const struct wal *wal);
 enum wal_room wal_room(const struct wal *wal, uint32_t bytes, uint32_t records,
                        enum wal_claim claim);
 bool wal_has_room(const struct wal *wal, uint32_t bytes, uint32_t records);
+
+/* The state that is durable: what a snapshot of wal_lsn_durable must have. */
+void wal_durable_digest(const struct wal *wal, struct digest *digest_out);
+
+/* A rename or a removal (to NULL) in the data folder beside the loop, durable when done tells it;
+ * segments go first. Names are copied. One at a time: not again before done. */
+typedef void wal_chore_cb(void *owner, enum err err);
+void wal_chore(struct wal *wal, const char *from, const char *to, wal_chore_cb *done, void *owner);
 
 /* Groups up to that number are not needed any more (two snapshots hold them): segments of which
  * no later one is needed are removed one by one beside the loop, subject to the options' retain_*.

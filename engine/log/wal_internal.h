@@ -29,6 +29,17 @@ enum wal_next {
     WAL_NEXT_FULL       /* the last try met a full disk */
 };
 
+enum { WAL_CHORE_NAME_SIZE = 48 };
+
+/* A file operation that an owner asked for. */
+struct wal_chore {
+    char from[WAL_CHORE_NAME_SIZE]; /* "" = none */
+    char to[WAL_CHORE_NAME_SIZE];   /* "" = remove */
+    wal_chore_cb *done;
+    void *owner;
+    bool is_running; /* the disk's job is taken */
+};
+
 /* A segment file that is in the log. */
 struct wal_span {
     uint64_t ordinal;
@@ -77,6 +88,8 @@ struct wal {
     uint64_t lsn_stamped; /* highest stamp in a durable header */
     uint64_t flying_last_lsn;
     uint64_t flying_started_ns;
+    struct digest durable_digest; /* of the last durable group */
+    struct wal_chore chore;
     uint64_t group_number;  /* of the last group begun */
     uint64_t chain;         /* what the next group must carry */
     uint64_t time_ms;       /* of the last wal_time_set */
@@ -131,6 +144,9 @@ void wal_span_add(struct wal *wal, const struct wal_span *span);
 
 /* Start the removal of a segment that nothing needs, if there is one and no other job runs. */
 void wal_span_remove(struct wal *wal);
+
+/* Whether the disk's one job may be begun for something else than segments. */
+bool wal_job_is_free(const struct wal *wal);
 void wal_span_removed(struct wal *wal, enum err err);
 
 /* Make a file of size with a fresh epoch, blocking; fills all of segment_out but file and

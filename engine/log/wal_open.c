@@ -21,6 +21,11 @@ const struct disk_facts *wal_facts(const struct wal *wal)
     return &wal->disk->facts;
 }
 
+struct disk *wal_disk(const struct wal *wal)
+{
+    return wal->disk;
+}
+
 const char *wal_error(const struct wal *wal)
 {
     return wal->error;
@@ -258,7 +263,8 @@ static void close_file(struct wal *wal, int file)
  * a long job early. */
 static void drain(struct wal *wal)
 {
-    while (wal->flying || wal->is_removing || wal->next == WAL_NEXT_BUILDING ||
+    while (wal->flying || wal->is_removing || wal->chore.is_running ||
+           wal->next == WAL_NEXT_BUILDING ||
            wal->next == WAL_NEXT_PROMOTING) {
         wal_wait(wal);
     }

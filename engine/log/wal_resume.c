@@ -285,6 +285,7 @@ enum err wal_resume(struct wal *wal, struct wal_reading *reading)
     wal->lsn_stamped = reading->stamp;
     wal->time_ms = reading->found->last_time_ms;
     wal->digest = reading->found->digest;
+    wal->durable_digest = wal->digest;
     wal->is_open = true;
     wal_segment_advance(wal);
     return ERR_OK;

@@ -80,16 +80,66 @@ static void promote(struct wal *wal)
     wal->disk->ops->rename_start(wal->disk, WAL_SPARE_NAME, name);
 }
 
+bool wal_job_is_free(const struct wal *wal)
+{
+    return !wal->is_removing && !wal->chore.is_running &&
+           (wal->next == WAL_NEXT_SPARE || wal->next == WAL_NEXT_READY ||
+            wal->next == WAL_NEXT_FULL);
+}
+
+static void chore_start(struct wal *wal)
+{
+    struct wal_chore *chore = &wal->chore;
+    if (!wal_job_is_free(wal)) {
+        return;
+    }
+    chore->is_running = true;
+    if (chore->to[0]) {
+        wal->disk->ops->rename_start(wal->disk, chore->from, chore->to);
+    } else {
+        wal->disk->ops->remove_start(wal->disk, chore->from);
+    }
+}
+
+static void chore_done(struct wal *wal, enum err err)
+{
+    const struct wal_chore chore = wal->chore;
+    wal->chore = (struct wal_chore){0};
+    chore.done(chore.owner, err);
+}
+
+static void name_keep(char kept[WAL_CHORE_NAME_SIZE], const char *name)
+{
+    const size_t len = strlen(name);
+    CHECK(len < WAL_CHORE_NAME_SIZE);
+    memcpy(kept, name, len + 1);
+}
+
+void wal_chore(struct wal *wal, const char *from, const char *to, wal_chore_cb *done, void *owner)
+{
+    struct wal_chore *chore = &wal->chore;
+    CHECK(wal->is_open);
+    CHECK(!chore->from[0]);
+    CHECK(from[0]);
+    name_keep(chore->from, from);
+    name_keep(chore->to, to ? to : "");
+    chore->done = done;
+    chore->owner = owner;
+    wal_segment_advance(wal);
+}
+
 void wal_segment_advance(struct wal *wal)
 {
     const bool is_half_full = wal->active.offset >= wal->active.size / 2;
-    if (wal->is_dead || wal->is_removing) {
+    if (wal->is_dead || wal->is_removing || wal->chore.is_running) {
         return;
     }
     if (wal->next == WAL_NEXT_NONE) {
         wal_segment_build(wal);
     } else if (wal->next == WAL_NEXT_SPARE && (is_half_full || wal->is_waiting)) {
         promote(wal);
+    } else if (wal->chore.from[0]) {
+        chore_start(wal);
     } else {
         wal_span_remove(wal);
     }
@@ -159,6 +209,8 @@ void wal_segment_job_done(void *owner, enum err err)
     struct wal *wal = owner;
     if (wal->is_removing) {
         wal_span_removed(wal, err);
+    } else if (wal->chore.is_running) {
+        chore_done(wal, err);
     } else if (wal->next == WAL_NEXT_BUILDING) {
         built(wal, err);
     } else {

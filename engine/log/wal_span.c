@@ -62,10 +62,7 @@ static bool is_retained(const struct wal *wal)
 void wal_span_remove(struct wal *wal)
 {
     char name[WAL_NAME_SIZE];
-    const bool is_free = !wal->is_removing && (wal->next == WAL_NEXT_SPARE ||
-                                               wal->next == WAL_NEXT_READY ||
-                                               wal->next == WAL_NEXT_FULL);
-    if (!is_free || wal->is_remove_off || wal->is_dead || first_needed(wal) == 0 ||
+    if (!wal_job_is_free(wal) || wal->is_remove_off || wal->is_dead || first_needed(wal) == 0 ||
         is_retained(wal)) {
         return;
     }

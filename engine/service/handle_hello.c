@@ -33,6 +33,7 @@ static const uint32_t work_of[METHOD_COUNT] = {
     [METHOD_ORDER_REROUTE] = EFFECT_SHARES_MAX,
     [METHOD_ORDER_MODIFY] = EFFECT_SHARES_MAX,
     [METHOD_CLOCK_SET] = WORK_STEPS,
+    [METHOD_SNAPSHOT] = 1,
 };
 
 static bool decode(struct reader *reader, const struct call *call)

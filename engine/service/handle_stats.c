@@ -83,7 +83,7 @@ static void put_log(const struct service_core *service, struct writer *writer)
     struct wal_stats stats;
     wal_stats(service->wal, &stats);
     writer_str(writer, "log");
-    writer_map(writer, 13);
+    writer_map(writer, 17);
     put_string(writer, "backend", facts->backend);
     put_bool(writer, "durable", facts->is_durable);
     put_int(writer, "lsn_begun", (int64_t)wal_lsn_begun(service->wal));
@@ -95,6 +95,10 @@ static void put_log(const struct service_core *service, struct writer *writer)
     put_int(writer, "payload_bytes", (int64_t)stats.payload_bytes);
     put_int(writer, "segments", (int64_t)stats.segments);
     put_int(writer, "segment_waits", (int64_t)stats.segment_waits);
+    put_int(writer, "segments_now", (int64_t)stats.segments_now);
+    put_int(writer, "segment_bytes", (int64_t)stats.segment_bytes);
+    put_int(writer, "removed", (int64_t)stats.removed);
+    put_int(writer, "oldest_lsn", (int64_t)stats.oldest_lsn);
     put_percentiles(writer, "group_bytes", &stats.group_bytes);
     put_percentiles(writer, "flush_us", &stats.flush_us);
 }
@@ -179,13 +183,14 @@ void handle_stats(struct service_core *service, struct call *call)
         return;
     }
     struct writer *writer = reply_begin(service, call);
-    writer_map(writer, 16);
+    writer_map(writer, 17);
     put_int(writer, "now", (int64_t)service->now_ms);
     put_float(writer, "uptime_s", uptime_s(service));
     put_methods(service, writer);
     put_refusals(service, writer);
     put_errors(service, writer);
     put_log(service, writer);
+    put_checkpoints(service, writer);
     put_tables(service, writer);
     put_int(writer, "cells_short", (int64_t)service->tables.cells_short);
     put_int(writer, "open_orders", service->tables.orders.open_count);

@@ -40,6 +40,8 @@ void service_options_default(struct service_options *options)
     options->count_window_ms = (uint64_t)48 * 3600 * 1000;
     options->key_window_ms = 600 * 1000;
     options->order_window_ms = 600 * 1000;
+    options->checkpoint_bytes = (uint64_t)1 << 30;
+    options->checkpoint_records = 20000000;
     options->return_window_ms = (uint64_t)30 * 24 * 3600 * 1000;
     options->frame_size_max = FRAME_SIZE_MAX;
     options->conns_max = 10000;
@@ -120,6 +122,7 @@ static void on_durable(void *owner, uint64_t lsn)
 {
     struct service_core *service = owner;
     service->options.port.release(service->options.port.owner, lsn);
+    checkpoints_durable(service);
     pause_settle(service);
 }
 
@@ -132,32 +135,28 @@ static void on_failed(void *owner, const char *why)
 
 /* -- opening -- */
 
-static enum err on_replay(void *owner, uint64_t lsn, uint64_t time_ms, uint8_t type,
-                          const uint8_t *bytes, uint32_t size)
+static const struct zone *zone_find(void *owner, const char *name)
 {
-    struct service_core *service = owner;
-    return tables_replay(&service->tables, lsn, time_ms, type, bytes, size);
-}
-
-static enum err on_group(void *owner, const struct digest *stamped, uint64_t last_lsn,
-                         uint64_t time_ms)
-{
-    const struct service_core *service = owner;
-    (void)last_lsn;
-    (void)time_ms;
-    return digest_equal(stamped, &service->tables.digest) ? ERR_OK : ERR_DAMAGED;
+    return zone_files_find(owner, name);
 }
 
 static enum err recover(struct service_core *service, struct service_start *start,
                         char error[WAL_ERROR_SIZE])
 {
-    enum err err = wal_recover(service->wal, on_replay, on_group, service, &start->recovery);
+    struct recovery_found found;
+    const struct recovery_options options = {.tables = service->options.tables};
+    enum err err = recovery_run(service->wal, &options, &service->tables, &found, error);
     if (err != ERR_OK) {
-        snprintf(error, WAL_ERROR_SIZE, "%s", wal_error(service->wal));
         return err;
     }
+    start->recovery = found.log;
+    start->snapshot = found.mark;
+    start->snapshot_us = found.snapshot_us;
+    start->passed_over = found.passed_over;
+    memcpy(start->why, found.why, sizeof start->why);
+    checkpoints_open(service, &found);
     uint64_t log_ms = start->recovery.last_time_ms;
-    tables_zones(&service->tables, &service->tables.timing.schedules.zones);
+    tables_zones(&service->tables, &(struct zone_source){service->zones, zone_find});
     clock_open(service, service->tables.time_ms > log_ms ? service->tables.time_ms : log_ms);
     uint32_t steps = UINT32_MAX;
     uint64_t due_ms;
@@ -191,20 +190,6 @@ static enum err memory_take(struct service_core *service)
     return err == ERR_OK ? asks_new(&service->asks) : err;
 }
 
-static const struct zone *zone_find(void *owner, const char *name)
-{
-    return zone_files_find(owner, name);
-}
-
-static enum err zones_take(struct service_core *service)
-{
-    enum err err = zone_files_new(NULL, &service->zones);
-    if (err == ERR_OK) {
-        tables_zones(&service->tables, &(struct zone_source){service->zones, zone_find});
-    }
-    return err;
-}
-
 static enum err open_steps(struct service_core *service, struct service_start *start,
                            char error[WAL_ERROR_SIZE])
 {
@@ -212,16 +197,12 @@ static enum err open_steps(struct service_core *service, struct service_start *s
     if (err != ERR_OK) {
         return err;
     }
-    err = tables_init(&service->tables, &service->options.tables,
-                      wal_identity(service->wal)->secret);
-    if (err == ERR_OK) {
-        err = zones_take(service);
-    }
+    err = zone_files_new(NULL, &service->zones);
     if (err == ERR_OK) {
         err = memory_take(service);
     }
     if (err != ERR_OK) {
-        snprintf(error, WAL_ERROR_SIZE, "tables: %s: lower the limits", err_text(err));
+        snprintf(error, WAL_ERROR_SIZE, "requests: %s", err_text(err));
         return err;
     }
     return recover(service, start, error);
@@ -306,6 +287,7 @@ void service_close(struct service_core *service)
 
 static method_handler *const handlers[METHOD_COUNT] = {
     [METHOD_HELLO] = handle_hello,
+    [METHOD_SNAPSHOT] = handle_snapshot,
     [METHOD_STATS] = handle_stats,
     [METHOD_NODE_PUT] = handle_node_put,
     [METHOD_NODE_STATUS] = handle_node_status,
@@ -580,6 +562,7 @@ uint32_t service_tick(struct service_core *service, const struct service_turn *t
         return UINT32_MAX;
     }
     wal_retry(service->wal);
+    checkpoints_tick(service);
     bool has_more = turn_begin(service, turn);
     has_more = refill_run(service) || has_more;
     has_more = (job_run(service) && service->jobs) || has_more;
@@ -591,10 +574,12 @@ uint32_t service_tick(struct service_core *service, const struct service_turn *t
 void service_drain(struct service_core *service)
 {
     service->is_draining = true;
+    checkpoints_drain(service);
 }
 
 void service_conn_closed(struct service_core *service, void *conn)
 {
+    checkpoints_conn_closed(service, conn);
     if (service->jobs) {
         job_conn_closed(service, conn);
     }

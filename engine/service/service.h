@@ -14,7 +14,9 @@
 #include <stdint.h>
 
 #include "err.h"
+#include "checkpoint.h"
 #include "frame.h"
+#include "recovery.h"
 #include "tables.h"
 #include "wal.h"
 
@@ -44,6 +46,10 @@ struct service_port {
     uint64_t (*clock_ns)(void *owner);
     /* The log failed: nothing leaves any more; end the process. why is for people. */
     void (*failed)(void *owner, const char *why);
+    /* Make a checkpoint (checkpoint.h) of everything up to lsn beside the loop;
+     * service_checkpoint_done tells its end, not before this returned. False: not now, why_out says
+     * why. NULL: there are none. */
+    bool (*checkpoint)(void *owner, uint64_t lsn, char why_out[WAL_ERROR_SIZE]);
 };
 
 struct service_options {
@@ -57,6 +63,8 @@ struct service_options {
     uint64_t key_window_ms;     /* how long a key is remembered */
     uint64_t order_window_ms;   /* how long a done order stays in memory */
     uint64_t return_window_ms;  /* how long after an order was done its units may come back */
+    uint64_t checkpoint_bytes;   /* of log after which one is made; 0 = never */
+    uint64_t checkpoint_records; /* the same in records */
     uint32_t search_steps;      /* of one split search; 0 = the router's default */
     uint32_t frame_size_max;    /* told by hello */
     bool test_clock;            /* engine time stands until clock.set; wall clock not looked at */
@@ -72,6 +80,10 @@ void service_options_default(struct service_options *options);
 /* What was found on disk, for the ready line. */
 struct service_start {
     struct wal_recovery recovery;
+    struct snapshot_mark snapshot; /* that it began with; group_number 0 = none */
+    uint64_t snapshot_us;
+    uint32_t passed_over;          /* newer snapshots that are damaged */
+    char why[SNAPSHOT_ERROR_SIZE]; /* of the newest of those */
     uint64_t orders;
     uint64_t items;
     uint64_t nodes;
@@ -79,7 +91,7 @@ struct service_start {
 };
 
 /* Open the data folder and recover. error gets a line for people. Errors: those of wal_open and
- * wal_recover, and ERR_NOMEM. */
+ * recovery_run, and ERR_NOMEM. */
 ERR_MUST_USE enum err service_open(const struct service_options *options, struct service_core **out,
                                    struct service_start *start_out, char error[WAL_ERROR_SIZE]);
 
@@ -97,6 +109,14 @@ uint32_t service_batch(struct service_core *service, const struct service_turn *
 /* Time-driven work and slices of long loads. Returns milliseconds until it wants to be called
  * again: 0 = at once, UINT32_MAX = only with the next request. */
 uint32_t service_tick(struct service_core *service, const struct service_turn *turn);
+
+/* The checkpoint that port.checkpoint began has ended: SNAPSHOT_TMP_NAME is there, or err and
+ * why. */
+void service_checkpoint_done(struct service_core *service, enum err err,
+                             const struct checkpoint_made *made, const char *why);
+
+/* Whether one was begun, or its files are being put in order. */
+bool service_has_checkpoint(const struct service_core *service);
 
 /* Refuse changes from now on (SHUTTING_DOWN); reads go on. */
 void service_drain(struct service_core *service);

@@ -38,6 +38,38 @@ struct method_stats {
     struct hist latency_us; /* from read to answer, without the wait for the disk */
 };
 
+/* Checkpoints: one at a time, WANTED when its LSN is not durable yet. */
+enum checkpoint_step {
+    CHECKPOINT_NONE,
+    CHECKPOINT_WANTED,
+    CHECKPOINT_RUNNING,
+    CHECKPOINT_NAMING,  /* snapshot.tmp is being renamed */
+    CHECKPOINT_CLEANING /* older snapshots are being removed */
+};
+
+struct checkpoint_kept { /* a snapshot known to be whole */
+    uint64_t lsn;
+    uint64_t group_number;
+};
+
+struct checkpoints {
+    enum checkpoint_step step;
+    uint64_t wanted_lsn;
+    uint64_t running_lsn;
+    struct digest digest; /* that the running one must have */
+    struct checkpoint_made made;
+    struct checkpoint_kept newest, before; /* lsn and group 0 = none */
+    uint64_t base_bytes;   /* of the log when the newest was begun; less than 0 wraps */
+    uint64_t begun_bytes;  /* the same for the running one */
+    uint64_t failed_ns;    /* when the last one failed; 0 = it did not */
+    uint64_t count, failures;
+    uint64_t at_ms;        /* engine time when the newest was named */
+    uint64_t bytes, took_us;
+    char why[160];         /* of the last failure */
+    struct call call;      /* the `snapshot` request that waits */
+    bool has_call;
+};
+
 struct asks;
 struct job;
 struct replan;
@@ -75,6 +107,7 @@ struct service_core {
     uint32_t refused_logged;
     uint64_t started_ns;
     struct method_stats methods[METHOD_COUNT];
+    struct checkpoints checkpoints;
 };
 
 /* -- replies (reply.c) -- */
@@ -181,6 +214,16 @@ void put_fulfilment(struct service_core *service, struct writer *writer, struct 
 /* The id of a fulfilment as text; buffer of ID_MAX + 8 bytes. */
 uint32_t fulfilment_text(const struct order *order, uint32_t part, char *out);
 
+/* -- checkpoints (handle_snapshot.c) -- */
+
+void checkpoints_open(struct service_core *service, const struct recovery_found *found);
+/* Start one that is due or was wanted; from time to time, and when more is durable. */
+void checkpoints_tick(struct service_core *service);
+void checkpoints_durable(struct service_core *service);
+void checkpoints_drain(struct service_core *service);
+void checkpoints_conn_closed(struct service_core *service, const void *conn);
+void put_checkpoints(const struct service_core *service, struct writer *writer);
+
 /* -- long loads in slices (job.c) -- */
 
 /* One load that was validated whole and is applied slice by slice. step applies the next slice
@@ -248,10 +291,11 @@ bool reject_silent(struct service_core *service, slab_ref ref, uint32_t part);
 /* -- methods -- */
 
 typedef void method_handler(struct service_core *service, struct call *call);
-method_handler handle_hello, handle_stats, handle_node_put, handle_node_status, handle_node_get,
-    handle_node_list, handle_item_put, handle_item_get, handle_place_load, handle_stock_adjust,
-    handle_stock_set, handle_stock_load, handle_stock_policy, handle_stock_get, handle_stock_list,
-    handle_stock_find, handle_order_get, handle_order_list, handle_order_cancel,
+method_handler handle_hello, handle_snapshot, handle_stats, handle_node_put, handle_node_status,
+    handle_node_get, handle_node_list, handle_item_put, handle_item_get, handle_place_load,
+    handle_stock_adjust, handle_stock_set, handle_stock_load, handle_stock_policy,
+    handle_stock_get, handle_stock_list, handle_stock_find, handle_order_get, handle_order_list,
+    handle_order_cancel,
     handle_fulfil_update, handle_fulfil_list, handle_fulfil_reject, handle_order_reroute,
     handle_order_modify, handle_clock_set;
 method_handler handle_return_quote, handle_return_create, handle_return_receive, handle_supply_put,

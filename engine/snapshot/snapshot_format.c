@@ -19,7 +19,8 @@ enum {
     HEADER_GROUP_AT = 64,
     HEADER_CHAIN_AT = 72,
     HEADER_DIGEST_AT = 80,
-    HEADER_ZERO_AT = 96,
+    HEADER_STATE_AT = 96,
+    HEADER_ZERO_AT = 104,
     HEADER_IS_ORIGIN = 1,
     /* chunk head and trailer */
     OFFSET_AT = 24,
@@ -110,6 +111,7 @@ void snapshot_header_encode(const struct snapshot_mark *mark, uint64_t epoch,
     put64(bytes + HEADER_CHAIN_AT, mark->chain);
     put64(bytes + HEADER_DIGEST_AT, mark->digest.low);
     put64(bytes + HEADER_DIGEST_AT + 8, mark->digest.high);
+    put64(bytes + HEADER_STATE_AT, mark->state_ms > mark->time_ms ? mark->state_ms : 0);
     (void)seal(bytes, SNAPSHOT_HEADER_SIZE, header_magic);
 }
 
@@ -129,6 +131,10 @@ enum snapshot_verdict snapshot_header_decode(const uint8_t bytes[SNAPSHOT_BLOCK]
     mark_out->chain = get64(bytes + HEADER_CHAIN_AT);
     mark_out->digest.low = get64(bytes + HEADER_DIGEST_AT);
     mark_out->digest.high = get64(bytes + HEADER_DIGEST_AT + 8);
+    mark_out->state_ms = get64(bytes + HEADER_STATE_AT);
+    if (mark_out->state_ms < mark_out->time_ms) {
+        mark_out->state_ms = mark_out->time_ms;
+    }
     mark_out->is_origin = (flags & HEADER_IS_ORIGIN) != 0;
     *epoch_out = get64(bytes + EPOCH_AT);
     const bool is_sane =

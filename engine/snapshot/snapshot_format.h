@@ -34,7 +34,8 @@ enum snapshot_verdict {
 struct snapshot_mark {
     uint8_t uuid[16];      /* of the data folder */
     uint64_t lsn;          /* of the last record in it */
-    uint64_t time_ms;      /* engine time of that record */
+    uint64_t time_ms;      /* of that record's group */
+    uint64_t state_ms;     /* engine time of the state: time_ms, or later (EFFECT_TIME) */
     uint64_t group_number; /* of the group that it ends */
     uint64_t chain;        /* that the next group must carry */
     struct digest digest;

@@ -327,7 +327,7 @@ enum err snapshot_load(struct disk *disk, const char *name, const uint8_t *uuid,
     }
     if (tables) {
         const enum err end = image_load_end(tables, &reader.source, mark_out->lsn,
-                                            mark_out->time_ms, &mark_out->digest);
+                                            mark_out->state_ms, &mark_out->digest);
         if (err == ERR_OK && end != ERR_OK) {
             err = fail(&reader, end, reader.offset, "%s", reader.source.why);
         }

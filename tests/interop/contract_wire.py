@@ -12,7 +12,8 @@ CASES, case = collect()
 METHODS = {"hello", "stats", "node.put", "node.status", "node.get", "node.list", "item.put",
            "item.get", "place.load", "stock.adjust", "stock.set", "stock.load", "stock.policy",
            "stock.get", "stock.list", "stock.find", "order.route", "order.get", "order.list",
-           "order.cancel", "fulfil.update", "fulfil.list", "clock.set"}
+           "order.cancel", "fulfil.update", "fulfil.list", "clock.set",
+           "snapshot"}
 
 
 def raw(scene, *messages):
@@ -175,7 +176,7 @@ def unknown_methods(scene):
     """an unknown method is an error that helps; starred ones are unknown until they are there"""
     scene.error("UNKNOWN_METHOD", ["order.rout", "did you mean order.route?"], "order.rout")
     scene.error("UNKNOWN_METHOD", ["hello"], "zzzzzzzz")
-    later = {"order.reroute", "fulfil.reject", "reserve.create", "events.read", "snapshot",
+    later = {"order.reroute", "fulfil.reject", "reserve.create", "events.read",
              "promise.quote"}
     for method in sorted(later - METHODS):
         scene.error("UNKNOWN_METHOD", [method], method)

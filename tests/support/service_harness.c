@@ -119,6 +119,15 @@ static uint64_t on_clock(void *owner)
     return harness->now_ns;
 }
 
+static bool on_checkpoint(void *owner, uint64_t lsn, char why_out[WAL_ERROR_SIZE])
+{
+    struct harness *harness = owner;
+    (void)why_out;
+    CHECK(!harness->checkpoint_lsn);
+    harness->checkpoint_lsn = lsn;
+    return true;
+}
+
 static void on_failed(void *owner, const char *why)
 {
     (void)owner;
@@ -162,7 +171,8 @@ void harness_init(struct harness *harness)
                                                   .release = on_release,
                                                   .pause = on_pause,
                                                   .clock_ns = on_clock,
-                                                  .failed = on_failed};
+                                                  .failed = on_failed,
+                                                  .checkpoint = on_checkpoint};
 }
 
 void harness_start(struct harness *harness)
@@ -369,6 +379,33 @@ static void pause_wait(struct harness *harness)
     }
 }
 
+/* What the daemon's child does, here in this process. */
+static void checkpoint_run(struct harness *harness)
+{
+    char error[WAL_ERROR_SIZE];
+    struct checkpoint_made made;
+    const struct disk_options where = {
+        .dir = harness->dir, .access = DISK_CHECKPOINT, .method = DISK_METHOD_FDATASYNC};
+    struct checkpoint_options options = {.tables = harness->options.tables,
+                                         .lsn = harness->checkpoint_lsn};
+    CHECK(disk_pwrite_new(&where, &options.disk) == ERR_OK);
+    const enum err err = checkpoint_make(&options, &made, error);
+    options.disk->ops->free(options.disk);
+    harness->checkpoint_lsn = 0;
+    service_checkpoint_done(harness->service, err, &made, error);
+    while (service_has_checkpoint(harness->service)) {
+        wal_wait(service_wal(harness->service));
+    }
+}
+
+uint64_t harness_snapshot(struct harness *harness)
+{
+    json_t *answer = harness_ask(harness, "snapshot", "{}");
+    const uint64_t lsn = (uint64_t)harness_int(answer, "lsn");
+    harness_drop(answer);
+    return lsn;
+}
+
 void harness_run(struct harness *harness)
 {
     pause_wait(harness);
@@ -380,6 +417,9 @@ void harness_run(struct harness *harness)
         }
         const struct service_turn turn = turn_now(harness);
         service_tick(harness->service, &turn);
+        if (harness->checkpoint_lsn) {
+            checkpoint_run(harness);
+        }
     }
 }
 

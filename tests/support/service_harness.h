@@ -31,6 +31,7 @@ struct harness {
     uint64_t now_ns;
     uint64_t released; /* LSN up to which replies may leave */
     bool is_paused;
+    uint64_t checkpoint_lsn; /* one was asked for and not made yet; 0 = none */
     bool is_held[HARNESS_CONNS];
     int conns[HARNESS_CONNS]; /* their addresses stand for connections */
     uint32_t next_msgid;
@@ -66,6 +67,9 @@ json_t *harness_take(struct harness *harness, uint32_t number);
 
 /* The same as the bytes that were sent; the caller frees them. */
 uint8_t *harness_take_bytes(struct harness *harness, uint32_t number, uint32_t *size_out);
+
+/* Ask for a snapshot, make it, name it; its LSN. */
+uint64_t harness_snapshot(struct harness *harness);
 
 /* Only the batch itself: loads may be under way after it. harness_run goes on. */
 void harness_batch(struct harness *harness);

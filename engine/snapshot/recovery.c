@@ -1,0 +1,158 @@
+/* Snapshots from the newest on until one is whole, then the log. */
+#include "recovery.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "check.h"
+
+static uint64_t now_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
+}
+
+static enum err on_replay(void *owner, uint64_t lsn, uint64_t time_ms, uint8_t type,
+                          const uint8_t *bytes, uint32_t size)
+{
+    return tables_replay(owner, lsn, time_ms, type, bytes, size);
+}
+
+static enum err on_group(void *owner, const struct digest *stamped, uint64_t last_lsn,
+                         uint64_t time_ms)
+{
+    const struct tables *tables = owner;
+    (void)last_lsn;
+    (void)time_ms;
+    return digest_equal(stamped, &tables->digest) ? ERR_OK : ERR_DAMAGED;
+}
+
+static enum err tables_fresh(const struct wal *wal, const struct recovery_options *options,
+                             struct tables *tables, char *error)
+{
+    const enum err err = tables_init(tables, &options->tables, wal_identity(wal)->secret);
+    if (err != ERR_OK) {
+        memset(tables, 0, sizeof *tables);
+        snprintf(error, WAL_ERROR_SIZE, "tables: %s: lower the limits", err_text(err));
+    }
+    return err;
+}
+
+static void tables_drop(struct tables *tables)
+{
+    if (tables->node_items) {
+        tables_close(tables);
+    }
+}
+
+/* Whether a snapshot may be of use: not from behind the bound. */
+static bool is_wanted(const struct snapshot_mark *mark, const struct wal_until *until)
+{
+    return !until || (mark->lsn <= until->lsn && mark->time_ms <= until->time_ms);
+}
+
+/* Load the snapshot; on damage the tables are fresh again and *is_whole_out false. */
+static enum err try_one(struct wal *wal, uint64_t lsn, const struct recovery_options *options,
+                        struct tables *tables, struct recovery_found *found, bool *is_whole_out,
+                        char *error)
+{
+    char name[SNAPSHOT_NAME_SIZE];
+    char why[SNAPSHOT_ERROR_SIZE];
+    struct snapshot_mark mark;
+    snapshot_name(lsn, name);
+    *is_whole_out = false;
+    enum err err = snapshot_peek(wal_disk(wal), name, &mark, why);
+    if (err == ERR_OK && !is_wanted(&mark, options->until)) {
+        return ERR_OK;
+    }
+    if (err == ERR_OK) {
+        err = snapshot_load(wal_disk(wal), name, wal_identity(wal)->uuid, tables, &mark, why);
+    }
+    if (err == ERR_OK && mark.lsn != lsn) {
+        err = ERR_DAMAGED;
+        snprintf(why, sizeof why, "%s, offset 48: the file has the name of another LSN", name);
+    }
+    if (err == ERR_OK) {
+        found->mark = mark;
+        *is_whole_out = true;
+        return ERR_OK;
+    }
+    if (err != ERR_DAMAGED && err != ERR_IO) {
+        snprintf(error, WAL_ERROR_SIZE, "%s", why);
+        return err;
+    }
+    if (found->passed_over++ == 0) {
+        memcpy(found->why, why, sizeof why);
+    }
+    tables_drop(tables);
+    return tables_fresh(wal, options, tables, error);
+}
+
+static enum err load_newest(struct wal *wal, const struct recovery_options *options,
+                            struct tables *tables, struct recovery_found *found, char *error)
+{
+    struct snapshot_list list;
+    bool is_whole = false;
+    const uint64_t start = now_us();
+    enum err err = snapshot_find(wal_disk(wal), &list);
+    if (err != ERR_OK) {
+        snprintf(error, WAL_ERROR_SIZE, "listing the data folder: %s", err_text(err));
+    }
+    for (uint32_t i = 0; i < list.count && err == ERR_OK && !is_whole; i++) {
+        err = try_one(wal, list.lsns[i], options, tables, found, &is_whole, error);
+    }
+    found->snapshot_us = now_us() - start;
+    return err;
+}
+
+static void start_behind(struct wal *wal, const struct snapshot_mark *mark)
+{
+    if (mark->group_number) {
+        wal_start_at(wal, &(struct wal_start){.lsn = mark->lsn,
+                                              .time_ms = mark->time_ms,
+                                              .group_number = mark->group_number,
+                                              .chain = mark->chain,
+                                              .digest = mark->digest,
+                                              .is_origin = mark->is_origin});
+    }
+}
+
+static enum err read_log(struct wal *wal, const struct recovery_options *options,
+                         struct tables *tables, struct recovery_found *found, char *error)
+{
+    start_behind(wal, &found->mark);
+    const enum err err =
+        options->until
+            ? wal_read(wal, options->until, on_replay, on_group, tables, &found->log)
+            : wal_recover(wal, on_replay, on_group, tables, &found->log);
+    if (err != ERR_OK) {
+        const int used = snprintf(error, WAL_ERROR_SIZE, "%s", wal_error(wal));
+        if (found->passed_over && used >= 0 && used < WAL_ERROR_SIZE) {
+            snprintf(error + used, WAL_ERROR_SIZE - (size_t)used, " (passed over: %s)", found->why);
+        }
+    }
+    return err;
+}
+
+enum err recovery_run(struct wal *wal, const struct recovery_options *options,
+                      struct tables *tables, struct recovery_found *found_out,
+                      char error[WAL_ERROR_SIZE])
+{
+    memset(found_out, 0, sizeof *found_out);
+    memset(tables, 0, sizeof *tables);
+    error[0] = '\0';
+    enum err err = tables_fresh(wal, options, tables, error);
+    if (err == ERR_OK) {
+        err = load_newest(wal, options, tables, found_out, error);
+    }
+    if (err == ERR_OK) {
+        err = read_log(wal, options, tables, found_out, error);
+    }
+    if (err != ERR_OK) {
+        tables_drop(tables);
+        memset(tables, 0, sizeof *tables);
+    }
+    return err;
+}
