@@ -14,25 +14,63 @@ static bool has_reach(const struct route *route)
            route->view->network->reach_min[route->group.service] != UINT32_MAX;
 }
 
-/* Metres to the 64 slots of the word, UINT32_MAX where a node is out of reach or no candidate. */
-static void measure_word(struct route *route, uint32_t word)
+/* Metres stay known while they are asked for the same place in the same network. */
+static void place_begin(struct route *route)
+{
+    struct split *split = route->split;
+    const struct network *network = route->view->network;
+    const struct geo_point *dest = &route->request->dest;
+    bool is_same = split->place_network == network &&
+                   split->place_generation == network->generation &&
+                   split->place_point.x == dest->x && split->place_point.y == dest->y &&
+                   split->place_point.z == dest->z;
+    if (!is_same) {
+        split->place_network = network;
+        split->place_generation = network->generation;
+        split->place_point = *dest;
+        split->place_stamp++;
+    }
+}
+
+static void measure(struct route *route, uint32_t word)
 {
     const struct network *network = route->view->network;
     const struct geo_point *dest = &route->request->dest;
     const double place[3] = {dest->x, dest->y, dest->z};
-    uint32_t *metres = &route->split->slot_metres[word * 64];
-    bool is_limited = has_reach(route);
-    if (group_is_measured(route)) {
-        route->kernel->metres(network, place, word, metres);
-    } else {
-        memset(metres, 0, 64 * sizeof *metres);
-    }
+    uint32_t *metres = &route->split->place_metres[word * 64];
+    route->kernel->metres(network, place, word, metres);
     for (uint32_t i = 0; i < 64; i++) {
         uint16_t node = network->node_of_slot[word * 64 + i];
         if (metres[i] == METRES_UNSURE && node != NODE_NONE) {
-            metres[i] = group_metres(route, node);
+            metres[i] = geo_metres(&network->nodes[node].point, dest);
         }
-        if (is_limited && node != NODE_NONE && !group_takes_node(route, node, metres[i])) {
+    }
+}
+
+const uint32_t *split_word_metres(struct route *route, uint32_t word)
+{
+    struct split *split = route->split;
+    if (split->place_stamps[word] != split->place_stamp) {
+        split->place_stamps[word] = split->place_stamp;
+        measure(route, word);
+    }
+    return &split->place_metres[word * 64];
+}
+
+/* Metres to the 64 slots of the word, UINT32_MAX where a node is out of reach or no candidate. */
+static void measure_word(struct route *route, uint32_t word)
+{
+    const struct network *network = route->view->network;
+    uint32_t *metres = &route->split->slot_metres[word * 64];
+    bool is_limited = has_reach(route);
+    if (group_is_measured(route)) {
+        memcpy(metres, split_word_metres(route, word), 64 * sizeof *metres);
+    } else {
+        memset(metres, 0, 64 * sizeof *metres);
+    }
+    for (uint32_t i = 0; i < 64 && is_limited; i++) {
+        uint16_t node = network->node_of_slot[word * 64 + i];
+        if (node != NODE_NONE && !group_takes_node(route, node, metres[i])) {
             metres[i] = UINT32_MAX;
         }
     }
@@ -63,28 +101,30 @@ static bool visit_cell(struct route *route, uint32_t item, uint32_t slot, uint32
     return true;
 }
 
-static void visit_list(struct route *route, uint32_t item, cell_visit *visit)
+static void visit_list(struct route *route, uint32_t item, const slot_bits *among,
+                       cell_visit *visit)
 {
     const struct demand *demand = &route->demands[item];
     const uint16_t *slots = row_slots(demand->row);
     for (uint32_t i = 0; i < demand->row->count; i++) {
         uint32_t slot = slots[i];
-        bool is_able = route->group.base[slot / 64] >> (slot % 64) & 1;
+        bool is_able = among[slot / 64] >> (slot % 64) & 1;
         if (is_able && !visit_cell(route, item, slot, i, visit)) {
             return;
         }
     }
 }
 
-static void visit_bitmap(struct route *route, uint32_t item, cell_visit *visit)
+static void visit_bitmap(struct route *route, uint32_t item, const slot_bits *among,
+                         cell_visit *visit)
 {
     const struct demand *demand = &route->demands[item];
     const struct row *row = demand->row;
     uint32_t words = route->view->network->words;
     words = row->words < words ? row->words : words;
     for (uint32_t word = 0; word < words; word++) {
-        slot_bits bits = route->group.base[word] &
-                         __atomic_load_n(&row_maybe(demand->row)[word], __ATOMIC_RELAXED);
+        slot_bits bits =
+            among[word] & __atomic_load_n(&row_maybe(demand->row)[word], __ATOMIC_RELAXED);
         for (; bits; bits &= bits - 1) {
             uint32_t at = (uint32_t)__builtin_ctzll(bits);
             slot_bits below = row_member(row)[word] & (((slot_bits)1 << at) - 1);
@@ -96,16 +136,16 @@ static void visit_bitmap(struct route *route, uint32_t item, cell_visit *visit)
     }
 }
 
-void split_visit(struct route *route, uint32_t item, cell_visit *visit)
+void split_visit(struct route *route, uint32_t item, const slot_bits *among, cell_visit *visit)
 {
     const struct demand *demand = &route->demands[item];
     if (!demand->row) {
         return;
     }
     if (demand->row->kind == ROW_LIST) {
-        visit_list(route, item, visit);
+        visit_list(route, item, among, visit);
     } else {
-        visit_bitmap(route, item, visit);
+        visit_bitmap(route, item, among, visit);
     }
 }
 
@@ -198,14 +238,22 @@ void split_candidates(struct route *route)
     route->stamp++; /* candidates known by slot are forgotten */
     for (uint32_t item = 0; item < split->item_count; item++) {
         if (split->demand[item] > 0) {
-            split_visit(route, item, add_candidate);
+            split_visit(route, item, route->group.base, add_candidate);
         }
+    }
+}
+
+void split_place_begin(struct route *route)
+{
+    if (group_is_measured(route)) {
+        place_begin(route);
     }
 }
 
 void split_collect(struct route *route)
 {
     struct split *split = route->split;
+    split_place_begin(route);
     split->item_count = route->group.demand_count;
     split->is_wide = split->item_count > SPLIT_ITEMS_MAX;
     split->steps = 0;
@@ -218,7 +266,7 @@ void split_collect(struct route *route)
         candidates_begin(route);
     }
     for (uint32_t item = 0; item < split->item_count; item++) {
-        split_visit(route, item, split->is_wide ? add_available : add_both);
+        split_visit(route, item, route->group.base, split->is_wide ? add_available : add_both);
     }
 }
 

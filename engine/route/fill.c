@@ -2,7 +2,11 @@
 #include <string.h>
 
 #include "check.h"
-#include "route_internal.h"
+#include "split_internal.h"
+
+_Static_assert(ROUTE_LINES_MAX <= ROUTE_PARTS_MAX, "from_of_key holds lines and parts");
+
+enum { FEW_NODES = 8 }; /* of a plan, whose cells are found one by one */
 
 void answer_begin(struct route *route, struct route_answer *answer)
 {
@@ -71,89 +75,165 @@ bool answer_add_single(struct route *route, uint16_t node, uint32_t metres)
     return has_room;
 }
 
-static uint32_t line_free(const struct route *route, uint32_t line, uint16_t node)
+/* The group's lines by item, in request order. */
+static void chain_lines(struct route *route)
 {
-    return demand_free(route, &route->demands[route->demand_of[line]], node);
+    for (uint32_t item = 0; item < route->group.demand_count; item++) {
+        route->first_of_item[item] = UINT32_MAX;
+    }
+    for (uint32_t i = route->group.line_count; i-- > 0;) {
+        uint32_t *first = &route->first_of_item[route->demand_of[route->lines[i]]];
+        route->next_of_item[i] = *first;
+        *first = i;
+    }
 }
 
-/* The line whole from the nearest node that can hold it, else spread nearest first. Nodes and
- * parts run in parallel. */
-static bool place_line(struct route *route, const uint16_t *nodes, uint32_t count, uint32_t first,
-                       uint32_t line, uint32_t qty)
+static bool hold_part(struct route *route, uint32_t item, uint32_t slot, uint32_t free)
 {
-    for (uint32_t i = 0; i < count; i++) {
-        if (line_free(route, line, nodes[i]) >= qty) {
-            take_line(route, line, nodes[i], qty);
-            return add_share(route, first + i, line, qty);
+    (void)item;
+    uint32_t part = route->part_of_slot[slot];
+    route->free_of_part[part] = free;
+    route->holders[route->holder_count++] = (uint16_t)part;
+    return true;
+}
+
+/* What the plan's nodes have free of the item: of few nodes asked one by one, of many by the
+ * item's row. */
+static void list_holders(struct route *route, const uint16_t *nodes, uint32_t count, uint32_t item)
+{
+    route->holder_count = 0;
+    if (count > FEW_NODES) {
+        split_visit(route, item, route->planned, hold_part);
+        return;
+    }
+    for (uint32_t part = 0; part < count; part++) {
+        uint32_t free = demand_free(route, &route->demands[item], nodes[part]);
+        if (free > 0) {
+            route->free_of_part[part] = free;
+            route->holders[route->holder_count++] = (uint16_t)part;
         }
     }
-    for (uint32_t i = 0; i < count && qty > 0; i++) {
-        uint32_t free = line_free(route, line, nodes[i]);
+}
+
+static bool give(struct route *route, const uint16_t *nodes, uint32_t part, uint32_t line,
+                 uint32_t qty)
+{
+    route->free_of_part[part] -= qty;
+    if (route->group.line_count < route->request->line_count) {
+        take_line(route, line, nodes[part], qty);
+    }
+    return add_share(route, part, line, qty);
+}
+
+/* The line whole from the nearest node that can hold it, else spread nearest first. Parts are
+ * numbered like nodes. */
+static bool place_line(struct route *route, const uint16_t *nodes, uint32_t count, uint32_t line,
+                       uint32_t qty)
+{
+    uint32_t nearest = UINT32_MAX;
+    for (uint32_t i = 0; i < route->holder_count; i++) {
+        uint32_t part = route->holders[i];
+        nearest = route->free_of_part[part] >= qty && part < nearest ? part : nearest;
+    }
+    if (nearest != UINT32_MAX) {
+        return give(route, nodes, nearest, line, qty);
+    }
+    for (uint32_t part = 0; part < count && qty > 0; part++) {
+        uint32_t free = route->free_of_part[part];
         uint32_t units = free < qty ? free : qty;
-        if (units == 0) {
-            continue;
-        }
-        if (!add_share(route, first + i, line, units)) {
+        if (units > 0 && !give(route, nodes, part, line, units)) {
             return false;
         }
-        take_line(route, line, nodes[i], units);
         qty -= units;
     }
     CHECK(qty == 0);
     return true;
 }
 
-/* Shares from first on, made in line order, by part: a stable sort by counting. */
-static void sort_shares(struct route *route, uint32_t first_part, uint32_t first)
+static bool place_item(struct route *route, const uint16_t *nodes, uint32_t count, uint32_t item,
+                       const uint32_t *qty_of_line)
+{
+    bool has_room = true;
+    list_holders(route, nodes, count, item);
+    for (uint32_t i = route->first_of_item[item]; i != UINT32_MAX && has_room;
+         i = route->next_of_item[i]) {
+        if (qty_of_line[i] > 0) {
+            has_room = place_line(route, nodes, count, route->lines[i], qty_of_line[i]);
+        }
+    }
+    for (uint32_t i = 0; i < route->holder_count; i++) {
+        route->free_of_part[route->holders[i]] = 0;
+    }
+    return has_room;
+}
+
+/* One pass of a stable counting sort of the shares from first on, by key below count. */
+static void sort_pass(struct route *route, uint32_t first, bool is_by_line, uint32_t count)
 {
     uint32_t end = route->answer->share_count;
-    uint32_t *from = route->from_of_part;
-    memset(from, 0, (route->answer->part_count - first_part + 1) * sizeof *from);
+    uint32_t *from = route->from_of_key;
+    memset(from, 0, (count + 1) * sizeof *from);
     for (uint32_t i = first; i < end; i++) {
-        from[route->shares[i].part - first_part + 1]++;
-        route->sorted_shares[i] = route->shares[i];
+        const struct route_share *share = &route->shares[i];
+        from[(is_by_line ? share->line : share->part) + 1]++;
+        route->sorted_shares[i] = *share;
     }
-    for (uint32_t part = first_part; part + 1 < route->answer->part_count; part++) {
-        from[part - first_part + 1] += from[part - first_part];
+    for (uint32_t key = 0; key < count; key++) {
+        from[key + 1] += from[key];
     }
     for (uint32_t i = first; i < end; i++) {
         const struct route_share *share = &route->sorted_shares[i];
-        route->shares[first + from[share->part - first_part]++] = *share;
+        route->shares[first + from[is_by_line ? share->line : share->part]++] = *share;
     }
 }
 
-/* Every node of a minimal plan ends with a unit: else the others hold everything, and the plan
- * was not minimal. */
-static void check_minimal(const struct route *route, uint32_t first_part, uint32_t first_share)
+/* Make parts of the nodes that have shares from first on, and number the shares by them. */
+static uint32_t add_parts(struct route *route, const uint16_t *nodes, uint32_t count,
+                          uint32_t first)
 {
-    uint32_t part = first_part;
-    for (uint32_t i = first_share; i < route->answer->share_count; i++) {
-        CHECK(route->shares[i].part == part || route->shares[i].part == part + 1);
-        part = route->shares[i].part;
+    uint32_t added = 0;
+    uint32_t last = UINT32_MAX;
+    uint32_t part = 0;
+    sort_pass(route, first, true, route->request->line_count);
+    sort_pass(route, first, false, count);
+    for (uint32_t i = first; i < route->answer->share_count; i++) {
+        struct route_share *share = &route->shares[i];
+        if (share->part != last) {
+            last = share->part;
+            part = answer_add_part(route, nodes[last], group_metres(route, nodes[last]));
+            added++;
+        }
+        share->part = part;
     }
-    CHECK(part + 1 == route->answer->part_count);
+    return added;
+}
+
+static void mark_planned(struct route *route, const uint16_t *nodes, uint32_t count)
+{
+    memset(route->planned, 0, route->view->network->words * sizeof *route->planned);
+    for (uint32_t part = 0; part < count; part++) {
+        uint32_t slot = route->view->network->nodes[nodes[part]].slot;
+        route->planned[slot / 64] |= (slot_bits)1 << (slot % 64);
+        route->part_of_slot[slot] = (uint16_t)part;
+    }
 }
 
 bool answer_add_plan(struct route *route, const uint16_t *nodes, uint32_t count,
                      const uint32_t *qty_of_line)
 {
-    uint32_t first_part = route->answer->part_count;
     uint32_t first_share = route->answer->share_count;
-    if (first_part + count > ROUTE_PARTS_MAX) {
+    if (route->answer->part_count + count > ROUTE_PARTS_MAX) {
         return false;
     }
-    for (uint32_t i = 0; i < count; i++) {
-        answer_add_part(route, nodes[i], group_metres(route, nodes[i]));
-    }
-    for (uint32_t i = 0; i < route->group.line_count; i++) {
-        if (qty_of_line[i] > 0 &&
-            !place_line(route, nodes, count, first_part, route->lines[i], qty_of_line[i])) {
+    chain_lines(route);
+    mark_planned(route, nodes, count);
+    for (uint32_t item = 0; item < route->group.demand_count; item++) {
+        if (!place_item(route, nodes, count, item, qty_of_line)) {
             return false;
         }
     }
-    sort_shares(route, first_part, first_share);
-    check_minimal(route, first_part, first_share);
-    route->answer->splits += count - 1;
+    uint32_t added = add_parts(route, nodes, count, first_share);
+    route->answer->splits += added - 1;
     return true;
 }
 

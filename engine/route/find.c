@@ -62,6 +62,8 @@ uint32_t route_nearest(struct route *route, const struct stock_view *view, uint3
     if (!row || k == 0) {
         return 0;
     }
+    bool is_measured = group_is_measured(route);
+    split_place_begin(route);
     row_walk_begin(row, &walk);
     while (row_walk_next(row, &walk, &slot, &index)) {
         uint16_t node = view->network->node_of_slot[slot];
@@ -69,7 +71,7 @@ uint32_t route_nearest(struct route *route, const struct stock_view *view, uint3
         if (near.free == 0 || near.free < qty) {
             continue;
         }
-        near.metres = group_metres(route, node);
+        near.metres = is_measured ? split_word_metres(route, slot / 64)[slot % 64] : 0;
         if (is_able(route, service, slot, near.metres)) {
             count = insert(route, out, count, k, &near);
         }

@@ -212,8 +212,7 @@ void route_decide(struct route *route, const struct stock_view *view,
     if (answer->status != ORDER_REFUSED || answer->reason == REASON_PROMISE_NOT_MET) {
         return;
     }
-    bool has_fences =
-        view->timing && (view->timing->capacity.count > 0 || request->required_by_ms);
+    bool has_fences = view->timing && (view->timing->capacity.count > 0 || request->required_by_ms);
     enum reason reason = has_fences ? reason_of_time(route, view, request) : REASON_NONE;
     if (reason != REASON_NONE) {
         struct route_request explained = *request;

@@ -84,8 +84,8 @@ struct route {
     uint16_t key_group[PLACE_KEYS];
     uint64_t order_stamp; /* of key_stamp and takes; grows with every order */
     bool has_takes;
-    uint32_t earlier_parts; /* of the answer: those of groups decided before this one */
-    uint32_t relaxed;       /* bits of enum fence that do not count */
+    uint32_t earlier_parts;     /* of the answer: those of groups decided before this one */
+    uint32_t relaxed;           /* bits of enum fence that do not count */
     struct promise_place place; /* the destination */
     struct take_slot takes[TAKE_TABLE];
 
@@ -101,7 +101,14 @@ struct route {
     struct route_reject rejects[ROUTE_NODES_LISTED_MAX];
     struct route_share sorted_shares[ROUTE_SHARES_MAX]; /* room to sort in */
     struct route_unfilled sorted_unfilled[ROUTE_LINES_MAX];
-    uint32_t from_of_part[ROUTE_PARTS_MAX + 1];
+    uint32_t from_of_key[ROUTE_PARTS_MAX + 1];
+    uint32_t first_of_item[ROUTE_LINES_MAX]; /* place in lines of an item's first line */
+    uint32_t next_of_item[ROUTE_LINES_MAX];
+    slot_bits planned[WORD_MAX_NETWORK]; /* the plan that is being filled in */
+    uint16_t part_of_slot[SLOT_MAX];
+    uint32_t free_of_part[ROUTE_PARTS_MAX]; /* of one item; 0 between items */
+    uint16_t holders[ROUTE_PARTS_MAX];      /* parts that have some of it */
+    uint32_t holder_count;
     uint32_t unfilled_of_line[ROUTE_LINES_MAX];
 };
 

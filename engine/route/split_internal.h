@@ -9,7 +9,7 @@ enum {
     MASK_ITEMS_MAX = 12,  /* items of the search over subsets */
     MASKS = 1 << MASK_ITEMS_MAX,
     TREE_DEPTH_MAX = 16,
-    WIDE_PLANES = 7,        /* bits of a count of sampled items */
+    WIDE_PLANES = 10,       /* bits of a count of sampled items */
     REDUCE_SCALE = 240,     /* split_reduce.c: shares are counted in so many parts */
     REDUCE_NEVER = 1 << 30, /* a cost that no plan has */
     PRICE_SHIFT = 16        /* of prices per unit */
@@ -54,6 +54,11 @@ struct mask_state {
     uint64_t level; /* stamp: state is of this level of this search */
     uint16_t candidate;
     uint16_t from;
+};
+
+struct holding {
+    uint32_t slot;
+    uint32_t free; /* capped at the demand */
 };
 
 struct near_node {
@@ -107,14 +112,24 @@ struct split {
     uint64_t units[NODE_MAX]; /* of each candidate */
 
     /* -- by slot -- */
+    const struct network *place_network; /* for which place_metres were measured, and whence */
+    uint64_t place_generation;
+    struct geo_point place_point;
+    uint64_t place_stamp;
+    uint64_t place_stamps[WORD_MAX_NETWORK]; /* words measured since */
+    uint32_t place_metres[SLOT_MAX];
     uint64_t word_stamp[WORD_MAX_NETWORK]; /* the group whose metres stand here */
     uint32_t slot_metres[SLOT_MAX];        /* UINT32_MAX = out of reach */
     uint32_t slot_candidate[SLOT_MAX];
+    struct holding holding[ROUTE_PARTS_MAX]; /* split_wide.c: of one item in a plan */
+    uint32_t holding_count;
+    uint32_t fill_slot;            /* split_wide.c: the cheapest that fills an item */
     uint64_t slot_units[SLOT_MAX]; /* split_wide.c */
     uint32_t slot_items[SLOT_MAX];
     slot_bits planes[WIDE_PLANES][WORD_MAX_NETWORK]; /* split_wide.c: counts by slot, by bit */
     slot_bits open[WORD_MAX_NETWORK];                /* not looked at in this pick */
     slot_bits chosen[WORD_MAX_NETWORK];
+    slot_bits unused[WORD_MAX_NETWORK];  /* not in the plan */
     slot_bits filling[WORD_MAX_NETWORK]; /* in the plan, added to fill some item */
     slot_bits needed[WORD_MAX_NETWORK];  /* the others do not hold everything without these */
     uint32_t slot_any[SLOT_MAX];         /* explain.c */
@@ -194,10 +209,16 @@ void split_candidates(struct route *route);
 /* Sort the candidates by (priority, metres, id). */
 void split_sort(struct route *route);
 
-/* Call visit for every cell of the demand at a candidate (free > 0, node within reach) while it
- * returns true. */
+/* Call visit for every cell of the demand at a candidate among these, a part of group.base (free >
+ * 0, node within reach), while it returns true. */
 typedef bool cell_visit(struct route *route, uint32_t item, uint32_t slot, uint32_t free);
-void split_visit(struct route *route, uint32_t item, cell_visit *visit);
+void split_visit(struct route *route, uint32_t item, const slot_bits *among, cell_visit *visit);
+
+/* Before the metres of a group are asked for: forget those to another place. */
+void split_place_begin(struct route *route);
+
+/* Metres to the destination from the 64 slots of the word, whoever may serve there. */
+const uint32_t *split_word_metres(struct route *route, uint32_t word);
 
 /* Metres to the slot's node, UINT32_MAX where it is out of reach; measured once a group. */
 uint32_t split_slot_metres(struct route *route, uint32_t slot);

@@ -28,7 +28,7 @@ enum {
     SHORTLIST = 32, /* nodes of least r that a plan is picked from */
     PICK_EVERY = 6, /* rounds */
     FIRST_PICKED = 32,
-    GAIN_CELLS = 2048,
+    GAIN_CELLS = 512,
     SWAP_CELLS = 8,
     PICK_CELLS = 4,
     PATIENCE = 4,    /* rounds without a better bound, then shorter steps */

@@ -1,23 +1,28 @@
 /* Groups of more items than masks hold: greedy over the cells themselves, without lists.
  *
  * A pick looks at SAMPLE of the items left: how many of them each node may hold, counted 64 nodes
- * at a time. Of the SHORTLIST nodes with most the pick is the one that completes most of all items
- * left (with max_splits binding: that brings most units), read from the cells. After PICKS picks,
- * or when the steps are used up, the items left are filled one by one from the cheapest nodes on.
- * Only where one node is all that is allowed every cell is counted: that answer is exact. Only a
- * single node is proved to be the best. */
+ * at a time. Of the SHORTLIST nodes with most the pick is the one that completes most of WEIGHED
+ * items left (with max_splits binding: that brings most units), read from the cells. When PICK_SHARE
+ * of the steps is used up, the items left are filled one by one from nodes that are in the plan or
+ * else the cheapest. Where one node is all that is allowed every item is counted and weighed.
+ * Only a single node that holds all is proved to be the best. */
 #include <string.h>
 
 #include "check.h"
 #include "split_internal.h"
 
 enum {
-    PICKS = 16,
-    SHORTLIST = 8,
-    SAMPLE = 96 /* below 1 << WIDE_PLANES */
+    PICK_SHARE = 3, /* of the steps, one part in so many */
+    SHORTLIST = 3,
+    SHORTLIST_ONE = 8,
+    SAMPLE = 64,
+    WEIGHED = 192,
+    PRUNED = 16,    /* nodes that are looked at whether they are needed */
+    FREE_STEPS = 2, /* of finding a cell */
+    WORD_STEPS = 6  /* words or list entries that cost a step */
 };
 
-_Static_assert(SAMPLE < 1 << WIDE_PLANES, "counts of sampled items fit");
+_Static_assert(ROUTE_LINES_MAX < 1 << WIDE_PLANES, "counts of items fit");
 
 struct wide {
     struct route *route;
@@ -25,16 +30,6 @@ struct wide {
     bool is_by_units; /* most units, else most items completed */
     uint32_t limit;   /* nodes */
 };
-
-static bool count_cell(struct route *route, uint32_t item, uint32_t slot, uint32_t free)
-{
-    struct split *split = route->split;
-    uint32_t left = split->left[item];
-    split->slot_items[slot] += free >= left;
-    split->slot_units[slot] += free < left ? free : left;
-    split->steps++;
-    return true;
-}
 
 static struct candidate candidate_of(const struct route *route, uint32_t slot)
 {
@@ -69,25 +64,6 @@ static bool is_better(const struct wide *wide, uint32_t slot, uint32_t best)
     return candidate_compare(wide->route, &a, &b) < 0;
 }
 
-/* The slot that helps most with what is left, or UINT32_MAX; by all cells of these items. */
-static uint32_t pick_exactly(const struct wide *wide)
-{
-    struct split *split = wide->split;
-    uint32_t slots = wide->route->view->network->words * 64;
-    uint32_t best = UINT32_MAX;
-    memset(split->slot_items, 0, slots * sizeof *split->slot_items);
-    memset(split->slot_units, 0, slots * sizeof *split->slot_units);
-    for (uint32_t item = 0; item < split->item_count; item++) {
-        if (split->left[item] > 0) {
-            split_visit(wide->route, item, count_cell);
-        }
-    }
-    for (uint32_t slot = 0; slot < slots; slot++) {
-        best = is_better(wide, slot, best) ? slot : best;
-    }
-    return best;
-}
-
 static uint32_t capped_free(const struct route *route, uint32_t item, uint16_t node, uint32_t cap)
 {
     uint32_t free = cap ? demand_free(route, &route->demands[item], node) : 0;
@@ -113,24 +89,25 @@ static void planes_add_row(const struct wide *wide, struct row *row)
             uint32_t slot = row_slots(row)[i];
             planes_add(wide->split, slot / 64, base[slot / 64] & (slot_bits)1 << (slot % 64));
         }
-        wide->split->steps += row->count;
+        wide->split->steps += row->count / WORD_STEPS + 1;
         return;
     }
     for (uint32_t word = 0; word < words && word < row->words; word++) {
         slot_bits maybe = __atomic_load_n(&row_maybe(row)[word], __ATOMIC_RELAXED);
         planes_add(wide->split, word, base[word] & maybe);
     }
-    wide->split->steps += words;
+    wide->split->steps += words / WORD_STEPS + 1;
 }
 
 static void count_sample(const struct wide *wide)
 {
     struct split *split = wide->split;
     uint32_t sampled = 0;
+    uint32_t most = wide->limit == 1 ? split->item_count : SAMPLE;
     for (uint32_t plane = 0; plane < WIDE_PLANES; plane++) {
         memset(split->planes[plane], 0, wide->route->view->network->words * sizeof(slot_bits));
     }
-    for (uint32_t item = 0; item < split->item_count && sampled < SAMPLE; item++) {
+    for (uint32_t item = 0; item < split->item_count && sampled < most; item++) {
         if (split->left[item] > 0) {
             planes_add_row(wide, wide->route->demands[item].row);
             sampled++;
@@ -165,7 +142,7 @@ static uint32_t next_listed(const struct wide *wide)
                 best = word * 64 + (uint32_t)__builtin_ctzll(bits);
             }
         }
-        split->steps += wide->route->view->network->words;
+        split->steps += wide->route->view->network->words / WORD_STEPS * 4 + 1;
         if (best == UINT32_MAX) {
             return best;
         }
@@ -176,19 +153,21 @@ static uint32_t next_listed(const struct wide *wide)
     }
 }
 
-/* Count exactly what the slot would give. */
+/* Count exactly what the slot would give of the first WEIGHED items left. */
 static void weigh(const struct wide *wide, uint32_t slot)
 {
     struct split *split = wide->split;
     uint16_t node = wide->route->view->network->node_of_slot[slot];
     split->slot_items[slot] = 0;
     split->slot_units[slot] = 0;
-    for (uint32_t item = 0; item < split->item_count; item++) {
+    uint32_t most = wide->limit == 1 ? split->item_count : WEIGHED;
+    for (uint32_t item = 0, weighed = 0; item < split->item_count && weighed < most; item++) {
         uint32_t left = split->left[item];
         uint32_t free = capped_free(wide->route, item, node, left);
         split->slot_items[slot] += left > 0 && free == left;
         split->slot_units[slot] += free;
-        split->steps += left > 0;
+        split->steps += left > 0 ? FREE_STEPS : 0;
+        weighed += left > 0;
     }
 }
 
@@ -196,14 +175,11 @@ static uint32_t pick(const struct wide *wide)
 {
     struct split *split = wide->split;
     uint32_t best = UINT32_MAX;
-    if (wide->limit == 1) {
-        return pick_exactly(wide);
-    }
     count_sample(wide);
     for (uint32_t word = 0; word < wide->route->view->network->words; word++) {
         split->open[word] = wide->route->group.base[word] & ~split->chosen[word];
     }
-    for (uint32_t i = 0; i < SHORTLIST; i++) {
+    for (uint32_t i = 0; i < (wide->limit == 1 ? SHORTLIST_ONE : SHORTLIST); i++) {
         uint32_t slot = next_listed(wide);
         if (slot == UINT32_MAX) {
             break;
@@ -223,6 +199,7 @@ static void add(const struct wide *wide, struct plan *plan, uint16_t node)
     uint32_t slot = wide->route->view->network->nodes[node].slot;
     split->chosen[slot / 64] |= (slot_bits)1 << (slot % 64);
     for (uint32_t item = 0; item < split->item_count; item++) {
+        split->steps += split->left[item] > 0 ? FREE_STEPS : 0;
         split->left[item] -= capped_free(wide->route, item, node, split->left[item]);
     }
 }
@@ -237,36 +214,75 @@ static bool is_filled(const struct split *split)
     return true;
 }
 
-/* While items are filled: nodes added for an item before give of this one, others are listed.
- * Picked nodes have given all. */
-static bool list_cell(struct route *route, uint32_t item, uint32_t slot, uint32_t free)
+/* Nodes added for an item before give of this one. Picked nodes have given all. */
+static bool take_cell(struct route *route, uint32_t item, uint32_t slot, uint32_t free)
 {
     struct split *split = route->split;
     uint32_t *left = &split->left[item];
-    split->steps++;
-    if (has_bit(split->filling, slot)) {
-        *left -= free < *left ? free : *left;
-    } else if (!has_bit(split->chosen, slot)) {
-        split->candidates[split->count++] = candidate_of(route, slot);
-    }
+    (void)slot;
+    *left -= free < *left ? free : *left;
     return *left > 0;
 }
 
-/* Fill one item, from its cheapest nodes that are not in the plan yet for what those leave. */
+/* Keep the cheapest slot that has all that is left of the item. */
+static bool find_cell(struct route *route, uint32_t item, uint32_t slot, uint32_t free)
+{
+    struct split *split = route->split;
+    if (free < split->left[item]) {
+        return true;
+    }
+    if (split->fill_slot == UINT32_MAX) {
+        split->fill_slot = slot;
+        return true;
+    }
+    struct candidate a = candidate_of(route, slot);
+    struct candidate b = candidate_of(route, split->fill_slot);
+    split->fill_slot = candidate_compare(route, &a, &b) < 0 ? slot : split->fill_slot;
+    return true;
+}
+
+static bool list_cell(struct route *route, uint32_t item, uint32_t slot, uint32_t free)
+{
+    struct split *split = route->split;
+    (void)item;
+    (void)free;
+    split->candidates[split->count++] = candidate_of(route, slot);
+    return true;
+}
+
+/* Add a node for one item. */
+static void fill_from(const struct wide *wide, struct plan *plan, uint32_t item, uint32_t slot)
+{
+    struct split *split = wide->split;
+    uint16_t node = wide->route->view->network->node_of_slot[slot];
+    slot_bits bit = (slot_bits)1 << (slot % 64);
+    plan->nodes[plan->count++] = node;
+    split->filling[slot / 64] |= bit;
+    split->unused[slot / 64] &= ~bit;
+    split->left[item] -= capped_free(wide->route, item, node, split->left[item]);
+}
+
+/* Fill one item: from what earlier ones added, from the cheapest node that has all that is left,
+ * else from the cheapest ones together. */
 static void fill_item(const struct wide *wide, struct plan *plan, uint32_t item)
 {
     struct split *split = wide->split;
-    split->count = 0;
-    split_visit(wide->route, item, list_cell);
-    if (split->left[item] > 0) {
-        split_sort(wide->route);
+    split_visit(wide->route, item, split->filling, take_cell);
+    if (split->left[item] == 0 || plan->count == wide->limit) {
+        return;
     }
+    split->fill_slot = UINT32_MAX;
+    split_visit(wide->route, item, split->unused, find_cell);
+    if (split->fill_slot != UINT32_MAX) {
+        fill_from(wide, plan, item, split->fill_slot);
+        return;
+    }
+    split->count = 0;
+    split_visit(wide->route, item, split->unused, list_cell);
+    split_sort(wide->route);
     for (uint32_t i = 0; i < split->count && split->left[item] && plan->count < wide->limit; i++) {
         uint16_t node = split->candidates[i].node;
-        uint32_t slot = wide->route->view->network->nodes[node].slot;
-        plan->nodes[plan->count++] = node;
-        split->filling[slot / 64] |= (slot_bits)1 << (slot % 64);
-        split->left[item] -= capped_free(wide->route, item, node, split->left[item]);
+        fill_from(wide, plan, item, wide->route->view->network->nodes[node].slot);
     }
 }
 
@@ -278,15 +294,16 @@ static void greedy(const struct wide *wide, struct plan *plan)
     plan->count = 0;
     plan->cost = 0;
     memcpy(split->left, split->demand, split->item_count * sizeof *split->left);
-    for (uint32_t picks = 0; picks < PICKS && plan->count < wide->limit; picks++) {
-        if (picks > 0 && split->steps > wide->route->steps_max) {
-            break;
-        }
+    while (plan->count < wide->limit &&
+           (plan->count == 0 || split->steps < wide->route->steps_max / PICK_SHARE)) {
         uint32_t slot = is_filled(split) ? UINT32_MAX : pick(wide);
         if (slot == UINT32_MAX) {
             break;
         }
         add(wide, plan, wide->route->view->network->node_of_slot[slot]);
+    }
+    for (uint32_t word = 0; word < wide->route->view->network->words; word++) {
+        split->unused[word] = wide->route->group.base[word] & ~split->chosen[word];
     }
     for (uint32_t item = 0; item < split->item_count; item++) {
         if (split->left[item] > 0) {
@@ -295,38 +312,16 @@ static void greedy(const struct wide *wide, struct plan *plan)
     }
 }
 
-static bool sum_cell(struct route *route, uint32_t item, uint32_t slot, uint32_t free)
+static bool hold_cell(struct route *route, uint32_t item, uint32_t slot, uint32_t free)
 {
     struct split *split = route->split;
     uint32_t capped = free < split->demand[item] ? free : split->demand[item];
-    split->sum[item] += has_bit(split->chosen, slot) ? capped : 0;
+    split->holding[split->holding_count++] = (struct holding){slot, capped};
+    split->sum[item] += capped;
     return true;
 }
 
-static bool mark_cell(struct route *route, uint32_t item, uint32_t slot, uint32_t free)
-{
-    struct split *split = route->split;
-    uint32_t capped = free < split->demand[item] ? free : split->demand[item];
-    bool is_needed = split->sum[item] - capped < split->demand[item];
-    split->needed[slot / 64] |= (slot_bits)is_needed << (slot % 64);
-    return true;
-}
-
-/* What the plan's nodes hold of the item, node by node. */
-static void sum_nodes(const struct wide *wide, const struct plan *plan, uint32_t item,
-                      cell_visit *visit)
-{
-    const struct network *network = wide->route->view->network;
-    for (uint32_t i = 0; i < plan->count; i++) {
-        uint32_t free = capped_free(wide->route, item, plan->nodes[i], wide->split->demand[item]);
-        if (free > 0) {
-            visit(wide->route, item, network->nodes[plan->nodes[i]].slot, free);
-        }
-    }
-}
-
-/* What the plan holds of each item, and which of its nodes are needed for some item. By the item's
- * cells or by the plan's nodes, whichever are fewer. */
+/* What the plan holds of each item, and which of its nodes are needed for some item. */
 static void sum_up(const struct wide *wide, const struct plan *plan)
 {
     struct split *split = wide->split;
@@ -337,14 +332,13 @@ static void sum_up(const struct wide *wide, const struct plan *plan)
         split->chosen[slot / 64] |= (slot_bits)1 << (slot % 64);
     }
     for (uint32_t item = 0; item < split->item_count; item++) {
-        const struct row *row = wide->route->demands[item].row;
         split->sum[item] = 0;
-        if (row && row->count < plan->count * 4) {
-            split_visit(wide->route, item, sum_cell);
-            split_visit(wide->route, item, mark_cell);
-        } else {
-            sum_nodes(wide, plan, item, sum_cell);
-            sum_nodes(wide, plan, item, mark_cell);
+        split->holding_count = 0;
+        split_visit(wide->route, item, split->chosen, hold_cell);
+        for (uint32_t i = 0; i < split->holding_count; i++) {
+            const struct holding *at = &split->holding[i];
+            bool is_needed = split->sum[item] - at->free < split->demand[item];
+            split->needed[at->slot / 64] |= (slot_bits)is_needed << (at->slot % 64);
         }
     }
 }
@@ -361,15 +355,19 @@ static bool is_needless(const struct wide *wide, uint16_t node)
     return true;
 }
 
-/* Drop needless nodes, the last picked first. */
+/* Drop needless nodes, the last picked first. Nodes that are left without a line are no part of the
+ * answer: so it need not find all. */
 static void prune(const struct wide *wide, struct plan *plan)
 {
     struct split *split = wide->split;
     sum_up(wide, plan);
-    for (uint32_t i = plan->count; i-- > 0;) {
+    for (uint32_t i = plan->count, looks = 0; i-- > 0 && looks < PRUNED;) {
         uint16_t node = plan->nodes[i];
-        if (has_bit(split->needed, wide->route->view->network->nodes[node].slot) ||
-            !is_needless(wide, node)) {
+        if (has_bit(split->needed, wide->route->view->network->nodes[node].slot)) {
+            continue;
+        }
+        looks++;
+        if (!is_needless(wide, node)) {
             continue;
         }
         for (uint32_t item = 0; item < split->item_count; item++) {
@@ -409,5 +407,5 @@ void split_wide_most(struct route *route, struct plan *out)
         }
     }
     prune(&wide, out);
-    split->is_optimal = route->group.max_nodes == 1;
+    split->is_optimal = false;
 }
