@@ -2,7 +2,7 @@
  *
  * A pick looks at SAMPLE of the items left: how many of them each node may hold, counted 64 nodes
  * at a time. Of the SHORTLIST nodes with most the pick is the one that completes most of WEIGHED
- * items left (with max_splits binding: that brings most units), read from the cells. When PICK_SHARE
+ * items left (with max_splits binding: that brings most units), read from the cells. When its share
  * of the steps is used up, the items left are filled one by one from nodes that are in the plan or
  * else the cheapest. Where one node is all that is allowed every item is counted and weighed.
  * Only a single node that holds all is proved to be the best. */

@@ -358,8 +358,8 @@ static void compare(bool must_be_optimal)
     }
     route_decide(world.route, &world.view, &request, &answer);
     if (is_short && (!request.allow_partial || wanted == 0)) {
-        expect_refusal(&answer, has_candidate ? REASON_INSUFFICIENT_STOCK
-                                              : REASON_NO_FEASIBLE_SOURCE);
+        expect_refusal(&answer,
+                       has_candidate ? REASON_INSUFFICIENT_STOCK : REASON_NO_FEASIBLE_SOURCE);
         return;
     }
     uint32_t best = best_subset(limit, wanted, false);
@@ -383,6 +383,7 @@ static void run_small(void)
     node_count = 1 + draw(NODES_MAX);
     item_count = chance(0.8) ? 1 + draw(12) : 1 + draw(30);
     world_init(&world, 1000);
+    route_kernel_set(world.route, round_now % 3);
     draw_nodes();
     draw_stock(densities[draw(4)], most);
     draw_rules();
@@ -436,6 +437,7 @@ static void run_bounded(void)
     node_count = 1 + draw(NODES_MAX);
     item_count = chance(0.5) ? 65 + draw(25) : 1 + draw(20);
     world_init(&world, 1000);
+    route_kernel_set(world.route, round_now % 3);
     draw_nodes();
     draw_stock(0.6, most);
     draw_rules();
