@@ -111,7 +111,10 @@
     X(SERVICE_STANDARD, "standard")                                                                \
     X(SERVICE_NEXT_DAY, "next_day")                                                                \
     X(SERVICE_SAME_DAY, "same_day")                                                                \
-    X(SERVICE_PICKUP, "pickup")
+    X(SERVICE_PICKUP, "pickup")                                                                    \
+    X(SERVICE_RESERVE_PICKUP, "reserve_pickup")                                                    \
+    X(SERVICE_SHIP_TO_STORE, "ship_to_store")                                                      \
+    X(SERVICE_CARRY_OUT, "carry_out")
 
 /* Capabilities of a node. */
 #define NAMES_CAPABILITIES(X)                                                                      \
@@ -137,7 +140,9 @@
     X(WAY_SHIP_FROM_WAREHOUSE, "ship_from_warehouse")                                              \
     X(WAY_DROP_SHIP, "drop_ship")                                                                  \
     X(WAY_SAME_DAY, "same_day")                                                                    \
-    X(WAY_PICKUP, "pickup")
+    X(WAY_PICKUP, "pickup")                                                                        \
+    X(WAY_CARRY_OUT, "carry_out")                                                                  \
+    X(WAY_SHIP_TO_STORE, "ship_to_store")
 
 #define NAMES_ORDER_STATUSES(X)                                                                    \
     X(ORDER_ROUTED, "routed")                                                                      \

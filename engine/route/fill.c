@@ -27,7 +27,9 @@ uint32_t answer_add_part(struct route *route, uint16_t node, uint32_t metres)
     CHECK(answer->part_count < ROUTE_PARTS_MAX);
     route->parts[answer->part_count] = (struct route_part){
         .node = node,
-        .way = (uint8_t)node_type_way((enum node_type)at->type, route->group.service),
+        .way = (uint8_t)(node == route->group.to
+                             ? WAY_PICKUP
+                             : node_type_way((enum node_type)at->type, route->group.service)),
         .service = (uint8_t)route->group.service,
         .metres = metres,
         .cost_cents = at->handling_cents};

@@ -247,9 +247,15 @@ void group_begin(struct route *route, uint32_t line_count)
     route->group =
         (struct group){.service = first->service,
                        .place = first->node,
+                       .to = NODE_NONE,
                        .line_count = line_count,
                        .reach_m = reach < route->request->max_m ? reach : route->request->max_m};
     demands_add(route);
+    group_refence(route);
+}
+
+void group_refence(struct route *route)
+{
     group_fences(route, false);
     if (route->group.has_bars) {
         group_bars(route, route->listed);
@@ -284,9 +290,9 @@ bool group_holds(const struct route *route, uint16_t node)
 
 bool group_is_measured(const struct route *route)
 {
-    bool is_fixed_pickup =
-        route->group.place != NODE_NONE && route->group.service == SERVICE_PICKUP;
-    return route->request->has_dest && !is_fixed_pickup;
+    bool is_there = service_is_pickup(route->group.service) ||
+                    route->group.service == SERVICE_CARRY_OUT; /* with the customer */
+    return route->request->has_dest && !(route->group.place != NODE_NONE && is_there);
 }
 
 uint32_t group_metres(const struct route *route, uint16_t node)

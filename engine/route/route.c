@@ -86,10 +86,10 @@ static uint32_t groups_find(struct route *route)
     return count;
 }
 
-/* Fixed places first, then same_day, then the rest. */
+/* Fixed places first, then same_day, then the rest; what goes to a store comes from anywhere. */
 static uint32_t rank(uint32_t key)
 {
-    if ((key & 0xffff) != NODE_NONE) {
+    if ((key & 0xffff) != NODE_NONE && key >> 16 != SERVICE_SHIP_TO_STORE) {
         return 0;
     }
     return key >> 16 == SERVICE_SAME_DAY ? 1 : 2;
@@ -100,7 +100,7 @@ static uint32_t max_nodes(const struct route *route)
 {
     uint32_t asked = route->request->max_splits;
     uint32_t used = route->answer->splits;
-    if (route->group.service == SERVICE_PICKUP) {
+    if (service_is_pickup(route->group.service) || route->group.service == SERVICE_CARRY_OUT) {
         return 1;
     }
     if (asked == ROUTE_NO_LIMIT) {
@@ -110,8 +110,52 @@ static uint32_t max_nodes(const struct route *route)
     return left < ROUTE_PARTS_MAX ? left + 1 : ROUTE_PARTS_MAX;
 }
 
+/* The store that the group is sent to holds all of it: a pickup, no parcel. */
+static bool store_holds(struct route *route, uint16_t store)
+{
+    route->group.service = SERVICE_PICKUP;
+    group_refence(route);
+    bool holds = group_takes_node(route, store, 0) && group_holds(route, store);
+    route->group.service = SERVICE_SHIP_TO_STORE;
+    group_refence(route);
+    return holds;
+}
+
+/* The group goes to a store: that is its destination, in place of the order's. */
+static bool decide_to_store(struct route *route)
+{
+    const struct route_request *request = route->request;
+    uint16_t store = route->group.place;
+    const struct node *node = &route->view->network->nodes[store];
+    route->store_request = *request;
+    route->store_request.has_dest = true;
+    route->store_request.dest = node->point;
+    route->store_request.country = node->config.country;
+    route->store_request.postcode = node->config.postcode;
+    route->request = &route->store_request;
+    route->group.place = NODE_NONE;
+    route->group.to = store;
+    group_refence(route);
+    bool is_decided = true;
+    if (store_holds(route, store)) {
+        is_decided = answer_add_single(route, store, 0);
+    } else {
+        struct route_guess best = nearest_source(route, false);
+        is_decided = best.node != NODE_NONE ? answer_add_single(route, best.node, best.metres)
+                                            : split_decide(route);
+    }
+    return is_decided;
+}
+
 static bool decide_group(struct route *route)
 {
+    if (route->group.service == SERVICE_SHIP_TO_STORE) {
+        return decide_to_store(route);
+    }
+    if (route->group.service == SERVICE_CARRY_OUT &&
+        group_takes_node(route, route->group.place, 0)) {
+        return answer_add_single(route, route->group.place, 0); /* it is gone already */
+    }
     if (route->group.place == NODE_NONE && route->request->has_dest) {
         struct route_guess best = nearest_source(route, false);
         if (best.node != NODE_NONE) {
@@ -131,6 +175,7 @@ static bool is_fenced_off(const struct route *route, uint32_t first_part)
 
 static bool begin_and_decide(struct route *route, const struct pending *pending)
 {
+    const struct route_request *request = route->request;
     uint32_t count = 0;
     uint32_t first_part = route->answer->part_count;
     for (uint32_t line = pending->first; line != UINT32_MAX; line = route->next_line[line]) {
@@ -143,6 +188,7 @@ static bool begin_and_decide(struct route *route, const struct pending *pending)
     if (route->request->explain > 0 || is_fenced_off(route, first_part)) {
         explain_group(route, first_part);
     }
+    route->request = request;
     return is_decided;
 }
 

@@ -23,6 +23,7 @@ struct demand {
 struct group {
     enum service service;
     uint16_t place; /* fixed place, else NODE_NONE */
+    uint16_t to;    /* the store that it is sent to, else NODE_NONE */
     uint32_t line_count;
     uint32_t demand_count;
     bool has_bars;         /* some item may be barred somewhere */
@@ -66,6 +67,7 @@ struct route {
     /* -- the call -- */
     const struct stock_view *view;
     const struct route_request *request;
+    struct route_request store_request; /* of a group that goes to a store */
     struct route_answer *answer;
     uint64_t stamp; /* of the tables below; grows with every group */
 
@@ -120,6 +122,9 @@ void group_begin(struct route *route, uint32_t line_count);
 /* Make base anew without regard to items: service, destination, the request's lists of nodes, and
  * unless is_static what holds of the present time: marks of nodes, capacity, promises. */
 void group_fences(struct route *route, bool is_static);
+
+/* Make base anew after service or destination changed. */
+void group_refence(struct route *route);
 
 /* Nodes that bar some item of the group, by slot. */
 void group_bars(const struct route *route, slot_bits *barred);

@@ -53,13 +53,18 @@ void put_fulfilment(struct service_core *service, struct writer *writer, struct 
     const struct node *node = &service->tables.network.nodes[own->node];
     char id[ID_MAX + 8];
     bool has_time = !with_order && own->collect_by;
-    writer_map(writer, 8u + 2u * with_order + (own->tracking != 0) + has_time);
+    uint16_t to = part_to(order, part);
+    writer_map(writer, 8u + 2u * with_order + (own->tracking != 0) + has_time + (to != NODE_NONE));
     put_text(writer, "fulfilment", id, fulfilment_text(order, part, id));
     if (with_order) {
         put_text(writer, "order_id", order_id(order), order->id_len);
         put_due(writer, "due", own->collect_by);
     }
     put_text(writer, "node", node->id, node->id_len);
+    if (to != NODE_NONE) {
+        put_text(writer, "to", service->tables.network.nodes[to].id,
+                 service->tables.network.nodes[to].id_len);
+    }
     put_string(writer, "service", service_text((enum service)own->service));
     put_string(writer, "method", way_text((enum way)own->way));
     put_string(writer, "state", state_text(part_state(order, part)));

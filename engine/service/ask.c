@@ -24,6 +24,7 @@ enum {
     F_EXPLAIN,
     F_DRY_RUN,
     F_BACKORDER,
+    F_SOLD_AT,
     F_COUNT
 };
 
@@ -31,7 +32,7 @@ static const char *const fields[F_COUNT] = {
     "order_id",      "lines",         "service",       "dest", "pickup_node",
     "channel",       "strategy",      "max_splits",    "max_km", "allow_partial",
     "include_nodes", "exclude_nodes", "ref",           "explain", "dry_run",
-    "backorder",
+    "backorder",     "sold_at",
 };
 
 enum { L_ITEM, L_QTY, L_LINE, L_SERVICE, L_PICKUP_NODE, L_NODE, L_COUNT };
@@ -194,8 +195,11 @@ static void read_field(struct reader *reader, int field, struct ask *ask)
     case F_BACKORDER:
         ask->backorder = reader_bool(reader);
         break;
-    default:
+    case F_DRY_RUN:
         ask->dry_run = reader_bool(reader);
+        break;
+    default:
+        ask->sold_at = reader_text(reader, 1, ID_MAX);
         break;
     }
 }
@@ -242,9 +246,46 @@ static void check_line_names(struct reader *reader, const struct ask *ask)
     }
 }
 
-static bool is_pickup(const struct ask *ask, uint32_t i)
+/* Whether the line is fetched at a node: there or sent there. */
+static bool is_fetched(const struct ask *ask, uint32_t i)
 {
-    return ask->route_lines[i].service == SERVICE_PICKUP;
+    enum service service = ask->route_lines[i].service;
+    return service_is_pickup(service) || service == SERVICE_SHIP_TO_STORE;
+}
+
+static bool same_text(struct text a, struct text b)
+{
+    return a.len == b.len && memcmp(a.at, b.at, a.len) == 0;
+}
+
+struct text ask_fixed_node(const struct ask *ask, uint32_t i)
+{
+    const struct ask_line *line = &ask->lines[i];
+    if (line->node.len) {
+        return line->node;
+    }
+    if (ask->route_lines[i].service == SERVICE_CARRY_OUT) {
+        return ask->sold_at;
+    }
+    return line->pickup_node.len || !is_fetched(ask, i) ? line->pickup_node : ask->pickup_node;
+}
+
+/* Lines that are sent to a store, and lines that the customer carries out, name it. */
+static void check_store(struct reader *reader, const struct ask *ask, uint32_t i)
+{
+    const struct ask_line *line = &ask->lines[i];
+    enum service service = ask->route_lines[i].service;
+    if (service == SERVICE_SHIP_TO_STORE && line->node.len) {
+        reader_fail(reader, "lines[%u].node: what is sent to a store comes from the nearest node: "
+                            "leave it out", i);
+    } else if (service == SERVICE_SHIP_TO_STORE && !ask_fixed_node(ask, i).len) {
+        reader_fail(reader, "pickup_node: missing, and lines[%u] is to be sent to a store", i);
+    } else if (service == SERVICE_CARRY_OUT && !ask->sold_at.len) {
+        reader_fail(reader, "sold_at: missing, and lines[%u] is carried out", i);
+    } else if (service == SERVICE_CARRY_OUT && line->node.len &&
+               !same_text(line->node, ask->sold_at)) {
+        reader_fail(reader, "lines[%u].node: is not sold_at, where it is carried out", i);
+    }
 }
 
 static void check_places(struct reader *reader, const struct ask *ask)
@@ -253,15 +294,14 @@ static void check_places(struct reader *reader, const struct ask *ask)
     bool has_pickup = false;
     for (uint32_t i = 0; i < ask->line_count && reader_is_ok(reader); i++) {
         const struct ask_line *line = &ask->lines[i];
-        bool is_fixed = line->node.len || line->pickup_node.len ||
-                        (is_pickup(ask, i) && ask->pickup_node.len);
-        has_pickup = has_pickup || is_pickup(ask, i);
-        if (line->pickup_node.len && !is_pickup(ask, i)) {
+        check_store(reader, ask, i);
+        has_pickup = has_pickup || is_fetched(ask, i);
+        if (line->pickup_node.len && !is_fetched(ask, i)) {
             reader_fail(reader, "lines[%u].pickup_node: the line's service is %s, not pickup", i,
                         service_text(ask->route_lines[i].service));
         } else if (line->pickup_node.len && line->node.len) {
             reader_fail(reader, "lines[%u]: give node or pickup_node, not both", i);
-        } else if (!is_fixed && !has_dest) {
+        } else if (!ask_fixed_node(ask, i).len && !has_dest) {
             reader_fail(reader, "dest: missing, and lines[%u] names neither node nor pickup_node",
                         i);
         }
@@ -362,8 +402,7 @@ static uint8_t *add_lines(uint8_t *at, const struct ask *ask)
     for (uint32_t i = 0; i < ask->line_count; i++) {
         const struct ask_line *line = &ask->lines[i];
         const struct route_line *own = &ask->route_lines[i];
-        struct text pickup = line->pickup_node.len || own->service != SERVICE_PICKUP ||
-                                     line->node.len
+        struct text pickup = line->pickup_node.len || !is_fetched(ask, i) || line->node.len
                                  ? line->pickup_node
                                  : ask->pickup_node;
         at = add_text(at, line_name(ask, i, scratch));
@@ -393,6 +432,9 @@ uint64_t ask_content(struct asks *asks, const struct ask *ask)
     at = add_raw(at, ask->include_raw, ask->include_count);
     at = add_raw(at, ask->exclude_raw, ask->exclude_count);
     at = add_text(at, ask->ref);
+    if (ask->sold_at.len) {
+        at = add_text(at, ask->sold_at);
+    }
     CHECK(at - asks->canon <= ASK_CANON_MAX);
     return hash_fixed(asks->canon, (size_t)(at - asks->canon));
 }

@@ -41,13 +41,14 @@ struct ask {
     struct geo_point point;
     char country[3];
     char postcode[17]; /* normalised */
-    struct text pickup_node, channel, strategy, ref;
+    struct text pickup_node, channel, strategy, ref, sold_at;
     uint32_t max_splits, max_m; /* ROUTE_NO_LIMIT = none asked */
     uint32_t line_count;
     struct ask_line *lines;          /* in the pool */
     struct route_line *route_lines;  /* as resolved */
     uint32_t include_count, exclude_count;
     struct text include_raw, exclude_raw; /* MessagePack arrays of node ids; len 0 = absent */
+    uint16_t sold_node; /* as resolved; NODE_NONE */
     struct route_guess guess;
 };
 
@@ -87,6 +88,10 @@ bool ask_settle(struct service_core *service, struct reader *reader, struct ask 
 
 /* Content hash of what was asked, defaults filled in. */
 uint64_t ask_content(struct asks *asks, const struct ask *ask);
+
+/* The node that fixes line i, or that it is sent to: its pin, where it is picked up or was sold;
+ * len 0 = none. */
+struct text ask_fixed_node(const struct ask *ask, uint32_t i);
 
 /* The request as the router takes it. Borrowed from ask and asks. */
 void ask_request(struct asks *asks, const struct ask *ask, struct route_request *request);

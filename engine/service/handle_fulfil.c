@@ -203,7 +203,7 @@ static uint32_t total_open(const struct target *target, const struct order_share
                            enum state state)
 {
     if (state == STATE_NO_SHOW) {
-        return share->no_show + share_held(share, target->way);
+        return share->no_show + share_unfetched(share);
     }
     bool is_back = state == STATE_COLLECTED && target->before == STATE_NO_SHOW;
     return share_active(share) + (is_back ? share->no_show : 0);
@@ -280,8 +280,12 @@ static const char *never_reason(const struct target *target, enum state state)
     case STATE_COUNT:
         break;
     }
-    return target->way == WAY_PICKUP ? "a pickup becomes ready, then collected"
-                                     : "this is shipped, then delivered";
+    if (target->way == WAY_SHIP_TO_STORE) {
+        return "this is shipped, ready at its store, then collected";
+    }
+    return target->way == WAY_PICKUP      ? "a pickup becomes ready, then collected"
+           : target->way == WAY_CARRY_OUT ? "the customer carried it out"
+                                          : "this is shipped, then delivered";
 }
 
 /* Units of the cell that are in the building and promised to nobody. */
@@ -322,6 +326,25 @@ static bool back_is_allowed(struct service_core *service, struct call *call,
     return true;
 }
 
+/* What is sent to a store comes there as a whole; fetched or not, its node has it no more. */
+static bool store_is_possible(struct service_core *service, struct call *call,
+                              const struct update *update, const struct target *target)
+{
+    if (target->way != WAY_SHIP_TO_STORE) {
+        return true;
+    }
+    if (update->state == STATE_READY && update->has_lines) {
+        reply_error(service, call, CODE_INVALID_ARGUMENT,
+                    "lines: what is sent to a store is ready there as a whole: leave lines out");
+        return false;
+    }
+    if (update->state == STATE_COLLECTED && target->before == STATE_NO_SHOW) {
+        refuse_state(service, call, target, "it was given up: return.receive books it");
+        return false;
+    }
+    return true;
+}
+
 static bool totals_are_possible(struct service_core *service, struct call *call,
                                 const struct target *target, enum state state)
 {
@@ -336,7 +359,7 @@ static bool totals_are_possible(struct service_core *service, struct call *call,
             return false;
         }
         uint32_t possible = state == STATE_NO_SHOW
-                                ? share->no_show + share_held(share, target->way)
+                                ? share->no_show + share_unfetched(share)
                                 : share_active(share);
         if (total > possible && state != STATE_COLLECTED) {
             refuse_state(service, call, target, state == STATE_NO_SHOW
@@ -409,6 +432,9 @@ static bool has_news(const struct service_core *service, const struct update *up
     if (update->collect_by && update->collect_by != part->collect_by) {
         return true;
     }
+    if (target->way == WAY_SHIP_TO_STORE && update->state == STATE_READY && !part->is_arrived) {
+        return true;
+    }
     if (!update->has_tracking || update->tracking.len == 0) {
         return false;
     }
@@ -424,7 +450,9 @@ static uint64_t collect_by_of(const struct service_core *service, const struct u
     if (update->state != STATE_READY || update->collect_by) {
         return update->collect_by;
     }
-    uint64_t hours = service->tables.network.nodes[target->part->node].config.collect_hours;
+    uint16_t to = part_to(target->order, target->index);
+    uint16_t at = to == NODE_NONE ? target->part->node : to;
+    uint64_t hours = service->tables.network.nodes[at].config.collect_hours;
     bool is_first = target->part->collect_by == 0;
     return hours > 0 && is_first ? at_ms + hours * 3600 * 1000 : 0;
 }
@@ -472,7 +500,8 @@ static void take(struct service_core *service, struct call *call, const struct u
 static bool answer_never(struct service_core *service, struct call *call,
                          const struct target *target, enum state state)
 {
-    bool is_known = target->step >= 0 || (state == STATE_NO_SHOW && target->way == WAY_PICKUP);
+    bool is_fetched = target->way == WAY_PICKUP || target->part->is_arrived;
+    bool is_known = target->step >= 0 || (state == STATE_NO_SHOW && is_fetched);
     if (is_known) {
         return false;
     }
@@ -496,6 +525,7 @@ static void decide(struct service_core *service, struct call *call, const struct
         answer(service, call, target, true);
     }
     if (result != KEY_NEW || answer_never(service, call, target, state) ||
+        !store_is_possible(service, call, update, target) ||
         !totals_are_possible(service, call, target, state) ||
         (state == STATE_COLLECTED && !back_is_allowed(service, call, target))) {
         return;

@@ -212,6 +212,10 @@ static void put_order(struct service_core *service, struct writer *writer, struc
     if (order->ref_len > 0) {
         put_text(writer, "ref", order_ref(order), order->ref_len);
     }
+    if (order->sold_at != NODE_NONE) {
+        const struct node *node = &service->tables.network.nodes[order->sold_at];
+        put_text(writer, "sold_at", node->id, node->id_len);
+    }
     put_fulfilments(service, writer, order);
     put_lines(service, writer, order);
     put_int(writer, "splits", order->splits);
@@ -219,7 +223,10 @@ static void put_order(struct service_core *service, struct writer *writer, struc
     put_bool(writer, "optimal", order->is_optimal);
 }
 
-enum { ORDER_FIELDS = 10 };
+static uint32_t order_fields(const struct order *order)
+{
+    return 10u + (order->ref_len > 0) + (order->sold_at != NODE_NONE);
+}
 
 /* -- order.get -- */
 
@@ -245,7 +252,7 @@ void handle_order_get(struct service_core *service, struct call *call)
     }
     struct order *order = order_at(&service->tables.orders, ref);
     struct writer *writer = reply_begin(service, call);
-    writer_map(writer, ORDER_FIELDS + 2u + (order->ref_len > 0));
+    writer_map(writer, order_fields(order) + 2u);
     put_order(service, writer, order);
     put_history(service, writer, order);
     put_lsn(service, writer);
@@ -313,7 +320,7 @@ static uint32_t put_page(struct service_core *service, struct writer *writer,
             (node == NODE_NONE || has_node(order, node)) &&
             (list->status < 0 || order_status_now(order) == (enum order_status)list->status);
         if (is_wanted) {
-            writer_map(writer, ORDER_FIELDS + (order->ref_len > 0));
+            writer_map(writer, order_fields(order));
             put_order(service, writer, order);
             count++;
         }

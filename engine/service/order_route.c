@@ -45,19 +45,6 @@ static uint16_t node_find(const struct service_core *service, struct text node)
     return network_find(&service->tables.network, node.at, node.len);
 }
 
-/* The node that fixes line i: its pin, or where it is picked up. */
-static struct text fixed_node(const struct ask *ask, uint32_t i)
-{
-    const struct ask_line *line = &ask->lines[i];
-    if (line->node.len) {
-        return line->node;
-    }
-    if (line->pickup_node.len || ask->route_lines[i].service != SERVICE_PICKUP) {
-        return line->pickup_node;
-    }
-    return ask->pickup_node;
-}
-
 static bool item_resolve(struct service_core *service, struct ask *ask, uint32_t i)
 {
     const struct ask_line *line = &ask->lines[i];
@@ -71,7 +58,7 @@ static bool item_resolve(struct service_core *service, struct ask *ask, uint32_t
 
 static bool node_resolve(struct service_core *service, struct ask *ask, uint32_t i)
 {
-    struct text node = fixed_node(ask, i);
+    struct text node = ask_fixed_node(ask, i);
     if (node.len) {
         ask->route_lines[i].node = node_find(service, node);
         return ask->route_lines[i].node != NODE_NONE;
@@ -112,19 +99,24 @@ static bool resolve(struct service_core *service, struct call *call, struct ask 
             return false;
         }
         if (!node_resolve(service, ask, i)) {
-            struct text node = fixed_node(ask, i);
+            struct text node = ask_fixed_node(ask, i);
             reply_error(service, call, CODE_UNKNOWN_NODE,
                         "lines[%u]: node \"%.*s\" is not known: node.put it first", i,
                         (int)node.len, node.at);
             return false;
         }
     }
+    ask->sold_node = NODE_NONE;
+    if (ask->sold_at.len) {
+        ask->sold_node = node_find(service, ask->sold_at);
+        unknown = ask->sold_node == NODE_NONE ? ask->sold_at : unknown;
+    }
     nodes_resolve(service, ask->include_raw, ask->include_count, asks->include, &unknown);
     nodes_resolve(service, ask->exclude_raw, ask->exclude_count, asks->exclude, &unknown);
     if (unknown.len) {
         reply_error(service, call, CODE_UNKNOWN_NODE,
-                    "include_nodes or exclude_nodes: \"%.*s\" is not known", (int)unknown.len,
-                    unknown.at);
+                    "sold_at, include_nodes or exclude_nodes: \"%.*s\" is not known",
+                    (int)unknown.len, unknown.at);
         return false;
     }
     if (!place_find(service, ask)) {
@@ -141,7 +133,7 @@ static bool resolve(struct service_core *service, struct call *call, struct ask 
 static bool is_plain(const struct ask *ask)
 {
     return ask->is_decoded && ask->include_count == 0 && ask->exclude_count == 0 &&
-           !ask->pickup_node.len;
+           !ask->pickup_node.len && !ask->sold_at.len;
 }
 
 static void stage_decode(struct service_core *service, const struct call *call, struct ask *ask)
@@ -188,7 +180,7 @@ static void stage_find(struct service_core *service, struct ask *ask)
     ask->is_resolved = is_plain(ask);
     for (uint32_t i = 0; i < ask->line_count; i++) {
         bool is_known = item_resolve(service, ask, i);
-        ask->is_resolved = ask->is_resolved && is_known && !fixed_node(ask, i).len;
+        ask->is_resolved = ask->is_resolved && is_known && !ask_fixed_node(ask, i).len;
     }
     ask->is_resolved = ask->is_resolved && place_find(service, ask);
     ask->generation = service->tables.generation;
@@ -324,7 +316,15 @@ WRITER_INLINE void put_parts(struct service_core *service, struct writer *writer
         const struct route_part *part = &answer->parts[i];
         const struct network *network = &service->tables.network;
         uint32_t len = ask->order_id.len + 1 + decimal_put(id + ask->order_id.len + 1, i + 1);
-        writer_map(writer, 7);
+        uint16_t to = part->way == WAY_SHIP_TO_STORE
+                          ? ask->route_lines[answer->shares[share].line].node
+                          : NODE_NONE;
+        writer_map(writer, 7u + (to != NODE_NONE));
+        if (to != NODE_NONE) {
+            const struct node *store = &service->tables.network.nodes[to];
+            writer_str(writer, "to");
+            writer_text(writer, store->id, store->id_len);
+        }
         writer_str(writer, "fulfilment");
         writer_text(writer, id, len);
         writer_str(writer, "node");
@@ -465,7 +465,7 @@ static bool is_plain_answer(const struct ask *ask, const struct route_answer *an
 /* Bytes that put_answer writes at most for a plain one: constant parts, numbers, ids. */
 static uint32_t plain_size_max(const struct route_answer *answer)
 {
-    return 192 + ID_MAX + answer->part_count * (160 + 2 * ID_MAX) +
+    return 192 + ID_MAX + answer->part_count * (168 + 3 * ID_MAX) +
            answer->share_count * (40 + 2 * ID_MAX);
 }
 
@@ -620,6 +620,7 @@ static void effect_build(struct asks *asks, const struct ask *ask,
         .exclude_count = ask->exclude_count,
         .include = asks->include,
         .exclude = asks->exclude,
+        .sold_at = ask->sold_at.len ? (uint16_t)(ask->sold_node + 1) : 0,
         .splits = answer->splits,
         .total_m = answer->total_m,
         .line_count = ask->line_count,
@@ -676,12 +677,33 @@ static bool has_room(struct service_core *service, struct call *call,
     return log_room(service, call, effect_order_size(effect), 1, WAL_CLAIM_CHANGE);
 }
 
+/* What was carried out is never refused for stock, but on_hand has an end. */
+static bool carry_out_has_room(struct service_core *service, struct call *call,
+                               const struct ask *ask)
+{
+    for (uint32_t i = 0; i < ask->line_count && ask->sold_at.len; i++) {
+        const struct route_line *line = &ask->route_lines[i];
+        if (line->service != SERVICE_CARRY_OUT) {
+            continue;
+        }
+        struct cell cell = tables_cell(&service->tables, line->item, line->node);
+        int64_t sold = (int64_t)QTY_MAX * ask->line_count; /* nobody is that near the limit */
+        if (cell_on_hand(tables_word(&cell)) - sold < -CELL_ON_HAND_MAX) {
+            reply_error(service, call, CODE_INVALID_ARGUMENT,
+                        "lines[%u]: on_hand of %.*s would fall too low: count it", i,
+                        (int)ask->lines[i].item.len, ask->lines[i].item.at);
+            return false;
+        }
+    }
+    return true;
+}
+
 static void take(struct service_core *service, struct call *call, const struct ask *ask,
                  const struct route_answer *answer)
 {
     struct effect_order effect;
     effect_build(service->asks, ask, answer, &effect);
-    if (!has_room(service, call, &effect)) {
+    if (!carry_out_has_room(service, call, ask) || !has_room(service, call, &effect)) {
         return;
     }
     uint8_t *bytes = log_begin(service, effect_order_size(&effect));

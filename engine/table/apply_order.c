@@ -147,6 +147,7 @@ static void head_fill(struct order *order, const struct effect_order *effect, ui
     order->is_optimal = effect->is_optimal;
     order->is_po_box = effect->is_po_box;
     order->is_backorder = effect->is_backorder;
+    order->sold_at = effect->sold_at ? (uint16_t)(effect->sold_at - 1) : NODE_NONE;
     order->body_at = (int64_t)order_head_size(effect->id.len);
     order->body_size = (uint32_t)body_size(effect);
     order->id_len = (uint8_t)effect->id.len;
@@ -222,12 +223,39 @@ void order_share_hold(struct tables *tables, struct order *order, slab_ref ref, 
     share->hold = holds_add(&tables->holds, item, node, ref, (uint16_t)index);
 }
 
-static void shares_hold(struct tables *tables, slab_ref ref, const struct effect_order *effect)
+/* Units that the customer has carried out: gone from the stock, never held. A count of this very
+ * moment was made before. */
+static enum err share_carry_out(struct tables *tables, struct order *order, uint32_t index)
+{
+    struct order_share *share = &order_shares(order)[index];
+    uint32_t item = order_lines(order)[share->line].item;
+    uint16_t node = order_parts(order)[share->part].node;
+    struct cell cell;
+    enum err err = cell_need(tables, item, node, &cell);
+    if (err != ERR_OK) {
+        return err;
+    }
+    uint64_t counted = tables_counted_at(&cell);
+    uint64_t at_ms = counted > order->created_ms ? counted + 1 : order->created_ms + 1;
+    cell_move(tables, item, node, 0, -(int64_t)share->qty, at_ms);
+    for (int step = 0; step < STEP_COUNT; step++) {
+        share->reached[step] = share->qty;
+    }
+    return ERR_OK;
+}
+
+static enum err shares_hold(struct tables *tables, slab_ref ref, const struct effect_order *effect)
 {
     struct order *order = order_at(&tables->orders, ref);
-    for (uint32_t i = 0; i < effect->share_count; i++) {
-        order_share_hold(tables, order, ref, i);
+    enum err err = ERR_OK;
+    for (uint32_t i = 0; i < effect->share_count && err == ERR_OK; i++) {
+        if (effect->parts[effect->shares[i].part].way == WAY_CARRY_OUT) {
+            err = share_carry_out(tables, order, i);
+        } else {
+            order_share_hold(tables, order, ref, i);
+        }
     }
+    return err;
 }
 
 /* What is owed from the start: the customer waits for it. */
@@ -261,16 +289,24 @@ enum err tables_apply_order(struct tables *tables, uint64_t lsn, uint64_t now_ms
     if (!ref) {
         return ERR_FULL;
     }
+    bool has_carry_out = false;
     for (uint32_t i = 0; i < effect->part_count; i++) {
         queue_append(tables, ref, (uint16_t)i);
+        has_carry_out = has_carry_out || effect->parts[i].way == WAY_CARRY_OUT;
     }
-    shares_hold(tables, ref, effect);
+    enum err err = shares_hold(tables, ref, effect);
+    if (err != ERR_OK) {
+        return err;
+    }
     for (uint32_t i = 0; i < effect->part_count && tables->timing.accepts > 0; i++) {
         order_part_await(tables, ref, (uint16_t)i, now_ms);
     }
     capacity_take(tables, order_at(&tables->orders, ref), 0);
     lines_owe(tables, ref, effect);
     order_digest(order_at(&tables->orders, ref), &tables->digest, true);
+    if (has_carry_out) {
+        order_settle(tables, ref, now_ms);
+    }
     return ERR_OK;
 }
 
@@ -437,12 +473,16 @@ static uint32_t no_show(struct tables *tables, struct order *order, struct order
 {
     const struct order_part *part = &order_parts(order)[share->part];
     uint32_t units = total > share->no_show ? total - share->no_show : 0;
+    uint32_t held = share_held(share, (enum way)part->way);
     share->no_show += units;
     for (int step = 0; step < STEP_COUNT; step++) {
         uint32_t active = share_active(share);
         share->reached[step] = share->reached[step] < active ? share->reached[step] : active;
     }
-    cell_move(tables, order_lines(order)[share->line].item, part->node, -(int64_t)units, 0, 0);
+    held -= share_held(share, (enum way)part->way); /* nothing where it was shipped to a store */
+    if (held > 0) {
+        cell_move(tables, order_lines(order)[share->line].item, part->node, -(int64_t)held, 0, 0);
+    }
     return units;
 }
 
@@ -513,6 +553,8 @@ enum err tables_apply_fulfil(struct tables *tables, uint64_t lsn, uint64_t now_m
         hold_settle(tables, order, effect->shares[i].share);
     }
     part->collect_by = effect->collect_by ? effect->collect_by : part->collect_by;
+    part->is_arrived = part->is_arrived ||
+                       (part->way == WAY_SHIP_TO_STORE && effect->state == STATE_READY);
     tracking_set(tables, part, &effect->tracking);
     order_digest(order, &tables->digest, true);
     order_note(tables, order,

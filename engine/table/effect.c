@@ -74,16 +74,20 @@ enum err effect_flag_decode(const uint8_t *bytes, uint32_t size, struct effect_t
 /* -- node -- */
 
 /* Services of the first version of the record; the reach of later ones follows the key, with
- * their count, so that a record written before there was a service is still read. */
+ * their count, where one is set: so a record written before there was a service is still read, and
+ * a node that makes no use of it keeps its digest. */
 static const int node_services_first = SERVICE_PICKUP + 1;
 
 static uint8_t *put_later_reach(uint8_t *at, const struct node_config *config)
 {
-    int count = (int)SERVICE_COUNT - node_services_first;
-    if (count > 0) {
-        at = bytes_put_int(at, (uint64_t)count);
+    int last = (int)SERVICE_COUNT - 1;
+    while (last >= node_services_first && config->max_m[last] == UINT32_MAX) {
+        last--;
     }
-    for (int i = node_services_first; i < SERVICE_COUNT; i++) {
+    if (last >= node_services_first) {
+        at = bytes_put_int(at, (uint64_t)(last + 1 - node_services_first));
+    }
+    for (int i = node_services_first; i <= last; i++) {
         at = bytes_put_int(at, config->max_m[i]);
     }
     return at;

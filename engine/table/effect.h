@@ -144,6 +144,7 @@ struct effect_order {
     struct effect_text ref;
     uint32_t max_splits; /* UINT32_MAX = none asked */
     uint32_t max_m;      /* metres, UINT32_MAX = none asked */
+    uint16_t sold_at;    /* node + 1 of an in-store sale; 0 = none */
     uint32_t include_count, exclude_count; /* nodes asked for, nodes asked not to be */
     const uint16_t *include;
     const uint16_t *exclude;

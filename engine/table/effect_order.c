@@ -161,7 +161,7 @@ uint8_t *place_put(uint8_t *at, const char *country, const struct effect_text *p
 }
 
 /* Behind the parts: fields that came later, each with its number, where they have a value. */
-enum tail { TAIL_INCLUDE = 1, TAIL_EXCLUDE, TAIL_BACKORDER, TAIL_DATES };
+enum tail { TAIL_INCLUDE = 1, TAIL_EXCLUDE, TAIL_BACKORDER, TAIL_DATES, TAIL_SOLD_AT = 20 };
 
 static uint8_t *put_nodes(uint8_t *at, enum tail tail, const uint16_t *nodes, uint32_t count)
 {
@@ -189,6 +189,10 @@ static uint8_t *put_tails(uint8_t *at, const struct effect_order *effect)
 {
     at = put_nodes(at, TAIL_INCLUDE, effect->include, effect->include_count);
     at = put_nodes(at, TAIL_EXCLUDE, effect->exclude, effect->exclude_count);
+    if (effect->sold_at) {
+        *at++ = TAIL_SOLD_AT;
+        at = bytes_put_int(at, effect->sold_at);
+    }
     at = effect->is_backorder ? put_backorder(at, effect) : at;
     if (parts_have_dates(effect->parts, effect->part_count)) {
         *at++ = TAIL_DATES;
@@ -353,6 +357,9 @@ static void get_tails(struct bytes_source *source, struct effect_order *out,
             break;
         case TAIL_DATES:
             dates_get(source, scratch->parts, out->part_count);
+            break;
+        case TAIL_SOLD_AT:
+            out->sold_at = (uint16_t)bytes_get_max(source, NODE_MAX);
             break;
         default:
             source->is_bad = true;

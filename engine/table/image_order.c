@@ -110,7 +110,7 @@ static struct effect_order effect_of(struct order *order, struct effect_scratch 
 static uint8_t *put_part_tail(uint8_t *at, const struct tables *tables,
                               const struct order_part *part)
 {
-    *at++ = part->is_rejected;
+    *at++ = (uint8_t)(part->is_rejected | part->is_arrived << 1);
     at = bytes_put_int(at, part->accept_by_s);
     at = bytes_put_int(at, part->collect_by);
     if (!part->tracking) {
@@ -204,7 +204,9 @@ static bool load_tails(struct tables *tables, struct bytes_source *fields, struc
     }
     for (uint32_t i = 0; i < order->part_count; i++) {
         struct order_part *part = &order_parts(order)[i];
-        part->is_rejected = version >= 2 && bytes_get_byte(fields) != 0;
+        uint8_t bits = version >= 2 ? bytes_get_byte(fields) : 0;
+        part->is_rejected = bits & 1;
+        part->is_arrived = (bits & 2) != 0;
         part->accept_by_s = version >= 3 ? (uint32_t)bytes_get_max(fields, UINT32_MAX) : 0;
         part->collect_by = bytes_get_int(fields);
         struct effect_text tracking = bytes_get_text(fields, 255);

@@ -187,9 +187,13 @@ enum capability service_capability(enum service service)
     case SERVICE_SAME_DAY:
         return CAPABILITY_SAME_DAY;
     case SERVICE_PICKUP:
+    case SERVICE_RESERVE_PICKUP:
         return CAPABILITY_PICKUP;
+    case SERVICE_CARRY_OUT:
+        return CAPABILITY_CARRY_OUT;
     case SERVICE_STANDARD:
     case SERVICE_NEXT_DAY:
+    case SERVICE_SHIP_TO_STORE:
     case SERVICE_COUNT:
         break;
     }
@@ -226,8 +230,14 @@ enum way node_type_way(enum node_type type, enum service service)
     if (service == SERVICE_SAME_DAY) {
         return WAY_SAME_DAY;
     }
-    if (service == SERVICE_PICKUP) {
+    if (service_is_pickup(service)) {
         return WAY_PICKUP;
+    }
+    if (service == SERVICE_CARRY_OUT) {
+        return WAY_CARRY_OUT;
+    }
+    if (service == SERVICE_SHIP_TO_STORE) {
+        return WAY_SHIP_TO_STORE;
     }
     switch (type) {
     case NODE_STORE:

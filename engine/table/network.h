@@ -177,6 +177,12 @@ const slot_bits *network_serving(const struct network *network, const char *coun
 bool areas_hold(const struct area *areas, uint32_t count, const char *country,
                 const char *postcode);
 
+/* Fetched by the customer from the node that has it. */
+static inline bool service_is_pickup(enum service service)
+{
+    return service == SERVICE_PICKUP || service == SERVICE_RESERVE_PICKUP;
+}
+
 /* The capability that a service needs, and whether it needs a reach on the node. */
 enum capability service_capability(enum service service);
 bool service_needs_reach(enum service service);

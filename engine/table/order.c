@@ -369,9 +369,34 @@ uint32_t share_held(const struct order_share *share, enum way way)
     return share_active(share) - gone;
 }
 
+uint32_t share_unfetched(const struct order_share *share)
+{
+    return share_active(share) - share->reached[STEP_LAST];
+}
+
+uint16_t part_to(struct order *order, uint32_t part)
+{
+    const struct order_part *own = &order_parts(order)[part];
+    const struct order_share *share = &order_shares(order)[own->share_first];
+    return own->way == WAY_SHIP_TO_STORE ? order_lines(order)[share->line].node : NODE_NONE;
+}
+
+/* To a store: shipped, there as a whole (is_arrived), collected. */
+static int store_step(enum state state)
+{
+    bool is_out = state == STATE_SHIPPED || state == STATE_READY;
+    return is_out ? STEP_OUT : state == STATE_COLLECTED ? STEP_LAST : -1;
+}
+
 int state_step(enum state state, enum way way)
 {
     bool is_pickup = way == WAY_PICKUP;
+    if (way == WAY_CARRY_OUT) {
+        return state == STATE_COLLECTED ? STEP_LAST : -1;
+    }
+    if (way == WAY_SHIP_TO_STORE && state >= STATE_SHIPPED) {
+        return store_step(state);
+    }
     switch (state) {
     case STATE_ACCEPTED:
         return STEP_ACCEPTED;
@@ -405,10 +430,11 @@ static enum state step_state(int step, enum way way)
                                       STATE_PACKED,   STATE_SHIPPED, STATE_DELIVERED};
     static const enum state pickup[] = {STATE_ACCEPTED, STATE_PICKING, STATE_PICKED,
                                         STATE_PACKED,   STATE_READY,   STATE_COLLECTED};
+    bool is_collected = step == STEP_LAST && (way == WAY_SHIP_TO_STORE || way == WAY_CARRY_OUT);
     if (step < 0) {
         return STATE_OPEN;
     }
-    return way == WAY_PICKUP ? pickup[step] : ship[step];
+    return way == WAY_PICKUP || is_collected ? pickup[step] : ship[step];
 }
 
 /* Step that all units not at an end have reached, -1 = none of them. */
@@ -435,6 +461,9 @@ enum state part_state(struct order *order, uint32_t part)
             int step = least_step(&shares[i]);
             least = step < least ? step : least;
         }
+    }
+    if (least == STEP_OUT && own->is_arrived) {
+        return STATE_READY;
     }
     if (least < STEP_COUNT) {
         return step_state(least, (enum way)own->way);
@@ -573,7 +602,7 @@ void order_digest(struct order *order, struct digest *digest, bool is_add)
                      (uint64_t)part->node << 48 | (uint64_t)part->way << 40 |
                          (uint64_t)part->service << 32 | part->metres,
                      part->collect_by << 32 ^ part->cost_cents ^
-                         (uint64_t)part->is_rejected << 63 ^
+                         (uint64_t)part->is_rejected << 63 ^ (uint64_t)part->is_arrived << 62 ^
                          part->accept_by_s * 0x9e3779b97f4a7c15u);
         if (part->dates.ship_by_min || part->dates.slot) {
             digest_words(digest, is_add, TAG_DATES, who + i,

@@ -21,6 +21,7 @@
 #include "err.h"
 #include "hash.h"
 #include "names.h"
+#include "network.h"
 #include "slab.h"
 
 /* Steps of a fulfilment's life that are counted; a step stands for all before it. */
@@ -58,6 +59,7 @@ struct order_part {
     bool is_listed;
     uint32_t accept_by_s; /* seconds since the epoch by which its node takes it on, 0 = any time */
     bool is_rejected; /* its node said no to some of it: never chosen again for this order */
+    bool is_arrived;  /* of what is sent to a store: it is there */
     uint64_t collect_by; /* ms, 0 = none */
     struct order_dates dates;
 };
@@ -122,6 +124,7 @@ struct order {
     uint32_t rules_at;     /* offset in the body, 0 = no rules */
     uint16_t line_count, part_count, share_count;
     uint16_t history_count, history_room;
+    uint16_t sold_at; /* node of an in-store sale, else NODE_NONE */
     uint16_t splits;
     uint8_t status; /* enum order_status: routed or partial; done, cancelled by its shares */
     uint8_t service;
@@ -260,9 +263,14 @@ bool order_grow(struct orders *orders, struct order *order, uint32_t parts, uint
 bool orders_have_growth(const struct orders *orders, const struct order *order, uint32_t parts,
                         uint32_t shares, uint32_t lines, uint32_t text);
 
+/* The store that a part is sent to, else NODE_NONE. */
+uint16_t part_to(struct order *order, uint32_t part);
+
 /* Units of a share that are not at an end, and those of them that are still held. */
 uint32_t share_active(const struct order_share *share);
 uint32_t share_held(const struct order_share *share, enum way way);
+/* Units that wait to be fetched, or are on their way to where they will. */
+uint32_t share_unfetched(const struct order_share *share);
 
 /* Whether the node has taken on nothing of the part yet, and something of it is held. */
 bool part_is_untouched(struct order *order, uint32_t part);

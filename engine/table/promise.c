@@ -102,6 +102,7 @@ static void dates(const struct timing *timing, const struct promise_ask *ask,
     switch (ask->service) {
     case SERVICE_STANDARD:
     case SERVICE_NEXT_DAY:
+    case SERVICE_SHIP_TO_STORE:
     case SERVICE_COUNT:
         by_carrier(timing, ask, place, day, out);
         return;
@@ -109,6 +110,8 @@ static void dates(const struct timing *timing, const struct promise_ask *ask,
         by_courier(timing, ask, place, out);
         return;
     case SERVICE_PICKUP:
+    case SERVICE_RESERVE_PICKUP:
+    case SERVICE_CARRY_OUT:
         break;
     }
     out->from_ms = out->by_ms = out->ship_by_ms;

@@ -186,7 +186,8 @@ static bool nodes_are_sound(const struct tables *tables, const uint16_t *nodes, 
 /* Whether all that the order names is there, its shares fit its lines, and its stock too. */
 static bool order_is_sound(const struct tables *tables, const struct effect_order *effect)
 {
-    bool is_sound = effect->line_count > 0 && effect->id.len > 0 && effect->id.len <= ID_MAX;
+    bool is_sound = effect->line_count > 0 && effect->id.len > 0 && effect->id.len <= ID_MAX &&
+                    effect->sold_at <= tables->network.count;
     for (uint32_t i = 0; i < effect->line_count && is_sound; i++) {
         is_sound = has_item(tables, effect->lines[i].item);
     }
@@ -201,9 +202,9 @@ static bool order_is_sound(const struct tables *tables, const struct effect_orde
         if (!is_ordered || share->part >= effect->part_count || share->line >= effect->line_count) {
             return false;
         }
-        struct cell cell = tables_cell(tables, effect->lines[share->line].item,
-                                       effect->parts[share->part].node);
-        is_sound = cell.index >= 0;
+        const struct effect_part *part = &effect->parts[share->part];
+        struct cell cell = tables_cell(tables, effect->lines[share->line].item, part->node);
+        is_sound = cell.index >= 0 || part->way == WAY_CARRY_OUT;
     }
     return is_sound;
 }

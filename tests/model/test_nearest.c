@@ -156,7 +156,7 @@ static void draw_ask(struct ask *ask)
 {
     static const char *const countries[] = {"", "US", "US", "DE"};
     static const char *const postcodes[] = {"", "90210", "91", "10115"};
-    enum service service = (enum service)(chance(0.6) ? 0 : draw(SERVICE_COUNT));
+    enum service service = (enum service)(chance(0.6) ? 0 : draw(SERVICE_PICKUP + 1));
     memset(ask, 0, sizeof *ask);
     draw_place(&ask->lat, &ask->lon);
     ask->request = (struct route_request){.lines = ask->lines,

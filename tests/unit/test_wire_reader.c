@@ -240,7 +240,8 @@ static void errors_carry_the_path(void **state)
     assert_string_equal(
         ERROR("\x91\x81\xa7service\xa8"
               "Same_Day"),
-        "service: must be one of standard, next_day, same_day, pickup; is Same_Day");
+        "service: must be one of standard, next_day, same_day, pickup, "
+                        "reserve_pickup, ship_to_store, carry_out; is Same_Day");
 }
 
 /* After the end of a map the path is the parent's again; the first error stays. */

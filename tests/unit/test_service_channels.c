@@ -1,0 +1,251 @@
+/* Ways to sell beside shipping: reserve and collect, sale in a store with delivery, ship to store:
+ * where the units come from, when they leave the stock, and that a restart finds all again. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "service_harness.h"
+
+static int setup(void **state)
+{
+    struct harness *harness = malloc(sizeof *harness);
+    assert_non_null(harness);
+    harness_open(harness);
+    harness_do(harness, "node.put",
+               "{'node':'n1','type':'store','lat':40.0,'lon':-74.0,'collect_hours':48}");
+    harness_do(harness, "node.put", "{'node':'n2','type':'store','lat':40.5,'lon':-74.0}");
+    harness_do(harness, "node.put", "{'node':'w','type':'warehouse','lat':41.0,'lon':-74.0}");
+    harness_do(harness, "item.put", "{'item':'a'}");
+    harness_do(harness, "item.put", "{'item':'b'}");
+    *state = harness;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    harness_restart(*state); /* whatever a test did must be recovered */
+    harness_close(*state);
+    free(*state);
+    return 0;
+}
+
+static void stock(struct harness *harness, const char *item, const char *node, int on_hand)
+{
+    harness_do(harness, "stock.set", "{'item':'%s','node':'%s','on_hand':%d}", item, node, on_hand);
+}
+
+static void expect_cell(struct harness *harness, const char *item, const char *node,
+                        int64_t on_hand, int64_t reserved)
+{
+    json_t *answer = harness_ask(harness, "stock.get", "{'item':'%s','node':'%s'}", item, node);
+    assert_int_equal(harness_int(answer, "on_hand"), on_hand);
+    assert_int_equal(harness_int(answer, "reserved"), reserved);
+    harness_drop(answer);
+}
+
+static void update(struct harness *harness, const char *fulfilment, const char *state)
+{
+    json_t *answer = harness_ask(harness, "fulfil.update", "{'fulfilment':'%s','state':'%s'}",
+                                 fulfilment, state);
+    assert_string_equal(harness_text(answer, "state"), state);
+    assert_false(harness_has(answer, "duplicate"));
+    harness_drop(answer);
+}
+
+/* Reserve and collect: what is bought is collected, the rest is cancelled. */
+static void reserve_and_collect(void **state)
+{
+    struct harness *harness = *state;
+    stock(harness, "a", "n1", 3);
+    json_t *answer = harness_ask(harness, "order.route",
+                                 "{'order_id':'o','service':'reserve_pickup','pickup_node':'n1',"
+                                 "'lines':[{'item':'a','qty':3}]}");
+    assert_string_equal(harness_text(answer, "fulfilments.0.method"), "pickup");
+    assert_string_equal(harness_text(answer, "fulfilments.0.service"), "reserve_pickup");
+    harness_drop(answer);
+    update(harness, "o/1", "ready");
+    harness_do(harness, "fulfil.update",
+               "{'fulfilment':'o/1','state':'collected','lines':[{'line':1,'qty':1}]}");
+    harness_do(harness, "order.cancel", "{'order_id':'o'}");
+    expect_cell(harness, "a", "n1", 2, 0);
+    answer = harness_ask(harness, "order.get", "{'order_id':'o'}");
+    assert_string_equal(harness_text(answer, "status"), "done");
+    assert_int_equal(harness_int(answer, "lines.0.done"), 1);
+    assert_int_equal(harness_int(answer, "lines.0.cancelled"), 2);
+    harness_drop(answer);
+}
+
+/* A sale in a store: one line carried out, one delivered from elsewhere. */
+static void sale_with_delivery(void **state)
+{
+    struct harness *harness = *state;
+    stock(harness, "a", "n1", 5);
+    stock(harness, "b", "w", 5);
+    json_t *answer =
+        harness_ask(harness, "order.route",
+                    "{'order_id':'o','service':'standard','sold_at':'n1','dest':{'lat':40.0,"
+                    "'lon':-74.0},'lines':[{'item':'a','qty':2,'service':'carry_out'},"
+                    "{'item':'b','qty':1}]}");
+    assert_string_equal(harness_text(answer, "status"), "routed");
+    assert_string_equal(harness_text(answer, "fulfilments.0.node"), "n1");
+    assert_string_equal(harness_text(answer, "fulfilments.0.method"), "carry_out");
+    assert_true(harness_float(answer, "fulfilments.0.km") == 0);
+    assert_string_equal(harness_text(answer, "fulfilments.1.node"), "w");
+    harness_drop(answer);
+    expect_cell(harness, "a", "n1", 3, 0);
+    expect_cell(harness, "b", "w", 5, 1);
+    harness_restart(harness);
+    answer = harness_ask(harness, "order.get", "{'order_id':'o'}");
+    assert_string_equal(harness_text(answer, "sold_at"), "n1");
+    assert_string_equal(harness_text(answer, "fulfilments.0.state"), "collected");
+    assert_string_equal(harness_text(answer, "fulfilments.1.state"), "open");
+    assert_int_equal(harness_int(answer, "lines.0.done"), 2);
+    harness_drop(answer);
+    update(harness, "o/2", "shipped");
+}
+
+/* What the customer carries out is gone, whatever the books and the safety stock say; an order of
+ * nothing else is done at once. */
+static void carry_out_is_a_fact(void **state)
+{
+    struct harness *harness = *state;
+    harness_do(harness, "node.put",
+               "{'node':'n1','type':'store','lat':40.0,'lon':-74.0,"
+               "'safety_stock':4}");
+    stock(harness, "a", "n1", 1);
+    json_t *answer = harness_ask(harness, "order.route",
+                                 "{'order_id':'o','service':'carry_out','sold_at':'n1',"
+                                 "'lines':[{'item':'a','qty':3},{'item':'b','qty':1}]}");
+    assert_string_equal(harness_text(answer, "status"), "routed");
+    harness_drop(answer);
+    expect_cell(harness, "a", "n1", -2, 0);
+    expect_cell(harness, "b", "n1", -1, 0);
+    answer = harness_ask(harness, "order.get", "{'order_id':'o'}");
+    assert_string_equal(harness_text(answer, "status"), "done");
+    harness_drop(answer);
+    answer = harness_ask(harness, "fulfil.list", "{'node':'n1','states':['open','accepted']}");
+    assert_int_equal(harness_count(answer, "fulfilments"), 0);
+    harness_drop(answer);
+    answer = harness_ask(harness, "fulfil.update", "{'fulfilment':'o/1','state':'delivered'}");
+    assert_string_equal(harness_text(answer, "reason"), "INVALID_STATE");
+    harness_drop(answer);
+    harness_do(harness, "return.receive",
+               "{'return_id':'r','order_id':'o','node':'n2','lines':["
+               "{'line':1,'qty':3,'condition':'sellable'}]}");
+    expect_cell(harness, "a", "n2", 3, 0);
+    answer = harness_ask(harness, "order.route",
+                         "{'order_id':'p','service':'carry_out','sold_at':'w',"
+                         "'lines':[{'item':'a','qty':1}]}");
+    assert_string_equal(harness_text(answer, "reason"), "NO_FEASIBLE_SOURCE");
+    harness_drop(answer);
+}
+
+static void sold_at_is_checked(void **state)
+{
+    struct harness *harness = *state;
+    harness_refute(harness, "order.route",
+                   "{'order_id':'o','service':'carry_out','lines':[{'item':'a','qty':1}]}",
+                   "INVALID_ARGUMENT", "sold_at: missing");
+    harness_refute(harness, "order.route",
+                   "{'order_id':'o','service':'carry_out','sold_at':'n1',"
+                   "'lines':[{'item':'a','qty':1,'node':'n2'}]}",
+                   "INVALID_ARGUMENT", "lines[0].node");
+    harness_refute(harness, "order.route",
+                   "{'order_id':'o','service':'standard','sold_at':'n9','dest':{'lat':40.0,"
+                   "'lon':-74.0},'lines':[{'item':'a','qty':1}]}",
+                   "UNKNOWN_NODE", "n9");
+    harness_refute(harness, "order.route",
+                   "{'order_id':'o','service':'ship_to_store','lines':[{'item':'a','qty':1}]}",
+                   "INVALID_ARGUMENT", "pickup_node: missing");
+}
+
+/* The store has all of it: a pickup. Else it comes from the node nearest to the store. */
+static void ship_to_store(void **state)
+{
+    struct harness *harness = *state;
+    stock(harness, "a", "n1", 1);
+    stock(harness, "a", "n2", 5);
+    stock(harness, "a", "w", 5);
+    json_t *answer = harness_ask(harness, "order.route",
+                                 "{'order_id':'o','service':'ship_to_store','pickup_node':'n1',"
+                                 "'lines':[{'item':'a','qty':1}]}");
+    assert_string_equal(harness_text(answer, "fulfilments.0.method"), "pickup");
+    assert_false(harness_has(answer, "fulfilments.0.to"));
+    harness_drop(answer);
+    answer = harness_ask(harness, "order.route",
+                         "{'order_id':'p','service':'ship_to_store','pickup_node':'n1',"
+                         "'lines':[{'item':'a','qty':2}]}");
+    assert_string_equal(harness_text(answer, "fulfilments.0.method"), "ship_to_store");
+    assert_string_equal(harness_text(answer, "fulfilments.0.node"), "n2");
+    assert_string_equal(harness_text(answer, "fulfilments.0.to"), "n1");
+    assert_true(harness_float(answer, "total_km") > 55 && harness_float(answer, "total_km") < 56);
+    harness_drop(answer);
+    update(harness, "p/1", "shipped");
+    expect_cell(harness, "a", "n2", 3, 0);
+    harness_refute(harness, "fulfil.update",
+                   "{'fulfilment':'p/1','state':'ready','lines':[{'line':1,'qty':1}]}",
+                   "INVALID_ARGUMENT", "lines");
+    update(harness, "p/1", "ready");
+    harness_restart(harness);
+    answer = harness_ask(harness, "order.get", "{'order_id':'p'}");
+    assert_string_equal(harness_text(answer, "fulfilments.0.state"), "ready");
+    assert_string_equal(harness_text(answer, "fulfilments.0.to"), "n1");
+    assert_true(harness_int(answer, "fulfilments.0.collect_by") > 0); /* n1's hours */
+    harness_drop(answer);
+    answer = harness_ask(harness, "fulfil.update", "{'fulfilment':'p/1','state':'ready'}");
+    assert_true(harness_bool(answer, "duplicate"));
+    harness_drop(answer);
+    update(harness, "p/1", "collected");
+    expect_cell(harness, "a", "n2", 3, 0);
+}
+
+/* Nobody fetched it: it left its node for good, and only a return books it anywhere. */
+static void nobody_fetched_it(void **state)
+{
+    struct harness *harness = *state;
+    stock(harness, "a", "n2", 5);
+    harness_do(harness, "order.route",
+               "{'order_id':'p','service':'ship_to_store','pickup_node':'n1',"
+               "'lines':[{'item':'a','qty':2}]}");
+    update(harness, "p/1", "ready");
+    update(harness, "p/1", "no_show");
+    expect_cell(harness, "a", "n2", 3, 0);
+    json_t *answer =
+        harness_ask(harness, "fulfil.update", "{'fulfilment':'p/1','state':'collected'}");
+    assert_string_equal(harness_text(answer, "reason"), "INVALID_STATE");
+    harness_drop(answer);
+}
+
+/* Parts from several nodes, when none holds all. */
+static void ship_to_store_splits(void **state)
+{
+    struct harness *harness = *state;
+    stock(harness, "a", "n1", 1);
+    stock(harness, "b", "w", 1);
+    json_t *answer = harness_ask(harness, "order.route",
+                                 "{'order_id':'o','service':'ship_to_store','pickup_node':'n1',"
+                                 "'lines':[{'item':'a','qty':1},{'item':'b','qty':1}]}");
+    assert_string_equal(harness_text(answer, "status"), "routed");
+    assert_int_equal(harness_int(answer, "splits"), 1);
+    assert_string_equal(harness_text(answer, "fulfilments.0.method"), "pickup");
+    assert_string_equal(harness_text(answer, "fulfilments.1.method"), "ship_to_store");
+    harness_drop(answer);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(reserve_and_collect, setup, teardown),
+        cmocka_unit_test_setup_teardown(sale_with_delivery, setup, teardown),
+        cmocka_unit_test_setup_teardown(carry_out_is_a_fact, setup, teardown),
+        cmocka_unit_test_setup_teardown(sold_at_is_checked, setup, teardown),
+        cmocka_unit_test_setup_teardown(ship_to_store, setup, teardown),
+        cmocka_unit_test_setup_teardown(nobody_fetched_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(ship_to_store_splits, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
