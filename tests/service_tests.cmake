@@ -22,3 +22,4 @@ target_include_directories(test_ask_quick PRIVATE ${PROJECT_SOURCE_DIR}/engine/s
 nearshelf_test(unit/test_service_documents.c LABEL unit DEPS service_harness)
 nearshelf_test(unit/test_service_replan.c LABEL unit DEPS service_harness)
 nearshelf_test(unit/test_service_channels.c LABEL unit DEPS service_harness)
+nearshelf_test(unit/test_order_alloc.c LABEL unit TIMEOUT 60 DEPS bench_shelf)
