@@ -11,7 +11,7 @@
 struct flags {
     const char *protocol, *job, *dump, *data;
     double port, connections, depth, batch, rate, duration, warmup, orders, first;
-    double nodes, items, drawn, density, seed, tag, check, slack;
+    double nodes, items, lines, drawn, density, seed, tag, check, slack;
 };
 
 static int usage(void)
@@ -19,7 +19,7 @@ static int usage(void)
     fputs(
         "usage: bench-peer --protocol rpc|redis|tarantool|postgres --port N [flags]\n"
         "       bench-peer --protocol NAME --dump FOLDER [flags]     files for that peer's loader\n"
-        "world: --data DIR --nodes N --items N --drawn N --density X --seed N\n"
+        "world: --data DIR --nodes N --items N --lines N --drawn N --density X --seed N\n"
         "run:   --job route|reserve|get|find --connections N --depth N --batch N --rate N\n"
         "       --duration S --warmup S --orders N --first N --tag N\n"
         "       --check N   the first N orders in sequence, held against an oracle; --slack M\n",
@@ -30,7 +30,7 @@ static int usage(void)
 static bool flags_read(struct flags *flags, int argc, char **argv)
 {
     *flags = (struct flags){.protocol = "rpc", .job = "route", .connections = 8, .depth = 512,
-                            .batch = 1, .duration = 3, .warmup = 1, .items = 2000, .density = 1,
+                            .batch = 1, .duration = 3, .warmup = 1, .items = 2000, .lines = 2, .density = 1,
                             .seed = 1, .tag = 1};
     const struct {
         const char *name;
@@ -45,6 +45,7 @@ static bool flags_read(struct flags *flags, int argc, char **argv)
         {"--warmup", NULL, &flags->warmup},     {"--orders", NULL, &flags->orders},
         {"--first", NULL, &flags->first},       {"--nodes", NULL, &flags->nodes},
         {"--items", NULL, &flags->items},       {"--drawn", NULL, &flags->drawn},
+        {"--lines", NULL, &flags->lines},
         {"--density", NULL, &flags->density},   {"--seed", NULL, &flags->seed},
         {"--tag", NULL, &flags->tag},           {"--check", NULL, &flags->check},
         {"--slack", NULL, &flags->slack}};
@@ -62,7 +63,9 @@ static bool flags_read(struct flags *flags, int argc, char **argv)
             return false;
         }
     }
-    return argc % 2 == 1 && flags->items >= 2 && flags->connections >= 1 && flags->batch >= 1 &&
+    bool is_two = flags->lines == 2 || strcmp(flags->protocol, "rpc") == 0;
+    return argc % 2 == 1 && is_two && flags->lines >= 1 && flags->lines <= PEER_LINES_MAX &&
+           flags->items >= flags->lines && flags->connections >= 1 && flags->batch >= 1 &&
            flags->depth >= flags->batch && flags->connections * flags->depth < PEER_SLOTS_MAX;
 }
 
@@ -100,6 +103,7 @@ static void world_flags(struct peer_world *world, const struct flags *flags)
     if (!flags->data && world->opts.nodes == 0) {
         world->opts.nodes = 1000;
     }
+    world->lines = (uint32_t)flags->lines;
     world->drawn = (uint32_t)flags->drawn;
     world->tag = (uint32_t)flags->tag & 0xfffffff;
 }

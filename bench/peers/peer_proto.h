@@ -8,7 +8,7 @@ enum peer_job {
     PEER_ROUTE,   /* decide, take, remember, answer when durable */
     PEER_RESERVE, /* the two cells are given: take, remember, answer when durable */
     PEER_GET,     /* one cell */
-    PEER_FIND     /* three nearest nodes of each of two items */
+    PEER_FIND     /* three nearest nodes of each of the items */
 };
 
 enum peer_outcome {
@@ -19,7 +19,7 @@ enum peer_outcome {
     PEER_END     /* no answer of its own: those held since the last one are durable now */
 };
 
-enum { PEER_REQUEST_MAX = 512, PEER_SLOT_NEXT = -1 };
+enum { PEER_REQUEST_MAX = 2048, PEER_SLOT_NEXT = -1 };
 
 struct peer_answer {
     enum peer_outcome outcome;

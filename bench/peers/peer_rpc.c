@@ -54,8 +54,8 @@ static void route_write(const struct peer_world *world, const struct peer_order 
     writer_str(writer, "order_id");
     writer_text(writer, id, sizeof id);
     writer_str(writer, "lines");
-    writer_array(writer, 2);
-    for (int i = 0; i < 2; i++) {
+    writer_array(writer, order->count);
+    for (uint32_t i = 0; i < order->count; i++) {
         writer_map(writer, 2);
         item_write(writer, order->item[i]);
         writer_str(writer, "qty");
@@ -70,8 +70,8 @@ static void find_write(const struct peer_order *order, struct writer *writer)
 {
     writer_map(writer, 4);
     writer_str(writer, "items");
-    writer_array(writer, 2);
-    for (int i = 0; i < 2; i++) {
+    writer_array(writer, order->count);
+    for (uint32_t i = 0; i < order->count; i++) {
         writer_map(writer, 1);
         item_write(writer, order->item[i]);
     }

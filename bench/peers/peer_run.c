@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "dial.h"
 
 enum { EVENTS_MAX = 256, BURST = 64, SECOND = 1000000000 };
 
@@ -36,6 +37,14 @@ static bool fail(struct peer_run *run, const char *what)
         snprintf(run->fault, sizeof run->fault, "%s: %s", what, strerror(errno));
     }
     return false;
+}
+
+static void touch(struct peer_run *run, uint32_t index)
+{
+    if (!run->conns[index].is_touched) {
+        run->conns[index].is_touched = true;
+        run->touched[run->touched_count++] = index;
+    }
 }
 
 static void watch(struct peer_run *run, uint32_t index, int how, uint32_t events)
@@ -76,7 +85,9 @@ static bool conn_open(struct peer_run *run, uint32_t index)
     int one = 1;
     struct peer_conn *conn = &run->conns[index];
     conn->in = malloc(PEER_IN_SIZE);
-    conn->out = malloc(PEER_OUT_SIZE);
+    conn->out_size = (run->depth + 2) * PEER_REQUEST_MAX;
+    conn->out_size = conn->out_size < PEER_OUT_MAX ? conn->out_size : PEER_OUT_MAX;
+    conn->out = malloc(conn->out_size);
     conn->queue = calloc(run->depth, sizeof *conn->queue);
     conn->held_answers = calloc(run->depth, sizeof *conn->held_answers);
     CHECK(conn->in);
@@ -101,6 +112,8 @@ static bool run_open(struct peer_run *run)
     run->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     run->conns = calloc(run->connections, sizeof *run->conns);
     run->slots = calloc(PEER_SLOTS_MAX, sizeof *run->slots);
+    run->touched = calloc(run->connections, sizeof *run->touched);
+    CHECK(run->touched);
     CHECK(run->conns);
     CHECK(run->slots);
     CHECK((uint64_t)run->connections * run->depth < PEER_SLOTS_MAX);
@@ -112,11 +125,13 @@ static bool run_open(struct peer_run *run)
     }
     hist_init(&run->latency);
     rng_init(&run->arrivals, run->world->opts.seed ^ 0xa1);
+    dial_raise_files(run->connections + 64);
     prctl(PR_SET_TIMERSLACK, 1000, 0, 0, 0);
     for (uint32_t i = 0; i < run->connections; i++) {
         if (!conn_open(run, i)) {
             return false;
         }
+        touch(run, i);
     }
     return true;
 }
@@ -135,6 +150,7 @@ void peer_run_close(struct peer_run *run)
     }
     free(run->conns);
     free(run->slots);
+    free(run->touched);
     close(run->epoll_fd);
 }
 
@@ -174,7 +190,7 @@ static bool has_room(const struct peer_run *run, const struct peer_conn *conn, u
 {
     bool has_batch = !run->proto->batch_end || conn->batch_count < 64;
     return conn->queue_count + count <= run->depth && has_batch &&
-           conn->out_end + (count + 1) * PEER_REQUEST_MAX <= PEER_OUT_SIZE;
+           conn->out_end + (count + 1) * PEER_REQUEST_MAX <= conn->out_size;
 }
 
 static bool is_over(const struct peer_run *run, uint64_t now_ns)
@@ -204,7 +220,8 @@ static void open_fill(struct peer_run *run, uint64_t now_ns)
 {
     uint32_t most = run->batch > 1 ? run->batch : BURST;
     for (uint32_t tried = 0; tried < run->connections && run->next_due_ns <= now_ns; tried++) {
-        struct peer_conn *conn = &run->conns[run->conn++ % run->connections];
+        uint32_t index = run->conn++ % run->connections;
+        struct peer_conn *conn = &run->conns[index];
         uint32_t count = 0;
         while (count < most && run->next_due_ns <= now_ns && has_room(run, conn, 1)) {
             run->offered += run->next_due_ns >= run->measure_ns;
@@ -214,6 +231,7 @@ static void open_fill(struct peer_run *run, uint64_t now_ns)
         }
         if (count > 0) {
             batch_close(run, conn, count);
+            touch(run, index);
             tried = 0;
         }
     }
@@ -357,17 +375,21 @@ static bool conn_read(struct peer_run *run, struct peer_conn *conn)
 static bool turn(struct peer_run *run, uint64_t until_ns)
 {
     struct epoll_event events[EVENTS_MAX];
-    for (uint32_t i = 0; i < run->connections; i++) {
-        if (run->conns[i].out_end > 0 && !run->conns[i].is_blocked && !conn_flush(run, i)) {
+    for (uint32_t i = 0; i < run->touched_count; i++) {
+        struct peer_conn *conn = &run->conns[run->touched[i]];
+        conn->is_touched = false;
+        if (conn->out_end > 0 && !conn->is_blocked && !conn_flush(run, run->touched[i])) {
             return false;
         }
     }
+    run->touched_count = 0;
     uint64_t now_ns = clock_ns(CLOCK_MONOTONIC);
     uint64_t left_ns = until_ns > now_ns ? until_ns - now_ns : 0;
     struct timespec left = {(time_t)(left_ns / SECOND), (long)(left_ns % SECOND)};
     int count = epoll_pwait2(run->epoll_fd, events, EVENTS_MAX, &left, NULL);
     for (int i = 0; i < count; i++) {
         uint32_t index = events[i].data.u32;
+        touch(run, index);
         if ((events[i].events & EPOLLOUT) != 0 && !conn_flush(run, index)) {
             return false;
         }
@@ -386,8 +408,8 @@ static uint64_t fill(struct peer_run *run, uint64_t now_ns)
         uint64_t tick_ns = now_ns + TICK_NS;
         return run->next_due_ns > tick_ns ? run->next_due_ns : tick_ns;
     }
-    for (uint32_t i = 0; i < run->connections; i++) {
-        closed_fill(run, &run->conns[i], now_ns);
+    for (uint32_t i = 0; i < run->touched_count; i++) {
+        closed_fill(run, &run->conns[run->touched[i]], now_ns);
     }
     return now_ns + SECOND / 10;
 }

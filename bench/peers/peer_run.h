@@ -5,7 +5,7 @@
 #include "hist.h"
 #include "peer_proto.h"
 
-enum { PEER_IN_SIZE = 256 << 10, PEER_OUT_SIZE = 1 << 20, PEER_SLOTS_MAX = 1 << 20 };
+enum { PEER_IN_SIZE = 256 << 10, PEER_OUT_MAX = 1 << 20, PEER_SLOTS_MAX = 1 << 20 };
 
 /* What is remembered of a request until its answer counts. */
 struct peer_slot {
@@ -17,14 +17,14 @@ struct peer_slot {
 struct peer_conn {
     int fd;
     uint8_t *in, *out;
-    uint32_t in_used, out_begin, out_end;
+    uint32_t in_used, out_begin, out_end, out_size;
     uint32_t *queue; /* slots in the order sent, a ring of depth */
     uint32_t queue_head, queue_count;
     uint32_t held;                /* oldest ones whose answer came but does not count yet */
     struct peer_answer *held_answers;
     uint32_t batches[64];         /* sizes of batches under way, a ring */
     uint32_t batch_head, batch_count;
-    bool is_blocked;
+    bool is_blocked, is_touched;
 };
 
 typedef void peer_answer_cb(void *owner, uint64_t number, const struct peer_answer *answer);
@@ -46,6 +46,8 @@ struct peer_run {
 
     struct peer_conn *conns;
     struct peer_slot *slots;
+    uint32_t *touched; /* connections that may be filled, or have bytes to be sent */
+    uint32_t touched_count;
     uint32_t free_head;
     uint64_t next_number, requests;
     uint64_t start_ns, measure_ns, end_ns, next_due_ns;

@@ -20,7 +20,8 @@ enum err peer_world_init(struct peer_world *world)
     }
     free(people);
     world->items = world->opts.items;
-    world->drawn = world->drawn > 1 && world->drawn < world->items ? world->drawn : world->items;
+    bool is_part = world->drawn >= world->lines && world->drawn < world->items;
+    world->drawn = is_part ? world->drawn : world->items;
     stock_model_init(&world->model, &world->opts, &world->network, world->items);
     return err;
 }
@@ -103,11 +104,16 @@ void peer_world_draw(const struct peer_world *world, uint64_t number, struct pee
     rng_init(&rng, world->opts.seed * 0xd1342543de82ef95u + number);
     out->number = number;
     out->area = alias_draw(&world->by_people, &rng);
-    out->item[0] = (uint32_t)rng_below(&rng, world->drawn);
-    uint32_t step = 1 + (uint32_t)rng_below(&rng, world->drawn - 1);
-    out->item[1] = (out->item[0] + step) % world->drawn;
+    uint32_t first = (uint32_t)rng_below(&rng, world->drawn);
+    uint32_t step = world->drawn > world->lines
+                        ? 1 + (uint32_t)rng_below(&rng, (world->drawn - 1) / world->lines)
+                        : 1;
+    out->count = world->lines;
+    for (uint32_t i = 0; i < out->count; i++) {
+        out->item[i] = (first + i * step) % world->drawn;
+    }
     out->node[0] = (uint16_t)rng_below(&rng, world->network.count);
-    if (world->deepest) {
+    if (world->deepest && out->count == 2) {
         out->node[0] = world->deepest[out->item[0]];
         out->node[1] = world->deepest[out->item[1]];
     }

@@ -1,7 +1,7 @@
 /* The world and the orders that every engine under comparison is given.
  *
- * Network and stock are the load generator's. Orders have two different items, one unit each, and
- * go to the centre of a three-digit ZIP area drawn by population: so an engine may work with
+ * Network and stock are the load generator's. Orders have two different items (or as many as
+ * asked for, to the engine only), one unit each, and go to the centre of a three-digit ZIP area drawn by population: so an engine may work with
  * lists of the nearest nodes per area, made beforehand, and still be exact. An order is a pure
  * function of seed and number. */
 #ifndef BENCH_PEERS_PEER_WORLD_H
@@ -15,12 +15,13 @@
 #include "load_opts.h"
 #include "stock_model.h"
 
-enum { PEER_ID_SIZE = 20, PEER_ITEM_SIZE = 11, PEER_NODE_NONE = 0xffff };
+enum { PEER_ID_SIZE = 20, PEER_ITEM_SIZE = 11, PEER_LINES_MAX = 50 };
 
 struct peer_order {
     uint64_t number;
     uint32_t area;
-    uint32_t item[2];
+    uint32_t count; /* of lines; the peers know two only */
+    uint32_t item[PEER_LINES_MAX];
     uint16_t node[2]; /* of a job that names its cells */
 };
 
@@ -31,6 +32,7 @@ struct peer_world {
     struct stock_model model;
     struct alias by_people; /* over areas */
     uint32_t items;
+    uint32_t lines;  /* of an order */
     uint32_t drawn;  /* orders are drawn from the first so many items */
     uint32_t tag;    /* 28 bits in every order id */
     uint16_t *near;  /* [area][rank] -> node, by metres, then id; NULL until made */
