@@ -24,6 +24,8 @@ ROWS = (
     ("splits_over_optimum", "shipments on real baskets, up to 12 items, over exact", AT_MOST, 1.0001),
     ("km_over_optimum", "km on the same", AT_MOST, 1.0001),
     ("long_gap", "longer baskets: gap to a lower bound", REPORTED, None),
+    ("overload_goodput", "goodput at 10x offered over the best goodput", AT_LEAST, 0.9),
+    ("overload_recovery_s", "seconds until usual latency is back after 10x", AT_MOST, 10),
     ("worst_hold_us", "worst loop hold of any single request, us", AT_MOST, 500),
 )
 

@@ -23,10 +23,12 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 # Name, module, seconds it takes at most in a full run: parts that no longer fit are left out.
 PARTS = (
     ("disk", "part_disk", 30),
-    ("micro", "part_micro", 200),
+    ("micro", "part_micro", 120),
     ("floor", "part_floor", 300),
     ("engine", "part_engine", 300),
     ("peers", "part_peers", 420),
+    ("overload", "part_overload", 60),
+    ("growth", "part_growth", 300),
 )
 FULL_SECONDS, QUICK_SECONDS = 1500, 280
 

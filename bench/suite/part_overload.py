@@ -1,0 +1,169 @@
+# Ten times more than it can take, really offered: the engine's core is throttled.
+"""A core's share is taken away by the cgroup's CPU quota where that may be set, else by stopping and
+continuing the process by turns. Then ten times the best goodput fits into what the client can send.
+Offered is what was due, sent what left the client, answered what came back, goodput what was
+decided; an OVERLOADED answer is an answer, not goodput."""
+import os
+import re
+import signal
+import threading
+import time
+
+import load
+import servers
+
+SHARE = 0.10
+PERIOD_US = 10000
+
+
+class Quota:
+    """cgroup v2 or v1, whichever is there and may be written to; OSError: neither."""
+    ways = (("/sys/fs/cgroup", "cgroup.controllers",
+             (("cpu.max", "%d %d" % (PERIOD_US * SHARE, PERIOD_US)),)),
+            ("/sys/fs/cgroup/cpu", "cpu.cfs_quota_us",
+             (("cpu.cfs_period_us", str(PERIOD_US)),
+              ("cpu.cfs_quota_us", str(int(PERIOD_US * SHARE))))))
+    name = "cgroup CPU quota of %d %%" % (SHARE * 100)
+
+    def __init__(self, pid):
+        for home, sign, settings in self.ways:
+            if os.path.exists(os.path.join(home, sign)):
+                self.home, self.path = home, os.path.join(home, "nearshelf-bench-%d" % pid)
+                self.enter(pid, settings)
+                return
+        raise OSError("no cgroup with a CPU controller")
+
+    def enter(self, pid, settings):
+        os.mkdir(self.path)
+        try:
+            for file, text in settings + (("cgroup.procs", str(pid)),):
+                with open(os.path.join(self.path, file), "w") as out:
+                    out.write(text)
+        except OSError:
+            os.rmdir(self.path)
+            raise
+
+    def end(self, pid):
+        try:
+            with open(os.path.join(self.home, "cgroup.procs"), "w") as out:
+                out.write(str(pid))
+        except OSError:
+            pass  # it has ended already
+        for _ in range(50):
+            try:
+                os.rmdir(self.path)
+                return
+            except FileNotFoundError:
+                return
+            except OSError:
+                time.sleep(0.1)
+
+
+class DutyCycle(threading.Thread):
+    """Stops and continues the process: on for a share of each period."""
+
+    def __init__(self, pid):
+        super().__init__(daemon=True)
+        self.pid = pid
+        self.is_ended = False
+        self.name = "SIGSTOP duty cycle, %d %% on" % (SHARE * 100)
+        self.start()
+
+    def run(self):
+        period = PERIOD_US / 1e6
+        try:
+            while not self.is_ended:
+                os.kill(self.pid, signal.SIGCONT)
+                time.sleep(period * SHARE)
+                os.kill(self.pid, signal.SIGSTOP)
+                time.sleep(period * (1 - SHARE))
+            os.kill(self.pid, signal.SIGCONT)
+        except ProcessLookupError:
+            pass
+
+    def end(self, pid):
+        self.is_ended = True
+        self.join(5)
+        try:
+            os.kill(pid, signal.SIGCONT)
+        except ProcessLookupError:
+            pass
+
+
+def throttle(pid):
+    try:
+        return Quota(pid)
+    except OSError:
+        return DutyCycle(pid)
+
+
+def offer(loader, engine, items, rate, seconds):
+    report = loader.run(engine, ["--workload", "two-line", "--items", str(items), "--rate",
+                                 str(int(rate)), "--connections", "8", "--life", "0"], seconds, 0)
+    done = report["latency_ms"].get("order.route", {})
+    return {"offered_per_s": report["offered_per_s"],
+            "sent_per_s": report["sent"] / report["seconds"],
+            "answered_per_s": done.get("count", 0) / report["seconds"],
+            "goodput_per_s": (report["routed"] + report["partial"]) / report["seconds"],
+            "overloaded": report["error_codes"].get("OVERLOADED", 0),
+            "other_errors": sum(count for code, count in report["error_codes"].items()
+                                if code != "OVERLOADED"),
+            "latency_ms": done, "client_cpu": report["client_cpu"],
+            "seconds_p99_ms": p99_of_seconds(report["stdout"])}
+
+
+def p99_of_seconds(text):
+    return [float(figure) for figure in re.findall(r"^ *\d+s offered .* p99 ([\d.]+)", text, re.M)]
+
+
+def best_goodput(run, loader, engine, items, guess):
+    rows = []
+    for share in (0.5, 0.8, 1.0, 1.3):
+        rows.append(offer(loader, engine, items, guess * share, 2))
+    run.sections["overload"]["approach"] = rows
+    return max(row["goodput_per_s"] for row in rows)
+
+
+def recovery_seconds(before, after):
+    """The first second from which on p99 is that of before, or nearly so; None: not seen."""
+    usual = load.median(before["seconds_p99_ms"] or [before["latency_ms"].get("p99", 0)])
+    for second, p99 in enumerate(after["seconds_p99_ms"]):
+        if p99 <= max(2 * usual, usual + 5):
+            return second + 1
+    return None
+
+
+def measure(run):
+    items = 1000
+    loader = load.Loader(run.build, run.data, None if run.data else 1000)
+    engine = servers.Engine(run.build, "--max-delay-ms", "20", "--orders-max", "30000000",
+                            "--orders-memory", "12GiB", "--holds-max", "60000000")
+    loader.fill(engine, ["--items", str(items)])
+    how = throttle(engine.pid)
+    try:
+        run.section("overload", {"throttle": how.name})
+        closed = loader.run(engine, ["--closed", "--workload", "two-line", "--items", str(items),
+                                     "--connections", "8", "--depth", "16", "--life", "0"], 2)
+        if closed["engine_cpu"] > 2 * SHARE:
+            raise servers.ServerError("%s does not hold: the engine had %.0f %% of a core" % (
+                how.name, 100 * closed["engine_cpu"]))
+        best = best_goodput(run, loader, engine, items, max(1000, closed["accepted_per_s"]))
+        before = offer(loader, engine, items, best * 0.5, 4)
+        over = offer(loader, engine, items, best * 10, 4 if run.is_quick else 10)
+        after = offer(loader, engine, items, best * 0.5, 5 if run.is_quick else 12)
+    finally:
+        how.end(engine.pid)
+    figures = run.sections["overload"]
+    figures.update(best_goodput_per_s=best, before=before, over=over, after=after,
+                   goodput_share=over["goodput_per_s"] / max(1, best),
+                   factor_sent=over["sent_per_s"] / max(1, best),
+                   recovery_s=recovery_seconds(before, after))
+    run.row("overload_goodput", [figures["goodput_share"]],
+            "%s; best %d/s, offered %d/s, sent %d/s, answered %d/s, goodput %d/s" % (
+                how.name, best, over["offered_per_s"], over["sent_per_s"],
+                over["answered_per_s"], over["goodput_per_s"]))
+    if figures["recovery_s"] is not None:
+        run.row("overload_recovery_s", [figures["recovery_s"]])
+    else:
+        run.skip("overload_recovery_s", "usual latency did not come back in the time watched")
+    engine.stop()
