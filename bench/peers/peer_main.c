@@ -19,7 +19,8 @@ static int usage(void)
     fputs(
         "usage: bench-peer --protocol rpc|redis|tarantool|postgres --port N [flags]\n"
         "       bench-peer --protocol NAME --dump FOLDER [flags]     files for that peer's loader\n"
-        "world: --data DIR --nodes N --items N --lines N --drawn N --density X --seed N\n"
+        "world: --data DIR --nodes N --items N --lines N --drawn N --density X\n"
+        "       --seed N\n"
         "run:   --job route|reserve|get|find --connections N --depth N --batch N --rate N\n"
         "       --duration S --warmup S --orders N --first N --tag N\n"
         "       --check N   the first N orders in sequence, held against an oracle; --slack M\n",
@@ -30,8 +31,8 @@ static int usage(void)
 static bool flags_read(struct flags *flags, int argc, char **argv)
 {
     *flags = (struct flags){.protocol = "rpc", .job = "route", .connections = 8, .depth = 512,
-                            .batch = 1, .duration = 3, .warmup = 1, .items = 2000, .lines = 2, .density = 1,
-                            .seed = 1, .tag = 1};
+                            .batch = 1, .duration = 3, .warmup = 1, .items = 2000, .lines = 2,
+                            .density = 1, .seed = 1, .tag = 1};
     const struct {
         const char *name;
         const char **text;

@@ -1,9 +1,9 @@
 /* The world and the orders that every engine under comparison is given.
  *
  * Network and stock are the load generator's. Orders have two different items (or as many as
- * asked for, to the engine only), one unit each, and go to the centre of a three-digit ZIP area drawn by population: so an engine may work with
- * lists of the nearest nodes per area, made beforehand, and still be exact. An order is a pure
- * function of seed and number. */
+ * asked for, to the engine only), one unit each, and go to the centre of a three-digit ZIP area
+ * drawn by population: so an engine may work with lists of the nearest nodes per area, made
+ * beforehand, and still be exact. An order is a pure function of seed and number. */
 #ifndef BENCH_PEERS_PEER_WORLD_H
 #define BENCH_PEERS_PEER_WORLD_H
 

@@ -60,7 +60,7 @@ class Loader:
                                             done.stderr.decode()[-300:].replace("\n", " | ")))
             text = out.read()
         report = json.loads(text) if text else {}
-        report["stdout"] = done.stdout.decode()
+        report["text"] = (done.stdout + done.stderr).decode()
         return report
 
     def fill(self, server, arguments, seconds=600):

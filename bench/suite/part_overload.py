@@ -98,38 +98,51 @@ def throttle(pid):
 
 
 def offer(loader, engine, items, rate, seconds):
-    report = loader.run(engine, ["--workload", "two-line", "--items", str(items), "--rate",
-                                 str(int(rate)), "--connections", "8", "--life", "0"], seconds, 0)
+    """Goodput is what was decided while the load lasted; answers that came later count as answers.
+    drain_s: how long after it the last answer came."""
+    start = time.monotonic()
+    report = loader.call(engine, [
+        "--no-load", "--workload", "two-line", "--items", str(items), "--rate", str(int(rate)),
+        "--connections", "8", "--life", "0", "--duration", str(seconds), "--warmup", "0"],
+        seconds + 120, check=False)
+    took = time.monotonic() - start
     done = report["latency_ms"].get("order.route", {})
     return {"offered_per_s": report["offered_per_s"],
             "sent_per_s": report["sent"] / report["seconds"],
-            "answered_per_s": done.get("count", 0) / report["seconds"],
-            "goodput_per_s": (report["routed"] + report["partial"]) / report["seconds"],
+            "answered_share_of_sent": done.get("count", 0) / max(1, report["sent"]),
+            "goodput_per_s": report["accepted_per_s"],
             "overloaded": report["error_codes"].get("OVERLOADED", 0),
             "other_errors": sum(count for code, count in report["error_codes"].items()
                                 if code != "OVERLOADED"),
+            "drain_s": max(0.0, took - seconds - 0.5), "fault": report["fault"],
             "latency_ms": done, "client_cpu": report["client_cpu"],
-            "seconds_p99_ms": p99_of_seconds(report["stdout"])}
+            "seconds_p99_ms": p99_of_seconds(report["text"])}
 
 
 def p99_of_seconds(text):
     return [float(figure) for figure in re.findall(r"^ *\d+s offered .* p99 ([\d.]+)", text, re.M)]
 
 
-def best_goodput(run, loader, engine, items, guess):
+def best_goodput(run, loader, engine, items, rate):
+    """The most that is decided at any rate: doubled until a third of what is offered is not."""
     rows = []
-    for share in (0.5, 0.8, 1.0, 1.3):
-        rows.append(offer(loader, engine, items, guess * share, 2))
+    while len(rows) < 8:
+        rows.append(offer(loader, engine, items, rate, 2))
+        if rows[-1]["goodput_per_s"] < 0.67 * rows[-1]["offered_per_s"]:
+            break
+        rate *= 2
+    rows.append(offer(loader, engine, items, rate * 0.7, 2))
     run.sections["overload"]["approach"] = rows
     return max(row["goodput_per_s"] for row in rows)
 
 
-def recovery_seconds(before, after):
-    """The first second from which on p99 is that of before, or nearly so; None: not seen."""
+def recovery_seconds(before, over, after):
+    """Seconds from the end of the overload until p99 is that of before, or nearly so, what was
+    still under way included; None: not seen."""
     usual = load.median(before["seconds_p99_ms"] or [before["latency_ms"].get("p99", 0)])
     for second, p99 in enumerate(after["seconds_p99_ms"]):
         if p99 <= max(2 * usual, usual + 5):
-            return second + 1
+            return over["drain_s"] + second + 1
     return None
 
 
@@ -157,11 +170,11 @@ def measure(run):
     figures.update(best_goodput_per_s=best, before=before, over=over, after=after,
                    goodput_share=over["goodput_per_s"] / max(1, best),
                    factor_sent=over["sent_per_s"] / max(1, best),
-                   recovery_s=recovery_seconds(before, after))
+                   recovery_s=recovery_seconds(before, over, after))
     run.row("overload_goodput", [figures["goodput_share"]],
-            "%s; best %d/s, offered %d/s, sent %d/s, answered %d/s, goodput %d/s" % (
+            "%s; best %d/s, offered %d/s, sent %d/s, answered %.1f %% of it, goodput %d/s" % (
                 how.name, best, over["offered_per_s"], over["sent_per_s"],
-                over["answered_per_s"], over["goodput_per_s"]))
+                100 * over["answered_share_of_sent"], over["goodput_per_s"]))
     if figures["recovery_s"] is not None:
         run.row("overload_recovery_s", [figures["recovery_s"]])
     else:
