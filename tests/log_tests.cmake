@@ -14,7 +14,8 @@ if(NEARSHELF_FUZZ)
   set(log_folder ${PROJECT_SOURCE_DIR}/engine/log)
   add_executable(fuzz_log_run fuzz/fuzz_log.c ${log_folder}/disk_no_uring.c
     ${log_folder}/disk_folder.c ${log_folder}/disk_posix.c ${log_folder}/disk_pwrite.c
-    ${log_folder}/disk_sim.c ${log_folder}/disk_worker.c ${log_folder}/wal.c
+    ${log_folder}/disk_sim.c ${log_folder}/disk_sim_end.c ${log_folder}/disk_worker.c
+    ${log_folder}/wal.c
     ${log_folder}/wal_format.c ${log_folder}/wal_open.c ${log_folder}/wal_reading.c
     ${log_folder}/wal_recover.c ${log_folder}/wal_resume.c ${log_folder}/wal_segment.c
     ${log_folder}/wal_span.c)

@@ -273,6 +273,11 @@ void disk_fault_arm(struct disk *disk, enum disk_fault_kind kind, uint64_t at, e
     fault->at = at + disk_fault_count(disk, kind);
 }
 
+void disk_fault_disarm(struct disk *disk)
+{
+    fault_from(disk)->at = 0;
+}
+
 uint64_t disk_fault_count(const struct disk *disk, enum disk_fault_kind kind)
 {
     const struct disk_fault *fault = (const struct disk_fault *)disk;

@@ -6,55 +6,13 @@
 #include <string.h>
 
 #include "check.h"
-#include "rng.h"
+#include "disk_sim_internal.h"
 
-enum { FILES_MAX = 512, NAME_SIZE = 64, SECTOR_SIZE = 512 };
+/* -- files -- */
 
-struct sim_file {
-    char name[NAME_SIZE]; /* "" = free slot */
-    uint8_t *bytes;
-    uint64_t size;
-    bool is_loose; /* between make and finish: nothing of it is promised */
-};
-
-struct sim_write {
-    bool is_outstanding;
-    int file;
-    uint64_t offset;
-    uint8_t *bytes;
-    uint32_t size;
-};
-
-enum sim_job_kind { SIM_JOB_NONE, SIM_JOB_CREATE, SIM_JOB_RENAME, SIM_JOB_REMOVE };
-
-struct sim_job {
-    enum sim_job_kind kind;
-    char name[NAME_SIZE];
-    char to[NAME_SIZE];
-    uint64_t size;
-    uint8_t block[DISK_ALIGN];
-};
-
-struct disk_sim {
-    struct disk base; /* first */
-    struct rng rng;
-    uint64_t capacity;
-    bool is_off;
-    bool holds_writes;
-    bool holds_jobs;
-    struct sim_write write;
-    struct sim_job job;
-    struct sim_file files[FILES_MAX];
-};
-
-static struct disk_sim *sim_from(struct disk *disk)
+int sim_find(const struct disk_sim *sim, const char *name)
 {
-    return (struct disk_sim *)disk;
-}
-
-static int find(const struct disk_sim *sim, const char *name)
-{
-    for (int i = 0; i < FILES_MAX; i++) {
+    for (int i = 0; i < sim->files_used; i++) {
         if (sim->files[i].bytes && strcmp(sim->files[i].name, name) == 0) {
             return i;
         }
@@ -62,77 +20,131 @@ static int find(const struct disk_sim *sim, const char *name)
     return -1;
 }
 
-static void drop(struct sim_file *file)
+void sim_drop(struct disk_sim *sim, int file)
 {
-    free(file->bytes);
-    *file = (struct sim_file){0};
+    sim_make_durable(sim, file);
+    free(sim->files[file].bytes);
+    sim->files[file] = (struct sim_file){0};
 }
 
 static uint64_t used(const struct disk_sim *sim)
 {
     uint64_t sum = 0;
-    for (int i = 0; i < FILES_MAX; i++) {
+    for (int i = 0; i < sim->files_used; i++) {
         sum += sim->files[i].size;
     }
     return sum;
 }
 
-static void name_set(char name[NAME_SIZE], const char *from)
+void sim_name_set(char name[SIM_NAME_SIZE], const char *from)
 {
-    const int size = snprintf(name, NAME_SIZE, "%s", from);
+    const int size = snprintf(name, SIM_NAME_SIZE, "%s", from);
     CHECK(size > 0);
-    CHECK(size < NAME_SIZE);
+    CHECK(size < SIM_NAME_SIZE);
 }
 
-static struct sim_file *add(struct disk_sim *sim, const char *name, uint64_t size)
+static int free_slot(struct disk_sim *sim)
 {
-    const int old = find(sim, name);
-    if (old >= 0) {
-        drop(&sim->files[old]);
+    int at = 0;
+    while (at < sim->files_used && sim->files[at].bytes) {
+        at++;
     }
-    for (int i = 0; i < FILES_MAX; i++) {
-        if (!sim->files[i].bytes) {
-            sim->files[i].bytes = calloc(1, size ? size : 1);
-            CHECK(sim->files[i].bytes != NULL);
-            sim->files[i].size = size;
-            name_set(sim->files[i].name, name);
-            return &sim->files[i];
-        }
-    }
-    CHECK_UNREACHABLE("more files than the simulated disk has slots");
+    CHECK(at < SIM_FILES_MAX); /* more files than the simulated disk has slots */
+    sim->files_used = at == sim->files_used ? at + 1 : sim->files_used;
+    return at;
 }
+
+struct sim_file *sim_add(struct disk_sim *sim, const char *name, uint64_t size)
+{
+    const int old = sim_find(sim, name);
+    if (old >= 0) {
+        sim_drop(sim, old);
+    }
+    struct sim_file *file = &sim->files[free_slot(sim)];
+    file->bytes = calloc(1, size ? size : 1);
+    CHECK(file->bytes != NULL);
+    file->size = size;
+    sim_name_set(file->name, name);
+    return file;
+}
+
+static enum err drop_name(struct disk_sim *sim, const char *name)
+{
+    const int file = sim_find(sim, name);
+    if (file >= 0) {
+        sim_drop(sim, file);
+    }
+    return file < 0 ? ERR_NOTFOUND : ERR_OK;
+}
+
+static enum err move(struct disk_sim *sim, const char *from, const char *to)
+{
+    const int file = sim_find(sim, from);
+    const int old = sim_find(sim, to);
+    if (file < 0) {
+        return ERR_NOTFOUND;
+    }
+    if (old >= 0 && old != file) {
+        sim_drop(sim, old);
+    }
+    sim_name_set(sim->files[file].name, to);
+    return ERR_OK;
+}
+
+static uint64_t space_left(const struct disk_sim *sim)
+{
+    const uint64_t taken = used(sim);
+    return taken < sim->capacity ? sim->capacity - taken : 0;
+}
+
+static enum err add_zeros(struct disk_sim *sim, const char *name, uint64_t size,
+                          const uint8_t *first_block)
+{
+    if (size > space_left(sim)) {
+        return ERR_NOSPACE;
+    }
+    memcpy(sim_add(sim, name, size)->bytes, first_block, DISK_ALIGN);
+    return ERR_OK;
+}
+
+enum err sim_job_do(struct disk_sim *sim, const struct sim_job *job)
+{
+    if (job->kind == SIM_JOB_REMOVE) {
+        return drop_name(sim, job->name);
+    }
+    return job->kind == SIM_JOB_CREATE ? add_zeros(sim, job->name, job->size, job->block)
+                                       : move(sim, job->name, job->to);
+}
+
+/* -- operations: each is entered, done, left -- */
 
 static enum err list(struct disk *disk, disk_list_cb *each, void *owner)
 {
     struct disk_sim *sim = sim_from(disk);
-    for (int i = 0; i < FILES_MAX; i++) {
+    const enum disk_sim_step step = sim_enter(sim);
+    for (int i = 0; step == SIM_STEP_GO && i < sim->files_used; i++) {
         if (sim->files[i].bytes) {
             each(owner, sim->files[i].name);
         }
     }
-    return sim->is_off ? ERR_CLOSED : ERR_OK;
+    return sim_leave(sim, step, ERR_OK);
 }
 
 static enum err open_file(struct disk *disk, const char *name, int *file_out, uint64_t *size_out)
 {
     struct disk_sim *sim = sim_from(disk);
-    const int file = find(sim, name);
-    if (sim->is_off) {
-        return ERR_CLOSED;
-    }
-    if (file < 0) {
-        return ERR_NOTFOUND;
-    }
+    const enum disk_sim_step step = sim_enter(sim);
+    const int file = sim_find(sim, name);
     *file_out = file;
-    *size_out = sim->files[file].size;
-    return ERR_OK;
+    *size_out = file < 0 ? 0 : sim->files[file].size;
+    return sim_leave(sim, step, file < 0 ? ERR_NOTFOUND : ERR_OK);
 }
 
 static void close_file(struct disk *disk, int file)
 {
     (void)disk;
     CHECK(file >= 0);
-    CHECK(file < FILES_MAX);
+    CHECK(file < SIM_FILES_MAX);
 }
 
 static enum err read_file(struct disk *disk, int file, uint64_t offset, void *bytes, size_t size)
@@ -141,71 +153,58 @@ static enum err read_file(struct disk *disk, int file, uint64_t offset, void *by
     const struct sim_file *from = &sim->files[file];
     CHECK(offset % DISK_ALIGN == 0);
     CHECK(size % DISK_ALIGN == 0);
-    if (sim->is_off) {
-        return ERR_CLOSED;
+    const enum disk_sim_step step = sim_enter(sim);
+    const bool is_inside = offset <= from->size && size <= from->size - offset;
+    if (step == SIM_STEP_GO && is_inside) {
+        memcpy(bytes, from->bytes + offset, size);
     }
-    if (offset > from->size || size > from->size - offset) {
-        return ERR_IO;
-    }
-    memcpy(bytes, from->bytes + offset, size);
-    return ERR_OK;
+    return sim_leave(sim, step, is_inside ? ERR_OK : ERR_IO);
 }
 
 static enum err put(struct disk *disk, const char *name, const void *bytes, size_t size)
 {
     struct disk_sim *sim = sim_from(disk);
-    if (sim->is_off) {
-        return ERR_CLOSED;
+    const enum disk_sim_step step = sim_enter(sim);
+    if (step != SIM_STEP_OFF) {
+        memcpy(sim_add(sim, name, size)->bytes, bytes, size);
     }
-    memcpy(add(sim, name, size)->bytes, bytes, size);
-    return ERR_OK;
+    return sim_leave(sim, step, ERR_OK);
 }
 
 static enum err get(struct disk *disk, const char *name, void *bytes, size_t size, size_t *size_out)
 {
     struct disk_sim *sim = sim_from(disk);
-    const int file = find(sim, name);
-    if (file < 0 || sim->is_off) {
-        return sim->is_off ? ERR_CLOSED : ERR_NOTFOUND;
+    const enum disk_sim_step step = sim_enter(sim);
+    const int file = sim_find(sim, name);
+    *size_out = 0;
+    if (file >= 0 && step == SIM_STEP_GO) {
+        const uint64_t there = sim->files[file].size;
+        *size_out = there < size ? (size_t)there : size;
+        memcpy(bytes, sim->files[file].bytes, *size_out);
     }
-    const uint64_t there = sim->files[file].size;
-    *size_out = there < size ? (size_t)there : size;
-    memcpy(bytes, sim->files[file].bytes, *size_out);
-    return ERR_OK;
+    return sim_leave(sim, step, file < 0 ? ERR_NOTFOUND : ERR_OK);
 }
 
 static enum err rename_file(struct disk *disk, const char *from, const char *to)
 {
     struct disk_sim *sim = sim_from(disk);
-    const int file = find(sim, from);
-    const int old = find(sim, to);
-    if (file < 0 || sim->is_off) {
-        return sim->is_off ? ERR_CLOSED : ERR_NOTFOUND;
-    }
-    if (old >= 0 && old != file) {
-        drop(&sim->files[old]);
-    }
-    name_set(sim->files[file].name, to);
-    return ERR_OK;
+    const enum disk_sim_step step = sim_enter(sim);
+    return sim_leave(sim, step, step == SIM_STEP_OFF ? ERR_CLOSED : move(sim, from, to));
 }
 
 static enum err remove_file(struct disk *disk, const char *name)
 {
     struct disk_sim *sim = sim_from(disk);
-    const int file = find(sim, name);
-    if (file < 0 || sim->is_off) {
-        return sim->is_off ? ERR_CLOSED : ERR_NOTFOUND;
-    }
-    drop(&sim->files[file]);
-    return ERR_OK;
+    const enum disk_sim_step step = sim_enter(sim);
+    return sim_leave(sim, step, step == SIM_STEP_OFF ? ERR_CLOSED : drop_name(sim, name));
 }
 
 static enum err free_space(struct disk *disk, uint64_t *bytes_out)
 {
-    const struct disk_sim *sim = sim_from(disk);
-    const uint64_t taken = used(sim);
-    *bytes_out = taken < sim->capacity ? sim->capacity - taken : 0;
-    return ERR_OK;
+    struct disk_sim *sim = sim_from(disk);
+    const enum disk_sim_step step = sim_enter(sim);
+    *bytes_out = space_left(sim);
+    return sim_leave(sim, step, ERR_OK);
 }
 
 static enum err draw(struct disk *disk, void *bytes, size_t size)
@@ -221,44 +220,49 @@ static enum err create(struct disk *disk, const char *name, uint64_t size,
                        const uint8_t *first_block)
 {
     struct disk_sim *sim = sim_from(disk);
-    uint64_t left;
-    (void)free_space(disk, &left);
-    if (sim->is_off || size > left) {
-        return sim->is_off ? ERR_CLOSED : ERR_NOSPACE;
-    }
-    memcpy(add(sim, name, size)->bytes, first_block, DISK_ALIGN);
-    return ERR_OK;
+    const enum disk_sim_step step = sim_enter(sim);
+    const enum err err =
+        step == SIM_STEP_OFF ? ERR_CLOSED : add_zeros(sim, name, size, first_block);
+    return sim_leave(sim, step, err);
 }
 
 static void create_start(struct disk *disk, const char *name, uint64_t size,
                          const uint8_t *first_block)
 {
-    struct sim_job *job = &sim_from(disk)->job;
+    struct disk_sim *sim = sim_from(disk);
+    struct sim_job *job = &sim->job;
     CHECK(job->kind == SIM_JOB_NONE);
     job->kind = SIM_JOB_CREATE;
-    name_set(job->name, name);
+    sim_name_set(job->name, name);
     job->size = size;
     memcpy(job->block, first_block, DISK_ALIGN);
+    (void)sim_leave(sim, sim_enter(sim), ERR_OK);
 }
 
 static void rename_start(struct disk *disk, const char *from, const char *to)
 {
-    struct sim_job *job = &sim_from(disk)->job;
+    struct disk_sim *sim = sim_from(disk);
+    struct sim_job *job = &sim->job;
     CHECK(job->kind == SIM_JOB_NONE);
     job->kind = SIM_JOB_RENAME;
-    name_set(job->name, from);
-    name_set(job->to, to);
+    sim_name_set(job->name, from);
+    sim_name_set(job->to, to);
+    (void)sim_leave(sim, sim_enter(sim), ERR_OK);
 }
 
 static void remove_start(struct disk *disk, const char *name)
 {
-    struct sim_job *job = &sim_from(disk)->job;
+    struct disk_sim *sim = sim_from(disk);
+    struct sim_job *job = &sim->job;
     CHECK(job->kind == SIM_JOB_NONE);
     job->kind = SIM_JOB_REMOVE;
-    name_set(job->name, name);
+    sim_name_set(job->name, name);
+    (void)sim_leave(sim, sim_enter(sim), ERR_OK);
 }
 
-static void resize(struct sim_file *file, uint64_t size)
+/* -- files written from begin to end -- */
+
+void sim_resize(struct sim_file *file, uint64_t size)
 {
     file->bytes = realloc(file->bytes, size ? size : 1);
     CHECK(file->bytes != NULL);
@@ -271,13 +275,11 @@ static void resize(struct sim_file *file, uint64_t size)
 /* Make the file at least that long, if there is space. */
 static enum err reach(struct disk_sim *sim, struct sim_file *file, uint64_t size)
 {
-    uint64_t left;
-    (void)free_space(&sim->base, &left);
-    if (size > file->size && size - file->size > left) {
+    if (size > file->size && size - file->size > space_left(sim)) {
         return ERR_NOSPACE;
     }
     if (size > file->size) {
-        resize(file, size);
+        sim_resize(file, size);
     }
     return ERR_OK;
 }
@@ -285,19 +287,19 @@ static enum err reach(struct disk_sim *sim, struct sim_file *file, uint64_t size
 static enum err make(struct disk *disk, const char *name, uint64_t room, int *file_out)
 {
     struct disk_sim *sim = sim_from(disk);
-    if (sim->is_off) {
+    const enum disk_sim_step step = sim_enter(sim);
+    if (step == SIM_STEP_OFF) {
         return ERR_CLOSED;
     }
-    const int old = find(sim, name);
-    struct sim_file *file = old < 0 ? add(sim, name, 0) : &sim->files[old];
+    const int old = sim_find(sim, name);
+    struct sim_file *file = old < 0 ? sim_add(sim, name, 0) : &sim->files[old];
     file->is_loose = true;
+    *file_out = (int)(file - sim->files);
     const enum err err = reach(sim, file, room);
     if (err != ERR_OK) {
-        drop(file);
-        return err;
+        sim_drop(sim, *file_out);
     }
-    *file_out = (int)(file - sim->files);
-    return ERR_OK;
+    return sim_leave(sim, step, err);
 }
 
 static enum err write_on(struct disk *disk, int file, uint64_t offset, const void *bytes,
@@ -308,23 +310,24 @@ static enum err write_on(struct disk *disk, int file, uint64_t offset, const voi
     CHECK(offset % DISK_ALIGN == 0);
     CHECK(size % DISK_ALIGN == 0);
     CHECK(to->is_loose);
-    const enum err err = sim->is_off ? ERR_CLOSED : reach(sim, to, offset + size);
+    const enum disk_sim_step step = sim_enter(sim);
+    const enum err err = step == SIM_STEP_OFF ? ERR_CLOSED : reach(sim, to, offset + size);
     if (err == ERR_OK) {
         memcpy(to->bytes + offset, bytes, size);
     }
-    return err;
+    return sim_leave(sim, step, err);
 }
 
 static enum err finish(struct disk *disk, int file, uint64_t size)
 {
     struct disk_sim *sim = sim_from(disk);
     CHECK(sim->files[file].is_loose);
-    if (sim->is_off) {
-        return ERR_CLOSED;
+    const enum disk_sim_step step = sim_enter(sim);
+    if (step != SIM_STEP_OFF) {
+        sim_resize(&sim->files[file], size);
+        sim->files[file].is_loose = false;
     }
-    resize(&sim->files[file], size);
-    sim->files[file].is_loose = false;
-    return ERR_OK;
+    return sim_leave(sim, step, ERR_OK);
 }
 
 static void write_start(struct disk *disk, int file, uint64_t offset, const uint8_t *bytes,
@@ -337,7 +340,10 @@ static void write_start(struct disk *disk, int file, uint64_t offset, const uint
     CHECK(offset + size <= sim->files[file].size); /* F4: the log never grows a file */
     sim->write = (struct sim_write){true, file, offset, malloc(size ? size : 1), size};
     CHECK(sim->write.bytes != NULL);
-    memcpy(sim->write.bytes, bytes, size);
+    if (size > 0) {
+        memcpy(sim->write.bytes, bytes, size);
+    }
+    (void)sim_leave(sim, sim_enter(sim), ERR_OK);
 }
 
 static enum err register_buffer(struct disk *disk, void *bytes, size_t size)
@@ -354,31 +360,35 @@ static int poll_fd(struct disk *disk)
     return -1;
 }
 
+/* -- completions -- */
+
+/* The end that comes with a completion comes before it or right after it. */
 static void finish_write(struct disk_sim *sim)
 {
+    const enum disk_sim_step step = sim_enter(sim);
     struct sim_write write = sim->write;
     sim->write = (struct sim_write){0};
-    if (!sim->is_off) {
+    if (step != SIM_STEP_OFF && write.size > 0) {
         memcpy(sim->files[write.file].bytes + write.offset, write.bytes, write.size);
+        sim_make_durable(sim, write.file);
+    }
+    if (step == SIM_STEP_GO && sim->watch) {
+        sim->watch(sim->watch_owner, write.bytes, write.size);
     }
     free(write.bytes);
+    const enum err err = sim_leave(sim, step, ERR_OK);
     if (sim->base.listener.written) {
-        sim->base.listener.written(sim->base.listener.owner, sim->is_off ? ERR_CLOSED : ERR_OK);
+        sim->base.listener.written(sim->base.listener.owner, err);
     }
 }
 
 static void finish_job(struct disk_sim *sim)
 {
+    const enum disk_sim_step step = sim_enter(sim);
     const struct sim_job job = sim->job;
-    enum err err;
     sim->job.kind = SIM_JOB_NONE;
-    if (job.kind == SIM_JOB_CREATE) {
-        err = create(&sim->base, job.name, job.size, job.block);
-    } else if (job.kind == SIM_JOB_REMOVE) {
-        err = remove_file(&sim->base, job.name);
-    } else {
-        err = rename_file(&sim->base, job.name, job.to);
-    }
+    const enum err done = step == SIM_STEP_OFF ? ERR_CLOSED : sim_job_do(sim, &job);
+    const enum err err = sim_leave(sim, step, done);
     if (sim->base.listener.job_done) {
         sim->base.listener.job_done(sim->base.listener.owner, err);
     }
@@ -429,6 +439,8 @@ static const struct disk_ops sim_ops = {
     .free = keep,
 };
 
+/* -- the test's side -- */
+
 struct disk *disk_sim_new(uint64_t seed, uint64_t capacity)
 {
     struct disk_sim *sim = calloc(1, sizeof *sim);
@@ -447,9 +459,10 @@ void disk_sim_free(struct disk *disk)
     if (!disk) {
         return;
     }
-    for (int i = 0; i < FILES_MAX; i++) {
-        drop(&sim->files[i]);
+    for (int i = 0; i < sim->files_used; i++) {
+        sim_drop(sim, i);
     }
+    free(sim->misdirected.before);
     free(sim->write.bytes);
     free(sim);
 }
@@ -461,10 +474,10 @@ struct disk *disk_sim_clone(const struct disk *disk)
     CHECK(!from->write.is_outstanding);
     CHECK(from->job.kind == SIM_JOB_NONE);
     sim->rng = from->rng;
-    for (int i = 0; i < FILES_MAX; i++) {
+    for (int i = 0; i < from->files_used; i++) {
         const struct sim_file *file = &from->files[i];
         if (file->bytes) {
-            memcpy(add(sim, file->name, file->size)->bytes, file->bytes, file->size);
+            memcpy(sim_add(sim, file->name, file->size)->bytes, file->bytes, file->size);
         }
     }
     return &sim->base;
@@ -490,43 +503,10 @@ bool disk_sim_has_job(const struct disk *disk)
     return ((const struct disk_sim *)disk)->job.kind != SIM_JOB_NONE;
 }
 
-/* Of a file that was not finished any sectors are there, and any length. */
-static void tear(struct disk_sim *sim, struct sim_file *file)
+void disk_sim_watch(struct disk *disk, disk_sim_watch_cb *watch, void *owner)
 {
-    resize(file, rng_below(&sim->rng, file->size / DISK_ALIGN + 1) * DISK_ALIGN);
-    for (uint64_t at = 0; at < file->size; at += SECTOR_SIZE) {
-        if (rng_below(&sim->rng, 2)) {
-            memset(file->bytes + at, 0, SECTOR_SIZE);
-        }
-    }
-    file->is_loose = false;
-}
-
-void disk_sim_power_cut(struct disk *disk)
-{
-    struct disk_sim *sim = sim_from(disk);
-    const struct sim_write *write = &sim->write;
-    for (uint32_t at = 0; write->is_outstanding && at < write->size; at += SECTOR_SIZE) {
-        if (rng_below(&sim->rng, 2)) {
-            memcpy(sim->files[write->file].bytes + write->offset + at, write->bytes + at,
-                   SECTOR_SIZE);
-        }
-    }
-    for (int i = 0; i < FILES_MAX; i++) {
-        if (sim->files[i].bytes && sim->files[i].is_loose) {
-            tear(sim, &sim->files[i]);
-        }
-    }
-    sim->is_off = true;
-}
-
-void disk_sim_power_on(struct disk *disk)
-{
-    struct disk_sim *sim = sim_from(disk);
-    free(sim->write.bytes);
-    sim->write = (struct sim_write){0};
-    sim->job.kind = SIM_JOB_NONE;
-    sim->is_off = false;
+    sim_from(disk)->watch = watch;
+    sim_from(disk)->watch_owner = owner;
 }
 
 void disk_sim_capacity_set(struct disk *disk, uint64_t capacity)
@@ -537,25 +517,26 @@ void disk_sim_capacity_set(struct disk *disk, uint64_t capacity)
 uint8_t *disk_sim_file(struct disk *disk, const char *name, uint64_t *size_out)
 {
     struct disk_sim *sim = sim_from(disk);
-    const int file = find(sim, name);
+    const int file = sim_find(sim, name);
     *size_out = file < 0 ? 0 : sim->files[file].size;
     return file < 0 ? NULL : sim->files[file].bytes;
 }
 
 void disk_sim_file_put(struct disk *disk, const char *name, const uint8_t *bytes, uint64_t size)
 {
-    memcpy(add(sim_from(disk), name, size)->bytes, bytes, size);
+    memcpy(sim_add(sim_from(disk), name, size)->bytes, bytes, size);
 }
 
 void disk_sim_file_resize(struct disk *disk, const char *name, uint64_t size)
 {
     struct disk_sim *sim = sim_from(disk);
-    const int file = find(sim, name);
+    const int file = sim_find(sim, name);
     CHECK(file >= 0);
     uint8_t *bytes = calloc(1, size ? size : 1);
     CHECK(bytes != NULL);
     const uint64_t kept = size < sim->files[file].size ? size : sim->files[file].size;
     memcpy(bytes, sim->files[file].bytes, kept);
+    sim_make_durable(sim, file);
     free(sim->files[file].bytes);
     sim->files[file].bytes = bytes;
     sim->files[file].size = size;

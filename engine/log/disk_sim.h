@@ -1,5 +1,9 @@
-/* A disk in memory for tests: completions come when the test lets them, power fails when it says
- * so and tears the write in flight, every byte can be looked at and changed. One thread. */
+/* A disk in memory for tests: completions come when the test lets them, processes and power end
+ * when it says so, with the write in flight torn, lost, reordered or misdirected; every byte can be
+ * looked at and changed. One thread.
+ *
+ * It keeps what disk.h promises of files and names (whole or absent, durable on return), so that
+ * recovery meets exactly what the log may rely on; that the real folder keeps it is tested there. */
 #ifndef LOG_DISK_SIM_H
 #define LOG_DISK_SIM_H
 
@@ -23,10 +27,36 @@ void disk_sim_hold_jobs(struct disk *disk, bool is_held);
 bool disk_sim_has_write(const struct disk *disk);
 bool disk_sim_has_job(const struct disk *disk);
 
-/* Of a write in flight each 512-byte sector arrives or not, drawn; a job in flight never was.
- * Everything fails with ERR_CLOSED until disk_sim_power_on. */
+/* -- ends: everything fails with ERR_CLOSED from there until disk_sim_power_on, which is the start
+ * of the next process -- */
+
+/* The power fails. Of a write in flight each 512-byte sector arrives or not, drawn, so it is lost,
+ * torn or reordered; of what a kill left volatile likewise. A job in flight happened or not; a
+ * create may leave `making.tmp`. */
 void disk_sim_power_cut(struct disk *disk);
+
+/* The process is killed. The write in flight arrives whole, in part or not at all; what arrives is
+ * seen by the next process, yet volatile: a power cut may take it back until a write to the same
+ * file was completed. */
+void disk_sim_kill(struct disk *disk);
+
 void disk_sim_power_on(struct disk *disk);
+bool disk_sim_is_off(const struct disk *disk);
+
+/* Operations so far (blocking calls, writes and jobs begun and completed), to draw an end from. */
+uint64_t disk_sim_operations(const struct disk *disk);
+
+/* End at the operation number at from now (1 = the next), which has happened or not, drawn. */
+void disk_sim_end_at(struct disk *disk, uint64_t at, bool is_power);
+
+/* At the next end, what arrives of the write in flight lands at another block of a log file,
+ * drawn; disk_sim_repair puts back what stood there. True from repair: something was hit. */
+void disk_sim_misdirect(struct disk *disk);
+bool disk_sim_repair(struct disk *disk);
+
+/* Hear of each write as it becomes durable. NULL: of none. */
+typedef void disk_sim_watch_cb(void *owner, const uint8_t *bytes, uint32_t size);
+void disk_sim_watch(struct disk *disk, disk_sim_watch_cb *watch, void *owner);
 
 /* More or less space from now on. */
 void disk_sim_capacity_set(struct disk *disk, uint64_t capacity);

@@ -98,6 +98,7 @@ struct wal {
     struct wal_segment active;
     struct wal_segment standby; /* the next one; file is open only in WAL_NEXT_READY */
     enum wal_next next;
+    bool is_disk_full; /* since a try met a full disk, until one makes a segment */
     /* -- all segments on disk but the spare and the standby, by ordinal; the last is active -- */
     struct wal_span *spans;
     uint32_t span_count;

@@ -165,6 +165,7 @@ static enum err begin_fresh(struct wal *wal)
     }
     if (err == ERR_NOSPACE) {
         wal->next = WAL_NEXT_FULL;
+        wal->is_disk_full = true;
         return ERR_OK;
     }
     if (err == ERR_OK) {

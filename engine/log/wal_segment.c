@@ -41,7 +41,8 @@ enum wal_room wal_segment_room(const struct wal *wal, uint64_t size, enum wal_cl
     if (wal_segment_fits(wal, size + reserve_size(wal, claim))) {
         return WAL_ROOM_OK;
     }
-    return wal->next == WAL_NEXT_FULL ? WAL_ROOM_DISK_FULL : WAL_ROOM_SEGMENT_LATE;
+    /* Also while the next try is under way: who waited for it would wait on a full disk. */
+    return wal->is_disk_full ? WAL_ROOM_DISK_FULL : WAL_ROOM_SEGMENT_LATE;
 }
 
 /* Draw the epoch of a new segment and encode its first block. */
@@ -178,6 +179,7 @@ enum err wal_segment_open(struct wal *wal, struct wal_segment *segment)
 
 static void built(struct wal *wal, enum err err)
 {
+    wal->is_disk_full = err == ERR_NOSPACE;
     if (err == ERR_OK) {
         wal->next = WAL_NEXT_SPARE;
     } else if (err == ERR_NOSPACE) {

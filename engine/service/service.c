@@ -14,7 +14,6 @@
 #include "replan_internal.h"
 
 enum {
-    HEADROOM = 1536 << 10, /* bytes of log that one batch may need: its frames are fewer */
     DROP_MAX = 1000,       /* orders and keys that leave by one record */
     ORDERS_AHEAD = 128 << 20, /* bytes touched before their use */
     HOLDS_AHEAD = 16 << 20,
@@ -36,6 +35,7 @@ void service_options_default(struct service_options *options)
     };
     options->batch = 64;
     options->rejects_max = 5;
+    options->batch_bytes = 1536 << 10;
     options->max_delay_ms = 5;
     options->count_window_ms = (uint64_t)48 * 3600 * 1000;
     options->key_window_ms = 600 * 1000;
@@ -114,7 +114,8 @@ static void pause_set(struct service_core *service, bool is_paused)
 /* Room for a whole batch is made sure before it comes; a full disk is answered, not waited for. */
 static void pause_settle(struct service_core *service)
 {
-    enum wal_room room = wal_room(service->wal, HEADROOM, 4096, WAL_CLAIM_CHANGE);
+    const uint32_t bytes = service->options.batch_bytes;
+    enum wal_room room = wal_room(service->wal, bytes, 4096, WAL_CLAIM_CHANGE);
     pause_set(service, room == WAL_ROOM_GROUP_FULL || room == WAL_ROOM_SEGMENT_LATE);
 }
 
@@ -527,7 +528,8 @@ static uint64_t soonest(const struct service_core *service)
 
 static uint32_t next_due(struct service_core *service)
 {
-    bool has_room = wal_room(service->wal, HEADROOM, 4096, WAL_CLAIM_CHANGE) == WAL_ROOM_OK;
+    const uint32_t bytes = service->options.batch_bytes;
+    bool has_room = wal_room(service->wal, bytes, 4096, WAL_CLAIM_CHANGE) == WAL_ROOM_OK;
     uint64_t due_ms = service->now_ms + (has_room ? 1000 : ROOM_RETRY_MS);
     service->wake_ms = soonest(service) < due_ms ? soonest(service) : due_ms;
     return due_in(service, service->wake_ms);

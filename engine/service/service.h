@@ -58,6 +58,7 @@ struct service_options {
     struct service_port port;
     uint32_t rejects_max;       /* of an order before it is held, 1 to 255 */
     uint32_t batch;             /* requests staged together; results do not depend on it */
+    uint32_t batch_bytes;       /* of log that all frames of a service_batch need at most */
     uint32_t max_delay_ms;      /* a request older than that is answered OVERLOADED; 0 = never */
     uint64_t count_window_ms;   /* how long movements are remembered */
     uint64_t key_window_ms;     /* how long a key is remembered */

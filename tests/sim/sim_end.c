@@ -1,0 +1,303 @@
+/* Processes end and begin. After each end: what recovery found is not below what anybody was told,
+ * its state is one that a turn ended with, the tables are whole, and the books agree. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "sim.h"
+#include "wal.h"
+
+enum { STARTS_MAX = 60, SAMPLE = 24 };
+
+static const uint64_t ROOMY = (uint64_t)1 << 40;
+
+/* -- what is durable, seen at the disk -- */
+
+static uint64_t load64(const uint8_t *bytes)
+{
+    uint64_t value;
+    memcpy(&value, bytes, sizeof value);
+    return value;
+}
+
+/* A whole group, its header as the format page has it: LSN of the first record at 40, count at
+ * 48, payload size at 56. */
+static void on_durable_write(void *owner, const uint8_t *bytes, uint32_t size)
+{
+    struct sim *sim = owner;
+    const bool is_group = size >= 128 && memcmp(bytes, "NSHGROUP", 8) == 0;
+    if (is_group && 128 + load64(bytes + 56) <= size) {
+        const uint64_t last = load64(bytes + 40) + load64(bytes + 48) - 1;
+        sim->on_disk = last > sim->on_disk ? last : sim->on_disk;
+        sim->counts.groups++;
+    }
+}
+
+void sim_state_note(struct sim *sim)
+{
+    const uint64_t lsn = wal_lsn_begun(service_wal(sim->service));
+    struct sim_state *last = sim->state_count ? &sim->states[sim->state_count - 1] : NULL;
+    if (last && last->lsn == lsn) {
+        CHECK(digest_equal(&last->digest, &service_tables(sim->service)->digest));
+        return;
+    }
+    uint32_t old = 0;
+    while (old + 1 < sim->state_count && sim->states[old + 1].lsn <= sim->released) {
+        old++;
+    }
+    memmove(sim->states, sim->states + old, (sim->state_count - old) * sizeof sim->states[0]);
+    sim->state_count -= old;
+    CHECK(sim->state_count < SIM_STATES_MAX);
+    sim->states[sim->state_count++] =
+        (struct sim_state){lsn, service_tables(sim->service)->digest};
+}
+
+static void states_back(struct sim *sim, uint64_t lsn)
+{
+    while (sim->state_count > 0 && sim->states[sim->state_count - 1].lsn > lsn) {
+        sim->state_count--;
+    }
+}
+
+/* -- begin -- */
+
+static enum err try_open(struct sim *sim, struct service_start *start, char error[WAL_ERROR_SIZE])
+{
+    sim->fault = disk_fault_new(sim->disk);
+    sim->options.log.disk = sim->fault;
+    sim->is_dead = false;
+    sim->is_paused = false;
+    disk_sim_hold_writes(sim->disk, false);
+    disk_sim_hold_jobs(sim->disk, false);
+    if (sim_chance(sim, 6)) {
+        disk_fault_arm(sim->fault, DISK_FAULT_CALL, 1 + sim_draw(sim, 30), ERR_IO);
+    }
+    const enum err err = service_open(&sim->options, &sim->service, start, error);
+    disk_sim_hold_writes(sim->disk, true);
+    disk_sim_hold_jobs(sim->disk, true);
+    disk_fault_disarm(sim->fault);
+    return err;
+}
+
+static void open_failed(struct sim *sim, enum err err, const char *error)
+{
+    const bool is_cut = disk_sim_is_off(sim->disk);
+    const bool is_full = err == ERR_NOSPACE && sim->is_full;
+    if (!is_cut && !is_full && err != ERR_IO) {
+        fprintf(stderr, "the engine does not start: %s: %s\n", err_text(err), error);
+        CHECK_UNREACHABLE("recovery refused what the disk holds");
+    }
+    CHECK(error[0]);
+    if (is_full) {
+        disk_sim_capacity_set(sim->disk, ROOMY);
+        sim->is_full = false;
+    }
+    sim->counts.recoveries_cut += is_cut;
+    disk_fault_free(sim->fault);
+    disk_sim_power_on(sim->disk);
+}
+
+/* Invariants 3 and 8. Books and states go back to what was found. */
+static void take_up(struct sim *sim, const struct service_start *start)
+{
+    const struct tables *tables = service_tables(sim->service);
+    const uint64_t lsn = start->recovery.last_lsn;
+    CHECK(lsn >= sim->told);
+    CHECK(lsn >= sim->on_disk_before);
+    CHECK(lsn <= sim->on_disk); /* found, so made durable before anybody hears of it */
+    states_back(sim, lsn);
+    CHECK(sim->state_count > 0);
+    const struct sim_state *state = &sim->states[sim->state_count - 1];
+    CHECK(state->lsn == lsn); /* half a turn */
+    CHECK(digest_equal(&state->digest, &tables->digest));
+    tables_check((struct tables *)(uintptr_t)tables);
+    books_back(sim->books, lsn);
+    books_settle(sim->books, lsn);
+    CHECK(sim->released == lsn);
+    sim->told = lsn; /* a start tells its LSN in the ready line */
+    sim->books->lsn = lsn;
+    for (uint32_t i = 0; i < SIM_CLIENTS_MAX; i++) {
+        if (sim->halves[i] && sim->books->nodes[sim->halves[i]->node].is_there) {
+            sim_load_settle(sim, sim->halves[i]);
+        }
+    }
+    sim->counts.torn += start->recovery.has_torn_tail;
+    sim->counts.rewritten += start->recovery.rewritten;
+}
+
+static void begin(struct sim *sim)
+{
+    char error[WAL_ERROR_SIZE];
+    struct service_start start;
+    for (uint32_t i = 0;; i++) {
+        CHECK(i < STARTS_MAX);
+        sim->released = 0;
+        sim->on_disk_before = sim->on_disk;
+        if (i < 5 && sim_chance(sim, 15)) {
+            disk_sim_end_at(sim->disk, 1 + sim_draw(sim, 25), sim_chance(sim, 60));
+        }
+        const enum err err = try_open(sim, &start, error);
+        if (err == ERR_OK && disk_sim_is_off(sim->disk)) {
+            sim_end(sim, true); /* the end came with the last step: nobody was told anything */
+            return;
+        }
+        if (err == ERR_OK) {
+            break;
+        }
+        open_failed(sim, err, error);
+    }
+    sim->counts.recoveries++;
+    take_up(sim, &start);
+}
+
+void sim_start(struct sim *sim)
+{
+    disk_sim_watch(sim->disk, on_durable_write, sim);
+    sim->states[0] = (struct sim_state){0};
+    sim->state_count = 1;
+    begin(sim);
+}
+
+/* -- end -- */
+
+static void close_process(struct sim *sim)
+{
+    struct wal_stats stats;
+    wal_stats(service_wal(sim->service), &stats);
+    sim->counts.segments += stats.segments;
+    sim_clients_lose(sim);
+    service_close(sim->service);
+    sim->service = NULL;
+    sim->asked = NULL;
+    sim->reply_conn = NULL;
+    disk_fault_free(sim->fault);
+    disk_sim_power_on(sim->disk);
+}
+
+void sim_end(struct sim *sim, bool is_power)
+{
+    sim->counts.in_flight += disk_sim_has_write(sim->disk);
+    if (is_power) {
+        disk_sim_power_cut(sim->disk);
+        sim->counts.power_cuts++;
+    } else {
+        disk_sim_kill(sim->disk);
+        sim->counts.kills++;
+    }
+    close_process(sim);
+    begin(sim);
+}
+
+void sim_end_cleanly(struct sim *sim)
+{
+    if (!sim_settle(sim)) {
+        sim_end_settle(sim);
+        return;
+    }
+    close_process(sim);
+    sim->counts.restarts++;
+    begin(sim);
+}
+
+static void unheard(void *owner, uint64_t lsn)
+{
+    (void)owner;
+    (void)lsn;
+}
+
+/* Another disk with the same bytes is recovered: refused, or nothing is lost. Then the bytes that
+ * were hit are put back, as from a copy, and the engine goes on. */
+void sim_end_misdirected(struct sim *sim)
+{
+    char error[WAL_ERROR_SIZE];
+    struct service_start start;
+    struct service_core *other = NULL;
+    disk_sim_misdirect(sim->disk);
+    disk_sim_power_cut(sim->disk);
+    sim->counts.misdirected++;
+    close_process(sim);
+    struct disk *copy = disk_sim_clone(sim->disk);
+    disk_sim_capacity_set(copy, ROOMY);
+    struct service_options options = sim->options;
+    options.log.disk = copy;
+    options.port.release = unheard;
+    const enum err err = service_open(&options, &other, &start, error);
+    if (err == ERR_OK) {
+        CHECK(start.recovery.last_lsn >= sim->told);
+        service_close(other);
+    } else {
+        CHECK(err == ERR_DAMAGED || err == ERR_FORMAT);
+        CHECK(strstr(error, "offset") != NULL);
+        sim->counts.misdirected_refused++;
+    }
+    disk_sim_free(copy);
+    (void)disk_sim_repair(sim->disk);
+    begin(sim);
+}
+
+void sim_fault_arm(struct sim *sim)
+{
+    static const enum disk_fault_kind kinds[] = {DISK_FAULT_WRITE_LOST, DISK_FAULT_WRITE_SHORT,
+                                                 DISK_FAULT_FLUSH, DISK_FAULT_JOB,
+                                                 DISK_FAULT_CALL};
+    static const enum err errors[] = {ERR_IO, ERR_NOSPACE, ERR_SYS, ERR_ACCESS};
+    const enum disk_fault_kind kind = kinds[sim_draw(sim, 5)];
+    disk_fault_arm(sim->fault, kind, 1 + sim_draw(sim, 6), errors[sim_draw(sim, 4)]);
+    sim->counts.faults++;
+}
+
+void sim_end_settle(struct sim *sim)
+{
+    const bool is_off = disk_sim_is_off(sim->disk);
+    if (is_off || sim->is_dead) {
+        sim->counts.inner_ends += is_off;
+        sim_end(sim, sim_chance(sim, 50));
+    }
+}
+
+/* -- the whole held against the books -- */
+
+static bool ask_named(struct sim *sim, const char *method, uint32_t node, uint32_t order)
+{
+    struct sim_request *request = sim_op_named(sim, method);
+    struct writer writer;
+    char id[16];
+    request->node = node;
+    request->order = order;
+    writer_init(&writer, sim->params, SIM_PARAMS_MAX);
+    writer_map(&writer, 1);
+    if (node != SIM_NONE) {
+        writer_string(&writer, "node");
+        snprintf(id, sizeof id, "n%u", node);
+    } else {
+        writer_string(&writer, "order_id");
+        snprintf(id, sizeof id, "o%u", order);
+    }
+    writer_string(&writer, id);
+    sim_params_set(request, sim->params, writer_size(&writer));
+    return sim_ask(sim, request);
+}
+
+static bool check_orders(struct sim *sim, bool is_whole)
+{
+    const uint32_t all = sim->orders;
+    const uint32_t count = is_whole || all < SAMPLE ? all : SAMPLE;
+    for (uint32_t i = 0; i < count; i++) {
+        const uint32_t order = is_whole ? i : all - 1 - sim_draw(sim, i % 2 ? all : SAMPLE);
+        if (!ask_named(sim, "order.get", SIM_NONE, order)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool sim_check_all(struct sim *sim, bool is_whole)
+{
+    for (uint32_t node = 0; node <= BOOKS_NODES; node++) {
+        if (sim->books->nodes[node].is_there && !ask_named(sim, "stock.list", node, SIM_NONE)) {
+            return false;
+        }
+    }
+    return check_orders(sim, is_whole);
+}

@@ -1,0 +1,438 @@
+/* The table of requests, and what all of them share. */
+#include <stdio.h>
+#include <string.h>
+
+#include "check.h"
+#include "frame.h"
+#include "sim_ops_internal.h"
+
+/* A new method is a line here, a function that draws it and one that judges its reply. */
+static const struct sim_kind kinds[] = {
+    {"order.route", 330, true, route_make, route_see},
+    {"fulfil.update", 190, true, update_make, update_see},
+    {"order.cancel", 80, true, cancel_make, cancel_see},
+    {"stock.adjust", 120, true, adjust_make, adjust_see},
+    {"stock.set", 50, true, set_make, set_see},
+    {"stock.load", 8, true, load_make, load_see},
+    {"stock.policy", 15, true, policy_make, policy_see},
+    {"node.put", 6, true, node_put_make, node_put_see},
+    {"node.status", 12, true, node_status_make, node_status_see},
+    {"item.put", 8, true, item_put_make, plain_see},
+    {"place.load", 2, true, places_make, plain_see},
+    {"stock.get", 60, false, stock_get_make, stock_get_see},
+    {"stock.list", 10, false, stock_list_make, stock_list_see},
+    {"stock.find", 20, false, find_make, find_see},
+    {"order.get", 60, false, order_get_make, order_get_see},
+    {"order.list", 4, false, order_list_make, order_list_see},
+    {"fulfil.list", 10, false, fulfil_list_make, fulfil_list_see},
+    {"node.get", 5, false, node_ask_make, plain_see},
+    {"node.list", 3, false, node_list_make, plain_see},
+    {"item.get", 5, false, item_get_make, plain_see},
+    {"hello", 3, false, empty_make, plain_see},
+    {"stats", 2, false, empty_make, plain_see},
+    {"order.rouse", 2, false, empty_make, plain_see}, /* no such method */
+};
+
+enum { KINDS = sizeof kinds / sizeof kinds[0] };
+
+/* -- params -- */
+
+struct sim_form form_begin(struct writer *writer)
+{
+    return (struct sim_form){writer, writer_open(writer), 0};
+}
+
+void form_end(struct sim_form *form)
+{
+    writer_map_close(form->writer, form->mark, form->count);
+}
+
+struct writer *form_key(struct sim_form *form, const char *name)
+{
+    writer_string(form->writer, name);
+    form->count++;
+    return form->writer;
+}
+
+void form_int(struct sim_form *form, const char *name, int64_t value)
+{
+    writer_int(form_key(form, name), value);
+}
+
+void form_float(struct sim_form *form, const char *name, double value)
+{
+    writer_float(form_key(form, name), value);
+}
+
+void form_bool(struct sim_form *form, const char *name, bool value)
+{
+    writer_bool(form_key(form, name), value);
+}
+
+void form_text(struct sim_form *form, const char *name, const char *text)
+{
+    writer_string(form_key(form, name), text);
+}
+
+void put_id(struct writer *writer, char letter, uint32_t id)
+{
+    char text[16];
+    const int len = snprintf(text, sizeof text, "%c%u", letter, id);
+    writer_text(writer, text, (uint32_t)len);
+}
+
+void form_id(struct sim_form *form, const char *name, char letter, uint32_t id)
+{
+    put_id(form_key(form, name), letter, id);
+}
+
+/* Keys belong to one method: the number says which, so that no two methods meet at one. */
+void form_new_key(struct sim *sim, struct sim_request *request, struct sim_form *form)
+{
+    if (sim_chance(sim, 50) || sim->keys == BOOKS_KEYS_MAX) {
+        return;
+    }
+    const uint32_t method = (uint32_t)(request->kind - kinds);
+    const uint32_t old = sim->keys > 8 ? sim->keys - 1 - sim_draw(sim, 8) : 0;
+    const bool is_old = sim->keys > 8 && sim->key_methods[old] == method && sim_chance(sim, 10);
+    request->key = is_old ? old : sim->keys++;
+    sim->key_methods[request->key] = (uint8_t)method;
+    form_id(form, "key", (char)('A' + method), request->key);
+}
+
+/* -- draws -- */
+
+uint32_t draw_item(struct sim *sim)
+{
+    if (sim_draw(sim, 150) == 0) {
+        return BOOKS_ITEMS; /* unknown */
+    }
+    return sim_draw(sim, sim_chance(sim, 35) ? 2 : BOOKS_ITEMS);
+}
+
+/* The last node is put under way. */
+uint32_t draw_node(struct sim *sim)
+{
+    return sim_draw(sim, BOOKS_NODES + (sim_draw(sim, 20) == 0));
+}
+
+uint32_t draw_order(struct sim *sim)
+{
+    if (sim->orders == 0) {
+        return SIM_NONE;
+    }
+    const uint32_t near = sim->orders < 40 ? sim->orders : 40;
+    return sim_chance(sim, 80) ? sim->orders - 1 - sim_draw(sim, near) : sim_draw(sim, sim->orders);
+}
+
+uint64_t draw_time(struct sim *sim)
+{
+    return sim->wall_ms - 1 - sim_draw(sim, 400);
+}
+
+bool is_known_item(const struct sim *sim, uint32_t item)
+{
+    (void)sim;
+    return item < BOOKS_ITEMS;
+}
+
+bool is_known_node(const struct sim *sim, uint32_t node)
+{
+    return node <= BOOKS_NODES && sim->books->nodes[node].is_there;
+}
+
+/* -- judging -- */
+
+bool is_fading(const struct sim *sim, const struct books_order *order)
+{
+    return order->done_ms && order->done_ms + sim->options.order_window_ms <= sim_now(sim);
+}
+
+static bool is_order_unsure(const struct sim *sim, uint32_t order)
+{
+    const struct books_order *own = order < sim->orders ? &sim->books->orders[order] : NULL;
+    return !own || !own->is_there || is_fading(sim, own);
+}
+
+static bool is_callers_right(const struct sim *sim, const struct sim_request *request,
+                             const struct sim_reply *reply)
+{
+    if (sim_is_error(reply, "UNKNOWN_ITEM")) {
+        return request->item == BOOKS_ITEMS;
+    }
+    if (sim_is_error(reply, "UNKNOWN_NODE")) {
+        return request->node != SIM_NONE && !is_known_node(sim, request->node);
+    }
+    if (sim_is_error(reply, "UNKNOWN_ORDER")) {
+        return is_order_unsure(sim, request->order);
+    }
+    if (sim_is_error(reply, "UNKNOWN_FULFILMENT")) {
+        return is_order_unsure(sim, request->order) ||
+               request->part >= sim->books->orders[request->order].part_count;
+    }
+    /* The clock jumped while a group was being collected, whose time is that of all its records. */
+    return sim_is_error(reply, "INVALID_ARGUMENT") && request->at_ms > sim_now(sim) + 60000;
+}
+
+static bool is_busy_right(struct sim *sim, const struct sim_reply *reply)
+{
+    if (sim_is_error(reply, "OVERLOADED")) {
+        sim->counts.overloaded++;
+        return true;
+    }
+    if (sim_is_error(reply, "READ_ONLY")) {
+        sim->counts.read_only++;
+        return sim->is_full;
+    }
+    return sim_is_error(reply, "TABLE_FULL") && sim->is_small;
+}
+
+static void show(const struct sim_request *request, const struct sim_reply *reply)
+{
+    const struct sim_value *text = reply->error ? reply->error->first->next : NULL;
+    fprintf(stderr, "%s%s answered %.*s\n", request->kind->method, request->is_bad ? " (bad)" : "",
+            text ? (int)text->text.len : 6, text ? text->text.at : "result");
+}
+
+bool is_plain_error(struct sim *sim, const struct sim_request *request,
+                    const struct sim_reply *reply)
+{
+    if (!reply->error) {
+        return false;
+    }
+    if (!is_busy_right(sim, reply) && !is_callers_right(sim, request, reply)) {
+        show(request, reply);
+        CHECK_UNREACHABLE("an error that nothing calls for");
+    }
+    return true;
+}
+
+/* -- keys -- */
+
+enum key_says key_judge(struct sim *sim, const struct sim_request *request)
+{
+    if (request->key == SIM_NONE) {
+        return KEY_SAYS_NEW;
+    }
+    const struct books_key *key = &sim->books->keys[request->key];
+    if (!key->is_there) {
+        return KEY_SAYS_NEW;
+    }
+    if (key->is_loose || key->at_ms + sim->options.key_window_ms <= sim_now(sim)) {
+        return KEY_SAYS_ANY;
+    }
+    return key->content == request->content ? KEY_SAYS_DUPLICATE : KEY_SAYS_CONFLICT;
+}
+
+bool is_key_answer(struct sim *sim, const struct sim_request *request,
+                   const struct sim_reply *reply)
+{
+    const enum key_says says = key_judge(sim, request);
+    if (says == KEY_SAYS_CONFLICT) {
+            CHECK(sim_is_error(reply, "IDEMPOTENCY_CONFLICT") || is_plain_error(sim, request, reply));
+        return true;
+    }
+    if (says == KEY_SAYS_ANY && sim_is_error(reply, "IDEMPOTENCY_CONFLICT")) {
+        return true;
+    }
+    if (is_plain_error(sim, request, reply)) {
+        return true;
+    }
+    const bool is_duplicate = sim_is_true(reply->result, "duplicate");
+    sim->counts.duplicates += is_duplicate;
+    CHECK(says != KEY_SAYS_DUPLICATE || is_duplicate); /* a second effect of one key */
+    if (is_duplicate && says == KEY_SAYS_NEW && request->key != SIM_NONE) {
+        key_note(sim, request, NULL);
+        sim->books->keys[request->key].is_loose = true;
+    }
+    return is_duplicate;
+}
+
+void key_note(struct sim *sim, const struct sim_request *request, const int64_t *facts)
+{
+    if (request->key == SIM_NONE) {
+        return;
+    }
+    struct books_key *key = &sim->books->keys[request->key];
+    books_note(sim->books, key, sizeof *key);
+    *key = (struct books_key){.is_there = true,
+                              .content = request->content,
+                              .at_ms = sim_now(sim)};
+    if (facts) {
+        memcpy(key->facts, facts, sizeof key->facts);
+    }
+}
+
+/* -- drawing -- */
+
+static const struct sim_kind *draw_kind(struct sim *sim)
+{
+    static uint32_t total;
+    if (!total) {
+        for (uint32_t i = 0; i < KINDS; i++) {
+            total += kinds[i].weight;
+        }
+    }
+    uint32_t left = sim_draw(sim, total);
+    const struct sim_kind *kind = kinds;
+    while (left >= kind->weight) {
+        left -= kind->weight;
+        kind++;
+    }
+    return kind;
+}
+
+/* An unknown field, no map, or a value cut down to nil: an error whatever the method. */
+static void spoil(struct sim *sim, struct sim_request *request, uint8_t *params, uint32_t *size)
+{
+    const bool has_key = (params[0] & 0x0f) && (params[0] & 0xf0) == 0x80;
+    request->is_bad = true;
+    if (has_key && sim_chance(sim, 70)) {
+        params[2] = 'Z';
+    } else {
+        params[0] = sim_chance(sim, 50) ? 0x07 : 0x93;
+        *size = params[0] == 0x07 ? 1 : 4;
+        params[1] = params[2] = params[3] = 0x01;
+    }
+}
+
+static bool is_frame(const uint8_t *bytes, uint32_t size)
+{
+    struct frame_scan scan;
+    const struct frame_limits limits = {FRAME_SIZE_MAX, FRAME_DEPTH_MAX - 2};
+    frame_scan_init(&scan);
+    return frame_scan_run(&scan, bytes, size, &limits) == FRAME_DONE && scan.pos == size;
+}
+
+/* Bytes of a read turned into others, which may mean anything. Wrapped, as the scan wants a
+ * frame: [2, "m", params]. */
+static void garble(struct sim *sim, struct sim_request *request, uint8_t *params, uint32_t size)
+{
+    uint8_t frame[4 + 1024] = {0x93, 0x02, 0xa1, 'm'};
+    if (size == 0 || size > 1024) {
+        return;
+    }
+    memcpy(frame + 4, params, size);
+    for (uint32_t i = 0; i <= sim_draw(sim, 3); i++) {
+        frame[4 + sim_draw(sim, size)] = (uint8_t)rng_next(&sim->rng);
+    }
+    if (is_frame(frame, size + 4)) {
+        memcpy(params, frame + 4, size);
+        request->is_any = true;
+    }
+}
+
+static struct sim_request *make(struct sim *sim, const struct sim_kind *kind)
+{
+    struct sim_request *request = sim_request_new(kind);
+    struct writer writer;
+    writer_init(&writer, sim->params, SIM_PARAMS_MAX);
+    kind->make(sim, request, &writer);
+    CHECK(!writer.is_full);
+    request->size = writer_size(&writer);
+    return request;
+}
+
+struct sim_request *sim_op_draw(struct sim *sim)
+{
+    const struct sim_kind *kind = draw_kind(sim);
+    struct sim_request *request = make(sim, kind);
+    uint32_t size = request->size;
+    if (sim_chance(sim, 2)) {
+        spoil(sim, request, sim->params, &size);
+    } else if (!kind->is_change && sim_chance(sim, 5)) {
+        garble(sim, request, sim->params, size);
+    }
+    sim_params_set(request, sim->params, size);
+    return request;
+}
+
+struct sim_request *sim_op_named(struct sim *sim, const char *method)
+{
+    for (uint32_t i = 0; i < KINDS; i++) {
+        if (strcmp(kinds[i].method, method) == 0) {
+            struct sim_request *request = make(sim, &kinds[i]);
+            sim_params_set(request, sim->params, request->size);
+            return request;
+        }
+    }
+    CHECK_UNREACHABLE("no such kind");
+}
+
+/* -- judging -- */
+
+void sim_op_see(struct sim *sim, const struct sim_request *request, const uint8_t *bytes,
+                uint32_t size)
+{
+    struct sim_reply *reply = &sim->reply;
+    sim_reply_read(reply, bytes, size);
+    CHECK(reply->msgid == request->msgid);
+    sim->counts.errors += reply->error != NULL;
+    sim->counts.refusals += reply->result && sim_is_refused(reply, NULL);
+    if (reply->result) {
+        CHECK(sim_int(reply->result, "lsn") <= (int64_t)request->release_lsn);
+    }
+    if (request->is_any) {
+        return;
+    }
+    if (request->is_bad) {
+        CHECK(reply->error != NULL);
+        CHECK(reply->error->first->number == 1 || is_busy_right(sim, reply));
+        return;
+    }
+    request->kind->see(sim, request, reply);
+}
+
+/* -- the network and the first stock -- */
+
+/* Each is asked until it is answered without an error; small tables and ends may come between. */
+static void ask_surely(struct sim *sim, struct sim_request *(*make_one)(struct sim *, uint32_t),
+                       uint32_t at)
+{
+    for (uint32_t tries = 0; tries < 100; tries++) {
+        const uint64_t errors = sim->counts.errors;
+        const bool is_alive = sim_ask(sim, make_one(sim, at));
+        if (is_alive && sim->counts.errors == errors) {
+            return;
+        }
+        sim_end_settle(sim);
+    }
+    CHECK_UNREACHABLE("the network could not be put");
+}
+
+static struct sim_request *first_node(struct sim *sim, uint32_t node)
+{
+    sim->forced = node;
+    struct sim_request *request = sim_op_named(sim, "node.put");
+    sim->forced = SIM_NONE;
+    return request;
+}
+
+static struct sim_request *first_item(struct sim *sim, uint32_t item)
+{
+    sim->forced = item;
+    struct sim_request *request = sim_op_named(sim, "item.put");
+    sim->forced = SIM_NONE;
+    return request;
+}
+
+static struct sim_request *first_stock(struct sim *sim, uint32_t node)
+{
+    sim->forced = node;
+    struct sim_request *request = sim_op_named(sim, "stock.load");
+    sim->forced = SIM_NONE;
+    return request;
+}
+
+void sim_head(struct sim *sim)
+{
+    for (uint32_t i = 0; i < BOOKS_NODES; i++) {
+        ask_surely(sim, first_node, i);
+    }
+    for (uint32_t i = 0; i < BOOKS_ITEMS; i++) {
+        ask_surely(sim, first_item, i);
+    }
+    for (uint32_t i = 0; i < BOOKS_NODES; i++) {
+        ask_surely(sim, first_stock, i);
+    }
+}

@@ -1,0 +1,99 @@
+/* What the files of requests share: drawing ids, writing params, judging errors. */
+#ifndef TESTS_SIM_OPS_INTERNAL_H
+#define TESTS_SIM_OPS_INTERNAL_H
+
+#include "sim.h"
+
+/* A map of params that is being written. */
+struct sim_form {
+    struct writer *writer;
+    uint32_t mark, count;
+};
+
+struct sim_form form_begin(struct writer *writer);
+void form_end(struct sim_form *form);
+struct writer *form_key(struct sim_form *form, const char *name);
+void form_int(struct sim_form *form, const char *name, int64_t value);
+void form_float(struct sim_form *form, const char *name, double value);
+void form_bool(struct sim_form *form, const char *name, bool value);
+void form_text(struct sim_form *form, const char *name, const char *text);
+
+/* A letter and a number: "i7". */
+void form_id(struct sim_form *form, const char *name, char letter, uint32_t id);
+void put_id(struct writer *writer, char letter, uint32_t id);
+
+/* Half of the changes carry a key of their own; now and then one that another change had. */
+void form_new_key(struct sim *sim, struct sim_request *request, struct sim_form *form);
+
+/* Draws: few items and nodes are asked for much. Sometimes an id that nobody knows. */
+uint32_t draw_item(struct sim *sim);
+uint32_t draw_node(struct sim *sim);
+uint32_t draw_order(struct sim *sim); /* SIM_NONE: there is none yet */
+
+/* A time of fact of the last moments. */
+uint64_t draw_time(struct sim *sim);
+bool is_known_item(const struct sim *sim, uint32_t item);
+bool is_known_node(const struct sim *sim, uint32_t node);
+
+/* -- judging -- */
+
+/* An error that has nothing to do with what was asked: overload, disk full, a full table; or that
+ * the item, node or order is unknown, where it is. True: it was one, and nothing happened. */
+bool is_plain_error(struct sim *sim, const struct sim_request *request,
+                    const struct sim_reply *reply);
+
+/* What the key of a change says: its reply must be that of a duplicate, of a conflict, of a new
+ * change, or may be any of them (the key's window is over). */
+enum key_says { KEY_SAYS_NEW, KEY_SAYS_DUPLICATE, KEY_SAYS_CONFLICT, KEY_SAYS_ANY };
+enum key_says key_judge(struct sim *sim, const struct sim_request *request);
+
+/* The reply against that. True: there is nothing to enter into the books. */
+bool is_key_answer(struct sim *sim, const struct sim_request *request,
+                   const struct sim_reply *reply);
+
+/* The change has happened: its key is known from now on, with these facts. */
+void key_note(struct sim *sim, const struct sim_request *request, const int64_t *facts);
+
+/* Whether the order may have left memory, or must still be known. */
+bool is_fading(const struct sim *sim, const struct books_order *order);
+
+/* -- kinds, by file -- */
+void adjust_make(struct sim *, struct sim_request *, struct writer *);
+void adjust_see(struct sim *, const struct sim_request *, const struct sim_reply *);
+void set_make(struct sim *, struct sim_request *, struct writer *);
+void set_see(struct sim *, const struct sim_request *, const struct sim_reply *);
+void load_make(struct sim *, struct sim_request *, struct writer *);
+void load_see(struct sim *, const struct sim_request *, const struct sim_reply *);
+void policy_make(struct sim *, struct sim_request *, struct writer *);
+void policy_see(struct sim *, const struct sim_request *, const struct sim_reply *);
+void stock_get_make(struct sim *, struct sim_request *, struct writer *);
+void stock_get_see(struct sim *, const struct sim_request *, const struct sim_reply *);
+void stock_list_make(struct sim *, struct sim_request *, struct writer *);
+void stock_list_see(struct sim *, const struct sim_request *, const struct sim_reply *);
+void find_make(struct sim *, struct sim_request *, struct writer *);
+void find_see(struct sim *, const struct sim_request *, const struct sim_reply *);
+void route_make(struct sim *, struct sim_request *, struct writer *);
+void route_see(struct sim *, const struct sim_request *, const struct sim_reply *);
+void cancel_make(struct sim *, struct sim_request *, struct writer *);
+void cancel_see(struct sim *, const struct sim_request *, const struct sim_reply *);
+void update_make(struct sim *, struct sim_request *, struct writer *);
+void update_see(struct sim *, const struct sim_request *, const struct sim_reply *);
+void order_get_make(struct sim *, struct sim_request *, struct writer *);
+void order_get_see(struct sim *, const struct sim_request *, const struct sim_reply *);
+void order_list_make(struct sim *, struct sim_request *, struct writer *);
+void order_list_see(struct sim *, const struct sim_request *, const struct sim_reply *);
+void fulfil_list_make(struct sim *, struct sim_request *, struct writer *);
+void fulfil_list_see(struct sim *, const struct sim_request *, const struct sim_reply *);
+void node_put_make(struct sim *, struct sim_request *, struct writer *);
+void node_put_see(struct sim *, const struct sim_request *, const struct sim_reply *);
+void node_status_make(struct sim *, struct sim_request *, struct writer *);
+void node_status_see(struct sim *, const struct sim_request *, const struct sim_reply *);
+void node_ask_make(struct sim *, struct sim_request *, struct writer *);
+void node_list_make(struct sim *, struct sim_request *, struct writer *);
+void item_put_make(struct sim *, struct sim_request *, struct writer *);
+void item_get_make(struct sim *, struct sim_request *, struct writer *);
+void places_make(struct sim *, struct sim_request *, struct writer *);
+void empty_make(struct sim *, struct sim_request *, struct writer *);
+void plain_see(struct sim *, const struct sim_request *, const struct sim_reply *);
+
+#endif

@@ -1,0 +1,362 @@
+/* Stock: movements, counts, loads, policies, and what is read of them. */
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "check.h"
+#include "sim_ops_internal.h"
+
+static void draw_cell(struct sim *sim, struct sim_request *request, struct sim_form *form)
+{
+    request->item = draw_item(sim);
+    request->node = draw_node(sim);
+    form_id(form, "item", 'i', request->item);
+    form_id(form, "node", 'n', request->node);
+}
+
+static uint64_t time_of(struct sim *sim, const struct sim_request *request)
+{
+    const struct books_cell *cell = books_cell(sim->books, request->item, request->node);
+    return request->at_ms ? request->at_ms : books_arrival(cell, sim_now(sim));
+}
+
+static void check_amounts(const struct sim *sim, const struct sim_value *answer, uint32_t item,
+                          uint32_t node)
+{
+    const struct books_cell *cell = &sim->books->cells[node][item];
+    const int64_t on_hand = sim_int(answer, "on_hand");
+    const int64_t reserved = sim_int(answer, "reserved");
+    const int64_t ats = sim_int(answer, "ats");
+    if (on_hand != cell->on_hand || reserved != cell->reserved ||
+        ats != books_ats(sim->books, item, node)) {
+        fprintf(stderr, "i%u at n%u: on_hand %" PRId64 ", reserved %" PRId64 ", ats %" PRId64
+                "; the books have %" PRId64 ", %" PRId64 ", %" PRId64 "\n", item, node, on_hand,
+                reserved, ats, cell->on_hand, cell->reserved, books_ats(sim->books, item, node));
+        CHECK_UNREACHABLE("a cell is not what the books say");
+    }
+}
+
+static void check_ats(const struct sim *sim, const struct sim_value *answer, uint32_t item,
+                      uint32_t node)
+{
+    const int64_t ats = sim_int(answer, "ats");
+    if (ats != books_ats(sim->books, item, node)) {
+        fprintf(stderr, "i%u at n%u: ats %" PRId64 ", the books have %" PRId64 "\n", item, node, ats,
+                books_ats(sim->books, item, node));
+        CHECK_UNREACHABLE("ats is not what the books say");
+    }
+}
+
+/* The facts of a change's first answer, which its retries tell again. */
+static void facts_of(const struct sim_value *answer, int64_t facts[BOOKS_FACTS])
+{
+    facts[0] = sim_int(answer, "on_hand");
+    facts[1] = sim_int(answer, "reserved");
+    facts[2] = sim_int(answer, "ats");
+}
+
+/* True: the key's answer is all there is; the facts are the first ones. */
+static bool is_told_again(struct sim *sim, const struct sim_request *request,
+                          const struct sim_reply *reply)
+{
+    int64_t facts[BOOKS_FACTS];
+    const enum key_says says = key_judge(sim, request);
+    if (!is_key_answer(sim, request, reply)) {
+        return false;
+    }
+    CHECK(reply->error || says != KEY_SAYS_NEW); /* a duplicate of nothing */
+    if (reply->result && says == KEY_SAYS_DUPLICATE) {
+        facts_of(reply->result, facts);
+        CHECK(memcmp(facts, sim->books->keys[request->key].facts, sizeof facts) == 0);
+    }
+    return true;
+}
+
+/* -- stock.adjust -- */
+
+void adjust_make(struct sim *sim, struct sim_request *request, struct writer *params)
+{
+    struct sim_form form = form_begin(params);
+    draw_cell(sim, request, &form);
+    const int64_t delta = (int64_t)sim_draw(sim, 30) - 6;
+    request->lines[0].value = delta ? delta : 1;
+    form_int(&form, "delta", request->lines[0].value);
+    if (sim_chance(sim, 40)) {
+        request->at_ms = draw_time(sim);
+        form_int(&form, "at", (int64_t)request->at_ms);
+    }
+    form_new_key(sim, request, &form);
+    form_end(&form);
+}
+
+void adjust_see(struct sim *sim, const struct sim_request *request, const struct sim_reply *reply)
+{
+    int64_t facts[BOOKS_FACTS];
+    if (is_told_again(sim, request, reply)) {
+        return;
+    }
+    const bool is_taken = books_move(sim->books, request->item, request->node,
+                                     request->lines[0].value, time_of(sim, request));
+    CHECK(sim_is_true(reply->result, "absorbed") == !is_taken);
+    check_amounts(sim, reply->result, request->item, request->node);
+    facts_of(reply->result, facts);
+    key_note(sim, request, facts);
+}
+
+/* -- stock.set -- */
+
+void set_make(struct sim *sim, struct sim_request *request, struct writer *params)
+{
+    struct sim_form form = form_begin(params);
+    draw_cell(sim, request, &form);
+    request->lines[0].value = sim_draw(sim, 40);
+    form_int(&form, "on_hand", request->lines[0].value);
+    if (sim_chance(sim, 50)) {
+        request->at_ms = draw_time(sim);
+        form_int(&form, "counted_at", (int64_t)request->at_ms);
+    }
+    form_new_key(sim, request, &form);
+    form_end(&form);
+}
+
+/* With a small ring of movements an old count may be stale at any cell. */
+static void refused_stale(const struct sim *sim, const struct sim_request *request,
+                          const struct sim_reply *reply)
+{
+    const struct books_cell *cell = &sim->books->cells[request->node][request->item];
+    CHECK(sim_is_refused(reply, "STALE_COUNT"));
+    const uint64_t at_ms = request->at_ms ? request->at_ms : books_arrival(cell, sim_now(sim));
+    CHECK(at_ms <= cell->counted_at || sim->is_small);
+}
+
+void set_see(struct sim *sim, const struct sim_request *request, const struct sim_reply *reply)
+{
+    int64_t facts[BOOKS_FACTS];
+    if (is_told_again(sim, request, reply)) {
+        return;
+    }
+    if (sim_is_refused(reply, NULL)) {
+        refused_stale(sim, request, reply);
+        return;
+    }
+    const bool is_taken = books_count(sim->books, request->item, request->node,
+                                      request->lines[0].value, time_of(sim, request));
+    CHECK(is_taken);
+    check_amounts(sim, reply->result, request->item, request->node);
+    facts_of(reply->result, facts);
+    key_note(sim, request, facts);
+}
+
+/* -- stock.load -- */
+
+static void load_rows(struct sim *sim, struct sim_request *request, struct sim_form *form)
+{
+    const bool is_first = sim->forced != SIM_NONE;
+    struct writer *writer = form_key(form, "rows");
+    const uint32_t mark = writer_open(writer);
+    for (uint32_t item = 0; item < BOOKS_ITEMS; item++) {
+        if (is_first || sim_chance(sim, 50)) {
+            const int64_t value = sim_draw(sim, is_first ? 400 : 60);
+            request->lines[request->line_count++] = (struct sim_line){item, value};
+            writer_array(writer, 2);
+            put_id(writer, 'i', item);
+            writer_int(writer, value);
+        }
+    }
+    writer_array_close(writer, mark, request->line_count);
+}
+
+void load_make(struct sim *sim, struct sim_request *request, struct writer *params)
+{
+    const bool is_first = sim->forced != SIM_NONE;
+    struct sim_form form = form_begin(params);
+    request->node = is_first ? sim->forced : draw_node(sim);
+    form_id(&form, "node", 'n', request->node);
+    load_rows(sim, request, &form);
+    request->at_ms = draw_time(sim);
+    form_int(&form, "counted_at", (int64_t)request->at_ms);
+    request->is_flagged = !is_first && sim_chance(sim, 20);
+    form_text(&form, "absent", request->is_flagged ? "zero" : "keep");
+    form_float(&form, "max_zero_share", 1.0);
+    form_new_key(sim, request, &form);
+    form_end(&form);
+}
+
+static const struct sim_line *row_of(const struct sim_request *request, uint32_t item)
+{
+    for (uint32_t i = 0; i < request->line_count; i++) {
+        if (request->lines[i].item == item) {
+            return &request->lines[i];
+        }
+    }
+    return NULL;
+}
+
+static int64_t stale_rows(const struct sim *sim, const struct sim_request *request)
+{
+    int64_t stale = 0;
+    for (uint32_t i = 0; i < request->line_count; i++) {
+        const struct books_cell *cell =
+            &sim->books->cells[request->node][request->lines[i].item];
+        stale += cell->counted_at && request->at_ms <= cell->counted_at;
+    }
+    return stale;
+}
+
+/* A load that was cut off, by a full disk or an end, may stand in part: rows that carry its count
+ * time must be what they would be, others as they were. */
+void sim_load_settle(struct sim *sim, const struct sim_request *request)
+{
+    const struct tables *tables = service_tables(sim->service);
+    for (uint32_t item = 0; item < BOOKS_ITEMS; item++) {
+        const struct sim_line *row = row_of(request, item);
+        const struct cell cell = tables_cell(tables, item, (uint16_t)request->node);
+        const struct books_cell *own = books_cell(sim->books, item, request->node);
+        const bool is_asked = row || (request->is_flagged && own->is_there);
+        if (is_asked && tables_counted_at(&cell) == request->at_ms &&
+            own->counted_at < request->at_ms) {
+            (void)books_count(sim->books, item, request->node, row ? row->value : 0,
+                              request->at_ms);
+        }
+    }
+}
+
+void load_see(struct sim *sim, const struct sim_request *request, const struct sim_reply *reply)
+{
+    if (is_key_answer(sim, request, reply)) {
+        if (sim_is_error(reply, "READ_ONLY") && is_known_node(sim, request->node)) {
+            sim_load_settle(sim, request);
+        }
+        return;
+    }
+    const int64_t stale = sim_int(reply->result, "stale");
+    const bool is_too_old = stale != stale_rows(sim, request);
+    CHECK(!is_too_old || sim->is_small);
+    CHECK(!is_too_old || stale == request->line_count);
+    for (uint32_t item = 0; !is_too_old && item < BOOKS_ITEMS; item++) {
+        const struct sim_line *row = row_of(request, item);
+        const bool is_there = books_cell(sim->books, item, request->node)->is_there;
+        if (row || (request->is_flagged && is_there)) {
+            (void)books_count(sim->books, item, request->node, row ? row->value : 0,
+                              request->at_ms);
+        }
+    }
+    key_note(sim, request, NULL);
+}
+
+/* -- stock.policy -- */
+
+void policy_make(struct sim *sim, struct sim_request *request, struct writer *params)
+{
+    struct sim_form form = form_begin(params);
+    draw_cell(sim, request, &form);
+    request->lines[0].value = sim_draw(sim, 4);
+    request->is_flagged = sim_chance(sim, 90);
+    form_int(&form, "safety_stock", request->lines[0].value);
+    form_bool(&form, "listed", request->is_flagged);
+    form_new_key(sim, request, &form);
+    form_end(&form);
+}
+
+void policy_see(struct sim *sim, const struct sim_request *request, const struct sim_reply *reply)
+{
+    if (is_key_answer(sim, request, reply)) {
+        return;
+    }
+    struct books_cell *cell = books_cell(sim->books, request->item, request->node);
+    books_note(sim->books, cell, (uint32_t)offsetof(struct books_cell, moves));
+    cell->is_there = true;
+    cell->has_safety = true;
+    cell->safety = request->lines[0].value;
+    cell->is_unlisted = !request->is_flagged;
+    CHECK(sim_int(reply->result, "ats") == books_ats(sim->books, request->item, request->node));
+    key_note(sim, request, NULL);
+}
+
+/* -- reads -- */
+
+void stock_get_make(struct sim *sim, struct sim_request *request, struct writer *params)
+{
+    struct sim_form form = form_begin(params);
+    draw_cell(sim, request, &form);
+    form_bool(&form, "holds", sim_chance(sim, 50));
+    form_end(&form);
+}
+
+/* Invariant 2: the sum of what the holds name is what is reserved. */
+static void check_holds(const struct sim_value *answer)
+{
+    int64_t sum = 0;
+    const struct sim_value *holds = sim_field(answer, "holds");
+    if (!holds || sim_is_true(answer, "more")) {
+        return;
+    }
+    for (const struct sim_value *hold = holds->first; hold; hold = hold->next) {
+        sum += sim_int(hold, "qty");
+    }
+    CHECK(sum == sim_int(answer, "reserved"));
+}
+
+void stock_get_see(struct sim *sim, const struct sim_request *request,
+                   const struct sim_reply *reply)
+{
+    if (!is_plain_error(sim, request, reply)) {
+        check_amounts(sim, reply->result, request->item, request->node);
+        check_holds(reply->result);
+    }
+}
+
+void stock_list_make(struct sim *sim, struct sim_request *request, struct writer *params)
+{
+    struct sim_form form = form_begin(params);
+    request->node = draw_node(sim);
+    form_id(&form, "node", 'n', request->node);
+    form_end(&form);
+}
+
+void stock_list_see(struct sim *sim, const struct sim_request *request,
+                    const struct sim_reply *reply)
+{
+    if (is_plain_error(sim, request, reply)) {
+        return;
+    }
+    uint32_t count = 0;
+    const struct sim_value *cells = sim_list(reply->result, "cells");
+    for (const struct sim_value *cell = cells->first; cell; cell = cell->next) {
+        const uint32_t item = sim_id(sim_field(cell, "item"), 'i');
+        CHECK(item < BOOKS_ITEMS);
+        CHECK(books_cell(sim->books, item, request->node)->is_there);
+        check_amounts(sim, cell, item, request->node);
+    }
+    for (uint32_t item = 0; item < BOOKS_ITEMS; item++) {
+        count += sim->books->cells[request->node][item].is_there;
+    }
+    CHECK(count == cells->count);
+}
+
+void find_make(struct sim *sim, struct sim_request *request, struct writer *params)
+{
+    struct sim_form form = form_begin(params);
+    struct writer *writer = form_key(&form, "items");
+    request->item = sim_draw(sim, BOOKS_ITEMS);
+    writer_array(writer, 1);
+    writer_map(writer, 1);
+    writer_string(writer, "item");
+    put_id(writer, 'i', request->item);
+    form_int(&form, "k", 100);
+    form_end(&form);
+}
+
+void find_see(struct sim *sim, const struct sim_request *request, const struct sim_reply *reply)
+{
+    if (is_plain_error(sim, request, reply)) {
+        return;
+    }
+    const struct sim_value *item = sim_list(reply->result, "items")->first;
+    for (const struct sim_value *at = sim_list(item, "nodes")->first; at; at = at->next) {
+        const uint32_t node = sim_id(sim_field(at, "node"), 'n');
+        CHECK(node <= BOOKS_NODES);
+        check_ats(sim, at, request->item, node);
+    }
+}
