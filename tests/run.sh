@@ -101,7 +101,7 @@ test_preset() {
         ctest_part tsan 2 -L 'unit|stress'
         ;;
     release)
-        ctest_part release 1 -L 'smoke|integration|interop|crash'
+        ctest_part release 1 -L 'sim|smoke|integration|interop|crash'
         ;;
     *)
         local code=0

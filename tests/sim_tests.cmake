@@ -3,3 +3,14 @@ add_executable(test_sim sim/test_sim.c sim/sim_books.c sim/sim_client.c sim/sim_
   sim/sim_ops_order.c sim/sim_ops_other.c sim/sim_ops_stock.c sim/sim_port.c sim/sim_value.c)
 target_include_directories(test_sim PRIVATE sim)
 target_link_libraries(test_sim PRIVATE service log_sim nearshelf_flags)
+
+# CTest runs the seeds from 1 on, each of at least 10,000 operations: all 200 where it is quick.
+if(NEARSHELF_SANITIZE)
+  set(sim_seeds 6)
+elseif(CMAKE_BUILD_TYPE STREQUAL "Release")
+  set(sim_seeds 200)
+else()
+  set(sim_seeds 20)
+endif()
+add_test(NAME sim.seeds COMMAND test_sim --seeds ${sim_seeds} --from 1 --operations 10000)
+set_tests_properties(sim.seeds PROPERTIES LABELS sim TIMEOUT 400)

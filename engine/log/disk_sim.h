@@ -3,7 +3,7 @@
  * looked at and changed. One thread.
  *
  * It keeps what disk.h promises of files and names (whole or absent, durable on return), so that
- * recovery meets exactly what the log may rely on; that the real folder keeps it is tested there. */
+ * recovery meets what the log may rely on; that the real folder keeps it is tested there. */
 #ifndef LOG_DISK_SIM_H
 #define LOG_DISK_SIM_H
 

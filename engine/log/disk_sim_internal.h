@@ -50,9 +50,9 @@ struct disk_sim {
     bool is_off;
     bool holds_writes;
     bool holds_jobs;
-    bool is_misdirecting;    /* at the next end */
-    bool ends_by_power;      /* armed end */
-    uint64_t end_at;         /* operation number, 0 = none armed */
+    bool is_misdirecting; /* at the next end */
+    bool ends_by_power;   /* armed end */
+    uint64_t end_at;      /* operation number, 0 = none armed */
     uint64_t operations;
     struct sim_write write;
     struct sim_job job;

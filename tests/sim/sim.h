@@ -28,8 +28,8 @@
 enum {
     SIM_CLIENTS_MAX = 6,
     SIM_BATCH_MAX = 256,
-    SIM_PAST_MAX = 128,     /* answered requests kept for retries */
-    SIM_STATES_MAX = 1024,  /* turns whose digest is remembered: those not durable yet */
+    SIM_PAST_MAX = 128,    /* answered requests kept for retries */
+    SIM_STATES_MAX = 1024, /* turns whose digest is remembered: those not durable yet */
     SIM_PARAMS_MAX = 96 << 10,
     SIM_NONE = UINT32_MAX
 };
@@ -99,7 +99,8 @@ struct sim_state {
 
 struct sim_counts {
     uint64_t operations, replies, refusals, errors, read_only, overloaded, duplicates, retries;
-    uint64_t kills, power_cuts, in_flight, inner_ends, restarts, faults, misdirected, misdirected_refused;
+    uint64_t kills, power_cuts, in_flight, inner_ends, restarts, faults, misdirected,
+        misdirected_refused;
     uint64_t recoveries, recoveries_cut, torn, rewritten, full_disks, vanished, lost_replies;
     uint64_t groups, segments;
 };
@@ -123,10 +124,10 @@ struct sim {
     uint32_t last_msgid;
     uint32_t forced; /* id that the next drawn request is about; SIM_NONE: drawn */
     uint64_t wall_ms, now_ns;
-    uint64_t released;  /* as told by the engine */
-    uint64_t on_disk;   /* highest LSN whose group is durable, as seen at the disk */
+    uint64_t released;       /* as told by the engine */
+    uint64_t on_disk;        /* highest LSN whose group is durable, as seen at the disk */
     uint64_t on_disk_before; /* the same when the running process began */
-    uint64_t told;      /* highest LSN that any client was told of */
+    uint64_t told;           /* highest LSN that any client was told of */
     struct sim_request *halves[SIM_CLIENTS_MAX]; /* loads that the last end cut off */
     bool is_paused;
     bool is_dead;       /* the log failed: the process is to end */

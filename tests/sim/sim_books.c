@@ -38,14 +38,13 @@ static void *grown(void *block, uint32_t *room, uint32_t needed, size_t size)
 void books_note(struct books *books, void *at, uint32_t size)
 {
     if (books->note_count == books->note_room) {
-        books->notes = grown(books->notes, &books->note_room, books->note_count + 1,
-                             sizeof *books->notes);
+        books->notes =
+            grown(books->notes, &books->note_room, books->note_count + 1, sizeof *books->notes);
     }
     if (books->kept_size + size > books->kept_room) {
         books->kept = grown(books->kept, &books->kept_room, books->kept_size + size, 1);
     }
-    books->notes[books->note_count++] =
-        (struct books_note){books->lsn, at, size, books->kept_size};
+    books->notes[books->note_count++] = (struct books_note){books->lsn, at, size, books->kept_size};
     memcpy(books->kept + books->kept_size, at, size);
     books->kept_size += size;
 }
@@ -137,8 +136,8 @@ int64_t books_active(const struct books_share *share)
 
 int64_t books_held(const struct books_order *order, const struct books_share *share)
 {
-    return books_active(share) - share->reached[order->is_pickup[share->part] ? STEP_LAST
-                                                                              : STEP_OUT];
+    return books_active(share) -
+           share->reached[order->is_pickup[share->part] ? STEP_LAST : STEP_OUT];
 }
 
 /* Invariants 1 and 5: what the order takes was free before it, all of it together. */

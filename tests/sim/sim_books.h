@@ -58,7 +58,7 @@ struct books_order {
     bool is_partial;
     uint64_t content; /* of the request that made it */
     uint32_t line_count, part_count, share_count;
-    uint64_t done_ms; /* when nothing was owed any more, 0 = something is */
+    uint64_t done_ms;                 /* when nothing was owed any more, 0 = something is */
     bool is_pickup[BOOKS_SHARES_MAX]; /* by part */
     struct books_share shares[BOOKS_SHARES_MAX];
 };

@@ -49,8 +49,7 @@ void sim_state_note(struct sim *sim)
     memmove(sim->states, sim->states + old, (sim->state_count - old) * sizeof sim->states[0]);
     sim->state_count -= old;
     CHECK(sim->state_count < SIM_STATES_MAX);
-    sim->states[sim->state_count++] =
-        (struct sim_state){lsn, service_tables(sim->service)->digest};
+    sim->states[sim->state_count++] = (struct sim_state){lsn, service_tables(sim->service)->digest};
 }
 
 static void states_back(struct sim *sim, uint64_t lsn)
@@ -239,8 +238,7 @@ void sim_end_misdirected(struct sim *sim)
 void sim_fault_arm(struct sim *sim)
 {
     static const enum disk_fault_kind kinds[] = {DISK_FAULT_WRITE_LOST, DISK_FAULT_WRITE_SHORT,
-                                                 DISK_FAULT_FLUSH, DISK_FAULT_JOB,
-                                                 DISK_FAULT_CALL};
+                                                 DISK_FAULT_FLUSH, DISK_FAULT_JOB, DISK_FAULT_CALL};
     static const enum err errors[] = {ERR_IO, ERR_NOSPACE, ERR_SYS, ERR_ACCESS};
     const enum disk_fault_kind kind = kinds[sim_draw(sim, 5)];
     disk_fault_arm(sim->fault, kind, 1 + sim_draw(sim, 6), errors[sim_draw(sim, 4)]);

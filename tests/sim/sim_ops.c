@@ -229,7 +229,7 @@ bool is_key_answer(struct sim *sim, const struct sim_request *request,
 {
     const enum key_says says = key_judge(sim, request);
     if (says == KEY_SAYS_CONFLICT) {
-            CHECK(sim_is_error(reply, "IDEMPOTENCY_CONFLICT") || is_plain_error(sim, request, reply));
+        CHECK(sim_is_error(reply, "IDEMPOTENCY_CONFLICT") || is_plain_error(sim, request, reply));
         return true;
     }
     if (says == KEY_SAYS_ANY && sim_is_error(reply, "IDEMPOTENCY_CONFLICT")) {
@@ -255,9 +255,7 @@ void key_note(struct sim *sim, const struct sim_request *request, const int64_t 
     }
     struct books_key *key = &sim->books->keys[request->key];
     books_note(sim->books, key, sizeof *key);
-    *key = (struct books_key){.is_there = true,
-                              .content = request->content,
-                              .at_ms = sim_now(sim)};
+    *key = (struct books_key){.is_there = true, .content = request->content, .at_ms = sim_now(sim)};
     if (facts) {
         memcpy(key->facts, facts, sizeof key->facts);
     }

@@ -8,10 +8,9 @@
 enum { STATES = 14, STATE_NO_SHOW_AT = 8 };
 
 /* Names in the order of steps; what stands behind the steps leads nowhere or back. */
-static const char *const states[STATES] = {"accepted", "picking",   "picked",    "packed",
-                                           "shipped",  "delivered", "ready",     "collected",
-                                           "no_show",  "open",      "cancelled", "shipped",
-                                           "shipped",  "collected"};
+static const char *const states[STATES] = {
+    "accepted",  "picking", "picked", "packed",    "shipped", "delivered", "ready",
+    "collected", "no_show", "open",   "cancelled", "shipped", "shipped",   "collected"};
 
 /* -- order.route -- */
 
@@ -94,12 +93,11 @@ static void share_enter(struct sim *sim, const struct sim_request *request,
     CHECK(index < request->line_count);
     CHECK(order->share_count < BOOKS_SHARES_MAX);
     CHECK(sim_id(sim_field(line, "item"), 'i') == request->lines[index].item);
-    order->shares[order->share_count++] =
-        (struct books_share){.part = part,
-                             .line = index,
-                             .item = request->lines[index].item,
-                             .node = node,
-                             .qty = sim_int(line, "qty")};
+    order->shares[order->share_count++] = (struct books_share){.part = part,
+                                                               .line = index,
+                                                               .item = request->lines[index].item,
+                                                               .node = node,
+                                                               .qty = sim_int(line, "qty")};
     CHECK(sim_int(line, "qty") > 0);
     CHECK(is_known_node(sim, node));
 }
@@ -164,8 +162,7 @@ static void check_same(const struct books_order *order, const struct sim_value *
     for (const struct sim_value *at = sim_list(answer, "fulfilments")->first; at;
          at = at->next, part++) {
         int64_t units = 0;
-        for (const struct sim_value *line = sim_list(at, "lines")->first; line;
-             line = line->next) {
+        for (const struct sim_value *line = sim_list(at, "lines")->first; line; line = line->next) {
             units += sim_int(line, "qty");
         }
         for (uint32_t i = 0; i < order->share_count; i++) {
@@ -350,8 +347,8 @@ void update_make(struct sim *sim, struct sim_request *request, struct writer *pa
 /* Step that a name stands for: ready and collected stand where shipped and delivered do. */
 static uint32_t step_of(uint32_t state)
 {
-    static const uint32_t steps[STATES] = {0, 1, 2, 3, 4, 5, 4, 5, SIM_NONE, SIM_NONE, SIM_NONE,
-                                           4, 4, 5};
+    static const uint32_t steps[STATES] = {0, 1,        2,        3,        4, 5, 4,
+                                           5, SIM_NONE, SIM_NONE, SIM_NONE, 4, 4, 5};
     return steps[state];
 }
 
@@ -364,8 +361,8 @@ static bool is_in_part(const struct sim_request *request, const struct books_sha
 static void share_no_show(struct sim *sim, const struct sim_request *request,
                           struct books_order *order, struct books_share *share)
 {
-    const int64_t total = request->line_count ? request->lines[0].value
-                                              : share->no_show + books_held(order, share);
+    const int64_t total =
+        request->line_count ? request->lines[0].value : share->no_show + books_held(order, share);
     if (total > share->no_show) {
         books_release(sim->books, order, share, total - share->no_show, true);
     }
@@ -391,7 +388,8 @@ static int64_t total_of(const struct sim_request *request, const struct books_or
     if (request->line_count) {
         return request->lines[0].value;
     }
-    const bool is_back = step_of(request->state) == BOOKS_STEPS - 1 && order->is_pickup[share->part] &&
+    const bool is_back = step_of(request->state) == BOOKS_STEPS - 1 &&
+                         order->is_pickup[share->part] &&
                          strcmp(books_state(order, share->part), "no_show") == 0;
     return books_active(share) + (is_back ? share->no_show : 0);
 }
@@ -468,8 +466,7 @@ static void check_lines(const struct books_order *order, const struct sim_value 
     for (const struct sim_value *at = sim_list(answer, "fulfilments")->first; at;
          at = at->next, part++) {
         int64_t open = 0;
-        for (const struct sim_value *line = sim_list(at, "lines")->first; line;
-             line = line->next) {
+        for (const struct sim_value *line = sim_list(at, "lines")->first; line; line = line->next) {
             open += sim_int(line, "open");
         }
         for (uint32_t i = 0; i < order->share_count; i++) {
@@ -512,8 +509,7 @@ void order_list_see(struct sim *sim, const struct sim_request *request,
     if (is_plain_error(sim, request, reply)) {
         return;
     }
-    for (const struct sim_value *at = sim_list(reply->result, "orders")->first; at;
-         at = at->next) {
+    for (const struct sim_value *at = sim_list(reply->result, "orders")->first; at; at = at->next) {
         const uint32_t order = sim_id(sim_field(at, "order_id"), 'o');
         CHECK(order < sim->orders);
         check_order(&sim->books->orders[order], at);

@@ -53,8 +53,7 @@ void node_put_make(struct sim *sim, struct sim_request *request, struct writer *
     form_end(&form);
 }
 
-void node_put_see(struct sim *sim, const struct sim_request *request,
-                  const struct sim_reply *reply)
+void node_put_see(struct sim *sim, const struct sim_request *request, const struct sim_reply *reply)
 {
     if (is_key_answer(sim, request, reply)) {
         return;

@@ -30,9 +30,11 @@ static void check_amounts(const struct sim *sim, const struct sim_value *answer,
     const int64_t ats = sim_int(answer, "ats");
     if (on_hand != cell->on_hand || reserved != cell->reserved ||
         ats != books_ats(sim->books, item, node)) {
-        fprintf(stderr, "i%u at n%u: on_hand %" PRId64 ", reserved %" PRId64 ", ats %" PRId64
-                "; the books have %" PRId64 ", %" PRId64 ", %" PRId64 "\n", item, node, on_hand,
-                reserved, ats, cell->on_hand, cell->reserved, books_ats(sim->books, item, node));
+        fprintf(stderr,
+                "i%u at n%u: on_hand %" PRId64 ", reserved %" PRId64 ", ats %" PRId64
+                "; the books have %" PRId64 ", %" PRId64 ", %" PRId64 "\n",
+                item, node, on_hand, reserved, ats, cell->on_hand, cell->reserved,
+                books_ats(sim->books, item, node));
         CHECK_UNREACHABLE("a cell is not what the books say");
     }
 }
@@ -42,8 +44,8 @@ static void check_ats(const struct sim *sim, const struct sim_value *answer, uin
 {
     const int64_t ats = sim_int(answer, "ats");
     if (ats != books_ats(sim->books, item, node)) {
-        fprintf(stderr, "i%u at n%u: ats %" PRId64 ", the books have %" PRId64 "\n", item, node, ats,
-                books_ats(sim->books, item, node));
+        fprintf(stderr, "i%u at n%u: ats %" PRId64 ", the books have %" PRId64 "\n", item, node,
+                ats, books_ats(sim->books, item, node));
         CHECK_UNREACHABLE("ats is not what the books say");
     }
 }
@@ -197,8 +199,7 @@ static int64_t stale_rows(const struct sim *sim, const struct sim_request *reque
 {
     int64_t stale = 0;
     for (uint32_t i = 0; i < request->line_count; i++) {
-        const struct books_cell *cell =
-            &sim->books->cells[request->node][request->lines[i].item];
+        const struct books_cell *cell = &sim->books->cells[request->node][request->lines[i].item];
         stale += cell->counted_at && request->at_ms <= cell->counted_at;
     }
     return stale;

@@ -206,8 +206,8 @@ static uint32_t gather(struct sim *sim, uint32_t max, struct service_request *re
         while (count < max && some > 0 && client->waiting.count > 0 && !client->is_held) {
             struct sim_request *request = sim_queue_take(&client->waiting);
             frame_make(request, &heads[count]);
-            requests[count] = (struct service_request){&client->conns[client->conn], &heads[count],
-                                                       sim->now_ns};
+            requests[count] =
+                (struct service_request){&client->conns[client->conn], &heads[count], sim->now_ns};
             sim_queue_put(&client->sent, request);
             count++;
             some--;

@@ -14,7 +14,13 @@
 #include "check.h"
 #include "sim.h"
 
-enum { SEGMENT = 276 << 10, GROUP = 128 << 10, BATCH_BYTES = 64 << 10, RARE = 700, STEPS_MAX = 2000 };
+enum {
+    SEGMENT = 276 << 10,
+    GROUP = 128 << 10,
+    BATCH_BYTES = 64 << 10,
+    RARE = 700,      /* operations between two things that break, on average */
+    STEPS_MAX = 2000 /* in which some client gets on */
+};
 
 static const uint64_t START_MS = 1790000000000;
 static const uint64_t ROOMY = (uint64_t)1 << 40;
@@ -220,8 +226,9 @@ static void report(uint64_t seeds, const struct sim_counts *sum)
            seeds, sum->operations, sum->replies, sum->refusals, sum->errors, sum->read_only,
            sum->overloaded, sum->duplicates, sum->retries);
     printf("ends: %" PRIu64 " kills, %" PRIu64 " power cuts (%" PRIu64
-           " with a write in flight, %" PRIu64 " inside an operation), %" PRIu64 " clean; %" PRIu64 " faults armed, %" PRIu64
-           " full disks, %" PRIu64 " clients vanished, %" PRIu64 " replies lost\n",
+           " with a write in flight, %" PRIu64 " inside an operation), %" PRIu64 " clean; %" PRIu64
+           " faults armed, %" PRIu64 " full disks, %" PRIu64 " clients vanished, %" PRIu64
+           " replies lost\n",
            sum->kills, sum->power_cuts, sum->in_flight, sum->inner_ends, sum->restarts, sum->faults,
            sum->full_disks, sum->vanished, sum->lost_replies);
     printf("recoveries: %" PRIu64 " (%" PRIu64 " ended early), %" PRIu64 " torn tails, %" PRIu64
@@ -269,8 +276,9 @@ int main(int argc, char **argv)
     }
     signal(SIGABRT, on_abort);
     for (uint64_t seed = from; seed < from + seeds; seed++) {
-        snprintf(again, sizeof again, "again: %s --seeds 1 --from %" PRIu64 " --operations %" PRIu64
-                 "\n", argv[0], seed, operations);
+        snprintf(again, sizeof again,
+                 "again: %s --seeds 1 --from %" PRIu64 " --operations %" PRIu64 "\n", argv[0], seed,
+                 operations);
         run(seed, operations, is_loud, &sum);
     }
     report(seeds, &sum);
