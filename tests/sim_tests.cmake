@@ -1,8 +1,10 @@
 # The whole engine on a simulated disk, from seeds. Campaign: test_sim --seeds 100000 --from 1.
 add_executable(test_sim sim/test_sim.c sim/sim_books.c sim/sim_client.c sim/sim_end.c sim/sim_ops.c
-  sim/sim_ops_order.c sim/sim_ops_other.c sim/sim_ops_stock.c sim/sim_port.c sim/sim_value.c)
+  sim/sim_memory.c sim/sim_ops_order.c sim/sim_ops_other.c sim/sim_ops_stock.c sim/sim_port.c
+  sim/sim_value.c)
 target_include_directories(test_sim PRIVATE sim)
 target_link_libraries(test_sim PRIVATE service log_sim nearshelf_flags)
+target_link_options(test_sim PRIVATE -Wl,--wrap=madvise)
 
 # CTest runs the seeds from 1 on, each of at least 10,000 operations: all 200 where it is quick.
 if(NEARSHELF_SANITIZE)

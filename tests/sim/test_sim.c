@@ -44,7 +44,7 @@ static void options_set(struct sim *sim)
     service_options_default(options);
     options->tables = (struct tables_options){.items_max = 64,
                                               .orders_max = many,
-                                              .orders_memory = 32 << 20,
+                                              .orders_memory = 8 << 20,
                                               .holds_max = many,
                                               .keys_max = many,
                                               .movements_max = sim->is_small ? 200 : 20000};
