@@ -9,6 +9,12 @@ nearshelf_test(unit/test_wal_damage.c LABEL unit DEPS log_fixture TIMEOUT 60)
 nearshelf_test(unit/test_wal_format.c LABEL unit DEPS log_fixture
   ARGS ${PROJECT_SOURCE_DIR}/engine/log/README.md ${PROJECT_SOURCE_DIR}/tests/golden/log-v1.hex)
 nearshelf_test(unit/test_disk_sim.c LABEL unit DEPS log_fixture)
+if(URING_FOUND)
+  nearshelf_test(unit/test_disk_flush.c LABEL unit DEPS log_fixture PkgConfig::URING)
+  foreach(call pwrite pwritev2 fsync fdatasync renameat unlinkat io_uring_submit)
+    target_link_options(test_disk_flush PRIVATE -Wl,--wrap=${call})
+  endforeach()
+endif()
 nearshelf_test(fuzz/fuzz_log.c LABEL fuzz DEPS log_fixture TIMEOUT 120)
 if(NEARSHELF_FUZZ)
   # clang only: fuzz_log_run <folder for what it finds> -max_total_time=60.

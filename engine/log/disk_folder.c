@@ -55,8 +55,8 @@ static enum err lock(struct folder *folder)
     if (folder->access == DISK_GLANCE) {
         return ERR_OK;
     }
-    const int fd = openat(folder->dir_fd, name,
-                          (is_look ? O_RDONLY : O_RDWR | O_CREAT) | O_CLOEXEC, 0600);
+    const int fd =
+        openat(folder->dir_fd, name, (is_look ? O_RDONLY : O_RDWR | O_CREAT) | O_CLOEXEC, 0600);
     if (fd < 0) {
         return is_look && errno == ENOENT ? ERR_OK : last_error();
     }
@@ -161,9 +161,10 @@ enum err folder_open(struct folder *folder, const char *dir, enum disk_access ac
     if (locked != ERR_OK) {
         return locked;
     }
-    folder->is_direct =
-        !force_buffered && (is_owner ? direct_works(folder) : direct_reads(folder));
-    return ERR_OK;
+    folder->is_direct = !force_buffered && (is_owner ? direct_works(folder) : direct_reads(folder));
+    /* A killed process may have left a name that is seen but not durable: a group written behind
+     * it would be lost with it. */
+    return is_owner ? sync_folder(folder) : ERR_OK;
 }
 
 void folder_close(struct folder *folder)
