@@ -205,7 +205,7 @@ static int64_t stale_rows(const struct sim *sim, const struct sim_request *reque
     return stale;
 }
 
-/* A load that was cut off, by a full disk or an end, may stand in part: rows that carry its count
+/* A load that was cut off, by a full disk, a full table or an end, may stand in part: rows that carry its count
  * time must be what they would be, others as they were. */
 void sim_load_settle(struct sim *sim, const struct sim_request *request)
 {
@@ -226,7 +226,7 @@ void sim_load_settle(struct sim *sim, const struct sim_request *request)
 void load_see(struct sim *sim, const struct sim_request *request, const struct sim_reply *reply)
 {
     if (is_key_answer(sim, request, reply)) {
-        if (sim_is_error(reply, "READ_ONLY") && is_known_node(sim, request->node)) {
+        if (reply->error && is_known_node(sim, request->node)) {
             sim_load_settle(sim, request);
         }
         return;
