@@ -89,6 +89,10 @@ if(TARGET nearshelfd)
   nearshelf_outside(NAME integration.mixed_ops LABEL "integration;stress" TIMEOUT 300
     SCRIPT interop/with_engine.py ARGS -- $<TARGET_FILE:mixed_ops> HOST PORT ${outside_ops})
 
+  foreach(kind ext4 xfs)
+    nearshelf_outside(NAME crash.power_cut_${kind} LABEL "integration;crash" TIMEOUT 200
+      SCRIPT crash/power_cut.py ARGS --kind ${kind} --rounds ${outside_rounds} --flush-kills 2)
+  endforeach()
   nearshelf_outside(NAME crash.kill9 LABEL "integration;crash" TIMEOUT 300 SCRIPT crash/kill9.py
     ARGS --rounds ${outside_rounds})
 endif()

@@ -157,6 +157,13 @@ class Campaign:
             client.call("stock.load", node=node, rows=[[item, START_UNITS] for item in ITEMS])
         client.close()
 
+    def close(self):
+        self.engine.remove()
+
+    def keep(self):
+        """Leave what a failed run ended with; where it is."""
+        return self.engine.folder
+
     def round(self, number):
         fresh = [Ledger() for _ in range(CONNECTIONS)]
         self.ledgers += fresh
@@ -165,14 +172,24 @@ class Campaign:
             for at, ledger in enumerate(fresh)]
         for thread in threads:
             thread.start()
+        self.cut()
+        for thread in threads:
+            thread.join(timeout=60)
+        require(not self.faults, "a connection failed:", self.faults)
+        return self.recover(fresh)
+
+    def cut(self):
+        """End the process at a drawn instant of the load."""
         time.sleep(self.rng.uniform(0.02, self.options.load_seconds))
         was_alive = self.engine.is_alive()
         self.engine.kill()
-        for thread in threads:
-            thread.join(timeout=60)
         require(was_alive, "the daemon ended on its own")
-        require(not self.faults, "a connection failed:", self.faults)
-        return self.recover(fresh)
+
+    def cut_recovery(self):
+        """End it while it recovers."""
+        self.engine.spawn()
+        time.sleep(self.rng.uniform(0.0, 0.12))
+        self.engine.kill()
 
     def _guarded(self, ledger, rng, name):
         try:
@@ -183,9 +200,7 @@ class Campaign:
     def recover(self, fresh):
         kills = 0
         while self.rng.random() < 0.35 and kills < 3:
-            self.engine.spawn()
-            time.sleep(self.rng.uniform(0.0, 0.12))
-            self.engine.kill()
+            self.cut_recovery()
             kills += 1
         begin = time.monotonic()
         client = Client(self.engine.start().address, timeout=120)
@@ -274,8 +289,8 @@ def check_books(client, ledgers):
         require(cell["ats"] >= 0, "oversold", cell)
 
 
-def run_campaign(options, seed, first, rounds):
-    campaign = Campaign(options, seed)
+def run_campaign(options, seed, first, rounds, kind=Campaign, script="kill9.py"):
+    campaign = kind(options, seed)
     try:
         campaign.open()
         acknowledged = 0
@@ -284,16 +299,17 @@ def run_campaign(options, seed, first, rounds):
             acknowledged += orders
             print("round %d: %d new orders, %d requests unanswered, %d kills in recovery, "
                   "ready after %.2f s" % (first + number, orders, unanswered, kills, seconds))
-        campaign.engine.stop()
-        campaign.engine.remove()
+        if campaign.engine.is_alive():
+            campaign.engine.stop()
+        campaign.close()
         return acknowledged
     except BaseException as error:
         campaign.engine.kill()
         print("%s: %s" % (type(error).__name__, error))
         print(campaign.engine.log_tail())
-        print("folder kept: %s" % campaign.engine.folder)
-        print("again: kill9.py --engine %s --seed %d --rounds %d --load-seconds %g"
-              % (options.engine, seed, rounds, options.load_seconds))
+        print("kept: %s" % campaign.keep())
+        print("again: %s --engine %s --seed %d --rounds %d --load-seconds %g"
+              % (script, options.engine, seed, rounds, options.load_seconds))
         return None
 
 

@@ -205,8 +205,8 @@ static int64_t stale_rows(const struct sim *sim, const struct sim_request *reque
     return stale;
 }
 
-/* A load that was cut off, by a full disk, a full table or an end, may stand in part: rows that carry its count
- * time must be what they would be, others as they were. */
+/* A load that was cut off, by a full disk, a full table or an end, may stand in part: rows that
+ * carry its count time must be what they would be, others as they were. */
 void sim_load_settle(struct sim *sim, const struct sim_request *request)
 {
     const struct tables *tables = service_tables(sim->service);

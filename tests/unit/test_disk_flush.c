@@ -151,7 +151,7 @@ int __wrap_unlinkat(int fd, const char *name, int flags)
     return __real_unlinkat(fd, name, flags);
 }
 
-/* A write of the ring is flushed by its own flag, or by a flush of its file that is linked to it. */
+/* A write of the ring is flushed by its own flag, or by a flush of its file linked to it. */
 static void sqe_watch(const struct io_uring *ring, unsigned at)
 {
     struct io_uring_sqe *sqe = &ring->sq.sqes[at & *ring->sq.kring_mask];
