@@ -1,5 +1,6 @@
 # The whole engine on a simulated disk, from seeds. Campaign: test_sim --seeds 100000 --from 1.
 add_executable(test_sim sim/test_sim.c sim/sim_books.c sim/sim_client.c sim/sim_end.c sim/sim_ops.c
+  sim/sim_run.c
   sim/sim_memory.c sim/sim_ops_order.c sim/sim_ops_other.c sim/sim_ops_stock.c sim/sim_port.c
   sim/sim_value.c)
 target_include_directories(test_sim PRIVATE sim)
@@ -16,3 +17,14 @@ else()
 endif()
 add_test(NAME sim.seeds COMMAND test_sim --seeds ${sim_seeds} --from 1 --operations 10000)
 set_tests_properties(sim.seeds PROPERTIES LABELS sim TIMEOUT 400)
+
+# Single faults at every position; with a stride where it is slow.
+if(NEARSHELF_SANITIZE)
+  set(sim_stride 23)
+elseif(CMAKE_BUILD_TYPE STREQUAL "Release")
+  set(sim_stride 1)
+else()
+  set(sim_stride 7)
+endif()
+add_test(NAME sim.single_faults COMMAND test_sim --sweep ${sim_stride})
+set_tests_properties(sim.single_faults PROPERTIES LABELS sim TIMEOUT 400)

@@ -278,6 +278,12 @@ void disk_fault_disarm(struct disk *disk)
     fault_from(disk)->at = 0;
 }
 
+bool disk_fault_has_come(const struct disk *disk)
+{
+    const struct disk_fault *fault = (const struct disk_fault *)disk;
+    return fault->at > 0 && disk_fault_count(disk, fault->kind) >= fault->at;
+}
+
 uint64_t disk_fault_count(const struct disk *disk, enum disk_fault_kind kind)
 {
     const struct disk_fault *fault = (const struct disk_fault *)disk;

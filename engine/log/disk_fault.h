@@ -26,6 +26,9 @@ void disk_fault_arm(struct disk *disk, enum disk_fault_kind kind, uint64_t at, e
 /* What was armed and has not come yet does not come any more. */
 void disk_fault_disarm(struct disk *disk);
 
+/* Whether the operation that was armed has come. */
+bool disk_fault_has_come(const struct disk *disk);
+
 /* Operations that have passed so far, to loop over each of them: writes, jobs, calls. */
 uint64_t disk_fault_count(const struct disk *disk, enum disk_fault_kind kind);
 

@@ -105,6 +105,16 @@ struct sim_counts {
     uint64_t groups, segments;
 };
 
+/* The one fault of a run of the sweep: in the first process, or in the one after a kill. */
+struct sim_plan {
+    bool is_set;
+    bool is_pending; /* not armed yet */
+    bool has_come;
+    enum disk_fault_kind kind;
+    enum err err;
+    uint64_t at;
+};
+
 struct sim {
     uint64_t seed;
     struct rng rng;
@@ -130,11 +140,12 @@ struct sim {
     uint64_t told;           /* highest LSN that any client was told of */
     struct sim_request *halves[SIM_CLIENTS_MAX]; /* loads that the last end cut off */
     bool is_paused;
-    bool is_dead;       /* the log failed: the process is to end */
-    bool is_small;      /* tables so small that they fill up */
-    uint64_t next_rare; /* operations until something breaks */
-    bool needs_check;   /* a process began: look at everything */
-    bool is_full;       /* the disk was made full and not made larger since */
+    bool is_dead;         /* the log failed: the process is to end */
+    bool is_small;        /* tables so small that they fill up */
+    struct sim_plan plan; /* of the sweep */
+    uint64_t next_rare;   /* operations until something breaks */
+    bool needs_check;     /* a process began: look at everything */
+    bool is_full;         /* the disk was made full and not made larger since */
     struct sim_state states[SIM_STATES_MAX];
     uint32_t state_count;
     struct sim_counts counts;
@@ -146,6 +157,15 @@ struct sim {
     bool is_moving[BOOKS_SHARES_MAX]; /* shares of the update being judged */
     uint8_t params[SIM_PARAMS_MAX];
 };
+
+/* -- runs (sim_run.c) -- */
+
+/* A whole run from a seed; aborts where something is wrong. */
+void sim_run(uint64_t seed, uint64_t operations, bool is_loud, struct sim_counts *sum);
+
+/* Single faults: each kind of operation x error x every stride-th position, at a start with a
+ * short life, and at a recovery with a short life after it. Returns the number of faults. */
+uint64_t sim_sweep(uint64_t stride, struct sim_counts *sum);
 
 /* -- draws -- */
 uint32_t sim_draw(struct sim *sim, uint32_t below);
@@ -194,6 +214,10 @@ void sim_end(struct sim *sim, bool is_power);
 void sim_end_cleanly(struct sim *sim);
 void sim_end_misdirected(struct sim *sim);
 void sim_fault_arm(struct sim *sim);
+
+/* The log was closed in good order; one bit of its last digest is turned, in sound sums: the next
+ * start must refuse it (invariant 8). */
+void sim_forge(struct sim *sim);
 
 /* If the process ended on its own (armed end, fault), begin the next one. */
 void sim_end_settle(struct sim *sim);

@@ -5,10 +5,11 @@
 #include <string.h>
 
 #include "check.h"
+#include "crc32c.h"
 #include "sim.h"
 #include "wal.h"
 
-enum { STARTS_MAX = 60, SAMPLE = 24 };
+enum { STARTS_MAX = 60, SAMPLE = 24, FORGE_ORDINALS = 1000 };
 
 static const uint64_t ROOMY = (uint64_t)1 << 40;
 
@@ -69,21 +70,34 @@ static enum err try_open(struct sim *sim, struct service_start *start, char erro
     sim->is_paused = false;
     disk_sim_hold_writes(sim->disk, false);
     disk_sim_hold_jobs(sim->disk, false);
-    if (sim_chance(sim, 6)) {
+    if (sim->plan.is_pending) {
+        disk_fault_arm(sim->fault, sim->plan.kind, sim->plan.at, sim->plan.err);
+    } else if (!sim->plan.is_set && sim_chance(sim, 6)) {
         disk_fault_arm(sim->fault, DISK_FAULT_CALL, 1 + sim_draw(sim, 30), ERR_IO);
     }
     const enum err err = service_open(&sim->options, &sim->service, start, error);
     disk_sim_hold_writes(sim->disk, true);
     disk_sim_hold_jobs(sim->disk, true);
-    disk_fault_disarm(sim->fault);
+    if (!sim->plan.is_pending) {
+        disk_fault_disarm(sim->fault);
+    }
+    sim->plan.is_pending = false;
     return err;
+}
+
+static void fault_free(struct sim *sim)
+{
+    sim->plan.has_come = sim->plan.has_come || disk_fault_has_come(sim->fault);
+    disk_fault_free(sim->fault);
+    sim->fault = NULL;
 }
 
 static void open_failed(struct sim *sim, enum err err, const char *error)
 {
     const bool is_cut = disk_sim_is_off(sim->disk);
     const bool is_full = err == ERR_NOSPACE && sim->is_full;
-    if (!is_cut && !is_full && err != ERR_IO) {
+    const bool is_planned = sim->plan.is_set && err == sim->plan.err;
+    if (!is_cut && !is_full && !is_planned && err != ERR_IO) {
         fprintf(stderr, "the engine does not start: %s: %s\n", err_text(err), error);
         CHECK_UNREACHABLE("recovery refused what the disk holds");
     }
@@ -93,7 +107,7 @@ static void open_failed(struct sim *sim, enum err err, const char *error)
         sim->is_full = false;
     }
     sim->counts.recoveries_cut += is_cut;
-    disk_fault_free(sim->fault);
+    fault_free(sim);
     disk_sim_power_on(sim->disk);
 }
 
@@ -133,7 +147,7 @@ static void begin(struct sim *sim)
         CHECK(i < STARTS_MAX);
         sim->released = 0;
         sim->on_disk_before = sim->on_disk;
-        if (i < 5 && sim_chance(sim, 15)) {
+        if (!sim->plan.is_set && i < 5 && sim_chance(sim, 15)) {
             disk_sim_end_at(sim->disk, 1 + sim_draw(sim, 25), sim_chance(sim, 60));
         }
         const enum err err = try_open(sim, &start, error);
@@ -170,7 +184,7 @@ static void close_process(struct sim *sim)
     sim->service = NULL;
     sim->asked = NULL;
     sim->reply_conn = NULL;
-    disk_fault_free(sim->fault);
+    fault_free(sim);
     disk_sim_power_on(sim->disk);
 }
 
@@ -233,6 +247,47 @@ void sim_end_misdirected(struct sim *sim)
     disk_sim_free(copy);
     (void)disk_sim_repair(sim->disk);
     begin(sim);
+}
+
+/* The sound group with the highest number is the seal of the close. */
+static uint8_t *last_group(struct disk *disk)
+{
+    char name[WAL_NAME_SIZE];
+    uint64_t size;
+    uint64_t highest = 0;
+    uint8_t *last = NULL;
+    for (uint64_t ordinal = 1; ordinal < FORGE_ORDINALS; ordinal++) {
+        wal_segment_name(ordinal, name);
+        uint8_t *file = disk_sim_file(disk, name, &size);
+        for (uint64_t at = WAL_BLOCK_SIZE; file && at < size; at += WAL_BLOCK_SIZE) {
+            const bool is_group = memcmp(file + at, "NSHGROUP", 8) == 0;
+            if (is_group && load64(file + at + 32) >= highest) {
+                highest = load64(file + at + 32);
+                last = file + at;
+            }
+        }
+    }
+    return last;
+}
+
+void sim_forge(struct sim *sim)
+{
+    char error[WAL_ERROR_SIZE];
+    struct service_start start;
+    struct service_core *service = NULL;
+    struct service_options options = sim->options;
+    uint8_t *group = last_group(sim->disk);
+    CHECK(group != NULL);
+    group[80 + sim_draw(sim, 16)] ^= (uint8_t)(1 << sim_draw(sim, 8));
+    const uint32_t crc = crc32c(0, group, 124);
+    memcpy(group + 124, &crc, sizeof crc);
+    options.log.disk = sim->disk;
+    options.port.release = unheard;
+    disk_sim_hold_writes(sim->disk, false);
+    disk_sim_hold_jobs(sim->disk, false);
+    const enum err err = service_open(&options, &service, &start, error);
+    CHECK(err == ERR_DAMAGED);
+    CHECK(strstr(error, "offset") != NULL);
 }
 
 void sim_fault_arm(struct sim *sim)

@@ -394,6 +394,9 @@ static void ask_surely(struct sim *sim, struct sim_request *(*make_one)(struct s
             return;
         }
         sim_end_settle(sim);
+        sim_tick(sim); /* a disk that was full at the start is tried again */
+        sim_drive(sim, true, true);
+        sim_end_settle(sim);
     }
     CHECK_UNREACHABLE("the network could not be put");
 }

@@ -1,0 +1,256 @@
+/* One run of the simulation: what happens is drawn here, one step after another. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "sim.h"
+
+enum {
+    SEGMENT = 276 << 10,
+    GROUP = 128 << 10,
+    BATCH_BYTES = 64 << 10,
+    RARE = 700, /* operations between two things that break, on average */
+    SWEEP_SEED = 77,
+    SWEEP_OPERATIONS = 150,
+    STEPS_MAX = 2000 /* in which some client gets on */
+};
+
+static const uint64_t START_MS = 1790000000000;
+static const uint64_t ROOMY = (uint64_t)1 << 40;
+
+static void options_set(struct sim *sim)
+{
+    struct service_options *options = &sim->options;
+    const uint32_t many = sim->is_small ? 300 : 20000;
+    service_options_default(options);
+    options->tables = (struct tables_options){.items_max = 64,
+                                              .orders_max = many,
+                                              .orders_memory = 8 << 20,
+                                              .holds_max = many,
+                                              .keys_max = many,
+                                              .movements_max = sim->is_small ? 200 : 20000};
+    options->log.segment_size = SEGMENT;
+    options->log.group_size_max = GROUP;
+    options->batch_bytes = BATCH_BYTES;
+    options->batch = 1 + sim_draw(sim, 64);
+    options->max_delay_ms = 0;
+    memcpy(options->country, "US", 3);
+    options->port = sim_port(sim);
+}
+
+static struct sim *sim_new(uint64_t seed)
+{
+    struct sim *sim = calloc(1, sizeof *sim);
+    CHECK(sim != NULL);
+    sim->seed = seed;
+    rng_init(&sim->rng, seed);
+    sim->books = books_new();
+    sim->disk = disk_sim_new(seed ^ 0x5eed, ROOMY);
+    sim->client_count = 1 + sim_draw(sim, SIM_CLIENTS_MAX);
+    sim->depth = 1 + sim_draw(sim, 24);
+    sim->is_small = sim_chance(sim, 15);
+    sim->wall_ms = START_MS;
+    sim->forced = SIM_NONE;
+    options_set(sim);
+    return sim;
+}
+
+static void sim_free(struct sim *sim)
+{
+    for (uint32_t i = 0; i < SIM_CLIENTS_MAX; i++) {
+        struct sim_client *client = &sim->clients[i];
+        sim_queue_drop(&client->waiting);
+        sim_queue_drop(&client->sent);
+        sim_queue_drop(&client->written);
+        sim_queue_drop(&client->unsure);
+        sim_request_free(sim->halves[i]);
+    }
+    for (uint32_t i = 0; i < SIM_PAST_MAX; i++) {
+        sim_request_free(sim->past[i]);
+    }
+    books_free(sim->books);
+    disk_sim_free(sim->disk);
+    free(sim);
+}
+
+/* The disk is made too small for another segment, or larger again: then one tick, which comes
+ * every 100 ms, and the making of a segment are all it takes. */
+static void disk_resize(struct sim *sim)
+{
+    disk_sim_capacity_set(sim->disk, sim->is_full ? ROOMY : 0);
+    sim->counts.full_disks += !sim->is_full;
+    for (uint32_t i = 0; sim->is_full && i < 2; i++) {
+        sim_drive(sim, true, true);
+        sim_tick(sim);
+    }
+    sim_drive(sim, true, true);
+    sim->is_full = !sim->is_full;
+}
+
+static void end_somehow(struct sim *sim)
+{
+    const uint32_t what = sim_draw(sim, 100);
+    if (what < 25) {
+        sim_end(sim, false);
+    } else if (what < 50) {
+        sim_end(sim, true);
+    } else if (what < 75) {
+        disk_sim_end_at(sim->disk, 1 + sim_draw(sim, 40), sim_chance(sim, 50));
+    } else if (what < 87) {
+        sim_fault_arm(sim);
+    } else if (what < 94) {
+        sim_end_cleanly(sim);
+    } else {
+        sim_end_misdirected(sim);
+    }
+    sim->needs_check = true;
+}
+
+static void rare_step(struct sim *sim)
+{
+    const uint32_t what = sim_draw(sim, 100);
+    if (what < 55) {
+        end_somehow(sim);
+    } else if (what < 65 || (sim->is_full && what < 90)) {
+        disk_resize(sim);
+    } else {
+        sim_client_vanish(sim, sim_draw(sim, sim->client_count));
+    }
+}
+
+/* Disk and time get on as they like. Time does not pass a second after a disk got larger before
+ * the disk had its turn: making a segment is not free. */
+static void step(struct sim *sim)
+{
+    sim_clock(sim);
+    for (uint32_t asks = 1 + sim_draw(sim, sim_chance(sim, 10) ? 100 : 10); asks > 0; asks--) {
+        sim_client_ask(sim, sim_draw(sim, sim->client_count));
+    }
+    if (sim_chance(sim, 80)) {
+        sim_batch(sim, 1 + sim_draw(sim, SIM_BATCH_MAX));
+    }
+    if (sim_chance(sim, 70)) {
+        sim_drive(sim, sim_chance(sim, 80), sim_chance(sim, 50));
+    }
+    if (sim_chance(sim, 40)) {
+        sim_tick(sim);
+    }
+    if (sim_chance(sim, 10)) {
+        sim_seal(sim);
+    }
+    if (sim->counts.operations >= sim->next_rare) {
+        sim->next_rare = sim->counts.operations + sim_draw(sim, 2 * RARE);
+        rare_step(sim);
+    }
+    sim_end_settle(sim);
+    if (sim->needs_check && !disk_sim_is_off(sim->disk)) {
+        sim->needs_check = false;
+        (void)sim_check_all(sim, false);
+        sim_end_settle(sim);
+    }
+}
+
+/* The last look: everything, on an undisturbed disk, before and after a clean restart. */
+static void finish(struct sim *sim)
+{
+    disk_sim_capacity_set(sim->disk, ROOMY);
+    sim->is_full = false;
+    sim_end_cleanly(sim);
+    for (uint32_t i = 0; i < 2; i++) {
+        while (!sim_check_all(sim, true)) {
+            sim_end_settle(sim);
+        }
+        sim_end_cleanly(sim);
+    }
+    sim_end_settle(sim);
+    service_close(sim->service);
+    disk_fault_free(sim->fault);
+    sim_forge(sim);
+}
+
+static void counts_add(struct sim_counts *sum, const struct sim_counts *more)
+{
+    uint64_t *to = (uint64_t *)sum;
+    const uint64_t *from = (const uint64_t *)more;
+    for (size_t i = 0; i < sizeof *sum / sizeof *to; i++) {
+        to[i] += from[i];
+    }
+}
+
+void sim_run(uint64_t seed, uint64_t operations, bool is_loud, struct sim_counts *sum)
+{
+    struct sim *sim = sim_new(seed);
+    sim_start(sim);
+    sim_head(sim);
+    while (sim->counts.operations < operations) {
+        const uint64_t before = sim->counts.operations;
+        for (uint32_t steps = 0; sim->counts.operations == before; steps++) {
+            CHECK(steps < STEPS_MAX); /* no client gets on */
+            step(sim);
+        }
+    }
+    finish(sim);
+    if (is_loud) {
+        printf("seed %" PRIu64 ": %" PRIu64 " orders, LSN %" PRIu64 "\n", seed,
+               (uint64_t)sim->orders, sim->told);
+    }
+    counts_add(sum, &sim->counts);
+    sim_free(sim);
+}
+
+/* -- the sweep -- */
+
+/* A first process, a kill, a second one; the fault comes in one of them, or nowhere: false. */
+static bool run_planned(const struct sim_plan *plan, bool is_later, struct sim_counts *sum)
+{
+    struct sim *sim = sim_new(SWEEP_SEED);
+    sim->is_full = plan->err == ERR_NOSPACE; /* READ_ONLY is right then */
+    sim->is_small = false;
+    sim->plan = *plan;
+    sim->plan.is_pending = !is_later;
+    sim->next_rare = UINT64_MAX;
+    sim_start(sim);
+    sim_head(sim);
+    for (uint32_t part = 0; part < 2; part++) {
+        const uint64_t until = sim->counts.operations + SWEEP_OPERATIONS;
+        while (sim->counts.operations < until) {
+            step(sim);
+        }
+        sim->plan.is_pending = is_later && part == 0;
+        sim->needs_check = true;
+        sim_end(sim, false);
+    }
+    finish(sim);
+    const bool has_come = sim->plan.has_come;
+    counts_add(sum, &sim->counts);
+    sim_free(sim);
+    return has_come;
+}
+
+static uint64_t sweep_kind(enum disk_fault_kind kind, enum err err, uint64_t stride,
+                           struct sim_counts *sum)
+{
+    uint64_t faults = 0;
+    for (uint32_t is_later = 0; is_later < 2; is_later++) {
+        struct sim_plan plan = {.is_set = true, .kind = kind, .err = err, .at = 1};
+        while (run_planned(&plan, is_later, sum)) {
+            plan.at += stride;
+            faults++;
+        }
+    }
+    return faults;
+}
+
+uint64_t sim_sweep(uint64_t stride, struct sim_counts *sum)
+{
+    static const enum disk_fault_kind kinds[] = {DISK_FAULT_WRITE_LOST, DISK_FAULT_WRITE_SHORT,
+                                                 DISK_FAULT_FLUSH, DISK_FAULT_JOB, DISK_FAULT_CALL};
+    static const enum err errors[] = {ERR_IO, ERR_NOSPACE, ERR_SYS, ERR_ACCESS};
+    uint64_t faults = 0;
+    for (uint32_t i = 0; i < 5 * 4; i++) {
+        faults += sweep_kind(kinds[i / 4], errors[i % 4], stride, sum);
+    }
+    return faults;
+}
