@@ -93,6 +93,13 @@ if(TARGET nearshelfd)
     nearshelf_outside(NAME crash.power_cut_${kind} LABEL "integration;crash" TIMEOUT 200
       SCRIPT crash/power_cut.py ARGS --kind ${kind} --rounds ${outside_rounds} --flush-kills 2)
   endforeach()
+  # A sanitized engine is too slow for a second's patience.
+  math(EXPR outside_within "1 + 2 * ${outside_factor}")
+  foreach(kind tmpfs ext4)
+    nearshelf_outside(NAME crash.disk_full_${kind} LABEL "integration;crash" TIMEOUT 200
+      SCRIPT crash/disk_full.py ARGS --kind ${kind} --rounds 3 --mebibytes 160
+      --within ${outside_within})
+  endforeach()
   nearshelf_outside(NAME crash.kill9 LABEL "integration;crash" TIMEOUT 300 SCRIPT crash/kill9.py
     ARGS --rounds ${outside_rounds})
 endif()
