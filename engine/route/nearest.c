@@ -133,6 +133,7 @@ static void try_slot(struct search *search, uint32_t slot, float distance_2)
         return;
     }
     search->best.node = node;
+    __builtin_prefetch(&search->network->hot[node]); /* to be measured at the end */
     search->is_measured = false;
     search->best_2 = distance_2;
     if (search->has_priorities) {

@@ -372,7 +372,11 @@ static uint8_t *add(uint8_t *at, const void *bytes, size_t size)
 static uint8_t *add_text(uint8_t *at, struct text text)
 {
     *at++ = (uint8_t)text.len;
-    return add(at, text.at, text.len);
+    if (text.len >= 32) {
+        return add(at, text.at, text.len);
+    }
+    writer_copy_short(at, text.at, text.len);
+    return at + text.len;
 }
 
 static struct text text_of(const char *string)
@@ -415,7 +419,7 @@ static uint8_t *add_lines(uint8_t *at, const struct ask *ask)
     return at;
 }
 
-uint64_t ask_content(struct asks *asks, const struct ask *ask)
+uint32_t ask_canon(struct asks *asks, const struct ask *ask)
 {
     uint8_t *at = add_text(asks->canon, ask->order_id);
     at = add_lines(at, ask);
@@ -436,7 +440,7 @@ uint64_t ask_content(struct asks *asks, const struct ask *ask)
         at = add_text(at, ask->sold_at);
     }
     CHECK(at - asks->canon <= ASK_CANON_MAX);
-    return hash_fixed(asks->canon, (size_t)(at - asks->canon));
+    return (uint32_t)(at - asks->canon);
 }
 
 void ask_request(struct asks *asks, const struct ask *ask, struct route_request *request)
@@ -476,7 +480,7 @@ static void *touched(size_t size)
 
 enum err asks_new(struct asks **out)
 {
-    struct asks *asks = calloc(1, sizeof *asks);
+    struct asks *asks = touched(sizeof *asks);
     if (!asks) {
         return ERR_NOMEM;
     }

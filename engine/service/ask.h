@@ -86,8 +86,10 @@ void ask_begin(struct service_core *service, struct ask *ask, struct ask_line *l
 /* What both end with: what follows from the fields, and what must hold between them. */
 bool ask_settle(struct service_core *service, struct reader *reader, struct ask *ask);
 
-/* Content hash of what was asked, defaults filled in. */
-uint64_t ask_content(struct asks *asks, const struct ask *ask);
+/* What was asked, defaults filled in, as the bytes of asks->canon whose hash_fixed is the content;
+ * gives their size. Hash them a little later: bytes just stored one by one come slowly when they
+ * are read by eights. */
+uint32_t ask_canon(struct asks *asks, const struct ask *ask);
 
 /* The node that fixes line i, or that it is sent to: its pin, where it is picked up or was sold;
  * len 0 = none. */

@@ -147,6 +147,7 @@ static void stage_decode(struct service_core *service, const struct call *call, 
         return;
     }
     asks->lines_used += ask->line_count;
+    uint32_t canon_size = ask_canon(asks, ask);
     ask->order_hash =
         orders_hash(&service->tables.orders, ask->order_id.at, ask->order_id.len);
     for (uint32_t i = 0; i < ask->line_count; i++) {
@@ -154,6 +155,7 @@ static void stage_decode(struct service_core *service, const struct call *call, 
         line->item_hash =
             catalogue_hash(&service->tables.catalogue, line->item.at, line->item.len);
     }
+    ask->content = hash_fixed(asks->canon, canon_size);
 }
 
 static void stage_slots(struct service_core *service, struct ask *ask)
@@ -800,7 +802,6 @@ void asks_apply(struct service_core *service, struct call *calls, uint32_t i)
     if (!strategy_is_known(service, call, ask)) {
         return;
     }
-    ask->content = ask_content(asks, ask);
     if (!ask->dry_run && answer_seen(service, call, ask)) {
         return;
     }

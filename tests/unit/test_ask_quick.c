@@ -92,6 +92,12 @@ static void same_ask(const struct ask *a, const struct ask *b)
     }
 }
 
+static uint64_t content(struct asks *asks, const struct ask *ask)
+{
+    uint32_t size = ask_canon(asks, ask);
+    return hash_fixed(asks->canon, size);
+}
+
 /* Decode an exact copy both ways. Whether ask_quick took it. */
 static bool hold(struct fixture *fixture, const uint8_t *params, uint32_t size)
 {
@@ -107,7 +113,7 @@ static bool hold(struct fixture *fixture, const uint8_t *params, uint32_t size)
         assert_true(ask_decode(&fixture->service, &reader, &call, &fixture->slow,
                                asks->lines + ASK_LINES_MAX));
         same_ask(&fixture->quick, &fixture->slow);
-        assert_int_equal(ask_content(asks, &fixture->quick), ask_content(asks, &fixture->slow));
+        assert_int_equal(content(asks, &fixture->quick), content(asks, &fixture->slow));
     }
     free(copy);
     return is_quick;
