@@ -82,9 +82,17 @@ void shelf_open(struct shelf *shelf, bool is_smoke)
     options.log.segment_size = is_smoke ? 16 << 20 : 0;
     options.order_window_ms = 1000;
     options.max_delay_ms = 0;
-    options.port =
-        (struct service_port){shelf,        port_begin, port_end,   port_done,  port_flag,
-                              port_release, port_flag,  port_clock, port_failed, NULL};
+    options.port = (struct service_port){
+        .owner = shelf,
+        .reply_begin = port_begin,
+        .reply_end = port_end,
+        .done = port_done,
+        .hold = port_flag,
+        .release = port_release,
+        .pause = port_flag,
+        .clock_ns = port_clock,
+        .failed = port_failed,
+    };
     if (service_open(&options, &shelf->service, &start, error) != ERR_OK) {
         fail(error);
     }

@@ -74,6 +74,11 @@ static void on_reply_end(void *conn, uint32_t size, uint64_t release_lsn)
     net_reply_end(conn, size, release_lsn);
 }
 
+static bool on_may_answer(void *conn, const struct frame_head *head)
+{
+    return net_may_answer(conn, head);
+}
+
 static void on_done(void *conn)
 {
     net_conn_done(conn);
@@ -339,6 +344,7 @@ static void service_options_fill(struct daemon *daemon, struct service_options *
         .clock_ns = on_clock,
         .failed = on_failed,
         .checkpoint = on_checkpoint,
+        .may_answer = on_may_answer,
     };
     options->batch = (uint32_t)config->batch;
     options->rejects_max = (uint32_t)config->rejects_max;

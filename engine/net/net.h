@@ -32,6 +32,11 @@ struct net_request {
  * net_conn_done, or by a net_reply_begin that gives NULL. net_flush runs after the callback. */
 typedef void net_batch_cb(void *owner, struct net_request *requests, uint32_t count);
 
+/* Ask before each request of a batch, in order. False: the replies to earlier ones fill half of
+ * its connection's output_hard; this one and all behind it of the connection are given back, are
+ * not to be finished, and come again in a later batch. head: the one in the request. */
+bool net_may_answer(struct net_conn *conn, const struct frame_head *head);
+
 /* A connection is gone and has no unfinished request: the last chance to look at its tag. Runs
  * from the loop or from within the net_conn_done or net_reply_begin of its last request. */
 typedef void net_closed_cb(void *owner, struct net_conn *conn);

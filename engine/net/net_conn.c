@@ -254,7 +254,7 @@ static void on_shutdown(uv_shutdown_t *request, int status)
 void conn_finish_check(struct net_conn *conn)
 {
     if (conn->state != CONN_ENDING || conn->unfinished > 0 || conn_output_size(conn) > 0 ||
-        conn->sending.at) {
+        conn->sending.at || conn->given_back) {
         return;
     }
     if (conn->is_peer_ended ||

@@ -42,6 +42,8 @@ struct net_conn {
     bool is_started;      /* counted and served, not refused at the door */
     bool is_closed;       /* the handle is closed */
     bool is_held;         /* the service wants no more of it for now */
+    bool is_used_up;      /* ENDING because all that was read is taken, not for a fault */
+    bool is_put_back;     /* its next frames were given back: their wait was for its own replies */
     struct net *net;
     uint64_t id;
     void *tag;
@@ -62,6 +64,7 @@ struct net_conn {
     uint32_t own_start, own_end;
     uint64_t read_ns;
     struct frame_scan scan; /* of the frame at the front of the input */
+    const uint8_t *given_back; /* first frame of the running batch that was; NULL = none */
 
     /* -- output: [out_start, out_released) may leave, up to out_end is written -- */
     struct net_buffer out;
@@ -132,6 +135,7 @@ struct net {
     bool is_timer_active;
     bool is_ending; /* the last connection is gone and the loop handles are being closed */
     bool is_done_told;
+    bool has_given_back; /* some connection has, in the running batch */
     bool is_open_failed; /* net_open gave an error: frees itself with the last handle */
 
     struct net_listener listeners[NET_LISTEN_MAX];

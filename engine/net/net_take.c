@@ -172,6 +172,10 @@ static uint32_t take_some(struct net_conn *conn, struct net_request *requests, u
     const uint32_t credit = conn_credit(conn);
     const uint32_t limit = credit < max ? credit : max;
     uint32_t count = 0;
+    if (conn->is_put_back) {
+        conn->is_put_back = false;
+        conn->read_ns = uv_hrtime();
+    }
     net_link_take(&conn->ready);
     if (credit == 0) {
         conn_park(conn);
@@ -181,6 +185,7 @@ static uint32_t take_some(struct net_conn *conn, struct net_request *requests, u
         const enum taken taken = take_next(conn, &requests[count]);
         if (taken == TAKEN_NOTHING) {
             if (conn->is_input_over && conn->state == CONN_OPEN) {
+                conn->is_used_up = true;
                 conn_end(conn);
             }
             return count;
@@ -206,6 +211,65 @@ static uint32_t gather(struct net *net)
     return count;
 }
 
+/* The replies to a batch are larger than anybody could know when its frames were taken: what
+ * would go over the limit goes back to the front of the input. */
+bool net_may_answer(struct net_conn *conn, const struct frame_head *head)
+{
+    const struct net_request *request =
+        (const struct net_request *)(const void *)((const char *)head -
+                                                   offsetof(struct net_request, head));
+    const bool is_fit = conn_output_size(conn) <= conn->net->options.output_hard / 2;
+    CHECK(conn->magic == CONN_MAGIC);
+    if (!conn->given_back && (is_fit || (conn->state != CONN_OPEN && !conn->is_used_up))) {
+        return true;
+    }
+    if (!conn->given_back) {
+        conn->given_back = request->frame;
+        conn->net->has_given_back = true;
+    }
+    CHECK(conn->unfinished > 0);
+    conn->inflight--;
+    conn->unfinished--;
+    conn->net->stats.frames--;
+    conn->net->stats.notifications -= head->type == FRAME_NOTIFY;
+    return false;
+}
+
+/* The bytes are still where they were: the turn has not settled. */
+static void input_rewind(struct net_conn *conn)
+{
+    const struct net *net = conn->net;
+    const uint8_t *frame = conn->given_back;
+    conn->given_back = NULL;
+    if (conn->state == CONN_ENDING) {
+        conn->state = CONN_OPEN;
+        conn->is_used_up = false;
+    }
+    if (conn->state != CONN_OPEN) {
+        return;
+    }
+    if (frame >= net->arena && frame < net->arena + net->options.arena_size) {
+        conn->turn_size = (uint32_t)(conn->turn_at + conn->turn_size - frame);
+        conn->turn_at = frame;
+    } else {
+        conn->own_start = (uint32_t)(frame - conn->own.at);
+    }
+    frame_scan_init(&conn->scan);
+    conn->is_put_back = true;
+    conn_ready_add(conn);
+}
+
+static void give_back(struct net *net)
+{
+    net->has_given_back = false;
+    for (struct net_link *link = net->turn.next; link != &net->turn; link = link->next) {
+        struct net_conn *conn = CONN_OF(link, turn);
+        if (conn->given_back) {
+            input_rewind(conn);
+        }
+    }
+}
+
 void net_on_check(uv_check_t *check)
 {
     struct net *net = check->data;
@@ -214,6 +278,9 @@ void net_on_check(uv_check_t *check)
     if (count) {
         net->stats.batches++;
         net->batch(net->owner, net->requests, count);
+    }
+    if (net->has_given_back) {
+        give_back(net);
     }
     net_flush(net);
     net_turn_settle(net);

@@ -430,6 +430,12 @@ static void latencies(struct service_core *service, uint32_t count)
     }
 }
 
+static bool may_answer(const struct service_core *service, const struct service_request *request)
+{
+    const struct service_port *port = &service->options.port;
+    return !port->may_answer || port->may_answer(request->conn, request->head);
+}
+
 static uint32_t sub_batch(struct service_core *service, const struct service_request *requests,
                           uint32_t count)
 {
@@ -441,7 +447,11 @@ static uint32_t sub_batch(struct service_core *service, const struct service_req
     count = asks_stage(service, service->calls, count);
     CHECK(count > 0);
     for (uint32_t i = 0; i < count; i++) {
-        answer(service, &requests[i], i);
+        if (may_answer(service, &requests[i])) {
+            answer(service, &requests[i], i);
+        } else {
+            service->calls[i].method = METHOD_COUNT; /* has no latency */
+        }
     }
     latencies(service, count);
     return count;

@@ -50,6 +50,9 @@ struct service_port {
      * service_checkpoint_done tells its end, not before this returned. False: not now, why_out says
      * why. NULL: there are none. */
     bool (*checkpoint)(void *owner, uint64_t lsn, char why_out[WAL_ERROR_SIZE]);
+    /* Asked before each request of a batch, in order. False: it was given back, and comes again in
+     * a later batch. NULL: never. */
+    bool (*may_answer)(void *conn, const struct frame_head *head);
 };
 
 struct service_options {

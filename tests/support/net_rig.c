@@ -71,7 +71,9 @@ static void on_batch(void *owner, struct net_request *requests, uint32_t count)
         rig->batch_size_max = count;
     }
     for (uint32_t i = 0; i < count; i++) {
-        on_request(rig, &requests[i]);
+        if (net_may_answer(requests[i].conn, &requests[i].head)) {
+            on_request(rig, &requests[i]);
+        }
     }
 }
 

@@ -214,6 +214,36 @@ static void large_replies_in_portions(void **state)
     rig_close(&rig);
 }
 
+/* A burst whose replies grow large all at once is served as well: what would go over the limit
+ * is given back, also where the client has sent its end meanwhile. */
+static void sudden_large_replies(void **state)
+{
+    (void)state;
+    for (int is_ended = 0; is_ended < 2; is_ended++) {
+        struct rig rig = {.options = {.output_hard = 2 << 20}};
+        rig_open(&rig);
+        const int fd = rig_connect(&rig);
+        for (uint32_t i = 0; i < 10; i++) { /* its replies are known to be small */
+            send_requests(&rig, fd, 0, 100);
+            assert_true(rig_has_replies(&rig, fd, 0, 100));
+        }
+        rig.reply_size = 400000;
+        send_requests(&rig, fd, 0, 64);
+        if (is_ended) {
+            assert_int_equal(shutdown(fd, SHUT_WR), 0);
+        }
+        assert_true(rig_has_replies(&rig, fd, 0, 64));
+        assert_int_equal(rig_stats(&rig).slow_cut, 0);
+        assert_int_equal(rig_stats(&rig).frames, 1064);
+        assert_int_equal(rig.requests, 1064);
+        if (is_ended) {
+            assert_true(rig_is_ended(&rig, fd));
+        }
+        close(fd);
+        rig_close(&rig);
+    }
+}
+
 /* Output that grows over the hard limit cuts the connection; what was asked counts as
  * finished. */
 static void output_hard_cuts(void **state)
@@ -315,6 +345,7 @@ int main(void)
         cmocka_unit_test(depth_edge),           cmocka_unit_test(conns_max_edge),
         cmocka_unit_test(inflight_edge),        cmocka_unit_test(slow_reader_stopped_then_cut),
         cmocka_unit_test(late_reader_gets_all), cmocka_unit_test(large_replies_in_portions),
+        cmocka_unit_test(sudden_large_replies),
         cmocka_unit_test(output_hard_cuts),     cmocka_unit_test(buffers_max_cuts_one),
         cmocka_unit_test(arena_shared_by_many), cmocka_unit_test(limits_told),
     };
