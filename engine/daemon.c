@@ -20,6 +20,7 @@
 
 #include "check.h"
 #include "checkpoint_child.h"
+#include "limits.h"
 #include "mem.h"
 #include "net.h"
 #include "say.h"
@@ -142,7 +143,7 @@ static bool on_checkpoint(void *owner, uint64_t lsn, char why_out[WAL_ERROR_SIZE
     if (!daemon_child_fits(config, why_out, WAL_ERROR_SIZE)) {
         return false;
     }
-    daemon_tables_options(config, &request.tables);
+    limits_tables(config, &request.tables);
     const enum err err =
         child_start(&daemon->child, config->dir, &request, on_child_ended, daemon);
     if (err != ERR_OK) {
@@ -319,7 +320,7 @@ static void service_options_fill(struct daemon *daemon, struct service_options *
     };
     const struct config *config = daemon->config;
     service_options_default(options);
-    daemon_tables_options(config, &options->tables);
+    limits_tables(config, &options->tables);
     options->log = (struct wal_options){
         .dir = config->dir,
         .segment_size = config->segment_size,

@@ -30,8 +30,6 @@ uint64_t daemon_memory(const struct config *config);
  * needed. */
 bool daemon_child_fits(const struct config *config, char *why_out, size_t size);
 
-void daemon_tables_options(const struct config *config, struct tables_options *out);
-
 /* Recover, serve, and drain on SIGTERM or SIGINT. Gives the exit code; everything that went
  * wrong was said on stderr. config is borrowed. */
 enum daemon_exit daemon_run(const struct config *config);

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "limits.h"
 #include "net.h"
 #include "say.h"
 #include "tables.h"
@@ -14,24 +15,10 @@ enum {
     SERVICE_SCRATCH = 64 << 20 /* of decisions, replies, staging: not in any table */
 };
 
-void daemon_tables_options(const struct config *config, struct tables_options *out)
-{
-    *out = (struct tables_options){
-        .items_max = (uint32_t)config->items_max,
-        .orders_max = (uint32_t)config->orders_max,
-        .orders_memory = config->orders_memory,
-        .holds_max = (uint32_t)config->holds_max,
-        .owed_max = (uint32_t)config->owed_max,
-        .keys_max = (uint32_t)config->keys_max,
-        .movements_max = (uint32_t)config->movements_max,
-        .documents_max = (uint32_t)config->documents_max,
-    };
-}
-
 uint64_t daemon_memory(const struct config *config)
 {
     struct tables_options tables;
-    daemon_tables_options(config, &tables);
+    limits_tables(config, &tables);
     uint64_t net = config->buffers_max + DAEMON_NET_ARENA + config->conns_max * CONN_BYTES;
     uint64_t log = 2 * config->group_size_max;
     return tables_memory(&tables) + net + log + SERVICE_SCRATCH;
@@ -59,7 +46,7 @@ bool daemon_child_fits(const struct config *config, char *why_out, size_t size)
     char need[32];
     char allowed[32];
     struct tables_options tables;
-    daemon_tables_options(config, &tables);
+    limits_tables(config, &tables);
     uint64_t sum = daemon_memory(config) + tables_memory(&tables) + CHILD_BUFFERS;
     if (config->memory == 0 || sum <= config->memory) {
         return true;

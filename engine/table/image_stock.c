@@ -324,7 +324,7 @@ void load_policies(struct tables *tables, struct image_source *source)
 
 /* -- movements: first what the ring is, then its entries, oldest first -- */
 
-enum { MOVEMENT_SIZE_MAX = 40 };
+enum { MOVEMENT_SIZE_MAX = 40, MOVEMENTS_MAX = 500000000 };
 
 void save_movements(const struct tables *tables, struct image_sink *sink)
 {
@@ -346,8 +346,26 @@ void save_movements(const struct tables *tables, struct image_sink *sink)
     }
 }
 
-/* The ring's size decides which movements are forgotten, by replay too: it must be the one that
- * the log was written with. */
+/* The ring's size decides which movements are forgotten, by replay too: that of the data stays,
+ * whatever the setting says. */
+static bool ring_fit(struct tables *tables, struct image_source *source, uint64_t max)
+{
+    struct movements *movements = &tables->movements;
+    if (max == movements->max) {
+        return true;
+    }
+    if (max == 0 || max > MOVEMENTS_MAX) {
+        image_bad(source, ERR_DAMAGED, "a ring of %llu movements", (unsigned long long)max);
+        return false;
+    }
+    movements_close(movements);
+    enum err err = movements_init(movements, (uint32_t)max);
+    if (err != ERR_OK) {
+        image_bad(source, err, "no memory for %llu movements", (unsigned long long)max);
+    }
+    return err == ERR_OK;
+}
+
 static bool load_ring(struct tables *tables, struct image_source *source, uint64_t *next_out)
 {
     struct bytes_source fields;
@@ -357,15 +375,18 @@ static bool load_ring(struct tables *tables, struct image_source *source, uint64
     }
     uint64_t max = bytes_get_int(&fields);
     *next_out = bytes_get_int(&fields);
-    movements->lost_ms = bytes_get_int(&fields);
+    uint64_t lost_ms = bytes_get_int(&fields);
     if (!image_fields_end(source, &fields, "movements")) {
         return false;
     }
-    if (max != movements->max || *next_out == 0) {
-        image_bad(source, ERR_FULL, "written with movements_max=%llu: start with that",
-                  (unsigned long long)max);
+    if (*next_out == 0) {
+        image_bad(source, ERR_DAMAGED, "movements are counted from 1");
         return false;
     }
+    if (!ring_fit(tables, source, max)) {
+        return false;
+    }
+    movements->lost_ms = lost_ms;
     uint64_t ever = *next_out - 1;
     movements->next = *next_out - (ever < max ? ever : max);
     return true;

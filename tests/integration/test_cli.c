@@ -421,7 +421,8 @@ static void terminal_gets_tables(void **state)
 /* Help names every command, and the completion script is bash. */
 static void help_and_completion(void **state)
 {
-    static const char *const names[] = {"call", "import", "route", "stat", "help", "completion"};
+    static const char *const names[] = {"call", "import", "route", "stat", "check",
+                                        "backup", "restore", "help", "completion"};
     (void)state;
     struct server *server = server_start();
     struct ran *ran = run(server, "", WORDS("help"));

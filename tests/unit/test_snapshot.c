@@ -225,7 +225,6 @@ static void lower_limits_are_named(void **state)
         {offsetof(struct tables_options, orders_max), "orders_max"},
         {offsetof(struct tables_options, holds_max), "holds_max"},
         {offsetof(struct tables_options, keys_max), "keys_max"},
-        {offsetof(struct tables_options, movements_max), "movements_max=300"},
     };
     struct tables tables;
     struct disk *disk = disk_with(3, 40, &tables);

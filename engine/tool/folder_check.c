@@ -1,0 +1,201 @@
+/* Each snapshot is loaded as a start would load it; then the whole log from the oldest one on is
+ * replayed, and its digest compared at every group and with every newer snapshot. */
+#include "folder_check.h"
+
+#include <string.h>
+
+#include "disk.h"
+#include "recovery.h"
+#include "snapshot.h"
+#include "wal.h"
+
+struct checking {
+    struct disk *disk;
+    struct wal *wal;
+    const struct tables_options *options;
+    FILE *out;
+    struct snapshot_list list;
+    struct snapshot_mark marks[SNAPSHOT_LIST_MAX]; /* as list; lsn 0 where damaged */
+    uint32_t damaged;
+    struct tables tables;
+    char error[WAL_ERROR_SIZE];
+};
+
+static void say_bad(struct checking *checking, const char *what)
+{
+    checking->damaged++;
+    fprintf(checking->out, "DAMAGED %s\n", what);
+}
+
+static enum err tables_fresh(struct checking *checking)
+{
+    const enum err err = tables_init(&checking->tables, checking->options,
+                                     wal_identity(checking->wal)->secret);
+    if (err != ERR_OK) {
+        memset(&checking->tables, 0, sizeof checking->tables);
+        fprintf(checking->out, "the limits do not fit this machine: %s\n", err_text(err));
+    }
+    return err;
+}
+
+/* -- snapshots -- */
+
+static enum err load_one(struct checking *checking, uint32_t i)
+{
+    char name[SNAPSHOT_NAME_SIZE];
+    struct snapshot_mark *mark = &checking->marks[i];
+    snapshot_name(checking->list.lsns[i], name);
+    const enum err err = snapshot_load(checking->disk, name, wal_identity(checking->wal)->uuid,
+                                       &checking->tables, mark, checking->error);
+    if (err == ERR_OK && mark->lsn == checking->list.lsns[i]) {
+        fprintf(checking->out, "%s: sound, lsn %llu, %llu orders, %llu cells\n", name,
+                (unsigned long long)mark->lsn,
+                (unsigned long long)checking->tables.orders.count,
+                (unsigned long long)checking->tables.cells);
+        return ERR_OK;
+    }
+    mark->lsn = 0;
+    say_bad(checking, err == ERR_OK ? "a snapshot has the name of another LSN" : checking->error);
+    return err == ERR_FULL || err == ERR_NOMEM ? err : ERR_OK;
+}
+
+static enum err check_snapshots(struct checking *checking)
+{
+    enum err err = snapshot_find(checking->disk, &checking->list);
+    for (uint32_t i = 0; i < checking->list.count && err == ERR_OK; i++) {
+        err = tables_fresh(checking);
+        if (err == ERR_OK) {
+            err = load_one(checking, i);
+            tables_close(&checking->tables);
+        }
+    }
+    return err;
+}
+
+/* -- the log -- */
+
+static enum err on_replay(void *owner, uint64_t lsn, uint64_t time_ms, uint8_t type,
+                          const uint8_t *bytes, uint32_t size)
+{
+    struct checking *checking = owner;
+    return tables_replay(&checking->tables, lsn, time_ms, type, bytes, size);
+}
+
+static enum err on_group(void *owner, const struct digest *stamped, uint64_t last_lsn,
+                         uint64_t time_ms)
+{
+    struct checking *checking = owner;
+    (void)time_ms;
+    for (uint32_t i = 0; i < checking->list.count; i++) {
+        const struct snapshot_mark *mark = &checking->marks[i];
+        if (mark->lsn == last_lsn && !digest_equal(&mark->digest, stamped)) {
+            char text[SNAPSHOT_NAME_SIZE + 64];
+            char name[SNAPSHOT_NAME_SIZE];
+            snapshot_name(mark->lsn, name);
+            snprintf(text, sizeof text, "%s, offset 80: not the state that the log has there",
+                     name);
+            say_bad(checking, text);
+        }
+    }
+    return digest_equal(stamped, &checking->tables.digest) ? ERR_OK : ERR_DAMAGED;
+}
+
+/* Load the oldest sound snapshot again, to start from it; none: from the log's beginning. */
+static enum err start(struct checking *checking)
+{
+    char name[SNAPSHOT_NAME_SIZE];
+    for (uint32_t i = checking->list.count; i-- > 0;) {
+        struct snapshot_mark mark = checking->marks[i];
+        if (mark.lsn == 0) {
+            continue;
+        }
+        snapshot_name(mark.lsn, name);
+        wal_start_at(checking->wal, &(struct wal_start){.lsn = mark.lsn,
+                                                        .time_ms = mark.time_ms,
+                                                        .group_number = mark.group_number,
+                                                        .chain = mark.chain,
+                                                        .digest = mark.digest,
+                                                        .is_origin = mark.is_origin});
+        return snapshot_load(checking->disk, name, mark.uuid, &checking->tables, &mark,
+                             checking->error);
+    }
+    return ERR_OK;
+}
+
+static void say_log(struct checking *checking, const struct wal_recovery *found)
+{
+    fprintf(checking->out,
+            "log: sound, %llu segments, %llu groups with %llu records up to lsn %llu, "
+            "%llu bytes\n",
+            (unsigned long long)found->segments, (unsigned long long)found->groups,
+            (unsigned long long)found->records, (unsigned long long)found->last_lsn,
+            (unsigned long long)found->bytes);
+    if (found->has_torn_tail) {
+        fprintf(checking->out, "log: %s, offset %llu: a last group that was never completed; nobody "
+                               "was told of it\n",
+                found->torn_file, (unsigned long long)found->torn_offset);
+    }
+}
+
+static enum err check_log(struct checking *checking)
+{
+    struct wal_recovery found;
+    const struct wal_until all = {UINT64_MAX, UINT64_MAX};
+    enum err err = tables_fresh(checking);
+    if (err != ERR_OK) {
+        return err;
+    }
+    err = start(checking);
+    if (err == ERR_OK) {
+        err = wal_read(checking->wal, &all, on_replay, on_group, checking, &found);
+        snprintf(checking->error, sizeof checking->error, "%s", wal_error(checking->wal));
+    }
+    if (err != ERR_OK) {
+        say_bad(checking, checking->error);
+    } else {
+        say_log(checking, &found);
+        tables_check(&checking->tables);
+        fprintf(checking->out, "books: in balance, %llu cells, %llu orders, %llu holds\n",
+                (unsigned long long)checking->tables.cells,
+                (unsigned long long)checking->tables.orders.count,
+                (unsigned long long)checking->tables.holds.live);
+    }
+    tables_close(&checking->tables);
+    return ERR_OK;
+}
+
+static enum err check_all(struct checking *checking)
+{
+    const struct wal_options reader = {.disk = checking->disk, .is_reader = true};
+    enum err err = wal_open(&reader, checking->error, &checking->wal);
+    if (err != ERR_OK) {
+        say_bad(checking, checking->error);
+        return ERR_OK;
+    }
+    err = check_snapshots(checking);
+    if (err == ERR_OK) {
+        err = check_log(checking);
+    }
+    wal_close(checking->wal);
+    return err;
+}
+
+enum err folder_check(const char *dir, const struct tables_options *tables, FILE *out,
+                      bool *is_sound_out)
+{
+    static struct checking checking; /* large */
+    const struct disk_options where = {
+        .dir = dir, .access = DISK_LOOK, .method = DISK_METHOD_FDATASYNC};
+    checking = (struct checking){.options = tables, .out = out};
+    *is_sound_out = false;
+    enum err err = disk_pwrite_new(&where, &checking.disk);
+    if (err != ERR_OK) {
+        fprintf(out, "%s: %s%s\n", dir, err_text(err),
+                err == ERR_LOCKED ? ": an engine has it; make a backup, and check that" : "");
+        return err;
+    }
+    err = check_all(&checking);
+    checking.disk->ops->free(checking.disk);
+    *is_sound_out = err == ERR_OK && checking.damaged == 0;
+    return err;
+}

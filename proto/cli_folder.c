@@ -1,0 +1,153 @@
+/* `nearshelf check`, `backup`, `restore`: data folders, without an engine. */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli_internal.h"
+#include "config.h"
+#include "folder_check.h"
+#include "folder_copy.h"
+#include "limits.h"
+
+enum { FLAG_CONFIG, FLAG_UNTIL, WORDS_MAX = 2 };
+
+#define CONFIG_FLAG {"--config", "FILE", "the engine's configuration, for its limits", NULL, false}
+
+const struct cli_flag cli_check_flags[] = {CONFIG_FLAG, {NULL, NULL, NULL, NULL, false}};
+const struct cli_flag cli_restore_flags[] = {
+    CONFIG_FLAG,
+    {"--until", "LSN|TIME", "up to there, such as 81234 or 2026-11-22T05:00:00Z", NULL, false},
+    {NULL, NULL, NULL, NULL, false},
+};
+
+struct folder_ask {
+    const char *words[WORDS_MAX];
+    uint32_t count;
+    struct tables_options tables;
+    struct wal_until until;
+};
+
+static bool read_config(const char *path, struct folder_ask *ask)
+{
+    static struct config config; /* large */
+    char error[CONFIG_ERROR_SIZE];
+    config_default(&config);
+    if (path && !config_file_read(&config, path, error)) {
+        cli_complain("%s", error);
+        return false;
+    }
+    limits_tables(&config, &ask->tables);
+    return true;
+}
+
+/* An LSN, or a moment as 2026-11-22T05:00:00Z. */
+static bool read_until(const char *text, struct wal_until *until)
+{
+    struct tm moment = {0};
+    char *end;
+    const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%SZ", &moment);
+    if (rest && *rest == '\0') {
+        until->time_ms = (uint64_t)timegm(&moment) * 1000;
+        return true;
+    }
+    until->lsn = strtoull(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || *end != '\0') {
+        cli_complain("--until %s: an LSN, or a time such as 2026-11-22T05:00:00Z", text);
+        return false;
+    }
+    return true;
+}
+
+/* The folders and flags of a command. CLI_OK to go on; *is_over_out: help was printed. */
+static enum cli_exit read_ask(struct cli *cli, const char *name, uint32_t words, int argc,
+                              char **argv, struct folder_ask *ask, bool *is_over_out)
+{
+    struct cli_args args = {
+        .cli = cli, .command = cli_command_find(name), .argc = argc, .argv = argv};
+    int got;
+    const char *config = NULL;
+    *ask = (struct folder_ask){.until = {UINT64_MAX, UINT64_MAX}};
+    while ((got = cli_args_next(&args)) >= 0 || got == ARGS_WORD) {
+        if (got == ARGS_WORD && ask->count == words) {
+            cli_complain("one word too many: %s", args.value);
+            return CLI_USAGE;
+        }
+        if (got == ARGS_WORD) {
+            ask->words[ask->count++] = args.value;
+        } else if (got == FLAG_CONFIG) {
+            config = args.value;
+        } else if (!read_until(args.value, &ask->until)) {
+            return CLI_USAGE;
+        }
+    }
+    *is_over_out = got == ARGS_HELP;
+    if (got == ARGS_HELP) {
+        return CLI_OK;
+    }
+    if (got == ARGS_END && ask->count < words) {
+        cli_complain("usage: nearshelf %s %s", name, args.command->usage);
+    }
+    return got == ARGS_END && ask->count == words && read_config(config, ask) ? CLI_OK : CLI_USAGE;
+}
+
+/* A failed check of the books aborts: the tables are not to be walked any further. */
+static void on_abort(int number)
+{
+    static const char text[] = "DAMAGED books: the line above says what does not hold\n";
+    const ssize_t size = write(STDOUT_FILENO, text, sizeof text - 1);
+    (void)number;
+    _exit(size > 0 ? CLI_ERROR : CLI_ERROR);
+}
+
+enum cli_exit cli_run_check(struct cli *cli, int argc, char **argv)
+{
+    bool is_over;
+    bool is_sound;
+    struct folder_ask ask;
+    const enum cli_exit code = read_ask(cli, "check", 1, argc, argv, &ask, &is_over);
+    if (code != CLI_OK || is_over) {
+        return code;
+    }
+    signal(SIGABRT, on_abort);
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    const enum err err = folder_check(ask.words[0], &ask.tables, stdout, &is_sound);
+    if (err == ERR_OK && is_sound) {
+        printf("%s is sound\n", ask.words[0]);
+    }
+    return err == ERR_OK && is_sound ? CLI_OK : CLI_ERROR;
+}
+
+enum cli_exit cli_run_backup(struct cli *cli, int argc, char **argv)
+{
+    bool is_over;
+    struct folder_ask ask;
+    char error[WAL_ERROR_SIZE];
+    const enum cli_exit code = read_ask(cli, "backup", 2, argc, argv, &ask, &is_over);
+    if (code != CLI_OK || is_over) {
+        return code;
+    }
+    if (folder_backup(ask.words[0], ask.words[1], stdout, error) != ERR_OK) {
+        cli_complain("%s", error);
+        return CLI_ERROR;
+    }
+    return CLI_OK;
+}
+
+enum cli_exit cli_run_restore(struct cli *cli, int argc, char **argv)
+{
+    bool is_over;
+    struct folder_ask ask;
+    char error[WAL_ERROR_SIZE];
+    const enum cli_exit code = read_ask(cli, "restore", 2, argc, argv, &ask, &is_over);
+    if (code != CLI_OK || is_over) {
+        return code;
+    }
+    const enum err err =
+        folder_restore(ask.words[0], ask.words[1], &ask.until, &ask.tables, stdout, error);
+    if (err != ERR_OK) {
+        cli_complain("%s", error);
+    }
+    return err == ERR_OK ? CLI_OK : CLI_ERROR;
+}
