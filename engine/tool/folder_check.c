@@ -131,8 +131,8 @@ static void say_log(struct checking *checking, const struct wal_recovery *found)
             (unsigned long long)found->records, (unsigned long long)found->last_lsn,
             (unsigned long long)found->bytes);
     if (found->has_torn_tail) {
-        fprintf(checking->out, "log: %s, offset %llu: a last group that was never completed; nobody "
-                               "was told of it\n",
+        fprintf(checking->out,
+                "log: %s, offset %llu: a last group that was never completed, told to nobody\n",
                 found->torn_file, (unsigned long long)found->torn_offset);
     }
 }
