@@ -1,11 +1,12 @@
 # A walk through the contract, sentence by sentence: fields, edges, error texts, retries, limits.
 """The cases stand in contract_wire.py (frames, values, errors), contract_stock.py (network and
-stock), contract_order.py, contract_fulfil.py and contract_limits.py (engines with small limits, a
-full disk). All but the last share one engine; each case draws ids of its own."""
+stock), contract_order.py, contract_fulfil.py, contract_change.py and contract_limits.py (engines
+with small limits, a full disk). All but the last share one engine; each case draws ids of its own."""
 import os
 import re
 import sys
 
+import contract_change
 import contract_fulfil
 import contract_limits
 import contract_order
@@ -33,7 +34,8 @@ def main():
     options = server.settle(parser.parse_args())
     good = True
     with server.Engine(options.engine) as engine:
-        for module in (contract_wire, contract_stock, contract_order, contract_fulfil):
+        for module in (contract_wire, contract_stock, contract_order, contract_fulfil,
+                       contract_change):
             for number, function in enumerate(module.CASES):
                 if options.only in function.__doc__:
                     prefix = "%s%d." % (module.PREFIX, number)
