@@ -29,7 +29,7 @@ struct book_order {
     bool is_live;
     uint32_t line_count;
     struct book_line lines[LINES];
-    uint32_t no_from[NODES]; /* the node said no: not in fulfilments from this number on; 0 = never */
+    uint32_t no_from[NODES]; /* the node said no: in no fulfilment from this number on; 0 = never */
 };
 
 struct books {
@@ -69,7 +69,7 @@ static int64_t number(const json_t *map, const char *key)
 
 static uint32_t line_at(const json_t *line)
 {
-    return (uint32_t)atol(json_string_value(json_object_get(line, "line"))) - 1;
+    return (uint32_t)strtol(json_string_value(json_object_get(line, "line")), NULL, 10) - 1;
 }
 
 static uint32_t item_at(const json_t *line)
