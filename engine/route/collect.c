@@ -5,7 +5,7 @@
 #include "heap_sort.h"
 #include "split_internal.h"
 
-enum { DIGIT_BITS = 8, DIGIT = 1 << DIGIT_BITS }; /* of the counting sort */
+enum { CELLS_A_WORD = 6, DIGIT_BITS = 8, DIGIT = 1 << DIGIT_BITS }; /* of the counting sort */
 
 /* Whether some node may be too far for the group. */
 static bool has_reach(const struct route *route)
@@ -76,9 +76,35 @@ static void measure_word(struct route *route, uint32_t word)
     }
 }
 
+static uint32_t measure_slot(struct route *route, uint32_t slot)
+{
+    struct split *split = route->split;
+    if (split->slot_stamp[slot] != route->stamp) {
+        uint16_t node = route->view->network->node_of_slot[slot];
+        uint32_t metres = group_metres(route, node);
+        split->slot_stamp[slot] = route->stamp;
+        split->slot_metres[slot] = group_takes_node(route, node, metres) ? metres : UINT32_MAX;
+        split->slot_candidate[slot] = UINT32_MAX;
+    }
+    return split->slot_metres[slot];
+}
+
+/* Whether the group's rows have few cells in a word: 64 metres at once cost as much as six. */
+static bool is_sparse(const struct route *route)
+{
+    uint64_t cells = 0;
+    for (uint32_t i = 0; i < route->group.demand_count; i++) {
+        cells += route->demands[i].row ? route->demands[i].row->count : 0;
+    }
+    return cells < (uint64_t)route->view->network->words * CELLS_A_WORD;
+}
+
 uint32_t split_slot_metres(struct route *route, uint32_t slot)
 {
     struct split *split = route->split;
+    if (split->is_sparse) {
+        return measure_slot(route, slot);
+    }
     uint32_t word = slot / 64;
     if (split->word_stamp[word] != route->stamp) {
         split->word_stamp[word] = route->stamp;
@@ -254,6 +280,7 @@ void split_collect(struct route *route)
 {
     struct split *split = route->split;
     split_place_begin(route);
+    split->is_sparse = is_sparse(route);
     split->item_count = route->group.demand_count;
     split->is_wide = split->item_count > SPLIT_ITEMS_MAX;
     split->steps = 0;

@@ -118,6 +118,8 @@ struct split {
     uint64_t place_stamp;
     uint64_t place_stamps[WORD_MAX_NETWORK]; /* words measured since */
     uint32_t place_metres[SLOT_MAX];
+    bool is_sparse; /* few cells: slots are measured one by one */
+    uint64_t slot_stamp[SLOT_MAX];
     uint64_t word_stamp[WORD_MAX_NETWORK]; /* the group whose metres stand here */
     uint32_t slot_metres[SLOT_MAX];        /* UINT32_MAX = out of reach */
     uint32_t slot_candidate[SLOT_MAX];
