@@ -102,7 +102,7 @@ struct sim_counts {
     uint64_t kills, power_cuts, in_flight, inner_ends, restarts, faults, misdirected,
         misdirected_refused;
     uint64_t recoveries, recoveries_cut, torn, rewritten, full_disks, vanished, lost_replies;
-    uint64_t groups, segments;
+    uint64_t groups, segments, checkpoints, checkpoints_failed, from_snapshots;
 };
 
 /* The one fault of a run of the sweep: in the first process, or in the one after a kill. */
@@ -140,12 +140,14 @@ struct sim {
     uint64_t told;           /* highest LSN that any client was told of */
     struct sim_request *halves[SIM_CLIENTS_MAX]; /* loads that the last end cut off */
     bool is_paused;
-    bool is_dead;         /* the log failed: the process is to end */
-    bool is_small;        /* tables so small that they fill up */
-    struct sim_plan plan; /* of the sweep */
-    uint64_t next_rare;   /* operations until something breaks */
-    bool needs_check;     /* a process began: look at everything */
-    bool is_full;         /* the disk was made full and not made larger since */
+    bool is_dead;            /* the log failed: the process is to end */
+    bool is_small;           /* tables so small that they fill up */
+    bool had_start_fault;    /* a call failed while the process began */
+    uint64_t checkpoint_lsn; /* asked for by the engine and not made yet; 0 = none */
+    struct sim_plan plan;    /* of the sweep */
+    uint64_t next_rare;      /* operations until something breaks */
+    bool needs_check;        /* a process began: look at everything */
+    bool is_full;            /* the disk was made full and not made larger since */
     struct sim_state states[SIM_STATES_MAX];
     uint32_t state_count;
     struct sim_counts counts;
@@ -222,6 +224,9 @@ void sim_forge(struct sim *sim);
 /* If the process ended on its own (armed end, fault), begin the next one. */
 void sim_end_settle(struct sim *sim);
 void sim_state_note(struct sim *sim);
+
+/* Make the checkpoint that the engine asked for, if it did: what its child does, here. */
+void sim_checkpoint(struct sim *sim);
 
 /* Hold everything against the books. False: the process ended meanwhile. */
 bool sim_check_all(struct sim *sim, bool is_whole);

@@ -78,6 +78,7 @@ static enum err try_open(struct sim *sim, struct service_start *start, char erro
     const enum err err = service_open(&sim->options, &sim->service, start, error);
     disk_sim_hold_writes(sim->disk, true);
     disk_sim_hold_jobs(sim->disk, true);
+    sim->had_start_fault = disk_fault_has_come(sim->fault);
     if (!sim->plan.is_pending) {
         disk_fault_disarm(sim->fault);
     }
@@ -137,6 +138,9 @@ static void take_up(struct sim *sim, const struct service_start *start)
     }
     sim->counts.torn += start->recovery.has_torn_tail;
     sim->counts.rewritten += start->recovery.rewritten;
+    sim->counts.from_snapshots += start->snapshot.group_number > 0;
+    /* A snapshot that has its name is whole: only a failing read makes one be passed over. */
+    CHECK(start->passed_over == 0 || sim->had_start_fault);
 }
 
 static void begin(struct sim *sim)
@@ -172,6 +176,34 @@ void sim_start(struct sim *sim)
     begin(sim);
 }
 
+/* -- checkpoints -- */
+
+/* A process of its own over the same disk: what the engine has in flight there stays in flight. */
+void sim_checkpoint(struct sim *sim)
+{
+    char error[WAL_ERROR_SIZE] = "";
+    struct checkpoint_made made = {0};
+    const struct disk_listener engine = sim->disk->listener;
+    if (sim->checkpoint_lsn == 0 || sim->is_dead || disk_sim_is_off(sim->disk)) {
+        return;
+    }
+    struct disk *disk = disk_fault_new(sim->disk);
+    if (sim_chance(sim, 10)) {
+        disk_fault_arm(disk, DISK_FAULT_CALL, 1 + sim_draw(sim, 40), ERR_IO);
+    }
+    const struct checkpoint_options options = {
+        .disk = disk, .tables = sim->options.tables, .lsn = sim->checkpoint_lsn};
+    const enum err err = checkpoint_make(&options, &made, error);
+    disk_fault_free(disk);
+    sim->disk->listener = engine;
+    sim->checkpoint_lsn = 0;
+    sim->counts.checkpoints += err == ERR_OK;
+    sim->counts.checkpoints_failed += err != ERR_OK;
+    CHECK(err == ERR_OK || error[0]);
+    CHECK(err != ERR_DAMAGED);
+    service_checkpoint_done(sim->service, err, &made, error);
+}
+
 /* -- end -- */
 
 static void close_process(struct sim *sim)
@@ -184,6 +216,7 @@ static void close_process(struct sim *sim)
     sim->service = NULL;
     sim->asked = NULL;
     sim->reply_conn = NULL;
+    sim->checkpoint_lsn = 0;
     fault_free(sim);
     disk_sim_power_on(sim->disk);
 }
@@ -208,6 +241,7 @@ void sim_end_cleanly(struct sim *sim)
         sim_end_settle(sim);
         return;
     }
+    service_drain(sim->service);
     close_process(sim);
     sim->counts.restarts++;
     begin(sim);

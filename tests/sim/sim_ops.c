@@ -30,6 +30,7 @@ static const struct sim_kind kinds[] = {
     {"item.get", 5, false, item_get_make, plain_see},
     {"hello", 3, false, empty_make, plain_see},
     {"stats", 2, false, empty_make, plain_see},
+    {"snapshot", 2, false, empty_make, snapshot_see},
     {"order.rouse", 2, false, empty_make, plain_see}, /* no such method */
 };
 

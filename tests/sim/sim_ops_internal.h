@@ -93,6 +93,7 @@ void node_list_make(struct sim *, struct sim_request *, struct writer *);
 void item_put_make(struct sim *, struct sim_request *, struct writer *);
 void item_get_make(struct sim *, struct sim_request *, struct writer *);
 void places_make(struct sim *, struct sim_request *, struct writer *);
+void snapshot_see(struct sim *, const struct sim_request *, const struct sim_reply *);
 void empty_make(struct sim *, struct sim_request *, struct writer *);
 void plain_see(struct sim *, const struct sim_request *, const struct sim_reply *);
 

@@ -23,6 +23,16 @@ void plain_see(struct sim *sim, const struct sim_request *request, const struct 
     }
 }
 
+/* It may fail with the checkpoint, and one is made at a time. */
+void snapshot_see(struct sim *sim, const struct sim_request *request, const struct sim_reply *reply)
+{
+    if (sim_is_error(reply, "INTERNAL") || sim_is_error(reply, "SHUTTING_DOWN") ||
+        is_plain_error(sim, request, reply)) {
+        return;
+    }
+    CHECK(sim_int(reply->result, "lsn") <= (int64_t)sim->on_disk);
+}
+
 /* -- nodes -- */
 
 void node_put_make(struct sim *sim, struct sim_request *request, struct writer *params)

@@ -136,6 +136,16 @@ static void on_failed(void *owner, const char *why)
     sim->is_dead = true;
 }
 
+static bool on_checkpoint(void *owner, uint64_t lsn, char why_out[WAL_ERROR_SIZE])
+{
+    struct sim *sim = owner;
+    CHECK(sim->checkpoint_lsn == 0);
+    CHECK(lsn <= sim->on_disk);
+    sim->checkpoint_lsn = lsn;
+    why_out[0] = '\0';
+    return true;
+}
+
 struct service_port sim_port(struct sim *sim)
 {
     the_sim = sim;
@@ -147,7 +157,8 @@ struct service_port sim_port(struct sim *sim)
                                  .release = on_release,
                                  .pause = on_pause,
                                  .clock_ns = on_clock,
-                                 .failed = on_failed};
+                                 .failed = on_failed,
+                                 .checkpoint = on_checkpoint};
 }
 
 /* -- time -- */
@@ -270,6 +281,7 @@ bool sim_settle(struct sim *sim)
         sim_drive(sim, true, true);
         sim->wall_ms += 1;
         sim_tick(sim);
+        sim_checkpoint(sim);
     }
     return !sim->is_dead;
 }

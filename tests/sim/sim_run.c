@@ -12,6 +12,7 @@ enum {
     GROUP = 128 << 10,
     BATCH_BYTES = 64 << 10,
     RARE = 700, /* operations between two things that break, on average */
+    CHECKPOINT_BYTES = 600 << 10,
     SWEEP_SEED = 77,
     SWEEP_OPERATIONS = 150,
     STEPS_MAX = 2000 /* in which some client gets on */
@@ -36,6 +37,8 @@ static void options_set(struct sim *sim)
     options->batch_bytes = BATCH_BYTES;
     options->batch = 1 + sim_draw(sim, 64);
     options->max_delay_ms = 0;
+    options->checkpoint_bytes = sim_chance(sim, 50) ? CHECKPOINT_BYTES : 0;
+    options->checkpoint_records = 0;
     memcpy(options->country, "US", 3);
     options->port = sim_port(sim);
 }
@@ -140,6 +143,9 @@ static void step(struct sim *sim)
     if (sim_chance(sim, 10)) {
         sim_seal(sim);
     }
+    if (sim_chance(sim, 20)) {
+        sim_checkpoint(sim);
+    }
     if (sim->counts.operations >= sim->next_rare) {
         sim->next_rare = sim->counts.operations + sim_draw(sim, 2 * RARE);
         rare_step(sim);
@@ -165,9 +171,12 @@ static void finish(struct sim *sim)
         sim_end_cleanly(sim);
     }
     sim_end_settle(sim);
+    service_drain(sim->service);
     service_close(sim->service);
     disk_fault_free(sim->fault);
-    sim_forge(sim);
+    if (sim->counts.checkpoints == 0) {
+        sim_forge(sim); /* else the last group may be in a snapshot, and is not read */
+    }
 }
 
 static void counts_add(struct sim_counts *sum, const struct sim_counts *more)

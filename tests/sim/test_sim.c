@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "say.h"
 #include "sim.h"
 
 static char again[256]; /* printed when a check fails */
@@ -44,6 +45,9 @@ static void report(uint64_t seeds, const struct sim_counts *sum)
            " of them refused; %" PRIu64 " groups, %" PRIu64 " segments\n",
            sum->recoveries, sum->recoveries_cut, sum->torn, sum->rewritten, sum->misdirected,
            sum->misdirected_refused, sum->groups, sum->segments);
+    printf("checkpoints: %" PRIu64 " made, %" PRIu64 " failed; %" PRIu64
+           " recoveries from a snapshot\n",
+           sum->checkpoints, sum->checkpoints_failed, sum->from_snapshots);
     printf("0 lost, 0 duplicates, 0 phantoms, 0 oversold\n");
 }
 
@@ -87,6 +91,7 @@ int main(int argc, char **argv)
         }
     }
     signal(SIGABRT, on_abort);
+    say_level_set((enum say_level)(SAY_ERROR + 1)); /* what fails here is meant to */
     if (stride > 0) {
         snprintf(again, sizeof again, "again: %s --sweep %" PRIu64 "\n", argv[0], stride);
         printf("%" PRIu64 " single faults\n", sim_sweep(stride, &sum));
