@@ -201,6 +201,7 @@ void disk_sim_power_on(struct disk *disk)
     free(sim->write.bytes);
     sim->write = (struct sim_write){0};
     sim->job.kind = SIM_JOB_NONE;
+    sim->is_misdirecting = false;
     sim->end_at = 0;
     sim->is_off = false;
 }

@@ -102,7 +102,7 @@ struct sim_counts {
     uint64_t kills, power_cuts, in_flight, inner_ends, restarts, faults, misdirected,
         misdirected_refused;
     uint64_t recoveries, recoveries_cut, torn, rewritten, full_disks, vanished, lost_replies;
-    uint64_t groups, segments, checkpoints, checkpoints_failed, from_snapshots;
+    uint64_t misdirected_unseen, groups, segments, checkpoints, checkpoints_failed, from_snapshots;
 };
 
 /* The one fault of a run of the sweep: in the first process, or in the one after a kill. */
@@ -136,12 +136,14 @@ struct sim {
     uint64_t wall_ms, now_ns;
     uint64_t released;       /* as told by the engine */
     uint64_t on_disk;        /* highest LSN whose group is durable, as seen at the disk */
+    uint64_t stamped;        /* highest LSN that a durable group says was durable before it */
     uint64_t on_disk_before; /* the same when the running process began */
     uint64_t told;           /* highest LSN that any client was told of */
     struct sim_request *halves[SIM_CLIENTS_MAX]; /* loads that the last end cut off */
     bool is_paused;
-    bool is_dead;            /* the log failed: the process is to end */
-    bool is_small;           /* tables so small that they fill up */
+    bool is_dead;  /* the log failed: the process is to end */
+    bool is_small; /* tables so small that they fill up */
+    bool is_closing;
     bool had_start_fault;    /* a call failed while the process began */
     uint64_t checkpoint_lsn; /* asked for by the engine and not made yet; 0 = none */
     struct sim_plan plan;    /* of the sweep */

@@ -42,9 +42,10 @@ static void report(uint64_t seeds, const struct sim_counts *sum)
            sum->full_disks, sum->vanished, sum->lost_replies);
     printf("recoveries: %" PRIu64 " (%" PRIu64 " ended early), %" PRIu64 " torn tails, %" PRIu64
            " groups written again; %" PRIu64 " misdirected writes, %" PRIu64
-           " of them refused; %" PRIu64 " groups, %" PRIu64 " segments\n",
+           " of them refused, %" PRIu64 " hit a last group that nothing stamped; %" PRIu64
+           " groups, %" PRIu64 " segments\n",
            sum->recoveries, sum->recoveries_cut, sum->torn, sum->rewritten, sum->misdirected,
-           sum->misdirected_refused, sum->groups, sum->segments);
+           sum->misdirected_refused, sum->misdirected_unseen, sum->groups, sum->segments);
     printf("checkpoints: %" PRIu64 " made, %" PRIu64 " failed; %" PRIu64
            " recoveries from a snapshot\n",
            sum->checkpoints, sum->checkpoints_failed, sum->from_snapshots);
