@@ -32,6 +32,8 @@ const struct setting config_settings[] = {
      "order lines that wait for a source: backordered, or held"},
     {"rejects_max", CONFIG_KIND_COUNT, AT(rejects_max), "5", 1, 255, NULL,
      "times that nodes may say no to an order before it is held"},
+    {"reservations_max", CONFIG_KIND_COUNT, AT(reservations_max), "1000000", 1, 100000000, NULL,
+     "reservations in memory, held and ended"},
     {"keys_max", CONFIG_KIND_COUNT, AT(keys_max), "10000000", 1, 500000000, NULL,
      "keys of changes that are remembered"},
     {"movements_max", CONFIG_KIND_COUNT, AT(movements_max), "2000000", 1, 500000000, NULL,

@@ -36,7 +36,8 @@ static bool memory_fits(const struct config *config)
     config_size_text(config->memory, allowed);
     say(SAY_ERROR, "not_started",
         "memory=%s but the limits together need %s: raise memory or lower orders_memory, "
-        "orders_max, holds_max, keys_max, items_max, movements_max, documents_max or buffers_max",
+        "orders_max, holds_max, reservations_max, keys_max, items_max, movements_max, "
+        "documents_max or buffers_max",
         allowed, need);
     return false;
 }

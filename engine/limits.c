@@ -11,6 +11,7 @@ void limits_tables(const struct config *config, struct tables_options *out)
         .owed_max = (uint32_t)config->owed_max,
         .keys_max = (uint32_t)config->keys_max,
         .movements_max = (uint32_t)config->movements_max,
+        .reservations_max = (uint32_t)config->reservations_max,
         .documents_max = (uint32_t)config->documents_max,
     };
 }

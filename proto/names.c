@@ -16,6 +16,7 @@ static const char *const node_statuses[] = {NAMES_NODE_STATUSES(TEXT)};
 static const char *const ways[] = {NAMES_WAYS(TEXT)};
 static const char *const order_statuses[] = {NAMES_ORDER_STATUSES(TEXT)};
 static const char *const states[] = {NAMES_STATES(TEXT)};
+static const char *const reservation_states[] = {NAMES_RESERVATION_STATES(TEXT)};
 static const char *const declines[] = {NAMES_DECLINES(TEXT)};
 static const char *const stock_actions[] = {NAMES_STOCK_ACTIONS(TEXT)};
 static const char *const causes[] = {NAMES_CAUSES(TEXT)};
@@ -106,6 +107,11 @@ const char *order_status_text(enum order_status status)
 const char *state_text(enum state state)
 {
     return states[state];
+}
+
+const char *reservation_state_text(enum reservation_state state)
+{
+    return reservation_states[state];
 }
 
 const char *decline_text(enum decline decline)

@@ -47,7 +47,11 @@
     X(METHOD_TRANSFER_SHIP, "transfer.ship")                                                       \
     X(METHOD_TRANSFER_RECEIVE, "transfer.receive")                                                 \
     X(METHOD_TRANSFER_CANCEL, "transfer.cancel")                                                   \
-    X(METHOD_SNAPSHOT, "snapshot")
+    X(METHOD_SNAPSHOT, "snapshot")                                                                 \
+    X(METHOD_RESERVE_CREATE, "reserve.create")                                                     \
+    X(METHOD_RESERVE_UPDATE, "reserve.update")                                                     \
+    X(METHOD_RESERVE_RELEASE, "reserve.release")                                                   \
+    X(METHOD_RESERVE_GET, "reserve.get")
 
 /* Errors: enumerator, text, kind (1 = the caller's fault, 0 = the server's). */
 #define NAMES_CODES(X)                                                                             \
@@ -60,6 +64,7 @@
     X(CODE_UNKNOWN_ORDER, "UNKNOWN_ORDER", 1)                                                      \
     X(CODE_UNKNOWN_LINE, "UNKNOWN_LINE", 1)                                                        \
     X(CODE_UNKNOWN_FULFILMENT, "UNKNOWN_FULFILMENT", 1)                                            \
+    X(CODE_UNKNOWN_RESERVATION, "UNKNOWN_RESERVATION", 1)                                          \
     X(CODE_UNKNOWN_STRATEGY, "UNKNOWN_STRATEGY", 1)                                                \
     X(CODE_UNKNOWN_RETURN, "UNKNOWN_RETURN", 1)                                                    \
     X(CODE_UNKNOWN_SUPPLY, "UNKNOWN_SUPPLY", 1)                                                    \
@@ -86,7 +91,8 @@
     X(REASON_MAX_REJECTS_REACHED, "MAX_REJECTS_REACHED")                                           \
     X(REASON_NOT_RETURNABLE, "NOT_RETURNABLE")                                                     \
     X(REASON_PROMISE_NOT_MET, "PROMISE_NOT_MET")                                                   \
-    X(REASON_CAPACITY_EXCEEDED, "CAPACITY_EXCEEDED")
+    X(REASON_CAPACITY_EXCEEDED, "CAPACITY_EXCEEDED")                                               \
+    X(REASON_RESERVATION_EXPIRED, "RESERVATION_EXPIRED")
 
 /* Why a node was not chosen. Checked in this order: the first that holds is told. */
 #define NAMES_REJECTS(X)                                                                           \
@@ -168,6 +174,14 @@
     X(STATE_CANCELLED, "cancelled")                                                                \
     X(STATE_NO_SHOW, "no_show")
 
+/* Life of a reservation. */
+#define NAMES_RESERVATION_STATES(X)                                                                \
+    X(RESERVATION_HELD, "held")                                                                    \
+    X(RESERVATION_COMMITTED, "committed")                                                          \
+    X(RESERVATION_RELEASED, "released")                                                            \
+    X(RESERVATION_EXPIRED, "expired")                                                              \
+    X(RESERVATION_BROKEN, "broken")
+
 /* Why a node says no to a fulfilment (fulfil.reject). */
 #define NAMES_DECLINES(X)                                                                          \
     X(DECLINE_OUT_OF_STOCK, "out_of_stock")                                                        \
@@ -206,6 +220,7 @@ enum node_status { NAMES_NODE_STATUSES(NAMES_ENUM) NODE_STATUS_COUNT };
 enum way { NAMES_WAYS(NAMES_ENUM) WAY_COUNT };
 enum order_status { NAMES_ORDER_STATUSES(NAMES_ENUM) ORDER_STATUS_COUNT };
 enum state { NAMES_STATES(NAMES_ENUM) STATE_COUNT };
+enum reservation_state { NAMES_RESERVATION_STATES(NAMES_ENUM) RESERVATION_STATE_COUNT };
 enum decline { NAMES_DECLINES(NAMES_ENUM) DECLINE_COUNT };
 enum stock_action { NAMES_STOCK_ACTIONS(NAMES_ENUM) STOCK_ACTION_COUNT };
 enum cause { NAMES_CAUSES(NAMES_ENUM) CAUSE_COUNT };
@@ -225,6 +240,7 @@ const char *node_status_text(enum node_status status);
 const char *way_text(enum way way);
 const char *order_status_text(enum order_status status);
 const char *state_text(enum state state);
+const char *reservation_state_text(enum reservation_state state);
 const char *decline_text(enum decline decline);
 const char *cause_text(enum cause cause);
 

@@ -25,6 +25,7 @@ enum {
     F_DRY_RUN,
     F_BACKORDER,
     F_SOLD_AT,
+    F_RESERVATION,
     F_COUNT
 };
 
@@ -32,7 +33,7 @@ static const char *const fields[F_COUNT] = {
     "order_id",      "lines",         "service",       "dest", "pickup_node",
     "channel",       "strategy",      "max_splits",    "max_km", "allow_partial",
     "include_nodes", "exclude_nodes", "ref",           "explain", "dry_run",
-    "backorder",     "sold_at",
+    "backorder",     "sold_at",       "reservation_id",
 };
 
 enum { L_ITEM, L_QTY, L_LINE, L_SERVICE, L_PICKUP_NODE, L_NODE, L_COUNT };
@@ -79,7 +80,7 @@ static void read_line(struct reader *reader, struct ask_line *line, uint32_t *qt
     reader_require(reader, &map, L_QTY);
 }
 
-static void read_lines(struct reader *reader, struct ask *ask)
+void ask_read_lines(struct reader *reader, struct ask *ask)
 {
     struct reader_array array;
     ask->line_count = reader_array_begin(reader, &array, ASK_LINES_MAX);
@@ -154,7 +155,7 @@ static void read_field(struct reader *reader, int field, struct ask *ask)
         ask->order_id = reader_text(reader, 1, ID_MAX);
         break;
     case F_LINES:
-        read_lines(reader, ask);
+        ask_read_lines(reader, ask);
         break;
     case F_SERVICE:
         ask->service = reader_word(reader, &names_services);
@@ -194,6 +195,9 @@ static void read_field(struct reader *reader, int field, struct ask *ask)
         break;
     case F_BACKORDER:
         ask->backorder = reader_bool(reader);
+        break;
+    case F_RESERVATION:
+        ask->reservation_id = reader_text(reader, 1, ID_MAX);
         break;
     case F_DRY_RUN:
         ask->dry_run = reader_bool(reader);
@@ -301,7 +305,7 @@ static void check_places(struct reader *reader, const struct ask *ask)
                         service_text(ask->route_lines[i].service));
         } else if (line->pickup_node.len && line->node.len) {
             reader_fail(reader, "lines[%u]: give node or pickup_node, not both", i);
-        } else if (!ask_fixed_node(ask, i).len && !has_dest) {
+        } else if (!ask_fixed_node(ask, i).len && !has_dest && !ask->may_float) {
             reader_fail(reader, "dest: missing, and lines[%u] names neither node nor pickup_node",
                         i);
         }
@@ -436,6 +440,9 @@ uint32_t ask_canon(struct asks *asks, const struct ask *ask)
     at = add_raw(at, ask->include_raw, ask->include_count);
     at = add_raw(at, ask->exclude_raw, ask->exclude_count);
     at = add_text(at, ask->ref);
+    if (ask->reservation_id.len) { /* not where there is none: contents of old logs stay */
+        at = add_text(at, ask->reservation_id);
+    }
     if (ask->sold_at.len) {
         at = add_text(at, ask->sold_at);
     }

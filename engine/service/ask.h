@@ -31,6 +31,7 @@ struct ask {
     bool dry_run;
     bool has_point; /* point is set: coordinates given, or the postcode is loaded */
     bool is_resolved; /* all names were found */
+    bool may_float;   /* a line may have neither destination nor node: a cart's */
     uint8_t explain;
     int service;
     struct text order_id;
@@ -42,6 +43,9 @@ struct ask {
     char country[3];
     char postcode[17]; /* normalised */
     struct text pickup_node, channel, strategy, ref, sold_at;
+    struct text reservation_id; /* len 0 = none */
+    slab_ref reservation;       /* that the order takes the place of, 0 = none */
+    const char *reservation_told; /* what became of it, for the answer */
     uint32_t max_splits, max_m; /* ROUTE_NO_LIMIT = none asked */
     uint32_t line_count;
     struct ask_line *lines;          /* in the pool */
@@ -85,6 +89,17 @@ void ask_begin(struct service_core *service, struct ask *ask, struct ask_line *l
 
 /* What both end with: what follows from the fields, and what must hold between them. */
 bool ask_settle(struct service_core *service, struct reader *reader, struct ask *ask);
+
+/* Its lines and its destination, for methods that take the same. */
+void ask_read_lines(struct reader *reader, struct ask *ask);
+void ask_read_dest(struct reader *reader, struct ask *ask);
+
+/* Find every name as it is now (order_route.c); false: answered with the error. And pieces of an
+ * answer: what has no source, and why nodes were not chosen. */
+bool ask_resolve(struct service_core *service, struct call *call, struct ask *ask);
+void ask_put_unfilled(struct writer *writer, const struct ask *ask,
+                      const struct route_answer *answer);
+void ask_put_rejected(struct writer *writer, const struct route_answer *answer);
 
 /* What was asked, defaults filled in, as the bytes of asks->canon whose hash_fixed is the content;
  * gives their size. Hash them a little later: bytes just stored one by one come slowly when they

@@ -1,6 +1,6 @@
 /* What falls due by time alone, and its records: one handler a kind of timer. A handler logs and
  * applies an effect after which the timer is gone or due later. */
-#include "service_internal.h"
+#include "reserve_internal.h"
 
 /* One event that was due at due_ms. False: the log has no room. *steps is lowered by its work. */
 typedef bool due_handler(struct service_core *service, const struct wheel_timer *timer,
@@ -74,9 +74,23 @@ static bool part_is_due(struct service_core *service, const struct wheel_timer *
     return no_show(service, timer->ref, timer->part, due_ms, steps);
 }
 
+/* Its time to live is over: what it holds is free. */
+static bool reservation_is_due(struct service_core *service, const struct wheel_timer *timer,
+                               uint64_t due_ms, uint32_t *steps)
+{
+    (void)due_ms;
+    if (wal_room(service->wal, EFFECT_SMALL_MAX, 1, WAL_CLAIM_RELEASE) != WAL_ROOM_OK) {
+        return false;
+    }
+    spend(steps, 1u + reservation_at(&service->tables.reserves, timer->ref)->piece_count);
+    reserve_end_log(service, timer->ref, RESERVATION_EXPIRED);
+    return true;
+}
+
 static due_handler *const handlers[WHEEL_KINDS] = {
     [WHEEL_NODE] = node_due,
     [WHEEL_PART] = part_is_due,
+    [WHEEL_RESERVATION] = reservation_is_due,
 };
 
 bool due_fire(struct service_core *service, uint64_t due_ms, uint32_t *steps)

@@ -44,10 +44,24 @@ static void put_transfer_hold(struct service_core *service, struct writer *write
     put_int(writer, "qty", document_held(document, &document_lines(document)[hold->share]));
 }
 
+static void put_reservation_hold(struct service_core *service, struct writer *writer,
+                                 const struct hold *hold)
+{
+    const struct reserves *reserves = &service->tables.reserves;
+    const struct reservation *own = reservation_at(reserves, hold->order);
+    writer_map(writer, 2);
+    put_text(writer, "reservation_id", reservation_id(own), own->id_len);
+    put_int(writer, "qty", reservation_pieces(reserves, own)[hold->share].held);
+}
+
 static void put_hold(struct service_core *service, struct writer *writer, const struct hold *hold)
 {
     if (hold->kind == HOLD_DOCUMENT) {
         put_transfer_hold(service, writer, hold);
+        return;
+    }
+    if (hold->kind == HOLD_RESERVATION) {
+        put_reservation_hold(service, writer, hold);
         return;
     }
     char id[ID_MAX + 8];

@@ -34,6 +34,9 @@ static const uint32_t work_of[METHOD_COUNT] = {
     [METHOD_ORDER_MODIFY] = EFFECT_SHARES_MAX,
     [METHOD_CLOCK_SET] = WORK_STEPS,
     [METHOD_SNAPSHOT] = 1,
+    [METHOD_RESERVE_UPDATE] = EFFECT_SHARES_MAX,
+    [METHOD_RESERVE_RELEASE] = EFFECT_SHARES_MAX,
+    [METHOD_RESERVE_GET] = EFFECT_SHARES_MAX,
 };
 
 static bool decode(struct reader *reader, const struct call *call)
@@ -58,6 +61,18 @@ static void put_methods(struct writer *writer)
     writer_array(writer, METHOD_COUNT);
     for (int i = 0; i < METHOD_COUNT; i++) {
         writer_string(writer, method_text((enum method)i));
+    }
+}
+
+/* Request fields that came after the first version. */
+static void put_features(struct writer *writer)
+{
+    static const char *const features[] = {"order.route.reservation_id"};
+    uint32_t count = sizeof features / sizeof features[0];
+    writer_str(writer, "features");
+    writer_array(writer, count);
+    for (uint32_t i = 0; i < count; i++) {
+        writer_string(writer, features[i]);
     }
 }
 
@@ -90,6 +105,8 @@ static void put_limits(const struct service_core *service, struct writer *writer
         {"return_window_ms", options->return_window_ms},
         {"holds", options->tables.holds_max},
         {"owed", options->tables.owed_max},
+        {"reservations", options->tables.reservations_max},
+        {"reserve_ttl_ms", RESERVE_TTL_MAX},
         {"rejects", options->rejects_max},
         {"conns", options->conns_max},
         {"inflight", options->inflight_max},
@@ -104,12 +121,17 @@ static void put_limits(const struct service_core *service, struct writer *writer
     }
 }
 
+static bool is_search(enum method method)
+{
+    return method == METHOD_ORDER_ROUTE || method == METHOD_RESERVE_CREATE;
+}
+
 static void put_work(const struct service_core *service, struct writer *writer)
 {
     writer_str(writer, "work");
     writer_map(writer, METHOD_COUNT);
     for (int i = 0; i < METHOD_COUNT; i++) {
-        uint32_t work = i == METHOD_ORDER_ROUTE ? route_steps_max(service->route) : work_of[i];
+        uint32_t work = is_search((enum method)i) ? route_steps_max(service->route) : work_of[i];
         put_int(writer, method_text((enum method)i), work);
     }
 }
@@ -137,8 +159,7 @@ void handle_hello(struct service_core *service, struct call *call)
     put_string(writer, "version", NEARSHELF_VERSION);
     put_int(writer, "protocol", 1);
     put_methods(writer);
-    writer_str(writer, "features");
-    writer_array(writer, 0);
+    put_features(writer);
     put_limits(service, writer);
     put_work(service, writer);
     put_string(writer, "currency", service->options.currency);

@@ -63,6 +63,27 @@ static bool is_seen(const struct stock_load *load, uint32_t item)
 
 /* -- what a row comes to -- */
 
+/* Take from reserved what carts hold at the cell, which a shop knows nothing of. False: too
+ * many. */
+static bool carts_out(const struct service_core *service, const struct job *job, uint32_t item,
+                      int64_t *reserved)
+{
+    const struct reserves *reserves = &service->tables.reserves;
+    struct stock_load *load = job->rows;
+    struct piece_name name = reserves_newest(reserves, item, job->of.stock.node);
+    for (uint32_t i = 0; name.ref; i++) {
+        const struct reservation *own = reservation_at(reserves, name.ref);
+        const struct reservation_piece *piece = &reservation_pieces(reserves, own)[name.piece];
+        if (i == HELD_MAX) {
+            return false;
+        }
+        load->steps++;
+        *reserved -= piece->held;
+        name = piece->older;
+    }
+    return true;
+}
+
 /* Take from reserved what is held at the cell by orders that came after counted_at: chains are
  * newest first. False: too many came since. */
 static bool held_then(const struct service_core *service, const struct job *job, uint32_t item,
@@ -75,14 +96,14 @@ static bool held_then(const struct service_core *service, const struct job *job,
         const struct hold *hold = holds_at(&tables->holds, index);
         uint64_t made_ms;
         uint32_t units = tables_hold_units(tables, hold, &made_ms);
-        if (made_ms <= job->of.stock.counted_at) {
+        if (made_ms <= job->of.stock.counted_at && hold->kind != HOLD_RESERVATION) {
             break;
         }
         if (i == HELD_MAX) {
             return false;
         }
         load->steps++;
-        *reserved -= units;
+        *reserved -= hold->kind == HOLD_RESERVATION ? 0 : units;
         index = hold->older;
     }
     return true;
@@ -96,7 +117,8 @@ static bool row_now(const struct service_core *service, const struct job *job,
     const struct stock_load *load = job->rows;
     int64_t reserved = load->is_available ? cell_reserved(tables_word(cell)) : 0;
     *on_hand_out = 0;
-    if (reserved && !held_then(service, job, row->item, &reserved)) {
+    if (reserved && (!carts_out(service, job, row->item, &reserved) ||
+                     !held_then(service, job, row->item, &reserved))) {
         return false;
     }
     *on_hand_out = count_now(service, row->item, job->of.stock.node, row->value + reserved,

@@ -119,7 +119,7 @@ static void put_tables(const struct service_core *service, struct writer *writer
     const struct tables *tables = &service->tables;
     const struct tables_options *max = &service->options.tables;
     writer_str(writer, "tables");
-    writer_map(writer, 9);
+    writer_map(writer, 10);
     put_table(writer, "nodes", tables->network.count, NODE_MAX,
               tables->network.count * sizeof(struct node));
     put_table(writer, "items", tables->catalogue.count, max->items_max,
@@ -131,6 +131,8 @@ static void put_tables(const struct service_core *service, struct writer *writer
     put_table(writer, "holds", tables->holds.live, max->holds_max,
               holds_bytes(&tables->holds));
     put_table(writer, "owed", tables->owed.live, max->owed_max, owed_bytes(&tables->owed));
+    put_table(writer, "reservations", tables->reserves.count, max->reservations_max,
+              reserves_bytes(&tables->reserves));
     put_table(writer, "keys", tables->keyring.count, max->keys_max,
               keyring_bytes(&tables->keyring));
     put_table(writer, "movements", movements_count(&tables->movements), max->movements_max,

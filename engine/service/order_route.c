@@ -23,6 +23,7 @@
 #include "ask.h"
 #include "decimal.h"
 #include "replan_internal.h"
+#include "reserve_internal.h"
 
 /* -- names -- */
 
@@ -87,7 +88,7 @@ static uint32_t nodes_resolve(struct service_core *service, struct text raw, uin
 }
 
 /* Find every name at the moment of applying; false: answered with the error. */
-static bool resolve(struct service_core *service, struct call *call, struct ask *ask)
+bool ask_resolve(struct service_core *service, struct call *call, struct ask *ask)
 {
     struct asks *asks = service->asks;
     struct text unknown = {NULL, 0};
@@ -133,7 +134,7 @@ static bool resolve(struct service_core *service, struct call *call, struct ask 
 static bool is_plain(const struct ask *ask)
 {
     return ask->is_decoded && ask->include_count == 0 && ask->exclude_count == 0 &&
-           !ask->pickup_node.len && !ask->sold_at.len;
+           !ask->pickup_node.len && !ask->sold_at.len && !ask->reservation_id.len;
 }
 
 static void stage_decode(struct service_core *service, const struct call *call, struct ask *ask)
@@ -358,8 +359,8 @@ WRITER_INLINE void put_parts(struct service_core *service, struct writer *writer
     }
 }
 
-static void put_unfilled(struct writer *writer, const struct ask *ask,
-                         const struct route_answer *answer)
+void ask_put_unfilled(struct writer *writer, const struct ask *ask,
+                      const struct route_answer *answer)
 {
     writer_str(writer, "unfilled");
     writer_array(writer, answer->unfilled_count);
@@ -376,7 +377,7 @@ static void put_unfilled(struct writer *writer, const struct ask *ask,
     }
 }
 
-static void put_rejected(struct writer *writer, const struct route_answer *answer)
+void ask_put_rejected(struct writer *writer, const struct route_answer *answer)
 {
     uint32_t kinds = 0;
     for (int i = 1; i < REJECT_COUNT; i++) {
@@ -399,7 +400,7 @@ static void put_explain(struct service_core *service, struct writer *writer, con
     put_string(writer, "strategy", "nearest");
     put_int(writer, "candidates", answer->candidates);
     put_int(writer, "steps", answer->steps);
-    put_rejected(writer, answer);
+    ask_put_rejected(writer, answer);
     if (ask->explain < 2) {
         return;
     }
@@ -424,7 +425,8 @@ WRITER_INLINE void put_answer(struct service_core *service, struct writer *write
     bool has_explain = !is_plain && ask->explain > 0;
     bool has_rejected = is_refused && answer->reason == REASON_NO_FEASIBLE_SOURCE;
     bool is_dry = !is_plain && ask->dry_run;
-    writer_map(writer, 8u + is_refused + has_rejected + has_explain + is_dry);
+    bool has_reservation = !is_plain && ask->reservation_told;
+    writer_map(writer, 8u + is_refused + has_rejected + has_explain + is_dry + has_reservation);
     writer_str(writer, "lsn");
     writer_uint(writer, lsn_begun(service));
     writer_str(writer, "order_id");
@@ -435,14 +437,14 @@ WRITER_INLINE void put_answer(struct service_core *service, struct writer *write
         put_string(writer, "reason", reason_text(answer->reason));
     }
     if (has_rejected) {
-        put_rejected(writer, answer);
+        ask_put_rejected(writer, answer);
     }
     put_parts(service, writer, ask, answer);
     if (is_plain) {
         writer_str(writer, "unfilled");
         writer_array(writer, 0);
     } else {
-        put_unfilled(writer, ask, answer);
+        ask_put_unfilled(writer, ask, answer);
     }
     writer_str(writer, "splits");
     writer_uint(writer, answer->splits);
@@ -456,12 +458,15 @@ WRITER_INLINE void put_answer(struct service_core *service, struct writer *write
     if (is_dry) {
         put_bool(writer, "dry_run", true);
     }
+    if (has_reservation) {
+        put_string(writer, "reservation", ask->reservation_told);
+    }
 }
 
 static bool is_plain_answer(const struct ask *ask, const struct route_answer *answer)
 {
     return answer->status == ORDER_ROUTED && answer->unfilled_count == 0 && ask->explain == 0 &&
-           !ask->dry_run;
+           !ask->dry_run && !ask->reservation_told;
 }
 
 /* Bytes that put_answer writes at most for a plain one: constant parts, numbers, ids. */
@@ -676,7 +681,8 @@ static bool has_room(struct service_core *service, struct call *call,
                     "(order_window)", setting);
         return false;
     }
-    return log_room(service, call, effect_order_size(effect), 1, WAL_CLAIM_CHANGE);
+    return log_room(service, call, effect_order_size(effect) + EFFECT_SMALL_MAX, 2,
+                    WAL_CLAIM_CHANGE);
 }
 
 /* What was carried out is never refused for stock, but on_hand has an end. */
@@ -707,6 +713,9 @@ static void take(struct service_core *service, struct call *call, const struct a
     effect_build(service->asks, ask, answer, &effect);
     if (!carry_out_has_room(service, call, ask) || !has_room(service, call, &effect)) {
         return;
+    }
+    if (ask->reservation) { /* in the same group: both or neither */
+        reserve_end_log(service, ask->reservation, RESERVATION_COMMITTED);
     }
     uint8_t *bytes = log_begin(service, effect_order_size(&effect));
     uint64_t lsn = log_end(service, EFFECT_ORDER, effect_order_encode(bytes, &effect));
@@ -761,6 +770,10 @@ static void backorder(struct route_answer *answer)
 static void decide(struct service_core *service, struct ask *ask, struct route_answer *answer)
 {
     struct route_request request;
+    if (ask->reservation) {
+        reserve_decide(service, ask, answer);
+        return;
+    }
     ask_request(service->asks, ask, &request);
     if (guess_holds(service, ask) && route_confirm(service->route, &service->tables.view, &request,
                                                    &ask->guess, answer)) {
@@ -806,7 +819,10 @@ void asks_apply(struct service_core *service, struct call *calls, uint32_t i)
         return;
     }
     bool is_fresh = ask->is_resolved && ask->generation == service->tables.generation;
-    if (!is_fresh && !resolve(service, call, ask)) {
+    if (!is_fresh && !ask_resolve(service, call, ask)) {
+        return;
+    }
+    if (ask->reservation_id.len && !reserve_for_order(service, call, ask)) {
         return;
     }
     struct route_answer answer;

@@ -12,6 +12,7 @@
 
 #include "say.h"
 #include "replan_internal.h"
+#include "reserve_internal.h"
 
 enum {
     DROP_MAX = 1000,       /* orders and keys that leave by one record */
@@ -29,6 +30,7 @@ void service_options_default(struct service_options *options)
         .orders_memory = (uint64_t)6 << 30,
         .holds_max = 10000000,
         .owed_max = 1000000,
+        .reservations_max = 1000000,
         .keys_max = 10000000,
         .movements_max = 2000000,
         .documents_max = 1000000,
@@ -322,6 +324,10 @@ static method_handler *const handlers[METHOD_COUNT] = {
     [METHOD_ORDER_REROUTE] = handle_order_reroute,
     [METHOD_ORDER_MODIFY] = handle_order_modify,
     [METHOD_CLOCK_SET] = handle_clock_set,
+    [METHOD_RESERVE_CREATE] = handle_reserve_create,
+    [METHOD_RESERVE_UPDATE] = handle_reserve_update,
+    [METHOD_RESERVE_RELEASE] = handle_reserve_release,
+    [METHOD_RESERVE_GET] = handle_reserve_get,
     [METHOD_RETURN_QUOTE] = handle_return_quote,
     [METHOD_RETURN_CREATE] = handle_return_create,
     [METHOD_RETURN_RECEIVE] = handle_return_receive,
@@ -414,6 +420,9 @@ static void answer(struct service_core *service, const struct service_request *r
     } else {
         handlers[call->method](service, call);
     }
+    if (service->tables.reserves.todo_count > 0) {
+        (void)reserve_breaks(service); /* the next request sees it done */
+    }
     if (owed_has_todo(&service->tables.owed)) {
         refill_run(service);
     }
@@ -476,7 +485,9 @@ static bool turn_begin(struct service_core *service, const struct service_turn *
         service->time_ms = turn->wall_ms;
     }
     service->tables.batch++;
-    return !clock_advance(service);
+    bool has_room =
+        wal_room(service->wal, EFFECT_SMALL_MAX, 1, WAL_CLAIM_RELEASE) == WAL_ROOM_OK;
+    return !clock_advance(service) && has_room;
 }
 
 /* Orders and keys whose time is over, counted: at most DROP_MAX of each. */
@@ -565,6 +576,8 @@ uint32_t service_batch(struct service_core *service, const struct service_turn *
         done += sub_batch(service, requests + done, count - done);
     }
     retention(service);
+    reserve_retention(service);
+    has_more = reserve_breaks(service) || has_more;
     turn_end(service);
     has_more = has_more || (owed_has_todo(&service->tables.owed) && !service->is_draining);
     if (service->jobs || has_more) {
@@ -588,6 +601,8 @@ uint32_t service_tick(struct service_core *service, const struct service_turn *t
     has_more = refill_run(service) || has_more;
     has_more = (job_run(service) && service->jobs) || has_more;
     has_more = retention(service) || has_more;
+    has_more = reserve_retention(service) || has_more;
+    has_more = reserve_breaks(service) || has_more;
     turn_end(service);
     return has_more && !service->is_paused ? 0 : next_due(service);
 }

@@ -20,6 +20,8 @@ enum {
     LIST_MAX = 1000           /* include_nodes, exclude_nodes */
 };
 
+#define RESERVE_TTL_MAX INT64_C(2592000000) /* ms: 30 days */
+
 /* One request being answered. */
 struct call {
     void *conn;
@@ -297,7 +299,8 @@ method_handler handle_hello, handle_snapshot, handle_stats, handle_node_put, han
     handle_stock_get, handle_stock_list, handle_stock_find, handle_order_get, handle_order_list,
     handle_order_cancel,
     handle_fulfil_update, handle_fulfil_list, handle_fulfil_reject, handle_order_reroute,
-    handle_order_modify, handle_clock_set;
+    handle_order_modify, handle_clock_set, handle_reserve_create, handle_reserve_update,
+    handle_reserve_release, handle_reserve_get;
 method_handler handle_return_quote, handle_return_create, handle_return_receive, handle_supply_put,
     handle_supply_receive, handle_supply_cancel, handle_transfer_create, handle_transfer_ship,
     handle_transfer_receive, handle_transfer_cancel;

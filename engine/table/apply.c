@@ -146,6 +146,9 @@ void cell_move(struct tables *tables, uint32_t item, uint16_t node, int64_t rese
     if (moved != 0 && !is_absorbed) {
         movement_remember(tables, item, node, (int32_t)moved, at_ms);
     }
+    if (moved < 0 && moved < reserved_delta) {
+        reserve_short_note(tables, item, node);
+    }
 }
 
 void cell_count(struct tables *tables, uint32_t item, uint16_t node, const struct cell *cell,
@@ -155,6 +158,7 @@ void cell_count(struct tables *tables, uint32_t item, uint16_t node, const struc
     cell_set(tables, item, node, cell,
              cell_make(on_hand, cell_reserved(word), cell_has_override(word)));
     cell_count_time_set(tables, item, node, cell, counted_at);
+    reserve_short_note(tables, item, node);
 }
 
 /* -- nodes' answers -- */
@@ -254,6 +258,7 @@ enum err node_enter(struct tables *tables, const struct effect_node *effect)
     node_placed(tables, handle);
     generation_next(tables);
     node_timer(tables, handle);
+    reserves_sweep(&tables->reserves); /* its safety stock may be another */
     return ERR_OK;
 }
 
@@ -443,6 +448,7 @@ enum err tables_apply_policy(struct tables *tables, uint64_t lsn, uint64_t now_m
              cell_make(cell_on_hand(word), cell_reserved(word),
                        policy.has_safety || policy.is_unlisted));
     generation_next(tables);
+    reserve_short_note(tables, effect->item, effect->node);
     key_remember(tables, lsn, now_ms, &effect->key);
     return ERR_OK;
 }

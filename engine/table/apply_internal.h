@@ -65,6 +65,7 @@ void tracking_set(struct tables *tables, struct order_part *part, const struct e
 /* Set the timer of a row by what the row says (timer.c); and those of all rows, after a load. */
 void node_timer(struct tables *tables, uint16_t handle);
 void part_timer(struct tables *tables, slab_ref ref, uint16_t index);
+void reservation_timer(struct tables *tables, slab_ref ref);
 void timers_rebuild(struct tables *tables);
 
 /* The node was counted as of at_ms. */
@@ -72,6 +73,22 @@ void node_fed(struct tables *tables, uint16_t node, uint64_t at_ms);
 
 /* The node is new, or its country or postcode may have changed. */
 void node_placed(struct tables *tables, uint16_t node);
+/* -- reservations (apply_reserve.c) -- */
+
+/* The reservation of the effect with its lines and pieces, which are in no chain yet. */
+slab_ref reserve_enter(struct tables *tables, const struct effect_reserve *effect, uint64_t lsn,
+                       uint64_t now_ms);
+
+/* Decode one that names what is there. */
+bool reserve_read(const struct tables *tables, const uint8_t *bytes, uint32_t size,
+                  struct effect_reserve *out);
+
+/* After free stock of a cell fell by a report or a rule: note it if reservations lose by it. */
+void reserve_short_note(struct tables *tables, uint32_t item, uint16_t node);
+
+typedef enum err replay_function(struct tables *tables, uint64_t lsn, uint64_t now_ms,
+                                 const uint8_t *bytes, uint32_t size);
+replay_function replay_reserve, replay_reserve_end, replay_reserve_take, replay_reserve_drop;
 
 /* Digest rows. */
 void key_digest(struct tables *tables, const struct key_entry *entry, bool is_add);

@@ -32,6 +32,10 @@ enum effect_type {
     EFFECT_DROP,   /* retention and window: oldest done orders and keys leave */
     EFFECT_REFUSED, /* an order that was refused: changes nothing, kept for trials */
     EFFECT_TIME = 12, /* engine time of the records behind it, inside their group */
+    EFFECT_RESERVE,      /* a reservation made or changed (effect_reserve.h) */
+    EFFECT_RESERVE_END,  /* committed, released or expired */
+    EFFECT_RESERVE_TAKE, /* units that reservations give up */
+    EFFECT_RESERVE_DROP, /* those that ended longest ago leave */
     EFFECT_REPLAN = 20, /* units of an order go elsewhere, come newly, or are owed */
     EFFECT_DOCUMENT = 40, /* a return, supply or transfer as it is from now on */
     EFFECT_HOURS = 60, /* hours and terms of a node; effect_timing.h has these four */
@@ -293,7 +297,7 @@ uint32_t effect_time_encode(uint8_t *out, uint64_t time_ms);
 uint32_t effect_document_size(const struct effect_document *effect);
 uint32_t effect_document_encode(uint8_t *out, const struct effect_document *effect);
 
-enum { EFFECT_SMALL_MAX = 192 }; /* bytes of flag, policy, drop and time records */
+enum { EFFECT_SMALL_MAX = 192 }; /* bytes of records without lists */
 
 /* Decoders: ERR_DAMAGED when the bytes are not exactly one such effect. The result borrows
  * bytes and scratch until the next decode. */

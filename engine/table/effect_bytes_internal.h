@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "effect.h"
+#include "effect_reserve.h"
 
 /* Where decoders put lists; good until the next decoding. */
 struct effect_scratch {
@@ -17,6 +18,7 @@ struct effect_scratch {
     struct effect_line lines[EFFECT_LINES_MAX];
     struct effect_part parts[EFFECT_PARTS_MAX];
     struct effect_share shares[EFFECT_SHARES_MAX];
+    struct effect_piece pieces[EFFECT_SHARES_MAX];
     struct effect_quantity quantities[EFFECT_SHARES_MAX];
     struct effect_quantity more[EFFECT_SHARES_MAX]; /* a second list of quantities */
     struct effect_stock_row more_rows[EFFECT_STOCK_MAX];

@@ -20,10 +20,12 @@ const struct image_section image_sections[] = {
     {"orders", 3, save_orders, load_orders},
     {"owed", 1, save_owed, load_owed},
     {"declines", 1, save_declines, load_declines},
+    {"reservations", 1, save_reservations, load_reservations},
     {"queues", 1, save_queues, load_queues},
     {"documents", 1, save_documents, load_documents},
     {"holds", 1, save_holds, load_holds},
     {"done", 1, save_done, load_done},
+    {"reserve_ends", 1, save_reserve_ends, load_reserve_ends},
     {"keys", 1, save_keys, load_keys},
     {"movements", 1, save_movements, load_movements},
     {"capacity", 1, save_capacity, load_capacity},
@@ -112,41 +114,56 @@ bool image_fields_end(struct image_source *source, const struct bytes_source *fi
     return true;
 }
 
-void image_order_note(struct image_source *source, uint64_t lsn, slab_ref ref)
+void image_name_note(struct image_source *source, struct image_orders *names, uint64_t lsn,
+                     slab_ref ref)
 {
-    struct image_orders *orders = &source->orders;
-    if (orders->count == orders->room) {
-        uint64_t room = orders->room ? orders->room * 2 : 1024;
-        uint64_t *lsns = realloc(orders->lsns, room * sizeof *lsns);
-        orders->lsns = lsns ? lsns : orders->lsns;
-        slab_ref *refs = lsns ? realloc(orders->refs, room * sizeof *refs) : NULL;
+    if (names->count == names->room) {
+        uint64_t room = names->room ? names->room * 2 : 1024;
+        uint64_t *lsns = realloc(names->lsns, room * sizeof *lsns);
+        names->lsns = lsns ? lsns : names->lsns;
+        slab_ref *refs = lsns ? realloc(names->refs, room * sizeof *refs) : NULL;
         if (!refs) {
-            image_bad(source, ERR_NOMEM, "no memory to name %llu orders",
-                      (unsigned long long)room);
+            image_bad(source, ERR_NOMEM, "no memory to name %llu rows", (unsigned long long)room);
             return;
         }
-        orders->refs = refs;
-        orders->room = room;
+        names->refs = refs;
+        names->room = room;
     }
-    CHECK(orders->count == 0 || orders->lsns[orders->count - 1] < lsn);
-    orders->lsns[orders->count] = lsn;
-    orders->refs[orders->count++] = ref;
+    CHECK(names->count == 0 || names->lsns[names->count - 1] < lsn);
+    names->lsns[names->count] = lsn;
+    names->refs[names->count++] = ref;
 }
 
-slab_ref image_order(const struct image_source *source, uint64_t lsn)
+void image_order_note(struct image_source *source, uint64_t lsn, slab_ref ref)
 {
-    const struct image_orders *orders = &source->orders;
+    image_name_note(source, &source->orders, lsn, ref);
+}
+
+slab_ref image_named(const struct image_orders *names, uint64_t lsn)
+{
     uint64_t low = 0;
-    uint64_t high = orders->count;
+    uint64_t high = names->count;
     while (low < high) {
         uint64_t middle = low + (high - low) / 2;
-        if (orders->lsns[middle] < lsn) {
+        if (names->lsns[middle] < lsn) {
             low = middle + 1;
         } else {
             high = middle;
         }
     }
-    return low < orders->count && orders->lsns[low] == lsn ? orders->refs[low] : 0;
+    return low < names->count && names->lsns[low] == lsn ? names->refs[low] : 0;
+}
+
+slab_ref image_order(const struct image_source *source, uint64_t lsn)
+{
+    return image_named(&source->orders, lsn);
+}
+
+static void names_free(struct image_orders *names)
+{
+    free(names->lsns);
+    free(names->refs);
+    memset(names, 0, sizeof *names);
 }
 
 enum err image_load_end(struct tables *tables, struct image_source *source, uint64_t lsn,
@@ -159,8 +176,7 @@ enum err image_load_end(struct tables *tables, struct image_source *source, uint
     if (source->err == ERR_OK && !digest_equal(digest, &tables->digest)) {
         image_bad(source, ERR_DAMAGED, "what was loaded is not the state whose digest it tells");
     }
-    free(source->orders.lsns);
-    free(source->orders.refs);
-    memset(&source->orders, 0, sizeof source->orders);
+    names_free(&source->orders);
+    names_free(&source->reservations);
     return source->err;
 }

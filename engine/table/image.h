@@ -38,7 +38,7 @@ struct image_sink {
 uint8_t *image_begin(struct image_sink *sink, uint32_t size_max);
 void image_end(struct image_sink *sink, const uint8_t *end);
 
-/* Orders that were loaded, by rising LSN: how later sections name them. */
+/* Rows that were loaded, by rising LSN: how later sections name them. */
 struct image_orders {
     uint64_t *lsns;
     slab_ref *refs;
@@ -53,7 +53,7 @@ struct image_source {
     char why[IMAGE_WHY_SIZE]; /* of an error that a loader found; else "" */
     /* Set at and end to the next piece of the section, whole records; false: it is over, or err. */
     bool (*more)(struct image_source *source);
-    struct image_orders orders;
+    struct image_orders orders, reservations;
 };
 
 /* The next record of the section, or NULL: over, or an error. Valid until the next call. */

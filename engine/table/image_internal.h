@@ -24,10 +24,10 @@ typedef void image_loader(struct tables *tables, struct image_source *source);
 
 image_saver save_flags, save_nodes, save_items, save_places, save_rows, save_policies, save_orders,
     save_owed, save_declines, save_queues, save_holds, save_done, save_keys, save_movements,
-    save_documents;
+    save_documents, save_reservations, save_reserve_ends;
 image_loader load_flags, load_nodes, load_items, load_places, load_rows, load_policies,
     load_orders, load_owed, load_declines, load_queues, load_holds, load_done, load_keys,
-    load_movements, load_documents;
+    load_movements, load_documents, load_reservations, load_reserve_ends;
 
 image_saver save_hours, save_capacity, save_lanes, save_roads;
 image_loader load_hours, load_capacity, load_lanes, load_roads;
@@ -52,5 +52,14 @@ struct order *image_named_order(struct tables *tables, struct image_source *sour
 
 /* Note an order that was just loaded. LSNs rise. */
 void image_order_note(struct image_source *source, uint64_t lsn, slab_ref ref);
+
+/* The same for rows of another table; and the row that an LSN made, or 0. */
+void image_name_note(struct image_source *source, struct image_orders *names, uint64_t lsn,
+                     slab_ref ref);
+slab_ref image_named(const struct image_orders *names, uint64_t lsn);
+
+/* Where the hold of a reservation's piece (LSN, piece) is noted; NULL: it is not the cell's. */
+uint32_t *hold_of_piece(struct tables *tables, const struct image_source *source,
+                        struct bytes_source *fields, struct hold *hold);
 
 #endif

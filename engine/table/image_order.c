@@ -370,8 +370,9 @@ void load_queues(struct tables *tables, struct image_source *source)
     }
 }
 
-/* -- holds: item, node, count, [whose], oldest first. Whose: 0 = an order's share, LSN, share;
- * 2 = a document's line, id of a transfer, line -- */
+/* -- holds: item, node, count, [whose], oldest first. Whose: 0 = an order's share, LSN, share; 1 =
+ * a
+ * reservation's piece, LSN, piece; 2 = a document's line, id of a transfer, line -- */
 
 static uint32_t oldest_hold(const struct holds *holds, uint32_t item, uint16_t node,
                             uint32_t *count_out)
@@ -388,11 +389,18 @@ static uint32_t oldest_hold(const struct holds *holds, uint32_t item, uint16_t n
 static uint8_t *put_hold(uint8_t *at, const struct tables *tables, const struct hold *hold)
 {
     *at++ = hold->kind;
-    if (hold->kind == HOLD_DOCUMENT) {
+    switch ((enum hold_kind)hold->kind) {
+    case HOLD_DOCUMENT: {
         struct document *document = document_at(&tables->documents, hold->order);
         at = bytes_put_text(at, document_texts(document), document->id_len);
-    } else {
+        break;
+    }
+    case HOLD_RESERVATION:
+        at = bytes_put_int(at, reservation_at(&tables->reserves, hold->order)->lsn);
+        break;
+    case HOLD_ORDER:
         at = bytes_put_int(at, order_at(&tables->orders, hold->order)->lsn);
+        break;
     }
     return bytes_put_int(at, hold->share);
 }
@@ -487,7 +495,7 @@ static uint32_t *hold_place(struct tables *tables, struct image_source *source,
     case HOLD_DOCUMENT:
         return hold_of_document(tables, fields, hold);
     case HOLD_RESERVATION:
-        break;
+        return hold_of_piece(tables, source, fields, hold);
     }
     return NULL;
 }
@@ -504,6 +512,9 @@ static void load_hold(struct tables *tables, struct image_source *source,
     } else {
         *place = holds_add_other(&tables->holds, item, node, (enum hold_kind)hold.kind,
                                  hold.order, hold.share);
+        if (hold.kind == HOLD_RESERVATION) {
+            reserves_piece_enter(&tables->reserves, (struct piece_name){hold.order, hold.share});
+        }
     }
 }
 

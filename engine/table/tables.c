@@ -9,10 +9,10 @@
 #include "check.h"
 #include "mem.h"
 
-/* One for each node, and for each row that has a deadline: such a row holds stock. */
+/* One for each node, reservation, and fulfilment with a deadline, which holds stock. */
 static uint32_t timers_max(const struct tables_options *options)
 {
-    return NODE_MAX + options->holds_max;
+    return NODE_MAX + options->holds_max + options->reservations_max;
 }
 
 static enum err parts_init(struct tables *tables, const struct tables_options *options)
@@ -30,6 +30,9 @@ static enum err parts_init(struct tables *tables, const struct tables_options *o
     }
     if (err == ERR_OK) {
         err = owed_init(&tables->owed, options->owed_max);
+    }
+    if (err == ERR_OK) {
+        err = reserves_init(&tables->reserves, options->reservations_max, &tables->key);
     }
     if (err == ERR_OK) {
         err = keyring_init(&tables->keyring, options->keys_max);
@@ -93,6 +96,7 @@ void tables_close(struct tables *tables)
     gazetteer_close(&tables->gazetteer);
     orders_close(&tables->orders);
     holds_close(&tables->holds);
+    reserves_close(&tables->reserves);
     owed_close(&tables->owed);
     keyring_close(&tables->keyring);
     movements_close(&tables->movements);
@@ -111,7 +115,8 @@ uint64_t tables_memory(const struct tables_options *options)
            orders_memory(options->orders_max, options->orders_memory) +
            holds_memory(options->holds_max) + keyring_memory(options->keys_max) +
            movements_memory(options->movements_max) +
-           documents_memory(options->documents_max) + effect_scratch_memory();
+           documents_memory(options->documents_max) +
+           reserves_memory(options->reservations_max) + effect_scratch_memory();
 }
 
 /* -- replay -- */
@@ -332,6 +337,9 @@ enum err tables_replay(struct tables *tables, uint64_t lsn, uint64_t now_ms, uin
         [EFFECT_ORDER] = replay_order,   [EFFECT_CANCEL] = replay_cancel,
         [EFFECT_FULFIL] = replay_fulfil, [EFFECT_DROP] = replay_drop,
         [EFFECT_REFUSED] = replay_refused, [EFFECT_TIME] = replay_time,
+        [EFFECT_RESERVE] = replay_reserve, [EFFECT_RESERVE_END] = replay_reserve_end,
+        [EFFECT_RESERVE_TAKE] = replay_reserve_take,
+        [EFFECT_RESERVE_DROP] = replay_reserve_drop,
         [EFFECT_REPLAN] = replay_replan,
         [EFFECT_DOCUMENT] = replay_document,
         [EFFECT_HOURS] = replay_hours,   [EFFECT_CAPACITY] = replay_capacity,
@@ -353,6 +361,11 @@ uint32_t tables_hold_units(const struct tables *tables, const struct hold *hold,
         struct document *document = document_at(&tables->documents, hold->order);
         *made_ms_out = document->created_ms;
         return document_held(document, &document_lines(document)[hold->share]);
+    }
+    if (hold->kind == HOLD_RESERVATION) {
+        const struct reservation *own = reservation_at(&tables->reserves, hold->order);
+        *made_ms_out = own->created_ms;
+        return reservation_pieces(&tables->reserves, own)[hold->share].held;
     }
     struct order *order = order_at(&tables->orders, hold->order);
     const struct order_share *share = &order_shares(order)[hold->share];
@@ -465,6 +478,12 @@ static void check_timers(struct tables *tables)
         }
         ref = order->newer;
     }
+    for (slab_ref ref = tables->reserves.oldest; ref;) {
+        const struct reservation *own = reservation_at(&tables->reserves, ref);
+        CHECK(reservation_is_live(own) == (own->timer != WHEEL_NONE));
+        timers += reservation_is_live(own);
+        ref = own->newer;
+    }
     wheel_check(&tables->wheel);
     CHECK(timers == tables->wheel.live);
 }
@@ -494,6 +513,7 @@ void tables_check(struct tables *tables)
     int64_t held = 0;
     check_cells(tables, &cells, &reserved);
     check_orders(tables, &held, &holds);
+    reserves_check(&tables->reserves, &held, &holds);
     check_timers(tables);
     check_documents(tables, &held, &holds);
     CHECK(cells == tables->cells);

@@ -27,6 +27,7 @@
 #include "order.h"
 #include "owed.h"
 #include "policy.h"
+#include "reserve.h"
 #include "stock.h"
 #include "wheel.h"
 #include "effect_timing.h"
@@ -37,6 +38,7 @@ struct tables_options {
     uint32_t orders_max;
     uint64_t orders_memory; /* bytes */
     uint32_t holds_max;
+    uint32_t reservations_max;
     uint32_t keys_max;
     uint32_t movements_max;
     uint32_t owed_max; /* lines that are owed */
@@ -58,6 +60,7 @@ struct tables {
     struct orders orders;
     struct holds holds;
     struct owed owed;
+    struct reserves reserves;
     struct keyring keyring;
     struct movements movements;
     struct documents documents;
@@ -151,6 +154,32 @@ void tables_zones(struct tables *tables, const struct zone_source *source);
 /* Engine time is time_ms from now on, also for records that follow in the same group. */
 ERR_MUST_USE enum err tables_apply_time(struct tables *tables, uint64_t lsn, uint64_t now_ms,
                                         uint64_t time_ms);
+
+/* -- reservations (apply_reserve.c) -- */
+
+struct effect_reserve;
+struct effect_reserve_end;
+struct effect_reserve_take;
+ERR_MUST_USE enum err tables_apply_reserve(struct tables *tables, uint64_t lsn, uint64_t now_ms,
+                                           const struct effect_reserve *effect);
+ERR_MUST_USE enum err tables_apply_reserve_end(struct tables *tables, uint64_t lsn,
+                                               uint64_t now_ms,
+                                               const struct effect_reserve_end *effect);
+ERR_MUST_USE enum err tables_apply_reserve_take(struct tables *tables, uint64_t lsn,
+                                                uint64_t now_ms,
+                                                const struct effect_reserve_take *effect);
+ERR_MUST_USE enum err tables_apply_reserve_drop(struct tables *tables, uint64_t lsn,
+                                                uint64_t now_ms, uint64_t count);
+
+/* Count what a reservation holds as free in its cells, and take that back again, within one
+ * decision: nothing else may look at the tables in between. */
+void tables_reserve_lend(struct tables *tables, slab_ref ref, bool is_lent);
+
+/* Whether pieces of reservations on the cell are to be broken: its ats is below 0. */
+bool tables_is_short(const struct tables *tables, uint32_t item, uint16_t node);
+
+/* Look for such cells among at most so many more pieces. True: there is more to look at. */
+bool tables_reserve_sweep(struct tables *tables, uint32_t pieces);
 
 /* Bytes of the block that an order of the effect takes. */
 size_t tables_order_size(const struct effect_order *effect);

@@ -16,6 +16,13 @@ void part_timer(struct tables *tables, slab_ref ref, uint16_t index)
     wheel_set(&tables->wheel, &part->timer, due_ms, tables->time_ms, WHEEL_PART, ref, index);
 }
 
+void reservation_timer(struct tables *tables, slab_ref ref)
+{
+    struct reservation *own = reservation_at(&tables->reserves, ref);
+    uint64_t due_ms = reservation_is_live(own) ? own->expires_ms : WHEEL_NEVER;
+    wheel_set(&tables->wheel, &own->timer, due_ms, tables->time_ms, WHEEL_RESERVATION, ref, 0);
+}
+
 static void node_parts_timers(struct tables *tables, uint32_t node)
 {
     const struct node_queue *queue = &tables->queues[node];
@@ -37,4 +44,9 @@ void timers_rebuild(struct tables *tables)
         node_timer(tables, (uint16_t)node);
         node_parts_timers(tables, node);
     }
+    for (slab_ref ref = tables->reserves.oldest; ref;) {
+        reservation_timer(tables, ref);
+        ref = reservation_at(&tables->reserves, ref)->newer;
+    }
+    reserves_sweep(&tables->reserves);
 }

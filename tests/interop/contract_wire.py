@@ -15,7 +15,8 @@ METHODS = {"hello", "stats", "node.put", "node.status", "node.get", "node.list",
            "order.cancel", "fulfil.update", "fulfil.list", "clock.set", "fulfil.reject",
            "order.reroute", "order.modify", "return.quote", "return.create", "return.receive",
            "supply.put", "supply.receive", "supply.cancel", "transfer.create", "transfer.ship",
-           "transfer.receive", "transfer.cancel", "snapshot"}
+           "transfer.receive", "transfer.cancel", "snapshot", "reserve.create",
+           "reserve.update", "reserve.release", "reserve.get"}
 
 
 def raw(scene, *messages):

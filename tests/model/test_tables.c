@@ -480,7 +480,7 @@ static void step(struct model *model)
     }
 }
 
-static const struct tables_options options = {1000, 1000, 64 << 20, 10000, 100000,
+static const struct tables_options options = {1000, 1000, 64 << 20, 10000, 1000, 100000,
                                               256,  10000, 1000};
 static const uint8_t secret[] = "0123456789abcdef";
 

@@ -153,6 +153,7 @@ void harness_init(struct harness *harness)
                                                       .orders_memory = 64 << 20,
                                                       .holds_max = 20000,
                                                       .owed_max = 2000,
+                                                      .reservations_max = 2000,
                                                       .keys_max = 200,
                                                       .movements_max = 1000,
                                                       .documents_max = 100};

@@ -17,6 +17,7 @@ const struct tables_options tables_sample_options = {
     .keys_max = 10000,
     .movements_max = 300,
     .owed_max = 1000,
+    .reservations_max = 1000,
 };
 const uint8_t tables_sample_secret[16] = "a secret of ids";
 
