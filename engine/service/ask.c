@@ -441,6 +441,7 @@ uint32_t ask_canon(struct asks *asks, const struct ask *ask)
     at = add_raw(at, ask->exclude_raw, ask->exclude_count);
     at = add_text(at, ask->ref);
     if (ask->reservation_id.len) { /* not where there is none: contents of old logs stay */
+        *at++ = 'r';
         at = add_text(at, ask->reservation_id);
     }
     if (ask->sold_at.len) {
