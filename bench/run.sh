@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Builds release, measures everything in one run on this machine, prints the table.
 #
+# The picture is bench/report.html (a quick or partial run: build/release/report.html).
+#
 #   bash bench/run.sh [--json FILE] [--quick] [--only PART,...]     as root or with sudo
 #   NEARSHELF_NO_INSTALL=1    leave the packages as they are; what is missing is skipped by name
 #   NEARSHELF_DATA=FOLDER     real stores and baskets (default ../shared/data, where it exists)
@@ -73,4 +75,9 @@ arguments=(--build "$build")
 if [ -r "$data/us_stores.csv" ] && [ -r "$data/us_zip.csv" ]; then
     arguments+=(--data "$data")
 fi
-exec /usr/bin/python3 bench/suite/suite.py "${arguments[@]}" "$@"
+# A full run leaves the page where it is kept; a quick or partial one leaves it beside the build.
+page=bench/report.html
+for word in "$@"; do
+    case "$word" in --quick | --only*) page=$build/report.html ;; esac
+done
+exec /usr/bin/python3 bench/suite/suite.py "${arguments[@]}" --report "$page" "$@"

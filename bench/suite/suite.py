@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # Measures everything in one run and prints the table. Started by bench/run.sh.
-"""usage: suite.py --build FOLDER [--data FOLDER] [--json FILE] [--quick] [--only PART,...]
+"""usage: suite.py --build FOLDER [--data FOLDER] [--json FILE] [--report FILE]
+                 [--quick] [--only PART,...]
 
 Parts run one after the other, each in its own try: a part that fails is told with its reason and
 its rows stay NOT MEASURED; the exit code is then 1. A missed goal is no failure."""
@@ -16,6 +17,7 @@ import traceback
 import goals
 import load
 import machine
+import report
 import servers
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -39,7 +41,7 @@ class Run:
 
     def __init__(self, options):
         self.build = os.path.abspath(options.build)
-        self.data = options.data
+        self.data = os.path.abspath(options.data) if options.data else None
         self.is_quick = options.quick
         self.scratch = servers.folder("scratch")
         self.results = {}
@@ -113,6 +115,7 @@ def parse():
     parser.add_argument("--build", required=True)
     parser.add_argument("--data")
     parser.add_argument("--json")
+    parser.add_argument("--report", help="page to write")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--only", help="comma-separated parts")
     return parser.parse_args()
@@ -140,10 +143,13 @@ def main():
     facts["stolen_s"] = round(machine.steal_seconds() - stolen, 1)
     facts.update(run.sections.get("disk", {}))
     print_table(run, facts)
+    found = document(run, facts)
     if options.json:
         with open(options.json, "w") as file:
-            json.dump(document(run, facts), file, indent=1)
+            json.dump(found, file, indent=1)
             file.write("\n")
+    if options.report:
+        report.write(found, options.report)
     return 1 if run.faults else 0
 
 
