@@ -375,15 +375,15 @@ static void step_cancel(struct books *books)
 static void step_reroute(struct books *books)
 {
     struct book_order *order = order_draw(books);
-    json_t *told;
+    json_t *told = NULL;
     uint32_t part = order && draw(books, 2) ? part_draw(books, order, &told) : 0;
     char what[64] = "";
     if (!order) {
         return;
     }
+    json_decref(told);
     if (part > 0) {
         snprintf(what, sizeof what, ",'fulfilments':['%s/%u']", order->id, part);
-        harness_drop(told);
     } else {
         snprintf(what, sizeof what, "%s", draw(books, 2) ? ",'allow_partial':true" : "");
     }

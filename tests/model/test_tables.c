@@ -17,14 +17,18 @@
 #include "rng.h"
 #include "tables.h"
 
-enum { NODES = 12, ITEMS = 9, ORDERS = 60, SHARES = 3, DOCUMENTS = 20 };
+enum { NODES = 12, ITEMS = 9, ORDERS = 60, SHARES = 3, SHARES_MAX = 30,
+       DOCUMENTS = 20 };
 
 struct book_order {
     char id[16];
-    uint32_t shares;
-    uint32_t item[SHARES];
-    uint16_t node[SHARES];
-    uint32_t qty[SHARES], cancelled[SHARES], shipped[SHARES], no_show[SHARES];
+    uint32_t shares; /* share i is all of part i */
+    uint32_t lines;
+    uint32_t item[SHARES_MAX], line[SHARES_MAX];
+    uint16_t node[SHARES_MAX];
+    uint32_t qty[SHARES_MAX], cancelled[SHARES_MAX], shipped[SHARES_MAX], no_show[SHARES_MAX];
+    uint32_t moved[SHARES_MAX];
+    uint32_t owed[SHARES]; /* by line */
     bool is_pickup;
     bool is_live;
 };
@@ -208,11 +212,13 @@ static void order_put(struct model *model)
         }
         uint32_t n = order->shares++;
         order->item[n] = item;
+        order->line[n] = n;
+        order->owed[n] = draw(model, 4) ? 0 : draw(model, 5);
         order->node[n] = (uint16_t)node;
         order->qty[n] = 1 + draw(model, (uint32_t)left);
         model->reserved[item][node] += order->qty[n];
-        lines[n] = (struct effect_line){item, order->qty[n], 0, {"L", draw(model, 2)}, service,
-                                        NODE_NONE};
+        lines[n] = (struct effect_line){
+            item, order->qty[n] + order->owed[n], 0, {"L", draw(model, 2)}, service, NODE_NONE};
         parts[n] = (struct effect_part){(uint16_t)node, way, service, 1000 * n, n, {0}};
         shares[n] = (struct effect_share){n, n, order->qty[n]};
     }
@@ -220,12 +226,14 @@ static void order_put(struct model *model)
         return;
     }
     order->is_live = true;
+    order->lines = order->shares;
     int len = snprintf(order->id, sizeof order->id, "O%u", ++model->serial);
     struct effect_order effect = {
         .id = {order->id, (uint32_t)len}, .content = model->serial, .status = ORDER_ROUTED,
         .service = service, .max_splits = UINT32_MAX, .max_m = UINT32_MAX,
         .line_count = order->shares, .part_count = order->shares, .share_count = order->shares,
-        .splits = order->shares - 1, .lines = lines, .parts = parts, .shares = shares};
+        .is_backorder = true, .owed = order->owed, .splits = order->shares - 1, .lines = lines,
+        .parts = parts, .shares = shares};
     effect.id_hash = orders_hash(&model->live.orders, order->id, (uint32_t)len);
     for (uint32_t i = 0; i < order->shares; i++) {
         effect.total_m += parts[i].metres;
@@ -238,15 +246,25 @@ static void order_put(struct model *model)
 
 static uint32_t held(const struct book_order *order, uint32_t i)
 {
-    return order->qty[i] - order->cancelled[i] - order->shipped[i] - order->no_show[i];
+    return order->qty[i] - order->cancelled[i] - order->shipped[i] - order->no_show[i] -
+           order->moved[i];
 }
 
 static void order_cancel(struct model *model)
 {
     struct book_order *order = &model->orders[draw(model, ORDERS)];
-    struct effect_quantity quantities[SHARES];
-    uint8_t bytes[512];
+    struct effect_quantity quantities[SHARES_MAX];
+    struct effect_quantity owed[SHARES];
+    uint8_t bytes[1024];
     uint32_t count = 0;
+    uint32_t owed_count = 0;
+    for (uint32_t i = 0; order->is_live && i < order->lines; i++) {
+        uint32_t qty = draw(model, order->owed[i] + 1);
+        if (qty) {
+            owed[owed_count++] = (struct effect_quantity){i, qty};
+            order->owed[i] -= qty;
+        }
+    }
     for (uint32_t i = 0; order->is_live && i < order->shares; i++) {
         uint32_t qty = held(order, i) ? draw(model, held(order, i) + 1) : 0;
         if (qty) {
@@ -255,11 +273,11 @@ static void order_cancel(struct model *model)
             model->reserved[order->item[i]][order->node[i]] -= qty;
         }
     }
-    if (count == 0) {
+    if (count + owed_count == 0) {
         return;
     }
     struct effect_cancel effect = {.id = {order->id, (uint32_t)strlen(order->id)}, .count = count,
-                                   .shares = quantities};
+                                   .shares = quantities, .owed_count = owed_count, .owed = owed};
     uint32_t size = effect_cancel_encode(bytes, &effect);
     assert_int_equal(tables_apply_cancel(&model->live, ++model->lsn, model->now, &effect), 0);
     replica_feed(model, EFFECT_CANCEL, bytes, size);
@@ -270,7 +288,7 @@ static void books_ship(struct model *model, struct book_order *order, uint32_t i
 {
     uint32_t item = order->item[i];
     uint32_t node = order->node[i];
-    uint32_t active = order->qty[i] - order->cancelled[i] - order->no_show[i];
+    uint32_t active = order->qty[i] - order->cancelled[i] - order->no_show[i] - order->moved[i];
     if (total > active) { /* some came for what had been given up */
         order->no_show[i] -= total - active;
         model->reserved[item][node] += total - active;
@@ -296,7 +314,7 @@ static void order_fulfil(struct model *model)
     uint32_t i = draw(model, order->shares);
     enum state state = order->is_pickup ? pickup[draw(model, 4)] : ship[draw(model, 4)];
     bool is_out = state == STATE_SHIPPED || state == STATE_DELIVERED || state == STATE_COLLECTED;
-    uint32_t most = order->qty[i] - order->cancelled[i] -
+    uint32_t most = order->qty[i] - order->cancelled[i] - order->moved[i] -
                     (state == STATE_COLLECTED ? 0 : order->no_show[i]);
     uint32_t total = draw(model, most + 1);
     if (state == STATE_NO_SHOW) {
@@ -418,6 +436,163 @@ static void document_change(struct model *model)
     }
 }
 
+/* -- changes after the routing -- */
+
+struct change { /* being made */
+    struct effect_replan effect;
+    struct effect_quantity moves[SHARES_MAX];
+    struct effect_stock_row row;
+    struct effect_part parts[SHARES];
+    struct effect_share shares[SHARES];
+    struct effect_owed owed[SHARES];
+    uint32_t wanted[SHARES];
+    uint32_t left[SHARES]; /* owed in the end */
+};
+
+static bool is_open(const struct book_order *order)
+{
+    uint32_t units = 0;
+    for (uint32_t i = 0; i < order->shares; i++) {
+        units += held(order, i);
+    }
+    for (uint32_t i = 0; i < order->lines; i++) {
+        units += order->owed[i];
+    }
+    return units > 0;
+}
+
+/* Units leave shares, or are owed: they are wanted elsewhere. */
+static void change_leave(struct model *model, struct book_order *order, struct change *change)
+{
+    for (uint32_t i = 0; i < order->shares; i++) {
+        uint32_t units = draw(model, 2) ? draw(model, held(order, i) + 1) : 0;
+        if (units) {
+            change->moves[change->effect.move_count++] = (struct effect_quantity){i, units};
+            change->wanted[order->line[i]] += units;
+            order->moved[i] += units;
+            model->reserved[order->item[i]][order->node[i]] -= units;
+        }
+    }
+    for (uint32_t i = 0; i < order->lines; i++) {
+        uint32_t paid = draw(model, order->owed[i] + 1);
+        change->wanted[i] += paid;
+        change->left[i] = order->owed[i] - paid;
+    }
+}
+
+/* A node says no, and a cell of it is corrected. */
+static void change_decline(struct model *model, const struct book_order *order,
+                           struct change *change)
+{
+    uint32_t part = draw(model, order->shares);
+    uint32_t item = order->item[part];
+    uint32_t node = order->node[part];
+    struct effect_replan *effect = &change->effect;
+    effect->has_part = true;
+    effect->part = part;
+    effect->decline = (uint8_t)draw(model, DECLINE_COUNT);
+    effect->at_ms = model->now > model->counted[item][node] ? model->now
+                                                            : model->counted[item][node] + 1;
+    if (draw(model, 2)) {
+        change->row = (struct effect_stock_row){item, (int32_t)draw(model, 30)};
+        effect->count_count = 1;
+        model->on_hand[item][node] = change->row.value;
+        model->counted[item][node] = effect->at_ms;
+    } else {
+        change->row = (struct effect_stock_row){item, -(int32_t)draw(model, 5) - 1};
+        effect->missing_count = 1;
+        model->on_hand[item][node] += change->row.value;
+    }
+}
+
+/* What is wanted comes from a node that has some of it, the rest is owed. */
+static void change_come(struct model *model, struct book_order *order, struct change *change)
+{
+    struct effect_replan *effect = &change->effect;
+    for (uint32_t i = 0; i < order->lines; i++) {
+        uint32_t item = order->item[i];
+        uint32_t node = draw(model, NODES);
+        int64_t left = model->on_hand[item][node] - model->reserved[item][node];
+        uint32_t qty = change->wanted[i];
+        qty = left < (int64_t)qty ? (left > 0 ? (uint32_t)left : 0) : qty;
+        if (qty > 0 && model->is_stocked[item][node]) {
+            uint32_t n = order->shares++;
+            change->parts[effect->part_count] =
+                (struct effect_part){.node = (uint16_t)node,
+                                     .way = order->is_pickup ? WAY_PICKUP : WAY_SHIP_FROM_STORE,
+                                     .service = order->is_pickup ? SERVICE_PICKUP
+                                                                 : SERVICE_STANDARD,
+                                     .metres = n};
+            change->shares[effect->share_count++] =
+                (struct effect_share){effect->part_count++, i, qty};
+            order->item[n] = item;
+            order->line[n] = i;
+            order->node[n] = (uint16_t)node;
+            order->qty[n] = qty;
+            model->reserved[item][node] += qty;
+            change->wanted[i] -= qty;
+        }
+        order->owed[i] = change->left[i] + change->wanted[i];
+        change->owed[effect->owed_count++] = (struct effect_owed){
+            i, order->owed[i], draw(model, 2) ? ORDER_HELD : ORDER_BACKORDERED,
+            REASON_INSUFFICIENT_STOCK};
+    }
+}
+
+static void order_replan(struct model *model)
+{
+    struct book_order *order = &model->orders[draw(model, ORDERS)];
+    uint8_t bytes[4096];
+    if (!order->is_live || order->shares + SHARES > SHARES_MAX || !is_open(order)) {
+        return;
+    }
+    struct change change = {.effect = {.id = {order->id, (uint32_t)strlen(order->id)},
+                                       .cause = (uint8_t)draw(model, CAUSE_COUNT),
+                                       .service = order->is_pickup ? SERVICE_PICKUP
+                                                                   : SERVICE_STANDARD,
+                                       .at_ms = model->now,
+                                       .postcode = {"9021", draw(model, 5)}}};
+    struct effect_replan *effect = &change.effect;
+    effect->moves = change.moves;
+    effect->counts = effect->missing = &change.row;
+    effect->parts = change.parts;
+    effect->shares = change.shares;
+    effect->owed = change.owed;
+    effect->has_place = effect->has_dest = draw(model, 4) == 0;
+    effect->lat = draw(model, 90);
+    effect->postcode.len = effect->has_place ? effect->postcode.len : 0;
+    change_leave(model, order, &change);
+    if (draw(model, 2)) {
+        change_decline(model, order, &change);
+    }
+    change_come(model, order, &change);
+    uint32_t size = effect_replan_encode(bytes, effect);
+    assert_true(size <= effect_replan_size(effect));
+    assert_int_equal(tables_apply_replan(&model->live, ++model->lsn, model->now, effect), 0);
+    replica_feed(model, EFFECT_REPLAN, bytes, size);
+}
+
+/* The order tells of each share and line what the books say. */
+static void compare_order(struct model *model, const struct book_order *book)
+{
+    const struct orders *orders = &model->live.orders;
+    uint32_t len = (uint32_t)strlen(book->id);
+    slab_ref ref = orders_find(orders, orders_hash(orders, book->id, len), book->id, len);
+    assert_true(ref != 0);
+    struct order *order = order_at(orders, ref);
+    assert_int_equal(order->share_count, book->shares);
+    for (uint32_t i = 0; i < book->shares; i++) {
+        const struct order_share *share = &order_shares(order)[i];
+        assert_int_equal(share->qty, book->qty[i]);
+        assert_int_equal(share->moved, book->moved[i]);
+        assert_int_equal(order_share_held(order, i), held(book, i));
+        assert_int_equal(order_parts(order)[share->part].node, book->node[i]);
+    }
+    for (uint32_t i = 0; i < book->lines; i++) {
+        assert_int_equal(owed_units(&model->live.owed, order, i), book->owed[i]);
+    }
+}
+
 static void drop(struct model *model)
 {
     struct effect_drop effect = {.keys = model->live.keyring.count / 2,
@@ -450,6 +625,10 @@ static void compare(struct model *model)
             assert_true(tables_counted_at(&cell) == model->counted[item][node]);
         }
     }
+    const struct book_order *order = &model->orders[draw(model, ORDERS)];
+    if (order->is_live) {
+        compare_order(model, order);
+    }
 }
 
 static void step(struct model *model)
@@ -471,6 +650,8 @@ static void step(struct model *model)
         order_put(model);
     } else if (what < 70) {
         order_cancel(model);
+    } else if (what < 78) {
+        order_replan(model);
     } else if (what < 90) {
         order_fulfil(model);
     } else if (what < 98) {

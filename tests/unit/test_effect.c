@@ -194,6 +194,47 @@ static void small_effects_round_trip(void **state)
     assert_int_equal(effect_drop_decode(bytes, size - 1, &drop_back), ERR_DAMAGED);
 }
 
+/* A change of an order comes back as it was, and no flipped bit leads outside of it. */
+static void replan_round_trip(void **state)
+{
+    struct effect_scratch *scratch = *state;
+    uint8_t bytes[4096];
+    uint8_t again[4096];
+    struct effect_quantity moves[2] = {{0, 5}, {3, 1}};
+    struct effect_quantity cancels[1] = {{1, 2}};
+    struct effect_stock_row counts[1] = {{7, 12}};
+    struct effect_stock_row missing[1] = {{8, -4}};
+    struct effect_replan_line lines[1] = {{2, {7, 3, 0, {"new", 3}, SERVICE_PICKUP, 4}}};
+    struct effect_part parts[1] = {{.node = 4, .way = WAY_PICKUP, .service = SERVICE_PICKUP,
+                                    .metres = 99}};
+    struct effect_share shares[2] = {{0, 0, 3}, {0, 2, 3}};
+    struct effect_owed owed[1] = {{1, 6, ORDER_HELD, REASON_MAX_REJECTS_REACHED}};
+    struct effect_replan effect = {
+        .id = {"o", 1}, .cause = CAUSE_MODIFY, .decline = DECLINE_CLOSED, .has_part = true,
+        .has_place = true, .has_dest = true, .is_po_box = true, .part = 3, .at_ms = 77,
+        .move_count = 2, .moves = moves, .cancel_count = 1, .cancels = cancels, .count_count = 1,
+        .counts = counts, .missing_count = 1, .missing = missing, .line_count = 1, .lines = lines,
+        .lat = 1.5, .lon = -2, .country = "US", .postcode = {"902", 3}, .part_count = 1,
+        .parts = parts, .share_count = 2, .shares = shares, .owed_count = 1, .owed = owed,
+        .key = {.is_set = true, .content = 5}};
+    struct effect_replan back;
+    uint32_t size = effect_replan_encode(bytes, &effect);
+    assert_true(size <= effect_replan_size(&effect));
+    assert_int_equal(effect_replan_decode(bytes, size, scratch, &back), 0);
+    assert_int_equal(back.missing[0].value, -4);
+    assert_int_equal(back.owed[0].reason, REASON_MAX_REJECTS_REACHED);
+    assert_int_equal(effect_replan_encode(again, &back), size);
+    assert_memory_equal(bytes, again, size);
+    for (uint32_t i = 0; i < size * 8; i++) {
+        uint8_t *exact = malloc(size);
+        memcpy(exact, bytes, size);
+        exact[i / 8] ^= (uint8_t)(1u << (i % 8));
+        (void)!effect_replan_decode(exact, size, scratch, &back);
+        assert_int_equal(effect_replan_decode(exact, i / 8, scratch, &back), ERR_DAMAGED);
+        free(exact);
+    }
+}
+
 /* A safety stock below zero would make free what is not there: no record may say so. */
 static void negative_safety_is_damage(void **state)
 {
@@ -231,7 +272,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(order_is_small),  cmocka_unit_test(order_round_trip),
         cmocka_unit_test(node_round_trip), cmocka_unit_test(flipped_bits_stay_inside),
-        cmocka_unit_test(small_effects_round_trip),
+        cmocka_unit_test(small_effects_round_trip), cmocka_unit_test(replan_round_trip),
         cmocka_unit_test(negative_safety_is_damage),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
