@@ -204,18 +204,18 @@ static void replan_round_trip(void **state)
     struct effect_quantity cancels[1] = {{1, 2}};
     struct effect_stock_row counts[1] = {{7, 12}};
     struct effect_stock_row missing[1] = {{8, -4}};
-    struct effect_replan_line lines[1] = {{2, {7, 3, 0, {"new", 3}, SERVICE_PICKUP, 4}}};
-    struct effect_part parts[1] = {{.node = 4, .way = WAY_PICKUP, .service = SERVICE_PICKUP,
+    struct effect_replan_line changes[1] = {{2, {7, 3, 0, {"new", 3}, SERVICE_PICKUP, 4}}};
+    struct effect_part new_parts[1] = {{.node = 4, .way = WAY_PICKUP, .service = SERVICE_PICKUP,
                                     .metres = 99}};
-    struct effect_share shares[2] = {{0, 0, 3}, {0, 2, 3}};
+    struct effect_share new_shares[2] = {{0, 0, 3}, {0, 2, 3}};
     struct effect_owed owed[1] = {{1, 6, ORDER_HELD, REASON_MAX_REJECTS_REACHED}};
     struct effect_replan effect = {
         .id = {"o", 1}, .cause = CAUSE_MODIFY, .decline = DECLINE_CLOSED, .has_part = true,
         .has_place = true, .has_dest = true, .is_po_box = true, .part = 3, .at_ms = 77,
         .move_count = 2, .moves = moves, .cancel_count = 1, .cancels = cancels, .count_count = 1,
-        .counts = counts, .missing_count = 1, .missing = missing, .line_count = 1, .lines = lines,
+        .counts = counts, .missing_count = 1, .missing = missing, .line_count = 1, .lines = changes,
         .lat = 1.5, .lon = -2, .country = "US", .postcode = {"902", 3}, .part_count = 1,
-        .parts = parts, .share_count = 2, .shares = shares, .owed_count = 1, .owed = owed,
+        .parts = new_parts, .share_count = 2, .shares = new_shares, .owed_count = 1, .owed = owed,
         .key = {.is_set = true, .content = 5}};
     struct effect_replan back;
     uint32_t size = effect_replan_encode(bytes, &effect);
