@@ -67,7 +67,9 @@ static void put_methods(struct writer *writer)
 /* Request fields that came after the first version. */
 static void put_features(struct writer *writer)
 {
-    static const char *const features[] = {"order.route.reservation_id"};
+    static const char *const features[] = {"order.route.reservation_id",
+                                           "stock.adjust.reservation_id",
+                                           "stock.adjust.fulfilment"};
     uint32_t count = sizeof features / sizeof features[0];
     writer_str(writer, "features");
     writer_array(writer, count);

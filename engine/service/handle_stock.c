@@ -4,6 +4,7 @@
  * with `duplicate: true`. */
 #include <string.h>
 
+#include "adjust_hold_internal.h"
 #include "load_internal.h"
 
 enum {
@@ -114,7 +115,7 @@ static bool is_in_range(int64_t on_hand)
 /* -- stock.adjust -- */
 
 struct adjust {
-    struct text item, node, reason, ref, key;
+    struct text item, node, reason, ref, key, fulfilment, reservation_id;
     int64_t delta;
     uint64_t at; /* 0 = arrival */
 };
@@ -122,10 +123,11 @@ struct adjust {
 static void adjust_read(struct service_core *service, struct reader *reader,
                         struct adjust *adjust)
 {
-    static const char *const fields[] = {"item", "node", "delta", "at", "reason", "ref", "key"};
+    static const char *const fields[] = {"item", "node", "delta", "at", "reason", "ref", "key",
+                                         "fulfilment", "reservation_id"};
     struct reader_map map;
     memset(adjust, 0, sizeof *adjust);
-    reader_params(reader, &map, fields, 7);
+    reader_params(reader, &map, fields, 9);
     for (int field; (field = reader_map_next(reader, &map)) >= 0;) {
         switch (field) {
         case 0:
@@ -146,6 +148,12 @@ static void adjust_read(struct service_core *service, struct reader *reader,
         case 5:
             adjust->ref = reader_text(reader, 0, NOTE_MAX);
             break;
+        case 7:
+            adjust->fulfilment = reader_text(reader, 1, ID_MAX + 7);
+            break;
+        case 8:
+            adjust->reservation_id = reader_text(reader, 1, ID_MAX);
+            break;
         default:
             adjust->key = reader_text(reader, 1, ID_MAX);
         }
@@ -153,6 +161,9 @@ static void adjust_read(struct service_core *service, struct reader *reader,
     reader_require(reader, &map, 0);
     reader_require(reader, &map, 1);
     reader_require(reader, &map, 2);
+    if (reader_is_ok(reader) && adjust->fulfilment.len && adjust->reservation_id.len) {
+        reader_fail(reader, "give fulfilment or reservation_id, not both");
+    }
 }
 
 static uint64_t adjust_content(const struct adjust *adjust)
@@ -165,7 +176,28 @@ static uint64_t adjust_content(const struct adjust *adjust)
     content_int(&content, (int64_t)adjust->at);
     content_text(&content, adjust->reason.at, adjust->reason.len);
     content_text(&content, adjust->ref.at, adjust->ref.len);
+    if (adjust->fulfilment.len || adjust->reservation_id.len) {
+        content_text(&content, adjust->fulfilment.at, adjust->fulfilment.len);
+        content_text(&content, adjust->reservation_id.at, adjust->reservation_id.len);
+    }
     return content.hash;
+}
+
+/* The units that are held leave first, each with its hold; the rest only leaves. */
+static bool adjust_log(struct service_core *service, struct call *call,
+                       const struct adjust_hold *hold, const struct change *change, uint32_t units,
+                       struct effect_stock *effect, struct effect_stock_row *row)
+{
+    uint32_t bytes = effect_stock_size(effect) + adjust_hold_size(service, hold);
+    if (!log_room(service, call, bytes, 2, WAL_CLAIM_CHANGE)) {
+        return false;
+    }
+    int64_t fell = adjust_hold_take(service, hold, change->item, change->node, units,
+                                    effect->at_ms);
+    row->value += row->value != 0 ? (int32_t)fell : 0; /* absorbed: neither changes on_hand */
+    effect->count = row->value != 0;
+    bool is_change = row->value != 0 || effect->key.is_set;
+    return !is_change || stock_log(service, call, effect);
 }
 
 static void adjust_apply(struct service_core *service, struct call *call,
@@ -176,18 +208,25 @@ static void adjust_apply(struct service_core *service, struct call *call,
     bool is_absorbed = at <= counted;
     int64_t moved = is_absorbed ? 0 : adjust->delta;
     int64_t on_hand = cell_on_hand(tables_word(&change->cell)) + moved;
+    struct adjust_hold hold;
     if (!is_in_range(on_hand)) {
         reply_error(service, call, CODE_INVALID_ARGUMENT,
                     "delta: on_hand would become %lld, it must stay within -%d to %d",
                     (long long)on_hand, CELL_ON_HAND_MAX, CELL_ON_HAND_MAX);
         return;
     }
-    const struct effect_stock_row row = {change->item, (int32_t)moved};
+    if (!adjust_hold_find(service, call, adjust->fulfilment, adjust->reservation_id, &hold)) {
+        return;
+    }
+    uint32_t units =
+        adjust_hold_units(service, &hold, change->item, change->node, adjust->delta);
+    struct effect_stock_row row = {change->item, (int32_t)moved};
     struct effect_stock effect = {
         .node = change->node, .at_ms = at, .count = moved != 0, .rows = &row, .key = change->key};
     facts_fill(service, change, on_hand, is_absorbed, effect.key.facts);
-    bool is_change = moved != 0 || change->key.is_set;
-    if (!is_change || stock_log(service, call, &effect)) {
+    effect.key.facts[FACT_RESERVED] -= units;
+    effect.key.facts[FACT_ATS] += units;
+    if (adjust_log(service, call, &hold, change, units, &effect, &row)) {
         answer_facts(service, call, effect.key.facts, "absorbed", false, false);
     }
 }

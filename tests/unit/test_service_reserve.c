@@ -378,6 +378,42 @@ static void many_are_broken(void **state)
     expect_state(harness, "m1199", "broken", 0);
 }
 
+/* -- movements that name whose units leave -- */
+
+/* The hold falls with the units, so that nothing else becomes free or short by it. */
+static void adjusted(void **state)
+{
+    struct harness *harness = *state;
+    reserve(harness, "c1", "n1", 3);
+    json_t *answer = harness_ask(harness, "stock.adjust",
+                                 "{'item':'a','node':'n1','delta':-2,'reservation_id':'c1'}");
+    assert_int_equal(harness_int(answer, "on_hand"), 8);
+    assert_int_equal(harness_int(answer, "reserved"), 1);
+    assert_int_equal(harness_int(answer, "ats"), 7);
+    harness_drop(answer);
+    expect_state(harness, "c1", "held", 1);
+    harness_do(harness, "stock.adjust",
+               "{'item':'a','node':'n1','delta':-2,'reservation_id':'c1'}");
+    expect_cell(harness, "a", "n1", 6, 0);
+    harness_do(harness, "order.route",
+               "{'order_id':'o','lines':[{'item':'a','qty':4,'node':'n2'}],'service':'standard'}");
+    answer = harness_ask(harness, "stock.adjust",
+                         "{'item':'a','node':'n2','delta':-5,'fulfilment':'o/1','key':'k'}");
+    assert_int_equal(harness_int(answer, "on_hand"), 5);
+    assert_int_equal(harness_int(answer, "reserved"), 0);
+    harness_drop(answer);
+    expect_cell(harness, "a", "n2", 5, 0);
+    answer = harness_ask(harness, "order.get", "{'order_id':'o'}");
+    assert_string_equal(harness_text(answer, "fulfilments.0.state"), "shipped");
+    harness_drop(answer);
+    harness_refute(harness, "stock.adjust",
+                   "{'item':'a','node':'n2','delta':-1,'fulfilment':'o/1','reservation_id':'c1'}",
+                   "INVALID_ARGUMENT", "not both");
+    harness_refute(harness, "stock.adjust",
+                   "{'item':'a','node':'n2','delta':-1,'reservation_id':'c9'}",
+                   "UNKNOWN_RESERVATION", "c9");
+}
+
 /* -- faults and limits -- */
 
 static void faults_are_named(void **state)
@@ -453,6 +489,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(broken_newest_first, setup, teardown),
         cmocka_unit_test_setup_teardown(broken_by_rules, setup, teardown),
         cmocka_unit_test_setup_teardown(many_are_broken, setup, teardown),
+        cmocka_unit_test_setup_teardown(adjusted, setup, teardown),
         cmocka_unit_test_setup_teardown(faults_are_named, setup, teardown),
         cmocka_unit_test_setup_teardown(limit_is_kept, setup, teardown),
     };
