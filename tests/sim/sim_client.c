@@ -141,6 +141,8 @@ static void keep_or_free(struct sim *sim, struct sim_request *request)
         sim_request_free(request);
         return;
     }
+    free(request->frame);
+    request->frame = NULL;
     struct sim_request **slot = &sim->past[sim_draw(sim, SIM_PAST_MAX)];
     sim_request_free(*slot);
     *slot = request;

@@ -85,8 +85,6 @@ static void on_reply_end(void *conn, uint32_t size, uint64_t release_lsn)
     CHECK(request != NULL); /* a reply to nothing that was asked, or a second one */
     request->release_lsn = release_lsn;
     sim_op_see(sim, request, sim->reply_bytes, size);
-    free(request->frame);
-    request->frame = NULL;
     sim_queue_put(&client->written, request);
 }
 
