@@ -197,8 +197,15 @@ class Campaign:
         except Exception as error:
             self.faults.append("%s: %s" % (type(error).__name__, error))
 
+    def draw_checkpoints(self):
+        """In two of three lives the engine makes snapshots all the time, so that kills meet them and
+        starts begin with them."""
+        often = self.rng.random() < 0.67
+        self.engine.arguments = list(server.SMALL) + ["--checkpoint-records=150"] * often
+
     def recover(self, fresh):
         kills = 0
+        self.draw_checkpoints()
         while self.rng.random() < 0.35 and kills < 3:
             self.cut_recovery()
             kills += 1
