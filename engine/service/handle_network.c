@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "flags_internal.h"
+#include "node_hours_internal.h"
 #include "service_internal.h"
 
 enum { PAGE_BYTES = 1 << 20 /* a page of nodes with long lists ends early */ };
@@ -84,7 +85,7 @@ static uint32_t put_node(struct service_core *service, struct writer *writer, ui
     put_int(writer, "collect_hours", config->collect_hours);
     put_int(writer, "open", service->tables.queues[handle].count);
     put_float(writer, "acceptance", tables_acceptance(&service->tables, handle));
-    return 13 + put_sparse(service, writer, config);
+    return 13 + put_sparse(service, writer, config) + put_hours(service, writer, handle);
 }
 
 void handle_node_get(struct service_core *service, struct call *call)

@@ -5,6 +5,7 @@
 
 #include "content_internal.h"
 #include "flags_internal.h"
+#include "node_hours_internal.h"
 
 enum {
     CAPABILITIES_ALL = (1 << CAPABILITY_COUNT) - 1,
@@ -21,11 +22,11 @@ static const double KM_MAX = 20038;
 static const char *const put_fields[] = {
     "node",     "type",   "lat",      "lon",    "name",           "country",      "postcode",
     "services", "status", "priority", "max_km", "handling_cents", "safety_stock", "serves",
-    "bars",     "collect_hours", "key"};
+    "bars",     "collect_hours", HOURS_FIELD_NAMES, "key"};
 enum {
     F_NODE, F_TYPE, F_LAT, F_LON, F_NAME, F_COUNTRY, F_POSTCODE,
     F_SERVICES, F_STATUS, F_PRIORITY, F_MAX_KM, F_CENTS, F_SAFETY, F_SERVES,
-    F_BARS, F_HOURS, F_KEY, F_COUNT
+    F_BARS, F_HOURS, F_TIMES, F_KEY = F_TIMES + HOURS_FIELDS, F_COUNT
 };
 _Static_assert(sizeof put_fields / sizeof put_fields[0] == F_COUNT, "one name a field");
 
@@ -36,6 +37,7 @@ struct node_ask {
     uint64_t nil; /* bit per field that came as nil */
     struct node_config config;
     struct flag_words bars;
+    struct hours_ask times;
     struct area serves[NODE_AREAS_MAX];
 };
 
@@ -132,9 +134,14 @@ static void read_rules(struct reader *reader, struct node_ask *ask, int field)
     }
 }
 
-static void read_field(struct reader *reader, struct node_ask *ask, int field)
+static void read_field(struct service_core *service, struct reader *reader, struct node_ask *ask,
+                       int field)
 {
     int word;
+    if (field >= F_TIMES && field < F_KEY) {
+        hours_ask_read(service, reader, &ask->times, (enum hours_field)(field - F_TIMES));
+        return;
+    }
     switch (field) {
     case F_NODE:
         ask->node = reader_text(reader, 1, ID_MAX);
@@ -170,18 +177,21 @@ static bool is_required(int field)
     return field <= F_LON || field == F_KEY;
 }
 
-static void put_read(struct reader *reader, struct node_ask *ask)
+static void put_read(struct service_core *service, struct reader *reader, struct node_ask *ask)
 {
-    memset(ask, 0, offsetof(struct node_ask, serves));
+    memset(ask, 0, offsetof(struct node_ask, times));
+    hours_ask_begin(&ask->times);
     reader_params(reader, &ask->map, put_fields, F_COUNT);
     for (int field; (field = reader_map_next(reader, &ask->map)) >= 0;) {
         if (!is_required(field) && reader_nil(reader)) {
             ask->nil |= (uint64_t)1 << field;
         } else {
-            read_field(reader, ask, field);
+            read_field(service, reader, ask, field);
         }
     }
     reader_require(reader, &ask->map, F_NODE);
+    ask->times.seen = (uint32_t)(ask->map.seen >> F_TIMES) & ((1u << HOURS_FIELDS) - 1);
+    ask->times.nil = (uint32_t)(ask->nil >> F_TIMES) & ((1u << HOURS_FIELDS) - 1);
 }
 
 static uint64_t put_content(const struct node_ask *ask)
@@ -207,6 +217,7 @@ static uint64_t put_content(const struct node_ask *ask)
     content_text(&content, (const char *)ask->serves, c->serves_count * sizeof ask->serves[0]);
     flag_words_content(&ask->bars, &content);
     content_int(&content, c->collect_hours);
+    hours_ask_content(&ask->times, &content);
     return content.hash;
 }
 
@@ -289,7 +300,7 @@ static void merge(const struct service_core *service, struct node_ask *ask,
         memcpy(to->country, service->options.country, sizeof to->country);
         to->services = services_of(ask->config.type);
     }
-    for (int field = F_TYPE; field < F_KEY; field++) {
+    for (int field = F_TYPE; field < F_TIMES; field++) {
         if (reader_map_has(&ask->map, (uint32_t)field)) {
             merge_field(service, ask, field, to);
         }
@@ -356,13 +367,19 @@ static void put_apply(struct service_core *service, struct call *call, struct no
     effect->id = (struct effect_text){ask->node.at, ask->node.len};
     merge(service, ask, is_new ? NULL : &tables->network.nodes[handle], &effect->config);
     effect->key.facts[0] = is_new;
-    uint32_t size = effect_node_size(effect) + flag_words_size(&ask->bars);
-    if (!log_room(service, call, size, 1 + ask->bars.count, WAL_CLAIM_CHANGE)) {
+    uint32_t size =
+        effect_node_size(effect) + flag_words_size(&ask->bars) + hours_ask_size(&ask->times);
+    uint32_t records = 1 + ask->bars.count + hours_ask_records(&ask->times);
+    if (!log_room(service, call, size, records, WAL_CLAIM_CHANGE)) {
         return;
     }
     uint64_t bars = flag_words_intern(service, &ask->bars);
     effect->config.bars = reader_map_has(&ask->map, F_BARS) ? bars : effect->config.bars;
     node_log(service, effect);
+    if (ask->times.seen) {
+        handle = network_find(&tables->network, ask->node.at, ask->node.len);
+        hours_ask_apply(service, &ask->times, handle);
+    }
     answer_put(service, call, ask->node, is_new, false);
 }
 
@@ -373,7 +390,7 @@ void handle_node_put(struct service_core *service, struct call *call)
     struct effect_node effect;
     const struct key_entry *seen;
     reader_init(&reader, call->params, call->params_size);
-    put_read(&reader, &ask);
+    put_read(service, &reader, &ask);
     if (!reader_is_ok(&reader)) {
         reply_invalid(service, call, &reader);
         return;
