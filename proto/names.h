@@ -51,7 +51,11 @@
     X(METHOD_RESERVE_CREATE, "reserve.create")                                                     \
     X(METHOD_RESERVE_UPDATE, "reserve.update")                                                     \
     X(METHOD_RESERVE_RELEASE, "reserve.release")                                                   \
-    X(METHOD_RESERVE_GET, "reserve.get")
+    X(METHOD_RESERVE_GET, "reserve.get")\
+    X(METHOD_CAPACITY_SET, "capacity.set")                                                         \
+    X(METHOD_CAPACITY_GET, "capacity.get")                                                         \
+    X(METHOD_CARRIER_LOAD, "carrier.load")                                                         \
+    X(METHOD_TRAVEL_LOAD, "travel.load")
 
 /* Errors: enumerator, text, kind (1 = the caller's fault, 0 = the server's). */
 #define NAMES_CODES(X)                                                                             \

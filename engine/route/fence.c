@@ -188,8 +188,7 @@ void fence_promise(const struct route *route, uint16_t node, uint32_t metres, ui
                                     .service = route->group.service,
                                     .metres = metres,
                                     .grams = grams,
-                                    .now_ms = request->now_ms,
-                                    .is_other_time = request->is_other_time};
+                                    .at_ms = request->at_ms};
     promise_make(route->view->timing, &ask, &route->place, promise);
 }
 
@@ -219,8 +218,7 @@ static void part_date(struct route *route, uint32_t index, uint64_t grams, bool 
                                     .service = (enum service)part->service,
                                     .metres = part->metres,
                                     .grams = grams,
-                                    .now_ms = request->now_ms,
-                                    .is_other_time = request->is_other_time,
+                                    .at_ms = request->at_ms,
                                     .deliver_after_ms = request->deliver_after_ms};
     promise_make(route->view->timing, &ask, &route->place, promise);
     part->cost_cents += promise->cents;

@@ -52,10 +52,9 @@ struct route_request {
     uint32_t exclude_count;
     const uint16_t *rejected; /* nodes that said no to this order before */
     uint32_t rejected_count;
-    uint64_t now_ms;           /* when it is ordered */
-    bool is_other_time;        /* now_ms is not the time of the last tables_turn */
-    uint64_t required_by_ms;   /* delivered by then, or not at all; 0 = any time */
-    uint64_t deliver_after_ms; /* not delivered before; 0 = as soon as can be */
+    uint64_t at_ms;             /* when it is ordered, for its dates; 0 = now */
+    uint64_t required_by_ms;    /* delivered by then, or not at all; 0 = any time */
+    uint64_t deliver_after_ms;  /* not delivered before; 0 = as soon as can be */
     uint32_t explain; /* 0-2: at 1 and 2 rejected and candidates are filled in also on success */
 };
 

@@ -54,11 +54,12 @@ void put_fulfilment(struct service_core *service, struct writer *writer, struct 
     char id[ID_MAX + 8];
     bool has_time = !with_order && own->collect_by;
     uint16_t to = part_to(order, part);
-    writer_map(writer, 8u + 2u * with_order + (own->tracking != 0) + has_time + (to != NODE_NONE));
+    writer_map(writer, 8u + 2u * with_order + (own->tracking != 0) + has_time + (to != NODE_NONE) +
+                           (own->dates.ship_by_min ? 3u : 0));
     put_text(writer, "fulfilment", id, fulfilment_text(order, part, id));
     if (with_order) {
         put_text(writer, "order_id", order_id(order), order->id_len);
-        put_due(writer, "due", own->collect_by);
+        put_due(writer, "due", part_due_ms(own));
     }
     put_text(writer, "node", node->id, node->id_len);
     if (to != NODE_NONE) {
@@ -70,6 +71,11 @@ void put_fulfilment(struct service_core *service, struct writer *writer, struct 
     put_string(writer, "state", state_text(part_state(order, part)));
     put_km(writer, "km", own->metres);
     put_int(writer, "cost_cents", own->cost_cents);
+    if (own->dates.ship_by_min) {
+        put_int(writer, "ship_by", (int64_t)(own->dates.ship_by_min * MINUTE_MS));
+        put_int(writer, "deliver_from", (int64_t)(own->dates.from_min * MINUTE_MS));
+        put_int(writer, "deliver_by", (int64_t)(own->dates.by_min * MINUTE_MS));
+    }
     put_tracking(service, writer, own);
     if (has_time) {
         put_due(writer, "collect_by", own->collect_by);

@@ -26,6 +26,8 @@ enum {
     F_BACKORDER,
     F_SOLD_AT,
     F_RESERVATION,
+    F_REQUIRED_BY,
+    F_DELIVER_AFTER,
     F_COUNT
 };
 
@@ -34,6 +36,7 @@ static const char *const fields[F_COUNT] = {
     "channel",       "strategy",      "max_splits",    "max_km", "allow_partial",
     "include_nodes", "exclude_nodes", "ref",           "explain", "dry_run",
     "backorder",     "sold_at",       "reservation_id",
+    "required_by",   "deliver_after",
 };
 
 enum { L_ITEM, L_QTY, L_LINE, L_SERVICE, L_PICKUP_NODE, L_NODE, L_COUNT };
@@ -199,6 +202,12 @@ static void read_field(struct reader *reader, int field, struct ask *ask)
     case F_RESERVATION:
         ask->reservation_id = reader_text(reader, 1, ID_MAX);
         break;
+    case F_REQUIRED_BY:
+        ask->required_by_ms = (uint64_t)reader_int(reader, 1, TIME_MAX_MS);
+        break;
+    case F_DELIVER_AFTER:
+        ask->deliver_after_ms = (uint64_t)reader_int(reader, 1, TIME_MAX_MS);
+        break;
     case F_DRY_RUN:
         ask->dry_run = reader_bool(reader);
         break;
@@ -344,6 +353,10 @@ bool ask_settle(struct service_core *service, struct reader *reader, struct ask 
         check_line_names(reader, ask);
     }
     check_places(reader, ask);
+    uint64_t latest = service->now_ms + (uint64_t)PROMISE_AFTER_DAYS_MAX * 86400000;
+    if (ask->deliver_after_ms > latest) {
+        reader_fail(reader, "deliver_after: at most %d days ahead", PROMISE_AFTER_DAYS_MAX);
+    }
     return reader_is_ok(reader);
 }
 
@@ -447,6 +460,10 @@ uint32_t ask_canon(struct asks *asks, const struct ask *ask)
     if (ask->sold_at.len) {
         at = add_text(at, ask->sold_at);
     }
+    if (ask->required_by_ms || ask->deliver_after_ms) {
+        at = add(at, &ask->required_by_ms, sizeof ask->required_by_ms);
+        at = add(at, &ask->deliver_after_ms, sizeof ask->deliver_after_ms);
+    }
     CHECK(at - asks->canon <= ASK_CANON_MAX);
     return (uint32_t)(at - asks->canon);
 }
@@ -468,6 +485,8 @@ void ask_request(struct asks *asks, const struct ask *ask, struct route_request 
         .include_count = ask->include_count,
         .exclude = asks->exclude,
         .exclude_count = ask->exclude_count,
+        .required_by_ms = ask->required_by_ms,
+        .deliver_after_ms = ask->deliver_after_ms,
         .explain = ask->explain,
     };
 }

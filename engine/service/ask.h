@@ -47,6 +47,7 @@ struct ask {
     slab_ref reservation;       /* that the order takes the place of, 0 = none */
     const char *reservation_told; /* what became of it, for the answer */
     uint32_t max_splits, max_m; /* ROUTE_NO_LIMIT = none asked */
+    uint64_t required_by_ms, deliver_after_ms; /* 0 = not asked */
     uint32_t line_count;
     struct ask_line *lines;          /* in the pool */
     struct route_line *route_lines;  /* as resolved */

@@ -38,9 +38,7 @@ static enum wal_room room(const struct service_core *service)
 /* What follows from the time alone (calendars, ages of counts) is brought up to it. */
 static void turn(struct service_core *service)
 {
-    if (timing_is_due(&service->tables.timing, service->now_ms)) {
-        tables_turn(&service->tables, service->now_ms);
-    }
+    tables_turn(&service->tables, service->now_ms);
 }
 
 static void time_log(struct service_core *service, uint64_t at_ms)

@@ -75,7 +75,7 @@ static bool is_wanted(const struct list *list, struct order *order, uint32_t ind
     if (list->node != NODE_NONE && part->node != list->node) {
         return false;
     }
-    if (list->due_before && (part->collect_by == 0 || part->collect_by >= list->due_before)) {
+    if (list->due_before && (part_due_ms(part) == 0 || part_due_ms(part) >= list->due_before)) {
         return false;
     }
     return list->states == 0 || list->states >> part_state(order, index) & 1;

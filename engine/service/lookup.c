@@ -155,7 +155,7 @@ static bool area_parse(struct text text, struct area *area)
     return true;
 }
 
-static void read_area(struct reader *reader, struct area *area)
+void read_area(struct reader *reader, struct area *area)
 {
     struct text text = reader_text(reader, 2, ID_MAX);
     memset(area, 0, sizeof *area);

@@ -483,18 +483,24 @@ static uint32_t put_services(struct writer *writer, const struct node_hours *hou
     return 1;
 }
 
-void put_meter(struct writer *writer, const struct capacity_meter *meter)
+void put_meter_name(struct writer *writer, const struct capacity_meter *meter)
 {
     put_string(writer, "kind", kinds[meter->kind]);
     put_string(writer, "per", pers[meter->per]);
     if (meter->service != CAPACITY_ANY_SERVICE) {
         put_string(writer, "service", service_text((enum service)meter->service));
     }
+}
+
+static void put_meter(struct writer *writer, const struct capacity_meter *meter)
+{
+    writer_map(writer, meter->service == CAPACITY_ANY_SERVICE ? 3 : 4);
+    put_meter_name(writer, meter);
+    writer_str(writer, "limit");
     if (meter->limit == CAPACITY_NO_LIMIT) {
-        writer_str(writer, "limit");
         writer_nil(writer);
     } else {
-        put_int(writer, "limit", meter->limit);
+        writer_uint(writer, meter->limit);
     }
 }
 
@@ -507,7 +513,6 @@ static uint32_t put_capacity(struct service_core *service, struct writer *writer
     writer_str(writer, "capacity");
     writer_array(writer, own->count);
     for (uint32_t i = 0; i < own->count; i++) {
-        writer_map(writer, own->meters[i].service == CAPACITY_ANY_SERVICE ? 3 : 4);
         put_meter(writer, &own->meters[i]);
     }
     return 1;
@@ -517,10 +522,6 @@ static uint32_t put_terms(struct service_core *service, struct writer *writer, u
 {
     const struct node_terms *terms = &service->tables.timing.terms[node];
     uint32_t count = 0;
-    if (service->tables.declines[node] > 0) {
-        put_float(writer, "acceptance", tables_acceptance(&service->tables, node));
-        count++;
-    }
     if (terms->accept_min) {
         put_int(writer, "accept_min", terms->accept_min);
         count++;

@@ -57,8 +57,8 @@ void hours_ask_apply(struct service_core *service, const struct hours_ask *ask, 
 /* The fields of node.get that have a value; how many. */
 uint32_t put_hours(struct service_core *service, struct writer *writer, uint16_t node);
 
-/* kind, per, service?, limit of a meter in the local hour: four fields or three. */
-void put_meter(struct writer *writer, const struct capacity_meter *meter);
+/* kind, per, service?: three fields, or two where the meter counts all services. */
+void put_meter_name(struct writer *writer, const struct capacity_meter *meter);
 
 extern const struct names names_capacity_kinds, names_capacity_pers;
 

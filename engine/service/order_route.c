@@ -322,7 +322,7 @@ WRITER_INLINE void put_parts(struct service_core *service, struct writer *writer
         uint16_t to = part->way == WAY_SHIP_TO_STORE
                           ? ask->route_lines[answer->shares[share].line].node
                           : NODE_NONE;
-        writer_map(writer, 7u + (to != NODE_NONE));
+        writer_map(writer, (part->dates.ship_by_min ? 10u : 7u) + (to != NODE_NONE));
         if (to != NODE_NONE) {
             const struct node *store = &service->tables.network.nodes[to];
             writer_str(writer, "to");
@@ -340,6 +340,14 @@ WRITER_INLINE void put_parts(struct service_core *service, struct writer *writer
         writer_float(writer, part->metres / 1000.0);
         writer_str(writer, "cost_cents");
         writer_uint(writer, part->cost_cents);
+        if (part->dates.ship_by_min) {
+            writer_str(writer, "ship_by");
+            writer_uint(writer, part->dates.ship_by_min * MINUTE_MS);
+            writer_str(writer, "deliver_from");
+            writer_uint(writer, part->dates.from_min * MINUTE_MS);
+            writer_str(writer, "deliver_by");
+            writer_uint(writer, part->dates.by_min * MINUTE_MS);
+        }
         writer_str(writer, "lines");
         uint32_t end = share;
         while (end < answer->share_count && answer->shares[end].part == i) {
@@ -423,7 +431,9 @@ WRITER_INLINE void put_answer(struct service_core *service, struct writer *write
 {
     bool is_refused = !is_plain && answer->status == ORDER_REFUSED;
     bool has_explain = !is_plain && ask->explain > 0;
-    bool has_rejected = is_refused && answer->reason == REASON_NO_FEASIBLE_SOURCE;
+    bool has_rejected = is_refused && (answer->reason == REASON_NO_FEASIBLE_SOURCE ||
+                                       answer->reason == REASON_PROMISE_NOT_MET ||
+                                       answer->reason == REASON_CAPACITY_EXCEEDED);
     bool is_dry = !is_plain && ask->dry_run;
     bool has_reservation = !is_plain && ask->reservation_told;
     writer_map(writer, 8u + is_refused + has_rejected + has_explain + is_dry + has_reservation);
@@ -472,7 +482,7 @@ static bool is_plain_answer(const struct ask *ask, const struct route_answer *an
 /* Bytes that put_answer writes at most for a plain one: constant parts, numbers, ids. */
 static uint32_t plain_size_max(const struct route_answer *answer)
 {
-    return 192 + ID_MAX + answer->part_count * (168 + 3 * ID_MAX) +
+    return 192 + ID_MAX + answer->part_count * (232 + 3 * ID_MAX) +
            answer->share_count * (40 + 2 * ID_MAX);
 }
 
@@ -628,6 +638,8 @@ static void effect_build(struct asks *asks, const struct ask *ask,
         .include = asks->include,
         .exclude = asks->exclude,
         .sold_at = ask->sold_at.len ? (uint16_t)(ask->sold_node + 1) : 0,
+        .required_by_ms = ask->required_by_ms,
+        .deliver_after_ms = ask->deliver_after_ms,
         .splits = answer->splits,
         .total_m = answer->total_m,
         .line_count = ask->line_count,

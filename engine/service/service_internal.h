@@ -11,6 +11,8 @@
 #include "writer.h"
 #include "zone_files.h"
 
+#define TIME_MAX_MS 253402300799999 /* the last ms of the year 9999 */
+
 enum {
     REPLY_SIZE_MAX = 4 << 20, /* scratch of one reply */
     PAGE_DEFAULT = 100,       /* entries of a list page */
@@ -201,6 +203,9 @@ slab_ref need_order(struct service_core *service, struct call *call, struct text
 /* A time field: ms since the epoch, at most 60 s ahead of engine time. */
 uint64_t read_time(struct service_core *service, struct reader *reader);
 
+/* One area, with its leading '-' if it has one. */
+void read_area(struct reader *reader, struct area *area);
+
 /* A list of areas ("CC", "CC:prefix", leading '-'), sorted, without duplicates. */
 uint32_t read_areas(struct reader *reader, struct area *areas, uint32_t max);
 
@@ -300,7 +305,8 @@ method_handler handle_hello, handle_snapshot, handle_stats, handle_node_put, han
     handle_order_cancel,
     handle_fulfil_update, handle_fulfil_list, handle_fulfil_reject, handle_order_reroute,
     handle_order_modify, handle_clock_set, handle_reserve_create, handle_reserve_update,
-    handle_reserve_release, handle_reserve_get;
+    handle_reserve_release, handle_reserve_get, handle_capacity_set,
+    handle_capacity_get, handle_carrier_load, handle_travel_load;
 method_handler handle_return_quote, handle_return_create, handle_return_receive, handle_supply_put,
     handle_supply_receive, handle_supply_cancel, handle_transfer_create, handle_transfer_ship,
     handle_transfer_receive, handle_transfer_cancel;

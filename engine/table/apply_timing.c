@@ -215,33 +215,12 @@ void capacity_leave(struct tables *tables, struct order *order, uint32_t index, 
 
 /* -- carriers and roads -- */
 
-/* A length of origin areas that is new can hold any node, another new origin only those in it. */
-static void origins_renew(struct tables *tables, uint64_t lengths_before, uint32_t origin)
+/* Nodes are matched with the origins anew: once a record, not for each of its rows. */
+static void origins_renew(struct tables *tables)
 {
-    struct carriers *carriers = &tables->timing.carriers;
-    const struct area_name *name = &carriers->areas.all[origin];
-    bool is_length_new = lengths_before != carriers->areas.origin_lengths;
     for (uint32_t i = 0; i < tables->network.count; i++) {
-        const struct node_config *config = &tables->network.nodes[i].config;
-        bool is_in =
-            memcmp(config->country, name->text, 2) == 0 &&
-            (name->len == 2 || strncmp(config->postcode, name->text + 3, name->len - 3u) == 0);
-        if (is_length_new || is_in) {
-            carriers_node(carriers, (uint16_t)i, config->country, config->postcode);
-        }
+        node_placed(tables, (uint16_t)i);
     }
-}
-
-static enum err lane_enter(struct tables *tables, uint32_t carrier, const struct carrier_row *row)
-{
-    struct carriers *carriers = &tables->timing.carriers;
-    uint64_t lengths = carriers->areas.origin_lengths;
-    uint32_t origin;
-    enum err err = carriers_set(carriers, carrier, row, &origin);
-    if (err == ERR_OK && origin != AREA_UNKNOWN) {
-        origins_renew(tables, lengths, origin);
-    }
-    return err;
 }
 
 enum err lanes_enter(struct tables *tables, const struct effect_lanes *effect)
@@ -259,11 +238,17 @@ enum err lanes_enter(struct tables *tables, const struct effect_lanes *effect)
     if (err != ERR_OK || effect->count == 0) {
         return err;
     }
+    bool is_new = false;
     digest_part(&tables->digest, &carriers->all[carrier].digest);
     for (uint32_t i = 0; i < effect->count && err == ERR_OK; i++) {
-        err = lane_enter(tables, carrier, &effect->rows[i]);
+        uint32_t origin;
+        err = carriers_set(carriers, carrier, &effect->rows[i], &origin);
+        is_new = is_new || (err == ERR_OK && origin != AREA_UNKNOWN);
     }
     digest_join(&tables->digest, &carriers->all[carrier].digest);
+    if (is_new) {
+        origins_renew(tables);
+    }
     return err;
 }
 

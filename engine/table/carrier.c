@@ -140,6 +140,16 @@ uint32_t carriers_find(const struct carriers *carriers, const char *name, uint32
     return CARRIERS_MAX;
 }
 
+bool carriers_has_room(const struct carriers *carriers)
+{
+    uint32_t free = 0;
+    for (uint32_t i = 0; i < CARRIERS_MAX; i++) {
+        const struct carrier *own = &carriers->all[i];
+        free += own->name_len == 0 || (own->is_gone && own->lanes == 0);
+    }
+    return free > 0;
+}
+
 enum err carriers_need(struct carriers *carriers, const char *name, uint32_t len,
                        uint32_t *carrier_out)
 {

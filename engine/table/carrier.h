@@ -104,6 +104,10 @@ void area_names_match(const struct area_names *areas, uint64_t lengths, const ch
 /* The carrier's number; CARRIERS_MAX: not there. */
 uint32_t carriers_find(const struct carriers *carriers, const char *name, uint32_t len);
 
+/* Whether one more carrier may be made, or one replaced, whose old rows keep their place till
+ * they are met. */
+bool carriers_has_room(const struct carriers *carriers);
+
 /* Make the carrier where it is new. Errors: ERR_FULL. */
 ERR_MUST_USE enum err carriers_need(struct carriers *carriers, const char *name, uint32_t len,
                                     uint32_t *carrier_out);

@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+#define MINUTE_MS UINT64_C(60000)
+
 /* Minutes since 1970-01-01, rounded up; all 0: none were told. */
 struct order_dates {
     uint32_t ship_by_min, from_min, by_min;

@@ -161,7 +161,14 @@ uint8_t *place_put(uint8_t *at, const char *country, const struct effect_text *p
 }
 
 /* Behind the parts: fields that came later, each with its number, where they have a value. */
-enum tail { TAIL_INCLUDE = 1, TAIL_EXCLUDE, TAIL_BACKORDER, TAIL_DATES, TAIL_SOLD_AT = 20 };
+enum tail {
+    TAIL_INCLUDE = 1,
+    TAIL_EXCLUDE,
+    TAIL_BACKORDER,
+    TAIL_DATES,
+    TAIL_ASKED,
+    TAIL_SOLD_AT = 20
+};
 
 static uint8_t *put_nodes(uint8_t *at, enum tail tail, const uint16_t *nodes, uint32_t count)
 {
@@ -197,6 +204,11 @@ static uint8_t *put_tails(uint8_t *at, const struct effect_order *effect)
     if (parts_have_dates(effect->parts, effect->part_count)) {
         *at++ = TAIL_DATES;
         at = dates_put(at, effect->parts, effect->part_count);
+    }
+    if (effect->required_by_ms || effect->deliver_after_ms) {
+        *at++ = TAIL_ASKED;
+        at = bytes_put_int(at, effect->required_by_ms);
+        at = bytes_put_int(at, effect->deliver_after_ms);
     }
     return at;
 }
@@ -360,6 +372,10 @@ static void get_tails(struct bytes_source *source, struct effect_order *out,
             break;
         case TAIL_SOLD_AT:
             out->sold_at = (uint16_t)bytes_get_max(source, NODE_MAX);
+            break;
+        case TAIL_ASKED:
+            out->required_by_ms = bytes_get_int(source);
+            out->deliver_after_ms = bytes_get_int(source);
             break;
         default:
             source->is_bad = true;

@@ -3,9 +3,10 @@
 
 #include <string.h>
 
+#include "dates.h"
 #include "hash.h"
 
-enum { SECOND = 1000, MINUTE_MS = 60 * SECOND, DAY_S = 86400 };
+enum { SECOND = 1000, DAY_S = 86400 };
 
 static const struct hours_day whole_day = {1, {{0, HOURS_DAY_MIN}}};
 

@@ -296,6 +296,13 @@ enum order_status order_status_now(struct order *order);
  * steps that the way does not have. */
 int state_step(enum state state, enum way way);
 
+/* When the part is due: its collect_by once it is ready, before that when it was promised to be
+ * ready; 0 = never told. */
+static inline uint64_t part_due_ms(const struct order_part *part)
+{
+    return part->collect_by ? part->collect_by : part->dates.ship_by_min * MINUTE_MS;
+}
+
 /* Text of a line's id; scratch holds it where it is a position. */
 const char *line_text(struct order *order, uint32_t line, char scratch[12], uint32_t *len_out);
 

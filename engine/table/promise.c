@@ -1,8 +1,8 @@
 /* Dates and cost of a fulfilment: ready by its node's hours, then the carrier's row, else a rule
  * of distance. */
+#include "dates.h"
 #include "timing.h"
 
-enum { MINUTE_MS = 60000 };
 
 /* Reach in metres of 1, 2, 3 and 4 business days of service standard: parcels by road. */
 static const uint32_t standard_reach[] = {250000, 900000, 1600000, 2800000};
@@ -34,7 +34,7 @@ static void ready(const struct timing *timing, const struct promise_ask *ask, ui
                   struct promise *out, int32_t *day_out)
 {
     const struct schedule *schedule = schedule_of(&timing->schedules, ask->node);
-    if (!ask->is_other_time && now_ms == ask->now_ms) {
+    if (ask->at_ms == 0 && now_ms == timing->now_ms) {
         const struct schedule_times *times = &schedule->times[ask->service];
         out->ship_by_ms = schedule_ready(times, now_ms);
         out->order_by_ms = times->order_by_ms;
@@ -121,13 +121,14 @@ static void dates(const struct timing *timing, const struct promise_ask *ask,
 void promise_make(const struct timing *timing, const struct promise_ask *ask,
                   const struct promise_place *place, struct promise *out)
 {
-    dates(timing, ask, place, ask->now_ms, out);
+    const uint64_t now_ms = ask->at_ms ? ask->at_ms : timing->now_ms;
+    dates(timing, ask, place, now_ms, out);
     if (out->is_never || out->from_ms >= ask->deliver_after_ms) {
         return;
     }
     const struct promise soonest = *out;
     const struct zone *zone = schedule_of(&timing->schedules, ask->node)->zone;
-    int32_t today = (int32_t)zone_day(zone, (int64_t)(ask->now_ms / 1000));
+    int32_t today = (int32_t)zone_day(zone, (int64_t)(now_ms / 1000));
     for (int32_t day = today + 1; day <= today + PROMISE_AFTER_DAYS_MAX + 1; day++) {
         dates(timing, ask, place, hours_moment(zone, day, 0), out);
         if (out->is_never || out->from_ms >= ask->deliver_after_ms) {

@@ -1,10 +1,11 @@
 /* Marks of nodes: cut-off, capacity, age of counts; and the turns that bring them up to date. */
+#include "dates.h"
 #include "timing.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { MINUTE_MS = 60000, NO_NODE = 0xffff, NODES = 65536 };
+enum { NO_NODE = 0xffff, NODES = 65536 };
 
 enum err timing_init(struct timing *timing)
 {

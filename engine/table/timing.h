@@ -41,12 +41,6 @@ static inline bool timing_is_used(const struct timing *timing)
     return timing->schedules.has_hours || timing->carriers.rows > 0;
 }
 
-/* Whether something is due at now_ms. */
-static inline bool timing_is_due(const struct timing *timing, uint64_t now_ms)
-{
-    return timing->schedules.until_ms <= now_ms || timing->stale_ms <= now_ms;
-}
-
 /* Bring times and marks up to now_ms. True: some node may serve that could not before, or the
  * other way round. Work is one schedule at a time (1 us a service) and the nodes that share it. */
 bool timing_turn(struct timing *timing, struct network *network, uint64_t now_ms);
@@ -83,8 +77,7 @@ struct promise_ask {
     enum service service;
     uint32_t metres; /* great circle to the destination */
     uint64_t grams;
-    uint64_t now_ms;           /* when it is ordered; of the last timing_turn, else is_other_time */
-    bool is_other_time;        /* calendars are read for now_ms */
+    uint64_t at_ms;            /* when it is ordered: calendars are read for it; 0 = now */
     uint64_t deliver_after_ms; /* 0 = as soon as can be */
 };
 

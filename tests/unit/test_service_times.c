@@ -1,0 +1,458 @@
+/* Time and promises through the service, under a test clock: hours, cut-offs, capacity, carriers,
+ * dates of orders; each after a restart too. The clock begins on Wednesday, 1 January 2020. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "service_harness.h"
+
+enum { HOUR = 3600000 };
+
+static const long long begin_ms = 1577836800000;
+static const long long day_ms = 86400000;
+
+static int setup(void **state)
+{
+    struct harness *harness = malloc(sizeof *harness);
+    assert_non_null(harness);
+    harness_init(harness);
+    harness->options.test_clock = true;
+    harness_start(harness);
+    *state = harness;
+    harness_do(harness, "item.put", "{'item':'a','weight_g':700}");
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    harness_restart(*state);
+    harness_close(*state);
+    free(*state);
+    return 0;
+}
+
+/* The clock stands at so many days and hours after it began. */
+static void clock_at(struct harness *harness, int day, double hour)
+{
+    harness_do(harness, "clock.set", "{'now':%lld}",
+               begin_ms + day * day_ms + (long long)(hour * HOUR));
+}
+
+static void store(struct harness *harness, const char *node, const char *fields)
+{
+    harness_do(harness, "node.put",
+               "{'node':'%s','type':'store','lat':40,'lon':-74,'services':['ship','same_day',"
+               "'pickup'],'max_km':{'same_day':50}%s%s}",
+               node, *fields ? "," : "", fields);
+    harness_do(harness, "stock.set", "{'item':'a','node':'%s','on_hand':1000}", node);
+}
+
+static json_t *order(struct harness *harness, const char *id, const char *service, int qty,
+                     const char *fields)
+{
+    return harness_ask(harness, "order.route",
+                       "{'order_id':'%s','service':'%s','lines':[{'item':'a','qty':%d}],"
+                       "'dest':{'lat':40.1,'lon':-74,'country':'US','postcode':'10001'}%s%s}",
+                       id, service, qty, *fields ? "," : "", fields);
+}
+
+static void expect_refused(json_t *answer, const char *reason, const char *reject)
+{
+    char path[64];
+    assert_string_equal(harness_text(answer, "status"), "refused");
+    assert_string_equal(harness_text(answer, "reason"), reason);
+    if (reject) {
+        snprintf(path, sizeof path, "rejected.%s", reject);
+        assert_int_equal(harness_int(answer, path), 1);
+    }
+    harness_drop(answer);
+}
+
+/* Days and hours after the beginning. */
+static void expect_at(const json_t *answer, const char *path, int day, double hour)
+{
+    assert_int_equal(harness_int(answer, path),
+                     begin_ms + day * day_ms + (long long)(hour * HOUR));
+}
+
+static void hours_are_told_as_they_were_put(void **state)
+{
+    struct harness *harness = *state;
+    store(harness, "s",
+          "'tz':'America/New_York','processing_min':{'pickup':45},'cutoff':{'standard':'14:30',"
+          "'same_day':'24:00'},'calendar':{'mon':[['09:00','12:00'],['13:00','21:30']],'sat':[],"
+          "'2020-12-25':[],'2020-02-29':[['10:00','11:00']]},'capacity':[{'kind':'orders',"
+          "'per':'day','limit':5},{'kind':'units','per':'hour','limit':7,'service':'pickup'}],"
+          "'acceptance':0.75,'accept_min':30,'stock_max_age_min':600");
+    harness_do(harness, "node.put", "{'node':'s','priority':2}");
+    harness_restart(harness);
+    json_t *answer = harness_ask(harness, "node.get", "{'node':'s'}");
+    assert_string_equal(harness_text(answer, "tz"), "America/New_York");
+    assert_int_equal(harness_int(answer, "processing_min.pickup"), 45);
+    assert_int_equal(harness_count(answer, "processing_min"), 1);
+    assert_string_equal(harness_text(answer, "cutoff.standard"), "14:30");
+    assert_string_equal(harness_text(answer, "cutoff.same_day"), "24:00");
+    assert_int_equal(harness_count(answer, "calendar"), 9);
+    assert_string_equal(harness_text(answer, "calendar.mon.1.1"), "21:30");
+    assert_int_equal(harness_count(answer, "calendar.sat"), 0);
+    assert_int_equal(harness_count(answer, "calendar.2020-12-25"), 0);
+    assert_string_equal(harness_text(answer, "calendar.2020-02-29.0.0"), "10:00");
+    assert_int_equal(harness_count(answer, "capacity"), 2);
+    assert_string_equal(harness_text(answer, "capacity.1.service"), "pickup");
+    assert_int_equal(harness_int(answer, "capacity.1.limit"), 7);
+    assert_true(harness_float(answer, "acceptance") == 0.75);
+    assert_int_equal(harness_int(answer, "accept_min"), 30);
+    assert_int_equal(harness_int(answer, "stock_max_age_min"), 600);
+    harness_drop(answer);
+    harness_do(harness, "node.put",
+               "{'node':'s','tz':null,'processing_min':null,'cutoff':null,'calendar':null,"
+               "'capacity':null,'acceptance':null,'accept_min':null,'stock_max_age_min':null}");
+    answer = harness_ask(harness, "node.get", "{'node':'s'}");
+    assert_false(harness_has(answer, "tz"));
+    assert_false(harness_has(answer, "calendar"));
+    assert_false(harness_has(answer, "capacity"));
+    assert_true(harness_float(answer, "acceptance") == 1.0);
+    harness_drop(answer);
+}
+
+static void faults_are_named(void **state)
+{
+    struct harness *harness = *state;
+    const char *const bad = "INVALID_ARGUMENT";
+    store(harness, "s", "");
+    const char *const faults[][2] = {
+        {"'tz':'Mars/Olympus'", "tz: \"Mars/Olympus\" is not the IANA name"},
+        {"'tz':'../etc/passwd'", "tz:"},
+        {"'cutoff':{'standard':'24:01'}", "cutoff.standard: must be a time of day"},
+        {"'cutoff':{'standard':'1430'}", "cutoff.standard"},
+        {"'cutoff':{'standart':'14:30'}", "did you mean standard"},
+        {"'processing_min':{'pickup':43201}", "processing_min.pickup"},
+        {"'calendar':{'mo':[]}", "calendar"},
+        {"'calendar':{'2026-02-29':[]}", "calendar"},
+        {"'calendar':{'mon':[['09:00']]}", "calendar"},
+        {"'calendar':{'mon':[['21:00','09:00']]}", "to later than from"},
+        {"'calendar':{'mon':[['09:00','12:00'],['11:00','13:00']]}", "do not overlap"},
+        {"'calendar':{'mon':[['01:00','02:00'],['03:00','04:00'],['05:00','06:00'],"
+         "['07:00','08:00'],['09:00','10:00']]}",
+         "at most 4"},
+        {"'capacity':[{'kind':'orders','per':'week','limit':1}]", "hour, day"},
+        {"'capacity':[{'kind':'orders','per':'day'}]", "limit: missing"},
+        {"'capacity':[{'kind':'orders','per':'day','limit':1},"
+         "{'kind':'orders','per':'day','limit':2}]",
+         "the same kind"},
+        {"'acceptance':1.5", "acceptance"},
+        {"'accept_min':-1", "accept_min"},
+    };
+    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
+        char params[400];
+        snprintf(params, sizeof params, "{'node':'s',%s}", faults[i][0]);
+        harness_refute(harness, "node.put", params, bad, faults[i][1]);
+    }
+    harness_refute(harness, "capacity.set",
+                   "{'node':'s','kind':'orders','per':'day','limit':1,'from':5}", bad,
+                   "from and to belong together");
+    harness_refute(harness, "carrier.load",
+                   "{'carrier':'c','rows':[['standard','US','DE',61,1,1]]}", bad, "rows[0][3]");
+    harness_refute(harness, "carrier.load",
+                   "{'carrier':'c','rows':[['pickup','US','DE',1,1,1]]}", bad, "rows[0][0]");
+    harness_refute(harness, "travel.load", "{'rows':[['nowhere','US',1,1]]}", bad, "nowhere");
+    harness_refute(harness, "order.route",
+                   "{'order_id':'o','service':'standard','lines':[{'item':'a','qty':1}],"
+                   "'dest':{'lat':1,'lon':1},'deliver_after':1900000000000}",
+                   bad, "deliver_after: at most 60 days");
+}
+
+/* Wednesday in New York: five hours behind. */
+static void dates_follow_hours_and_cutoff(void **state)
+{
+    struct harness *harness = *state;
+    store(harness, "s",
+          "'tz':'America/New_York','cutoff':{'standard':'14:30'},'processing_min':{'standard':90},"
+          "'calendar':{'mon':[['09:00','17:00']],'tue':[['09:00','17:00']],'wed':[['09:00',"
+          "'17:00']],'thu':[['09:00','17:00']],'fri':[['09:00','17:00']],'2020-01-03':[]}");
+    clock_at(harness, 0, 12); /* 07:00: closed until 09:00 */
+    json_t *answer = order(harness, "o1", "standard", 1, "");
+    expect_at(answer, "fulfilments.0.ship_by", 0, 15.5);
+    expect_at(answer, "fulfilments.0.deliver_from", 1, 13); /* 11 km: Thursday, from 8 to 20 */
+    expect_at(answer, "fulfilments.0.deliver_by", 2, 1);
+    harness_drop(answer);
+    clock_at(harness, 0, 19.25); /* 14:15: ready at 15:45 */
+    answer = order(harness, "o2", "standard", 1, "");
+    expect_at(answer, "fulfilments.0.ship_by", 0, 20.75);
+    harness_drop(answer);
+    clock_at(harness, 0, 19.5); /* 14:30: tomorrow */
+    answer = order(harness, "o3", "standard", 1, "");
+    expect_at(answer, "fulfilments.0.ship_by", 1, 15.5);
+    harness_drop(answer);
+    clock_at(harness, 1, 20); /* Thursday 15:00; Friday is closed, then a weekend */
+    answer = order(harness, "o4", "standard", 1, "");
+    expect_at(answer, "fulfilments.0.ship_by", 5, 15.5);
+    expect_at(answer, "fulfilments.0.deliver_by", 7, 1);
+    harness_drop(answer);
+    harness_restart(harness);
+    answer = harness_ask(harness, "order.get", "{'order_id':'o4'}");
+    expect_at(answer, "fulfilments.0.ship_by", 5, 15.5);
+    expect_at(answer, "fulfilments.0.deliver_by", 7, 1);
+    harness_drop(answer);
+    answer = harness_ask(harness, "fulfil.list", "{'node':'s','due_before':%lld}",
+                         begin_ms + day_ms);
+    assert_int_equal(harness_count(answer, "fulfilments"), 2);
+    harness_drop(answer);
+    answer = order(harness, "o5", "standard", 1, "'deliver_after':1578960000000"); /* the 14th */
+    expect_at(answer, "fulfilments.0.deliver_from", 13, 13);
+    harness_drop(answer);
+    /* A duplicate tells what was promised then. */
+    clock_at(harness, 20, 0);
+    answer = order(harness, "o2", "standard", 1, "");
+    assert_true(harness_bool(answer, "duplicate"));
+    expect_at(answer, "fulfilments.0.ship_by", 0, 20.75);
+    harness_drop(answer);
+}
+
+/* Without any of it nothing is told. */
+static void no_dates_without_hours(void **state)
+{
+    struct harness *harness = *state;
+    store(harness, "s", "");
+    json_t *answer = order(harness, "o1", "standard", 1, "");
+    assert_false(harness_has(answer, "fulfilments.0.ship_by"));
+    harness_drop(answer);
+    answer = order(harness, "o2", "standard", 1, "'required_by':1577984400000"); /* Thursday 17 h */
+    expect_refused(answer, "PROMISE_NOT_MET", "MISSES_PROMISE");
+    answer = order(harness, "o2", "standard", 1, "'required_by':1577995200000"); /* Thursday 20 h */
+    expect_at(answer, "fulfilments.0.deliver_by", 1, 20);
+    harness_drop(answer);
+}
+
+static void same_day_ends_with_the_day(void **state)
+{
+    struct harness *harness = *state;
+    store(harness, "s",
+          "'cutoff':{'same_day':'16:00'},'processing_min':{'same_day':60},'calendar':{"
+          "'wed':[['08:00','18:00']],'thu':[['08:00','18:00']]}");
+    clock_at(harness, 0, 15.99);
+    json_t *answer = order(harness, "o1", "same_day", 1, "");
+    assert_string_equal(harness_text(answer, "status"), "routed");
+    expect_at(answer, "fulfilments.0.ship_by", 0, 17);
+    harness_drop(answer);
+    clock_at(harness, 0, 16);
+    expect_refused(order(harness, "o2", "same_day", 1, ""), "NO_FEASIBLE_SOURCE", "CUTOFF_MISSED");
+    clock_at(harness, 1, 0);
+    answer = order(harness, "o3", "same_day", 1, "");
+    expect_at(answer, "fulfilments.0.ship_by", 1, 9);
+    expect_at(answer, "fulfilments.0.deliver_from", 1, 9.5 + 26 / 60.0); /* 11.1 km at 25 km/h */
+    harness_drop(answer);
+    harness_do(harness, "travel.load", "{'rows':[['s','US',30,20],['s','US:100',14.5,40]]}");
+    answer = order(harness, "o4", "same_day", 1, "");
+    expect_at(answer, "fulfilments.0.deliver_from", 1, 9 + 40 / 60.0);
+    expect_at(answer, "fulfilments.0.deliver_by", 1, 11 + 40 / 60.0);
+    harness_drop(answer);
+    harness_restart(harness);
+    clock_at(harness, 2, 9); /* Friday: closed, and not open before next Wednesday */
+    expect_refused(order(harness, "o5", "same_day", 1, ""), "NO_FEASIBLE_SOURCE", "CUTOFF_MISSED");
+}
+
+static int64_t used(struct harness *harness, const char *node)
+{
+    json_t *answer = harness_ask(harness, "capacity.get", "{'node':'%s'}", node);
+    int64_t count = harness_int(answer, "capacity.0.used");
+    harness_drop(answer);
+    return count;
+}
+
+static void capacity_is_taken_and_given_back(void **state)
+{
+    struct harness *harness = *state;
+    store(harness, "s", "'capacity':[{'kind':'orders','per':'day','limit':2}]");
+    for (int i = 0; i < 2; i++) {
+        char id[4] = {'o', (char)('1' + i), 0};
+        harness_drop(order(harness, id, "standard", 3, ""));
+    }
+    assert_int_equal(used(harness, "s"), 2);
+    expect_refused(order(harness, "o3", "standard", 1, ""), "CAPACITY_EXCEEDED", "CAPACITY_FULL");
+    harness_restart(harness);
+    expect_refused(order(harness, "o3", "standard", 1, ""), "CAPACITY_EXCEEDED", "CAPACITY_FULL");
+    harness_do(harness, "order.cancel", "{'order_id':'o1','lines':[{'line':'1','qty':2}]}");
+    assert_int_equal(used(harness, "s"), 2);
+    harness_do(harness, "order.cancel", "{'order_id':'o1'}");
+    assert_int_equal(used(harness, "s"), 1);
+    json_t *answer = order(harness, "o3", "standard", 1, "");
+    assert_string_equal(harness_text(answer, "status"), "routed");
+    harness_drop(answer);
+    expect_refused(order(harness, "o4", "standard", 1, ""), "CAPACITY_EXCEEDED", "CAPACITY_FULL");
+    clock_at(harness, 1, 0);
+    assert_int_equal(used(harness, "s"), 0);
+    answer = order(harness, "o4", "standard", 1, "");
+    assert_string_equal(harness_text(answer, "status"), "routed");
+    harness_drop(answer);
+    /* Given back to the day where it was taken. */
+    harness_do(harness, "order.cancel", "{'order_id':'o3'}");
+    assert_int_equal(used(harness, "s"), 1);
+}
+
+static void units_are_counted_by_the_hour(void **state)
+{
+    struct harness *harness = *state;
+    store(harness, "s", "");
+    store(harness, "t", "'lat':44");
+    harness_do(harness, "capacity.set",
+               "{'node':'s','kind':'units','per':'hour','limit':10,'service':'standard'}");
+    harness_do(harness, "capacity.set",
+               "{'node':'s','kind':'units','per':'hour','limit':4,'service':'standard',"
+               "'from':%lld,'to':%lld}",
+               begin_ms + HOUR, begin_ms + 2 * HOUR);
+    json_t *answer = order(harness, "o1", "standard", 7, "");
+    assert_string_equal(harness_text(answer, "fulfilments.0.node"), "s");
+    harness_drop(answer);
+    answer = order(harness, "o2", "standard", 4, "'explain':1"); /* 3 are left: the next node */
+    assert_string_equal(harness_text(answer, "fulfilments.0.node"), "t");
+    assert_int_equal(harness_int(answer, "explain.rejected.CAPACITY_FULL"), 1);
+    harness_drop(answer);
+    answer = order(harness, "o3", "standard", 3, "");
+    assert_string_equal(harness_text(answer, "fulfilments.0.node"), "s");
+    harness_drop(answer);
+    clock_at(harness, 0, 1.5);
+    answer = order(harness, "o4", "standard", 5, "");
+    assert_string_equal(harness_text(answer, "fulfilments.0.node"), "t");
+    harness_drop(answer);
+    answer = order(harness, "o5", "standard", 4, "");
+    assert_string_equal(harness_text(answer, "fulfilments.0.node"), "s");
+    harness_drop(answer);
+    clock_at(harness, 0, 2);
+    answer = order(harness, "o6", "standard", 100, "");
+    assert_string_equal(harness_text(answer, "fulfilments.0.node"), "t");
+    harness_drop(answer);
+    answer = order(harness, "o7", "pickup", 100, "'pickup_node':'s'");
+    assert_string_equal(harness_text(answer, "status"), "routed");
+    harness_drop(answer);
+    harness_do(harness, "capacity.set",
+               "{'node':'s','kind':'units','per':'hour','limit':null,'service':'standard'}");
+    answer = order(harness, "o8", "standard", 100, "");
+    assert_string_equal(harness_text(answer, "fulfilments.0.node"), "s");
+    harness_drop(answer);
+}
+
+/* Two groups of one order want one node: the second finds what the first left. */
+static void groups_share_capacity(void **state)
+{
+    struct harness *harness = *state;
+    store(harness, "s", "'capacity':[{'kind':'orders','per':'day','limit':1}]");
+    json_t *answer = harness_ask(harness, "order.route",
+                                 "{'order_id':'o','service':'standard','dest':{'lat':40,'lon':-74},"
+                                 "'lines':[{'item':'a','qty':1},{'item':'a','qty':1,"
+                                 "'service':'pickup','pickup_node':'s'}]}");
+    expect_refused(answer, "CAPACITY_EXCEEDED", NULL);
+    store(harness, "t", "'lat':41");
+    answer = harness_ask(harness, "order.route",
+                         "{'order_id':'o','service':'standard','dest':{'lat':40,'lon':-74},"
+                         "'lines':[{'item':'a','qty':1},{'item':'a','qty':1,"
+                         "'service':'pickup','pickup_node':'s'}]}");
+    assert_string_equal(harness_text(answer, "fulfilments.0.node"), "s");
+    assert_string_equal(harness_text(answer, "fulfilments.1.node"), "t");
+    harness_drop(answer);
+}
+
+static void carriers_give_dates_and_cost(void **state)
+{
+    struct harness *harness = *state;
+    store(harness, "s", "'country':'US','postcode':'07001','handling_cents':100");
+    harness_do(harness, "carrier.load",
+               "{'carrier':'slow','rows':[['standard','US','US',5,400,100],"
+               "['standard','US:07','US:1',3,300,50],['standard','US:07','US:10',4,200,10]]}");
+    json_t *answer = order(harness, "o1", "standard", 3, ""); /* 2.1 kg: 3 begun kg */
+    assert_int_equal(harness_int(answer, "fulfilments.0.cost_cents"), 100 + 200 + 30);
+    expect_at(answer, "fulfilments.0.deliver_by", 6, 20); /* Wednesday and 4 working days */
+    harness_drop(answer);
+    harness_do(harness, "carrier.load",
+               "{'carrier':'fast','rows':[['standard','US','US',2,900,0]]}");
+    answer = order(harness, "o2", "standard", 3, "");
+    assert_int_equal(harness_int(answer, "fulfilments.0.cost_cents"), 100 + 900);
+    expect_at(answer, "fulfilments.0.deliver_by", 2, 20);
+    harness_drop(answer);
+    harness_do(harness, "carrier.load", "{'carrier':'fast','rows':[],'replace':true}");
+    harness_restart(harness);
+    answer = order(harness, "o3", "standard", 3, "");
+    assert_int_equal(harness_int(answer, "fulfilments.0.cost_cents"), 100 + 200 + 30);
+    harness_drop(answer);
+    answer = harness_ask(harness, "carrier.load",
+                         "{'carrier':'slow','rows':[['standard','US:07001','US',0,50,0]],"
+                         "'replace':true,'key':'k'}");
+    assert_int_equal(harness_int(answer, "loaded"), 1);
+    harness_drop(answer);
+    answer = harness_ask(harness, "carrier.load",
+                         "{'carrier':'slow','rows':[['standard','US:07001','US',0,50,0]],"
+                         "'replace':true,'key':'k'}");
+    assert_true(harness_bool(answer, "duplicate"));
+    harness_drop(answer);
+    answer = order(harness, "o4", "standard", 3, "");
+    assert_int_equal(harness_int(answer, "fulfilments.0.cost_cents"), 100 + 50);
+    expect_at(answer, "fulfilments.0.deliver_by", 0, 20);
+    harness_drop(answer);
+    clock_at(harness, 0, 21); /* too late for the same day's delivery */
+    answer = order(harness, "o5", "standard", 3, "");
+    expect_at(answer, "fulfilments.0.deliver_by", 1, 20);
+    harness_drop(answer);
+}
+
+static void late_nodes_are_fenced(void **state)
+{
+    struct harness *harness = *state;
+    char by[64];
+    store(harness, "near", "'cutoff':{'standard':'10:00'}");
+    store(harness, "far", "'lat':41");
+    snprintf(by, sizeof by, "'required_by':%lld,'explain':1", begin_ms + day_ms + 20 * HOUR);
+    clock_at(harness, 0, 9);
+    json_t *answer = order(harness, "o1", "standard", 1, by);
+    assert_string_equal(harness_text(answer, "fulfilments.0.node"), "near");
+    harness_drop(answer);
+    clock_at(harness, 0, 10);
+    answer = order(harness, "o2", "standard", 1, by);
+    assert_string_equal(harness_text(answer, "fulfilments.0.node"), "far");
+    assert_int_equal(harness_int(answer, "explain.rejected.MISSES_PROMISE"), 1);
+    harness_drop(answer);
+    answer = order(harness, "o3", "standard", 1, "");
+    assert_string_equal(harness_text(answer, "fulfilments.0.node"), "near");
+    harness_drop(answer);
+}
+
+static void old_counts_take_a_node_out(void **state)
+{
+    struct harness *harness = *state;
+    store(harness, "s", "'stock_max_age_min':60");
+    clock_at(harness, 0, 0.999);
+    json_t *answer = order(harness, "o1", "standard", 1, "");
+    assert_string_equal(harness_text(answer, "status"), "routed");
+    harness_drop(answer);
+    clock_at(harness, 0, 1);
+    expect_refused(order(harness, "o2", "standard", 1, ""), "NO_FEASIBLE_SOURCE", "STOCK_STALE");
+    harness_restart(harness);
+    expect_refused(order(harness, "o2", "standard", 1, ""), "NO_FEASIBLE_SOURCE", "STOCK_STALE");
+    harness_do(harness, "stock.set", "{'item':'a','node':'s','on_hand':5}");
+    answer = order(harness, "o2", "standard", 1, "");
+    assert_string_equal(harness_text(answer, "status"), "routed");
+    harness_drop(answer);
+}
+
+int main(void)
+{
+#define TIMES(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TIMES(hours_are_told_as_they_were_put),
+        TIMES(faults_are_named),
+        TIMES(dates_follow_hours_and_cutoff),
+        TIMES(no_dates_without_hours),
+        TIMES(same_day_ends_with_the_day),
+        TIMES(capacity_is_taken_and_given_back),
+        TIMES(units_are_counted_by_the_hour),
+        TIMES(groups_share_capacity),
+        TIMES(carriers_give_dates_and_cost),
+        TIMES(late_nodes_are_fenced),
+        TIMES(old_counts_take_a_node_out),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
