@@ -7,7 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-packages=(
+packages=(tzdata 
     build-essential cmake ninja-build pkg-config git
     clang libclang-rt-14-dev
     libuv1-dev liburing-dev libmsgpack-dev libjemalloc-dev libxxhash-dev libinih-dev

@@ -72,9 +72,9 @@ void put_fulfilment(struct service_core *service, struct writer *writer, struct 
     put_km(writer, "km", own->metres);
     put_int(writer, "cost_cents", own->cost_cents);
     if (own->dates.ship_by_min) {
-        put_int(writer, "ship_by", (int64_t)(own->dates.ship_by_min * MINUTE_MS));
-        put_int(writer, "deliver_from", (int64_t)(own->dates.from_min * MINUTE_MS));
-        put_int(writer, "deliver_by", (int64_t)(own->dates.by_min * MINUTE_MS));
+        put_int(writer, "ship_by", (int64_t)(own->dates.ship_by_min * DATE_MINUTE_MS));
+        put_int(writer, "deliver_from", (int64_t)(own->dates.from_min * DATE_MINUTE_MS));
+        put_int(writer, "deliver_by", (int64_t)(own->dates.by_min * DATE_MINUTE_MS));
     }
     put_tracking(service, writer, own);
     if (has_time) {

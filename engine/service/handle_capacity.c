@@ -83,8 +83,8 @@ static void answer_set(struct service_core *service, struct call *call, uint16_t
                        const struct capacity_ask *ask, bool is_duplicate)
 {
     const struct capacity_rule *rule = &ask->rule;
-    const struct capacity_meter *meter = capacity_find(&service->tables.timing.capacity, node,
-                                                       rule->kind, rule->per, rule->service);
+    const struct capacity_meter *meter =
+        capacity_find(&service->tables.timing.capacity, node, rule->kind, rule->per, rule->service);
     uint64_t at_ms = ask->from_ms ? ask->from_ms : service->now_ms;
     struct writer *writer = reply_begin(service, call);
     writer_map(writer, 1u + (meter ? 3u : 0) + is_duplicate);
@@ -106,8 +106,7 @@ static bool has_room(struct service_core *service, struct call *call, uint16_t n
     bool is_new = !capacity_find(capacity, node, rule->kind, rule->per, rule->service);
     if (is_new && !rule->is_removed && own && own->count == CAPACITY_METERS_MAX) {
         reply_error(service, call, CODE_TABLE_FULL,
-                    "capacity: %d limits of a node are the most there can be",
-                    CAPACITY_METERS_MAX);
+                    "capacity: %d limits of a node are the most there can be", CAPACITY_METERS_MAX);
         return false;
     }
     return log_room(service, call, EFFECT_CAPACITY_SIZE_MAX, 1, WAL_CLAIM_CHANGE);
@@ -207,7 +206,8 @@ static void get_read(struct reader *reader, struct get_ask *ask)
 
 static bool is_asked(const struct get_ask *ask, const struct capacity_meter *meter)
 {
-    return (ask->kind < 0 || meter->kind == ask->kind) && (ask->per < 0 || meter->per == ask->per) &&
+    return (ask->kind < 0 || meter->kind == ask->kind) &&
+           (ask->per < 0 || meter->per == ask->per) &&
            (ask->service < 0 || meter->service == ask->service);
 }
 

@@ -29,6 +29,10 @@ static const uint32_t work_of[METHOD_COUNT] = {
     [METHOD_ORDER_CANCEL] = EFFECT_SHARES_MAX,
     [METHOD_FULFIL_UPDATE] = EFFECT_SHARES_MAX,
     [METHOD_FULFIL_LIST] = WORK_STEPS,
+    [METHOD_CAPACITY_SET] = 1,
+    [METHOD_CAPACITY_GET] = CAPACITY_METERS_MAX,
+    [METHOD_CARRIER_LOAD] = SLICE_ROWS,
+    [METHOD_TRAVEL_LOAD] = SLICE_ROWS,
     [METHOD_FULFIL_REJECT] = EFFECT_SHARES_MAX,
     [METHOD_ORDER_REROUTE] = EFFECT_SHARES_MAX,
     [METHOD_ORDER_MODIFY] = EFFECT_SHARES_MAX,
@@ -67,9 +71,12 @@ static void put_methods(struct writer *writer)
 /* Request fields that came after the first version. */
 static void put_features(struct writer *writer)
 {
-    static const char *const features[] = {"order.route.reservation_id",
-                                           "stock.adjust.reservation_id",
-                                           "stock.adjust.fulfilment"};
+    static const char *const features[] = {
+        "order.route.reservation_id", "order.route.backorder",   "order.route.required_by",
+        "order.route.deliver_after",  "node.put.tz",             "node.put.calendar",
+        "node.put.cutoff",            "node.put.processing_min", "node.put.capacity",
+        "node.put.acceptance",        "node.put.accept_min",     "node.put.stock_max_age_min",
+        "stock.adjust.reservation_id", "stock.adjust.fulfilment"};
     uint32_t count = sizeof features / sizeof features[0];
     writer_str(writer, "features");
     writer_array(writer, count);
@@ -102,6 +109,8 @@ static void put_limits(const struct service_core *service, struct writer *writer
         {"keys", options->tables.keys_max},
         {"key_window_ms", options->key_window_ms},
         {"movements", options->tables.movements_max},
+        {"carrier_rows", CARRIER_ROWS_MAX},
+        {"travel_rows", TRAVEL_ROWS_MAX},
         {"documents", options->tables.documents_max},
         {"count_window_ms", options->count_window_ms},
         {"return_window_ms", options->return_window_ms},

@@ -24,7 +24,7 @@ struct lanes_load {
     char key[ID_MAX];
     uint32_t key_len;
     uint64_t lengths, origin_lengths; /* of areas, those that are loaded already included */
-    struct carrier_row *lanes; /* one of the two */
+    struct carrier_row *lanes;        /* one of the two */
     struct travel_row *roads;
 };
 
@@ -148,8 +148,8 @@ static void answer_loaded(struct service_core *service, struct job *job, int64_t
     reply_send(service, &job->call);
 }
 
-static bool key_is_new(struct service_core *service, struct job *job,
-                       const struct lanes_load *load, struct effect_key *key_out)
+static bool key_is_new(struct service_core *service, struct job *job, const struct lanes_load *load,
+                       struct effect_key *key_out)
 {
     const struct key_entry *seen;
     const struct text key = {load->key, load->key_len};
@@ -215,8 +215,7 @@ static bool apply(struct service_core *service, struct job *job, const struct la
     uint32_t count = left < SLICE_LANES ? left : SLICE_LANES;
     bool is_last = count == left;
     struct effect_key key = {.is_set = false};
-    enum job_room room =
-        job_room(service, job, slice_size(load, count) + 2 * EFFECT_SMALL_MAX);
+    enum job_room room = job_room(service, job, slice_size(load, count) + 2 * EFFECT_SMALL_MAX);
     if (room != JOB_ROOM_OK) {
         return room == JOB_ROOM_GONE;
     }
@@ -243,8 +242,8 @@ static bool has_room(struct service_core *service, struct job *job, const struct
     const struct timing *timing = &service->tables.timing;
     uint64_t rows = load->is_roads ? timing->travels.rows : timing->carriers.rows;
     uint64_t max = load->is_roads ? TRAVEL_ROWS_MAX : CARRIER_ROWS_MAX;
-    const struct area_names *areas = load->is_roads ? &timing->travels.areas
-                                                    : &timing->carriers.areas;
+    const struct area_names *areas =
+        load->is_roads ? &timing->travels.areas : &timing->carriers.areas;
     bool has_carrier = load->is_roads || carriers_has_room(&timing->carriers);
     if (rows + job->count > max || areas->count + 2 * (uint64_t)job->count > AREA_NAMES_MAX ||
         !has_carrier) {
@@ -343,8 +342,8 @@ static struct lanes_load *load_new(const struct lanes_ask *ask, uint32_t count, 
     return load;
 }
 
-static void load_begin(struct service_core *service, struct call *call,
-                       const struct lanes_ask *ask, bool is_roads)
+static void load_begin(struct service_core *service, struct call *call, const struct lanes_ask *ask,
+                       bool is_roads)
 {
     uint32_t count = row_source_count(ask->raw);
     struct job *job = calloc(1, sizeof *job);

@@ -45,8 +45,8 @@ static uint16_t read_minute(struct reader *reader)
         return 0;
     }
     const char *at = text.at;
-    bool is_time = is_digit(at[0]) && is_digit(at[1]) && at[2] == ':' && is_digit(at[3]) &&
-                   is_digit(at[4]);
+    bool is_time =
+        is_digit(at[0]) && is_digit(at[1]) && at[2] == ':' && is_digit(at[3]) && is_digit(at[4]);
     uint32_t minute = is_time ? number(at, 2) * 60 + number(at + 3, 2) : HOURS_DAY_MIN + 1;
     if (!is_time || number(at + 3, 2) > 59 || minute > HOURS_DAY_MIN) {
         reader_fail(reader, "must be a time of day from \"00:00\" to \"24:00\"");
@@ -200,10 +200,11 @@ static void read_tz(struct service_core *service, struct reader *reader, struct 
     ask->hours.tz[text.len] = '\0';
     bool is_whole = strlen(ask->hours.tz) == text.len;
     if (!is_whole || !zone_files_find(service->zones, ask->hours.tz)) {
-        reader_fail(reader, zone_files_are_there(service->zones)
-                                ? "\"%.*s\" is not the IANA name of a time zone, such as "
-                                  "America/New_York"
-                                : "\"%.*s\": this machine has no time zones: install its tzdata",
+        reader_fail(reader,
+                    zone_files_are_there(service->zones)
+                        ? "\"%.*s\" is not the IANA name of a time zone, such as "
+                          "America/New_York"
+                        : "\"%.*s\": this machine has no time zones: install its tzdata",
                     (int)text.len, text.at);
     }
 }
@@ -439,11 +440,16 @@ static void put_date(struct writer *writer, int32_t day)
         month--;
     }
     uint32_t own = left - (uint32_t)month_day(year, month) + 1;
-    const char text[] = {(char)('0' + year / 1000),     (char)('0' + year / 100 % 10),
-                         (char)('0' + year / 10 % 10),  (char)('0' + year % 10),
-                         '-',                           (char)('0' + month / 10),
-                         (char)('0' + month % 10),      '-',
-                         (char)('0' + own / 10),        (char)('0' + own % 10)};
+    const char text[] = {(char)('0' + year / 1000),
+                         (char)('0' + year / 100 % 10),
+                         (char)('0' + year / 10 % 10),
+                         (char)('0' + year % 10),
+                         '-',
+                         (char)('0' + month / 10),
+                         (char)('0' + month % 10),
+                         '-',
+                         (char)('0' + own / 10),
+                         (char)('0' + own % 10)};
     writer_text(writer, text, sizeof text);
 }
 

@@ -342,11 +342,11 @@ WRITER_INLINE void put_parts(struct service_core *service, struct writer *writer
         writer_uint(writer, part->cost_cents);
         if (part->dates.ship_by_min) {
             writer_str(writer, "ship_by");
-            writer_uint(writer, part->dates.ship_by_min * MINUTE_MS);
+            writer_uint(writer, part->dates.ship_by_min * DATE_MINUTE_MS);
             writer_str(writer, "deliver_from");
-            writer_uint(writer, part->dates.from_min * MINUTE_MS);
+            writer_uint(writer, part->dates.from_min * DATE_MINUTE_MS);
             writer_str(writer, "deliver_by");
-            writer_uint(writer, part->dates.by_min * MINUTE_MS);
+            writer_uint(writer, part->dates.by_min * DATE_MINUTE_MS);
         }
         writer_str(writer, "lines");
         uint32_t end = share;

@@ -181,7 +181,6 @@ static struct route_request request_of(const struct service_core *service, struc
                                               : replan->order->is_po_box,
         .max_splits = where->max_splits,
         .max_m = where->max_m,
-        .now_ms = service->now_ms,
         .required_by_ms = where->required_by_ms,
         .allow_partial = where->allow_partial,
         .include = where->include,

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#define MINUTE_MS UINT64_C(60000)
+#define DATE_MINUTE_MS UINT64_C(60000)
 
 /* Minutes since 1970-01-01, rounded up; all 0: none were told. */
 struct order_dates {

@@ -300,7 +300,7 @@ int state_step(enum state state, enum way way);
  * ready; 0 = never told. */
 static inline uint64_t part_due_ms(const struct order_part *part)
 {
-    return part->collect_by ? part->collect_by : part->dates.ship_by_min * MINUTE_MS;
+    return part->collect_by ? part->collect_by : part->dates.ship_by_min * DATE_MINUTE_MS;
 }
 
 /* Text of a line's id; scratch holds it where it is a position. */

@@ -56,7 +56,7 @@ static void ready(const struct timing *timing, const struct promise_ask *ask, ui
 
 static uint64_t minute_up(uint64_t moment_ms)
 {
-    return (moment_ms + MINUTE_MS - 1) / MINUTE_MS * MINUTE_MS;
+    return (moment_ms + DATE_MINUTE_MS - 1) / DATE_MINUTE_MS * DATE_MINUTE_MS;
 }
 
 /* Delivered by a carrier on a working day, between two hours of the node's clock. */
@@ -85,8 +85,8 @@ static void by_courier(const struct timing *timing, const struct promise_ask *as
     uint64_t minutes =
         road ? road->minutes
              : PROMISE_ROAD_BASE_MIN + (uint64_t)ask->metres * 60 / (PROMISE_ROAD_KMH * 1000);
-    out->from_ms = out->ship_by_ms + minutes * MINUTE_MS;
-    out->by_ms = out->from_ms + PROMISE_SAME_DAY_MIN * MINUTE_MS;
+    out->from_ms = out->ship_by_ms + minutes * DATE_MINUTE_MS;
+    out->by_ms = out->from_ms + PROMISE_SAME_DAY_MIN * DATE_MINUTE_MS;
 }
 
 static void dates(const struct timing *timing, const struct promise_ask *ask,

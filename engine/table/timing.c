@@ -45,7 +45,7 @@ uint64_t timing_memory(void)
 static uint64_t stale_at(const struct timing *timing, uint16_t node)
 {
     uint64_t age = timing->terms[node].stock_max_age_min;
-    return age ? timing->fed_ms[node] + age * MINUTE_MS : UINT64_MAX;
+    return age ? timing->fed_ms[node] + age * DATE_MINUTE_MS : UINT64_MAX;
 }
 
 static uint8_t marks_of(const struct timing *timing, uint16_t node, enum service service)

@@ -76,8 +76,7 @@ static void expect_refused(json_t *answer, const char *reason, const char *rejec
 /* Days and hours after the beginning. */
 static void expect_at(const json_t *answer, const char *path, int day, double hour)
 {
-    assert_int_equal(harness_int(answer, path),
-                     begin_ms + day * day_ms + (long long)(hour * HOUR));
+    assert_int_equal(harness_int(answer, path), begin_ms + day * day_ms + (long long)(hour * HOUR));
 }
 
 static void hours_are_told_as_they_were_put(void **state)
@@ -158,8 +157,8 @@ static void faults_are_named(void **state)
                    "from and to belong together");
     harness_refute(harness, "carrier.load",
                    "{'carrier':'c','rows':[['standard','US','DE',61,1,1]]}", bad, "rows[0][3]");
-    harness_refute(harness, "carrier.load",
-                   "{'carrier':'c','rows':[['pickup','US','DE',1,1,1]]}", bad, "rows[0][0]");
+    harness_refute(harness, "carrier.load", "{'carrier':'c','rows':[['pickup','US','DE',1,1,1]]}",
+                   bad, "rows[0][0]");
     harness_refute(harness, "travel.load", "{'rows':[['nowhere','US',1,1]]}", bad, "nowhere");
     harness_refute(harness, "order.route",
                    "{'order_id':'o','service':'standard','lines':[{'item':'a','qty':1}],"
@@ -199,8 +198,8 @@ static void dates_follow_hours_and_cutoff(void **state)
     expect_at(answer, "fulfilments.0.ship_by", 5, 15.5);
     expect_at(answer, "fulfilments.0.deliver_by", 7, 1);
     harness_drop(answer);
-    answer = harness_ask(harness, "fulfil.list", "{'node':'s','due_before':%lld}",
-                         begin_ms + day_ms);
+    answer =
+        harness_ask(harness, "fulfil.list", "{'node':'s','due_before':%lld}", begin_ms + day_ms);
     assert_int_equal(harness_count(answer, "fulfilments"), 2);
     harness_drop(answer);
     answer = order(harness, "o5", "standard", 1, "'deliver_after':1578960000000"); /* the 14th */
@@ -442,16 +441,11 @@ int main(void)
 {
 #define TIMES(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TIMES(hours_are_told_as_they_were_put),
-        TIMES(faults_are_named),
-        TIMES(dates_follow_hours_and_cutoff),
-        TIMES(no_dates_without_hours),
-        TIMES(same_day_ends_with_the_day),
-        TIMES(capacity_is_taken_and_given_back),
-        TIMES(units_are_counted_by_the_hour),
-        TIMES(groups_share_capacity),
-        TIMES(carriers_give_dates_and_cost),
-        TIMES(late_nodes_are_fenced),
+        TIMES(hours_are_told_as_they_were_put), TIMES(faults_are_named),
+        TIMES(dates_follow_hours_and_cutoff),   TIMES(no_dates_without_hours),
+        TIMES(same_day_ends_with_the_day),      TIMES(capacity_is_taken_and_given_back),
+        TIMES(units_are_counted_by_the_hour),   TIMES(groups_share_capacity),
+        TIMES(carriers_give_dates_and_cost),    TIMES(late_nodes_are_fenced),
         TIMES(old_counts_take_a_node_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
