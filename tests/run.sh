@@ -7,12 +7,12 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-packages=(tzdata 
+packages=(
     build-essential cmake ninja-build pkg-config git
     clang libclang-rt-14-dev
     libuv1-dev liburing-dev libmsgpack-dev libjemalloc-dev libxxhash-dev libinih-dev
     libjansson-dev libcmocka-dev libmpack-dev zlib1g-dev
-    python3 python3-msgpack python3-pynvim neovim e2fsprogs xfsprogs strace
+    python3 python3-msgpack python3-pynvim neovim tzdata e2fsprogs xfsprogs strace
 )
 npm_packages=(neovim@5.5.0 msgpack-rpc-lite@1.0.2 @msgpack/msgpack@3.1.3)
 presets=("${@:-all}")

@@ -166,7 +166,8 @@ void hours_times(const struct node_hours *hours, const struct zone *zone, enum s
 {
     int32_t today = local_day(zone, t_ms);
     uint64_t tomorrow_ms = hours_moment(zone, today + 1, 0);
-    struct walk walk = {t_ms, t_ms, (uint64_t)hours->processing_min[service] * DATE_MINUTE_MS, false};
+    struct walk walk = {t_ms, t_ms, (uint64_t)hours->processing_min[service] * DATE_MINUTE_MS,
+                        false};
     *out = (struct hours_times){.until_ms = tomorrow_ms, .ready_ms = UINT64_MAX};
     if (hours->cutoff[service] != MINUTE_NONE) {
         uint64_t cutoff_ms = hours_moment(zone, today, hours->cutoff[service]);

@@ -130,8 +130,8 @@ static void node_faults_are_named(void **state)
     harness_refute(harness, "node.put",
                    "{'node':'x','type':'store','lat':1,'lon':1,'serves':['US:1','-US:1']}", bad,
                    "US:1");
-    harness_refute(harness, "node.put", "{'node':'x','type':'store','lat':1,'lon':1,'tz':'UTC'}",
-                   bad, "unknown field tz");
+    harness_refute(harness, "node.put", "{'node':'x','type':'store','lat':1,'lon':1,'zone':'UTC'}",
+                   bad, "unknown field zone");
     harness_refute(harness, "node.put",
                    "{'node':'x','type':'store','lat':1,'lon':1,'safety_stock':-1}", bad,
                    "safety_stock");
