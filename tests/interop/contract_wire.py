@@ -124,11 +124,9 @@ def unknown_and_duplicate_keys(scene):
     for field in ("item", "node"):
         message = get()
         expect("duplicate field " + field in message[2][1], "was", message)
-    for field in ("reservation_id", "required_by", "deliver_after", "sold_at"):
+    for field in ("reservation_id", "sold_at"):
         scene.error("INVALID_ARGUMENT", [field], "order.route",
                     **scene.ask("o", [(item, 1)], **{field: 1}))
-    for field in ("tz", "processing_min", "cutoff", "calendar", "capacity"):
-        scene.error("INVALID_ARGUMENT", [field], "node.put", node=node, **{field: {}})
 
 
 @case
