@@ -51,7 +51,8 @@
     X(METHOD_RESERVE_CREATE, "reserve.create")                                                     \
     X(METHOD_RESERVE_UPDATE, "reserve.update")                                                     \
     X(METHOD_RESERVE_RELEASE, "reserve.release")                                                   \
-    X(METHOD_RESERVE_GET, "reserve.get")\
+    X(METHOD_RESERVE_GET, "reserve.get")                                                           \
+    X(METHOD_PROMISE_QUOTE, "promise.quote")                                                       \
     X(METHOD_CAPACITY_SET, "capacity.set")                                                         \
     X(METHOD_CAPACITY_GET, "capacity.get")                                                         \
     X(METHOD_CARRIER_LOAD, "carrier.load")                                                         \

@@ -42,7 +42,7 @@ static bool has_capacity(const struct route *route, uint16_t node)
     enum service service = route->group.service;
     uint64_t orders;
     uint64_t units;
-    if (!timing->capacity.nodes[node]) {
+    if (!timing->capacity.nodes[node] || service == SERVICE_CARRY_OUT) {
         return true;
     }
     uint32_t slot = schedule_of(&timing->schedules, node)->times[service].slot;
@@ -74,6 +74,14 @@ static bool keeps_promise(const struct route *route, uint16_t node)
     struct promise promise;
     fence_promise(route, node, group_metres(route, node), 0, &promise);
     return !promise.is_never && promise.by_ms <= route->request->required_by_ms;
+}
+
+/* What the mark of the cut-off says of now, for another time. */
+static bool is_in_time(const struct route *route, uint16_t node)
+{
+    struct promise promise;
+    fence_promise(route, node, 0, 0, &promise);
+    return !promise.is_never && (promise.is_today || route->group.service != SERVICE_SAME_DAY);
 }
 
 typedef bool node_test(const struct route *route, uint16_t node);
@@ -114,15 +122,15 @@ static void base_capacity(struct route *route)
     }
 }
 
-/* Without regard to capacity: nodes that are only full come back. */
-static void base_unfull(struct route *route)
+/* Nodes that are out only for these marks come back. */
+static void base_unmark(struct route *route, uint8_t marks)
 {
     const struct network *network = route->view->network;
     enum service service = route->group.service;
     group_base_copy(route);
     for (uint32_t node = 0; node < network->count; node++) {
         uint32_t slot = network->hot[node].slot;
-        bool is_out = (network->marks[node][service] & MARK_OUT) != MARK_FULL;
+        bool is_out = (network->marks[node][service] & MARK_OUT & ~marks) != 0;
         slot_bits offers = network->offers[service][slot / 64];
         if (!is_out && (offers >> (slot % 64) & 1)) {
             route->base[slot / 64] |= (slot_bits)1 << (slot % 64);
@@ -132,18 +140,28 @@ static void base_unfull(struct route *route)
 
 void fence_full(struct route *route)
 {
-    if (route->relaxed & FENCE_CAPACITY) {
-        base_unfull(route);
+    uint8_t marks = 0;
+    if (route->request->at_ms) {
+        marks = MARK_FULL | MARK_CUTOFF; /* they are of the present */
+    } else if (route->relaxed & FENCE_CAPACITY) {
+        marks = MARK_FULL;
+    }
+    if (marks) {
+        base_unmark(route, marks);
     }
 }
 
 void fence_time(struct route *route)
 {
     const struct timing *timing = route->view->timing;
-    if (!timing) {
+    if (!timing || route->group.service == SERVICE_CARRY_OUT) {
         return;
     }
-    if (timing->capacity.count > 0 && !(route->relaxed & FENCE_CAPACITY)) {
+    if (route->request->at_ms) {
+        slot_bits stocked[WORD_MAX_NETWORK];
+        bits_stocked(route, stocked);
+        base_test(route, stocked, is_in_time);
+    } else if (timing->capacity.count > 0 && !(route->relaxed & FENCE_CAPACITY)) {
         base_capacity(route);
     }
     if (route->request->required_by_ms && !(route->relaxed & FENCE_PROMISE)) {
@@ -213,6 +231,10 @@ static void part_date(struct route *route, uint32_t index, uint64_t grams, bool 
                       struct promise *promise)
 {
     struct route_part *part = &route->parts[index];
+    *promise = (struct promise){.is_never = false};
+    if (part->service == SERVICE_CARRY_OUT) {
+        return; /* the customer has it already */
+    }
     const struct route_request *request = route->request;
     const struct promise_ask ask = {.node = part->node,
                                     .service = (enum service)part->service,
@@ -236,7 +258,7 @@ bool fence_dates(struct route *route)
     const struct timing *timing = route->view->timing;
     const struct route_request *request = route->request;
     bool is_asked = request->required_by_ms || request->deliver_after_ms;
-    bool is_dated = timing && (is_asked || timing_is_used(timing));
+    bool is_dated = timing && (is_asked || request->is_dated || timing_is_used(timing));
     if (!timing || (!is_dated && timing->capacity.count == 0)) {
         return true;
     }

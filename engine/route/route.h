@@ -52,7 +52,9 @@ struct route_request {
     uint32_t exclude_count;
     const uint16_t *rejected; /* nodes that said no to this order before */
     uint32_t rejected_count;
-    uint64_t at_ms;             /* when it is ordered, for its dates; 0 = now */
+    uint64_t at_ms;             /* when it is ordered, for its dates; 0 = now. Capacity of another
+                                   time than now is not looked at */
+    bool is_dated;              /* dates are told in any case */
     uint64_t required_by_ms;    /* delivered by then, or not at all; 0 = any time */
     uint64_t deliver_after_ms;  /* not delivered before; 0 = as soon as can be */
     uint32_t explain; /* 0-2: at 1 and 2 rejected and candidates are filled in also on success */
@@ -170,6 +172,11 @@ struct route_near {
     uint32_t metres;
     uint32_t free;
 };
+
+/* The k nearest nodes (k >= 1) that may serve the request's first group, whatever they have in
+ * stock, nearest first; it has a destination. Returns how many. */
+uint32_t route_nodes_near(struct route *route, const struct stock_view *view,
+                          const struct route_request *request, uint32_t k, struct route_near *out);
 
 uint32_t route_nearest(struct route *route, const struct stock_view *view, uint32_t item,
                        uint32_t qty, const struct route_request *where, int service, uint32_t k,

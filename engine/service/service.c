@@ -323,6 +323,7 @@ static method_handler *const handlers[METHOD_COUNT] = {
     [METHOD_FULFIL_REJECT] = handle_fulfil_reject,
     [METHOD_ORDER_REROUTE] = handle_order_reroute,
     [METHOD_ORDER_MODIFY] = handle_order_modify,
+    [METHOD_PROMISE_QUOTE] = handle_promise_quote,
     [METHOD_CAPACITY_SET] = handle_capacity_set,
     [METHOD_CAPACITY_GET] = handle_capacity_get,
     [METHOD_CARRIER_LOAD] = handle_carrier_load,

@@ -306,7 +306,7 @@ method_handler handle_hello, handle_snapshot, handle_stats, handle_node_put, han
     handle_fulfil_update, handle_fulfil_list, handle_fulfil_reject, handle_order_reroute,
     handle_order_modify, handle_clock_set, handle_reserve_create, handle_reserve_update,
     handle_reserve_release, handle_reserve_get, handle_capacity_set,
-    handle_capacity_get, handle_carrier_load, handle_travel_load;
+    handle_capacity_get, handle_carrier_load, handle_travel_load, handle_promise_quote;
 method_handler handle_return_quote, handle_return_create, handle_return_receive, handle_supply_put,
     handle_supply_receive, handle_supply_cancel, handle_transfer_create, handle_transfer_ship,
     handle_transfer_receive, handle_transfer_cancel;

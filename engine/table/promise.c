@@ -3,7 +3,6 @@
 #include "dates.h"
 #include "timing.h"
 
-
 /* Reach in metres of 1, 2, 3 and 4 business days of service standard: parcels by road. */
 static const uint32_t standard_reach[] = {250000, 900000, 1600000, 2800000};
 enum { STANDARD_STEPS = sizeof standard_reach / sizeof standard_reach[0] };
@@ -37,7 +36,6 @@ static void ready(const struct timing *timing, const struct promise_ask *ask, ui
     if (ask->at_ms == 0 && now_ms == timing->now_ms) {
         const struct schedule_times *times = &schedule->times[ask->service];
         out->ship_by_ms = schedule_ready(times, now_ms);
-        out->order_by_ms = times->order_by_ms;
         out->slot = times->slot;
         out->is_never = times->is_never;
         out->is_today = times->is_today;
@@ -49,7 +47,6 @@ static void ready(const struct timing *timing, const struct promise_ask *ask, ui
     out->is_never = times.ready_ms == UINT64_MAX;
     out->is_today = times.is_today;
     out->ship_by_ms = times.ready_ms;
-    out->order_by_ms = hours_order_by(&schedule->hours, schedule->zone, ask->service, now_ms);
     out->slot = out->is_never ? 0 : hours_local_hour(schedule->zone, times.start_ms);
     *day_out = times.day;
 }
@@ -126,7 +123,7 @@ void promise_make(const struct timing *timing, const struct promise_ask *ask,
     if (out->is_never || out->from_ms >= ask->deliver_after_ms) {
         return;
     }
-    const struct promise soonest = *out;
+    const uint32_t slot = out->slot;
     const struct zone *zone = schedule_of(&timing->schedules, ask->node)->zone;
     int32_t today = (int32_t)zone_day(zone, (int64_t)(now_ms / 1000));
     for (int32_t day = today + 1; day <= today + PROMISE_AFTER_DAYS_MAX + 1; day++) {
@@ -135,6 +132,13 @@ void promise_make(const struct timing *timing, const struct promise_ask *ask,
             break;
         }
     }
-    out->slot = soonest.slot;
-    out->order_by_ms = soonest.order_by_ms;
+    out->slot = slot;
+}
+
+uint64_t promise_order_by(const struct timing *timing, uint16_t node, enum service service,
+                          uint64_t at_ms)
+{
+    const struct schedule *schedule = schedule_of(&timing->schedules, node);
+    return at_ms ? hours_order_by(&schedule->hours, schedule->zone, service, at_ms)
+                 : schedule->times[service].order_by_ms;
 }

@@ -50,6 +50,9 @@ static uint64_t stale_at(const struct timing *timing, uint16_t node)
 
 static uint8_t marks_of(const struct timing *timing, uint16_t node, enum service service)
 {
+    if (service == SERVICE_CARRY_OUT) {
+        return 0; /* the customer has it already */
+    }
     const struct schedule_times *times = &schedule_of(&timing->schedules, node)->times[service];
     bool is_missed = times->is_never || (service == SERVICE_SAME_DAY && !times->is_today);
     bool is_stale = stale_at(timing, node) <= timing->now_ms;

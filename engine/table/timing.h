@@ -84,15 +84,19 @@ struct promise_ask {
 struct promise {
     uint64_t ship_by_ms; /* ready for the carrier, or for the customer */
     uint64_t from_ms, by_ms;
-    uint64_t order_by_ms; /* from then on the dates are later ones */
-    uint32_t cents;       /* of the lane; 0 without one */
-    uint32_t slot;        /* local hour in which work begins */
+    uint32_t cents; /* of the lane; 0 without one */
+    uint32_t slot;  /* local hour in which work begins */
     bool is_never;
     bool is_today; /* ready on the day on which it was ordered */
 };
 
 void promise_make(const struct timing *timing, const struct promise_ask *ask,
                   const struct promise_place *place, struct promise *out);
+
+/* From when on an order of the service at the node, placed now or at at_ms, would be ready on another
+ * day. */
+uint64_t promise_order_by(const struct timing *timing, uint16_t node, enum service service,
+                          uint64_t at_ms);
 
 /* Business days that the distance rule gives: standard by distance, next_day 1. */
 uint32_t promise_distance_days(enum service service, uint32_t metres);

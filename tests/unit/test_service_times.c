@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include "geo.h"
+#include "rng.h"
 #include "service_harness.h"
 
 enum { HOUR = 3600000 };
@@ -437,6 +439,184 @@ static void old_counts_take_a_node_out(void **state)
     harness_drop(answer);
 }
 
+/* A quote is what an order would be; nothing is taken; what is missing is told where. */
+static void a_quote_is_what_an_order_would_be(void **state)
+{
+    struct harness *harness = *state;
+    store(harness, "s", "'cutoff':{'same_day':'16:00','standard':'16:00'},'handling_cents':50");
+    store(harness, "t",
+          "'lat':41,'services':['ship','pickup'],'max_km':{'next_day':500},"
+          "'processing_min':{'pickup':30}");
+    store(harness, "u", "'lat':42,'services':['pickup']");
+    harness_do(harness, "item.put", "{'item':'b'}");
+    harness_do(harness, "stock.set", "{'item':'b','node':'t','on_hand':3}");
+    clock_at(harness, 0, 10);
+    json_t *answer = harness_ask(harness, "promise.quote",
+                                 "{'lines':[{'item':'a','qty':2},{'item':'b','qty':3,'line':'x'}],"
+                                 "'dest':{'lat':40.1,'lon':-74},'pickup_near':{'k':2}}");
+    assert_int_equal(harness_count(answer, "options"), 4);
+    assert_string_equal(harness_text(answer, "options.0.service"), "standard");
+    assert_true(harness_bool(answer, "options.0.feasible"));
+    assert_int_equal(harness_int(answer, "options.0.splits"), 0);
+    assert_string_equal(harness_text(answer, "options.0.fulfilments.0.node"), "t");
+    expect_at(answer, "options.0.deliver_by", 1, 20);
+    expect_at(answer, "options.0.order_by", 1, 0);
+    expect_at(answer, "valid_until", 0, 10.25);
+    assert_true(harness_bool(answer, "options.1.feasible"));
+    assert_false(harness_bool(answer, "options.2.feasible"));
+    assert_string_equal(harness_text(answer, "options.2.reason"), "INSUFFICIENT_STOCK");
+    assert_string_equal(harness_text(answer, "options.2.missing.0.line"), "x");
+    assert_int_equal(harness_int(answer, "options.2.missing.0.qty"), 3);
+    assert_true(harness_bool(answer, "options.3.feasible"));
+    assert_string_equal(harness_text(answer, "options.3.fulfilments.0.node"), "t");
+    assert_string_equal(harness_text(answer, "options.3.pickup_nodes.0.node"), "s");
+    assert_int_equal(harness_count(answer, "options.3.pickup_nodes.0.missing"), 1);
+    expect_at(answer, "options.3.pickup_nodes.0.ready_at", 0, 10);
+    assert_string_equal(harness_text(answer, "options.3.pickup_nodes.1.node"), "t");
+    assert_int_equal(harness_count(answer, "options.3.pickup_nodes.1.missing"), 0);
+    expect_at(answer, "options.3.pickup_nodes.1.ready_at", 0, 10.5);
+    harness_drop(answer);
+    /* At another time: as it will be then. */
+    answer = harness_ask(harness, "promise.quote",
+                         "{'lines':[{'item':'a','qty':1}],'dest':{'lat':40.1,'lon':-74},"
+                         "'services':['same_day','standard'],'at':%lld}",
+                         begin_ms + 17 * HOUR);
+    assert_string_equal(harness_text(answer, "options.0.service"), "standard");
+    expect_at(answer, "options.0.fulfilments.0.ship_by", 1, 0);
+    assert_int_equal(harness_int(answer, "options.0.cost_cents"), 50);
+    assert_false(harness_bool(answer, "options.1.feasible"));
+    harness_drop(answer);
+    answer = harness_ask(harness, "stock.get", "{'item':'b','node':'t'}");
+    assert_int_equal(harness_int(answer, "reserved"), 0);
+    harness_drop(answer);
+    harness_refute(harness, "promise.quote", "{'lines':[]}", "INVALID_ARGUMENT", "at least one");
+    harness_refute(harness, "promise.quote", "{'lines':[{'item':'a','qty':1}]}", "INVALID_ARGUMENT",
+                   "dest: missing");
+    harness_refute(harness, "promise.quote",
+                   "{'lines':[{'item':'a','qty':1}],'dest':{'lat':1,'lon':1},'at':1}",
+                   "INVALID_ARGUMENT", "at: must be from");
+    harness_refute(harness, "promise.quote",
+                   "{'lines':[{'item':'nix','qty':1}],'dest':{'lat':1,'lon':1}}", "UNKNOWN_ITEM",
+                   "nix");
+}
+
+/* The nearest pick-up nodes beside all nodes sorted by distance, wherever one stands. */
+static void nearest_nodes_are_the_nearest(void **state)
+{
+    struct harness *harness = *state;
+    for (int i = 0; i < 300; i++) {
+        harness_do(harness, "node.put",
+                   "{'node':'n%03d','type':'store','lat':%.4f,'lon':%.4f,'services':['%s']}", i,
+                   30 + i * 37 % 211 * 0.1, -120 + i * 53 % 307 * 0.15, i % 3 ? "pickup" : "ship");
+    }
+    for (int i = 0; i < 40; i++) {
+        json_t *all = harness_ask(harness, "promise.quote",
+                                  "{'lines':[{'item':'a','qty':1}],'services':['pickup'],"
+                                  "'dest':{'lat':%.4f,'lon':%.4f},'pickup_near':{'k':20}}",
+                                  28 + i * 0.6, -122 + i * 1.3);
+        json_t *few = harness_ask(harness, "promise.quote",
+                                  "{'lines':[{'item':'a','qty':1}],'services':['pickup'],"
+                                  "'dest':{'lat':%.4f,'lon':%.4f},'pickup_near':{'k':4}}",
+                                  28 + i * 0.6, -122 + i * 1.3);
+        assert_int_equal(harness_count(all, "options.0.pickup_nodes"), 20);
+        assert_int_equal(harness_count(few, "options.0.pickup_nodes"), 4);
+        double before = 0;
+        for (int k = 0; k < 20; k++) {
+            char path[64];
+            snprintf(path, sizeof path, "options.0.pickup_nodes.%d.km", k);
+            assert_true(harness_float(all, path) >= before);
+            before = harness_float(all, path);
+            if (k < 4) {
+                assert_true(harness_float(few, path) == before);
+            }
+        }
+        json_t *near = harness_ask(harness, "node.list", "{'limit':1000}");
+        uint32_t nearer = 0;
+        for (uint32_t k = 0; k < harness_count(near, "nodes"); k++) {
+            char path[64];
+            snprintf(path, sizeof path, "nodes.%u.services.0", k);
+            bool is_pickup = strcmp(harness_text(near, path), "pickup") == 0;
+            snprintf(path, sizeof path, "nodes.%u.lat", k);
+            double lat = harness_float(near, path);
+            snprintf(path, sizeof path, "nodes.%u.lon", k);
+            struct geo_point here = geo_point(28 + i * 0.6, -122 + i * 1.3);
+            struct geo_point there = geo_point(lat, harness_float(near, path));
+            nearer += is_pickup && geo_metres(&there, &here) / 1000.0 < before;
+        }
+        assert_true(nearer <= 19);
+        harness_drop(near);
+        harness_drop(all);
+        harness_drop(few);
+    }
+}
+
+/* Thousands of orders, cancels and new hours against a book of each day: never over, all given
+ * back. */
+static void capacity_is_never_passed(void **state)
+{
+    enum { NODES = 6, DAYS = 12, OPEN = 400 };
+    struct harness *harness = *state;
+    struct rng rng;
+    struct {
+        int node, day, units;
+    } open[OPEN];
+    int orders[NODES][DAYS] = {{0}};
+    int units[NODES][DAYS] = {{0}};
+    int count = 0;
+    int number = 0;
+    int refused = 0;
+    rng_init(&rng, 5);
+    for (int i = 0; i < NODES; i++) {
+        char name[2] = {(char)('a' + i), 0};
+        store(harness, name,
+              i % 2 ? "'capacity':[{'kind':'units','per':'day','limit':40}]"
+                    : "'capacity':[{'kind':'orders','per':'day','limit':9},"
+                      "{'kind':'units','per':'day','limit':30,'service':'standard'}]");
+    }
+    for (int day = 0; day < DAYS; day++) {
+        clock_at(harness, day, 1);
+        for (int step = 0; step < 120; step++) {
+            char id[16];
+            if (count > 0 && (rng_below(&rng, 3) == 0 || count == OPEN)) {
+                int which = (int)rng_below(&rng, (uint64_t)count);
+                snprintf(id, sizeof id, "%d", open[which].units >> 8);
+                harness_do(harness, "order.cancel", "{'order_id':'%s'}", id);
+                orders[open[which].node][open[which].day]--;
+                units[open[which].node][open[which].day] -= open[which].units & 255;
+                open[which] = open[--count];
+                continue;
+            }
+            int qty = 1 + (int)rng_below(&rng, 12);
+            snprintf(id, sizeof id, "%d", ++number);
+            json_t *answer = order(harness, id, "standard", qty, "");
+            if (strcmp(harness_text(answer, "status"), "refused") == 0) {
+                assert_string_equal(harness_text(answer, "reason"), "CAPACITY_EXCEEDED");
+                refused++;
+            } else {
+                int node = harness_text(answer, "fulfilments.0.node")[0] - 'a';
+                open[count].node = node;
+                open[count].day = day;
+                open[count++].units = number << 8 | qty;
+                orders[node][day]++;
+                units[node][day] += qty;
+                assert_true(units[node][day] <= (node % 2 ? 40 : 30));
+                assert_true(node % 2 || orders[node][day] <= 9);
+            }
+            harness_drop(answer);
+        }
+        if (day % 5 == 4) {
+            harness_restart(harness);
+        }
+        for (int i = 0; i < NODES; i++) {
+            json_t *answer = harness_ask(harness, "capacity.get", "{'node':'%c'}", 'a' + i);
+            int expected = i % 2 ? units[i][day] : orders[i][day];
+            assert_int_equal(harness_int(answer, "capacity.0.used"), expected);
+            harness_drop(answer);
+        }
+    }
+    assert_true(refused > 20);
+}
+
 int main(void)
 {
 #define TIMES(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -446,7 +626,8 @@ int main(void)
         TIMES(same_day_ends_with_the_day),      TIMES(capacity_is_taken_and_given_back),
         TIMES(units_are_counted_by_the_hour),   TIMES(groups_share_capacity),
         TIMES(carriers_give_dates_and_cost),    TIMES(late_nodes_are_fenced),
-        TIMES(old_counts_take_a_node_out),
+        TIMES(old_counts_take_a_node_out),      TIMES(a_quote_is_what_an_order_would_be),
+        TIMES(nearest_nodes_are_the_nearest),   TIMES(capacity_is_never_passed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
