@@ -93,8 +93,8 @@ struct promise {
 void promise_make(const struct timing *timing, const struct promise_ask *ask,
                   const struct promise_place *place, struct promise *out);
 
-/* From when on an order of the service at the node, placed now or at at_ms, would be ready on another
- * day. */
+/* From when on an order of the service at the node, placed now or at at_ms (0 = now), would be
+ * ready on another day. */
 uint64_t promise_order_by(const struct timing *timing, uint16_t node, enum service service,
                           uint64_t at_ms);
 
