@@ -388,7 +388,7 @@ static const char *full_setting(const struct service_core *service, const struct
     if (!holds_have_room(&tables->holds, effect->share_count)) {
         return "holds_max";
     }
-    if (!owed_has_room(&tables->owed, effect->owed_count)) {
+    if (!tables_replan_owed_fits(tables, replan->order, effect)) {
         return "owed_max";
     }
     return orders_have_growth(&tables->orders, replan->order, effect->part_count,

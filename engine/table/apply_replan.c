@@ -128,11 +128,25 @@ uint32_t tables_replan_text(const struct effect_replan *effect)
     return text;
 }
 
+bool tables_replan_owed_fits(const struct tables *tables, const struct order *order,
+                             const struct effect_replan *effect)
+{
+    uint32_t fresh = 0;
+    if (owed_has_room(&tables->owed, effect->owed_count)) {
+        return true;
+    }
+    for (uint32_t i = 0; i < effect->owed_count; i++) {
+        const struct effect_owed *owed = &effect->owed[i];
+        fresh += owed->qty > 0 && owed_find(&tables->owed, order, owed->line) == OWED_NONE;
+    }
+    return owed_has_room(&tables->owed, fresh);
+}
+
 static bool has_room(const struct tables *tables, const struct order *order,
                      const struct effect_replan *effect)
 {
     return holds_have_room(&tables->holds, effect->share_count) &&
-           owed_has_room(&tables->owed, effect->owed_count) &&
+           tables_replan_owed_fits(tables, order, effect) &&
            orders_have_growth(&tables->orders, order, effect->part_count, effect->share_count,
                               lines_new(order, effect), tables_replan_text(effect));
 }

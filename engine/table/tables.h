@@ -184,6 +184,10 @@ bool tables_reserve_sweep(struct tables *tables, uint32_t pieces);
 /* Bytes of the block that an order of the effect takes. */
 size_t tables_order_size(const struct effect_order *effect);
 
+/* Whether what a replan says to be owed has room: lines that are owed already need none. */
+bool tables_replan_owed_fits(const struct tables *tables, const struct order *order,
+                             const struct effect_replan *effect);
+
 /* Bytes of text that a replan adds to the order's body. */
 uint32_t tables_replan_text(const struct effect_replan *effect);
 

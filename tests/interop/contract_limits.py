@@ -39,6 +39,26 @@ def items_are_full(options):
 
 
 @case
+def owed_lines_are_full(options):
+    """owed_max: TABLE_FULL names the setting; rejects_max: held after so many"""
+    with engine_with(options, "--owed-max=2", "--rejects-max=1") as engine:
+        scene = network(engine, 1, 1)
+        limits = scene.call("hello")["limits"]
+        expect((limits["owed"], limits["rejects"]) == (2, 1), "told", limits)
+        for order in "ab":
+            got = scene.route(order, [("x0", 2)], backorder=True)
+            expect(got["status"] == "backordered", "waits", got)
+        scene.error("TABLE_FULL", ["owed_max"], "order.route",
+                    **scene.ask("c", [("x0", 2)], backorder=True))
+        part = scene.prefix + "a/1"
+        got = scene.call("fulfil.reject", fulfilment=part, reason="other")
+        expect((got["status"], got["reason"]) == ("held", "MAX_REJECTS_REACHED"), "held", got)
+        scene.call("order.cancel", order_id="b")
+        got = scene.route("d", [("x0", 2)], backorder=True)
+        expect(got["status"] == "backordered", "room again", got)
+
+
+@case
 def orders_are_full(options):
     """orders_max: TABLE_FULL names the setting; done orders leave after order_window"""
     with engine_with(options, "--orders-max=2", "--order-window=1s") as engine:

@@ -573,6 +573,53 @@ static void node_on_hold_keeps_what_it_must(void **state)
                    "INVALID_ARGUMENT", "reroute");
 }
 
+/* A node that does not take on a fulfilment within its time is passed over at that moment; one that
+ * is closed has its time once more. */
+static void silent_nodes_are_passed_over(void **state)
+{
+    (void)state;
+    struct tables *tables = (struct tables *)(uintptr_t)service_tables(harness.service);
+    for (uint32_t i = 0; i < 2; i++) { /* set here: this test looks at what follows from it */
+        tables->timing.terms[i].accept_min = 5;
+    }
+    tables->timing.accepts = 2;
+    stock("A", "x", 5);
+    stock("B", "x", 5);
+    stock("C", "x", 5);
+    routed("taken", "{'item':'x','qty':1}", "");
+    routed("left", "{'item':'x','qty':2}", "");
+    harness_do(&harness, "fulfil.update", "{'fulfilment':'taken/1','state':'accepted'}");
+    uint64_t born_ms = (uint64_t)order_int("left", "created_at");
+    harness.wall_ms = born_ms + 5 * 60000 - 2000;
+    expect_state("left", 0, "A", "open");
+    harness.wall_ms = born_ms + 5 * 60000 + 1000;
+    expect_state("left", 0, "A", "rejected");
+    expect_state("left", 1, "B", "open");
+    expect_state("taken", 0, "A", "accepted");
+    expect_cell("A", "x", 5, 1);
+    json_t *answer = harness_ask(&harness, "order.get", "{'order_id':'left'}");
+    assert_string_equal(harness_text(answer, "history.1.reason"), "no_response");
+    assert_true((uint64_t)harness_int(answer, "history.1.at") <= born_ms + 5 * 60000 + 1000);
+    harness_drop(answer);
+    harness_do(&harness, "node.status", "{'node':'B','status':'closed'}");
+    harness.wall_ms += 6 * 60000;
+    expect_state("left", 1, "B", "open");
+    harness_do(&harness, "node.status", "{'node':'B','status':'active'}");
+    harness.wall_ms += 6 * 60000;
+    expect_state("left", 1, "B", "rejected");
+    expect_state("left", 2, "C", "open");
+    harness.wall_ms += 60 * 60000; /* C sets no time */
+    expect_state("left", 2, "C", "open");
+    tables_check(tables);
+}
+
+static int end_here(void **state)
+{
+    (void)state;
+    harness_close(&harness);
+    return 0;
+}
+
 /* What a caller gets wrong is told by name, and nothing changes. */
 static void errors_name_the_field(void **state)
 {
@@ -660,6 +707,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(modify_service, begin, end),
         cmocka_unit_test_setup_teardown(closed_node_is_emptied, begin, end),
         cmocka_unit_test_setup_teardown(node_on_hold_keeps_what_it_must, begin, end),
+        cmocka_unit_test_setup_teardown(silent_nodes_are_passed_over, begin, end_here),
         cmocka_unit_test_setup_teardown(errors_name_the_field, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
