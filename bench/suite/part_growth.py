@@ -165,8 +165,8 @@ def tell(run):
 
 
 def measure(run):
-    by_lines_and_connections(run)
-    by_density(run)
-    by_nodes(run)
-    by_items(run)
+    run.attempt(by_lines_and_connections, run)
+    run.attempt(by_density, run)
+    run.attempt(by_nodes, run)
+    run.attempt(by_items, run)
     tell(run)

@@ -17,14 +17,12 @@ def lines_of(run, program, *flags, seconds=240):
             for name, what, *figures in LINE.findall(text)}, text
 
 
-def decide(run):
-    repeats = "3" if run.is_quick else "7"
-    for key, name, what in (("decide_cold_us", "decide_cold", "density=10% lines=2"),
-                            ("decide_batch_us", "decide_batch", "density=10% lines=2 batch=64")):
-        rows, _ = lines_of(run, "bench_decide", "--only", name, "--repeats", repeats)
-        run.section(name, {what: row for (_, what), row in rows.items()})
-        middle, low, high = rows[(name, what)]
-        run.put(key, middle / 1000, low / 1000, high / 1000, what)
+def decide(run, key, name, what):
+    rows, _ = lines_of(run, "bench_decide", "--only", name, "--repeats",
+                       "1" if run.is_quick else "5")
+    run.section(name, {what: row for (_, what), row in rows.items()})
+    middle, low, high = rows[(name, what)]
+    run.put(key, middle / 1000, low / 1000, high / 1000, what)
 
 
 def holds(run):
@@ -44,7 +42,8 @@ def others(run):
 
 
 def measure(run):
-    decide(run)
-    holds(run)
+    run.attempt(holds, run)
+    run.attempt(decide, run, "decide_batch_us", "decide_batch", "density=10% lines=2 batch=64")
+    run.attempt(decide, run, "decide_cold_us", "decide_cold", "density=10% lines=2")
     if not run.is_quick:
-        others(run)
+        run.attempt(others, run)

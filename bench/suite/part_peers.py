@@ -189,7 +189,8 @@ def measure(run):
         except peers.PeerMissing as missing:
             run.say("skipped: " + str(missing))
             run.skip(kind.name + "_ratio", str(missing))
-        except (servers.ServerError, OSError, ValueError, subprocess.SubprocessError) as error:
+        except (servers.ServerError, OSError, ValueError, KeyError,
+                subprocess.SubprocessError) as error:
             run.faults.append("%s: %s" % (kind.name, error))
             run.skip(kind.name + "_ratio", "failed: %s" % str(error)[:80])
     if "redis_reserve_ratio" not in run.results and "skipped" in run.results.get("redis_ratio", {}):

@@ -46,5 +46,5 @@ def rules(run):
 
 
 def measure(run):
-    rules(run)
-    ours_and_exact(run)
+    run.attempt(rules, run)
+    run.attempt(ours_and_exact, run)

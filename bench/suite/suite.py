@@ -33,7 +33,14 @@ PARTS = (
     ("overload", "part_overload", 60),
     ("growth", "part_growth", 300),
 )
-FULL_SECONDS, QUICK_SECONDS = 1500, 280
+FULL_SECONDS, QUICK_SECONDS = 1440, 280
+
+# A quick run's parts take about a fifth of a full one's; none may take more than three times that.
+QUICK_SHARE = 0.6
+
+
+class PartTimeout(Exception):
+    """A part took longer than it may; raised by the alarm."""
 
 
 class Run:
@@ -63,6 +70,17 @@ class Run:
     def section(self, name, figures):
         self.sections[name] = figures
 
+    def attempt(self, function, *arguments):
+        """One step of a part whose fault shall not take the other steps with it."""
+        try:
+            return function(*arguments)
+        except PartTimeout:
+            raise
+        except Exception as error:  # told as any other
+            traceback.print_exc()
+            self.faults.append("%s: %s: %s" % (function.__name__, type(error).__name__, error))
+            return None
+
     def say(self, text):
         print("   " + text, flush=True)
 
@@ -76,12 +94,15 @@ def run_part(run, name, module, seconds):
         return
     print("== %s" % name, flush=True)
     start = time.monotonic()
+    limit = seconds * (QUICK_SHARE if run.is_quick else 1.5)
+    signal.alarm(int(max(20, min(limit, run.seconds_left() + 20))))
     try:
         importlib.import_module(module).measure(run)
     except Exception as error:  # told, and the other parts still run
         traceback.print_exc()
         run.faults.append("%s: %s: %s" % (name, type(error).__name__, error))
     finally:
+        signal.alarm(0)
         servers.stop_servers()
     run.say("%.0f s" % (time.monotonic() - start))
 
@@ -121,6 +142,11 @@ def parse():
     return parser.parse_args()
 
 
+def out_of_time(number, frame):
+    del number, frame
+    raise PartTimeout("took longer than it may")
+
+
 def leave(number, frame):
     del number, frame
     sys.exit(1)  # the finally in main stops what runs
@@ -130,6 +156,7 @@ def main():
     options = parse()
     signal.signal(signal.SIGTERM, leave)
     signal.signal(signal.SIGINT, leave)
+    signal.signal(signal.SIGALRM, out_of_time)
     names = options.only.split(",") if options.only else [name for name, _, _ in PARTS]
     facts = machine.facts(ROOT)
     stolen = machine.steal_seconds()
