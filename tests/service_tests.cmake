@@ -17,6 +17,7 @@ nearshelf_test(unit/test_service_clock.c LABEL unit DEPS service_harness)
 nearshelf_test(unit/test_folder_tool.c LABEL integration TIMEOUT 60 DEPS service_harness folder_tool)
 nearshelf_test(unit/test_service_reserve.c LABEL unit DEPS service_harness)
 nearshelf_test(unit/test_service_times.c LABEL unit TIMEOUT 90 DEPS service_harness)
+nearshelf_test(model/test_reserve_books.c LABEL model TIMEOUT 180 DEPS base service_harness)
 nearshelf_test(unit/test_config.c LABEL unit DEPS config)
 target_compile_definitions(test_config PRIVATE
   EXAMPLE_FILE="${PROJECT_SOURCE_DIR}/engine/nearshelf.example.conf")
