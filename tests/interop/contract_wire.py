@@ -16,7 +16,8 @@ METHODS = {"hello", "stats", "node.put", "node.status", "node.get", "node.list",
            "order.reroute", "order.modify", "return.quote", "return.create", "return.receive",
            "supply.put", "supply.receive", "supply.cancel", "transfer.create", "transfer.ship",
            "transfer.receive", "transfer.cancel", "snapshot", "reserve.create",
-           "reserve.update", "reserve.release", "reserve.get"}
+           "reserve.update", "reserve.release", "reserve.get", "promise.quote", "carrier.load",
+           "travel.load", "capacity.set", "capacity.get"}
 
 
 def raw(scene, *messages):
