@@ -15,14 +15,15 @@ enum {
     F_MAX_SPLITS,
     F_MAX_KM,
     F_ALLOW_PARTIAL,
+    F_REQUIRED_BY,
     F_DRY_RUN,
     F_KEY,
     F_COUNT
 };
 
 static const char *const fields[F_COUNT] = {
-    "order_id",   "fulfilments", "strategy",      "include_nodes", "exclude_nodes",
-    "max_splits", "max_km",      "allow_partial", "dry_run",       "key",
+    "order_id", "fulfilments",   "strategy",    "include_nodes", "exclude_nodes", "max_splits",
+    "max_km",   "allow_partial", "required_by", "dry_run",       "key",
 };
 
 /* Facts that a key remembers. */
@@ -33,6 +34,7 @@ struct reroute {
     struct text named[LIST_MAX], include[LIST_MAX], exclude[LIST_MAX]; /* ids */
     uint32_t named_count, include_count, exclude_count;
     uint32_t max_splits, max_m;
+    uint64_t required_by_ms; /* 0 = any time */
     bool has_named, has_max_splits, has_max_m, allow_partial, dry_run;
 };
 
@@ -85,6 +87,9 @@ static void read_field(struct reader *reader, int field, struct reroute *reroute
     case F_ALLOW_PARTIAL:
         reroute->allow_partial = reader_bool(reader);
         break;
+    case F_REQUIRED_BY:
+        reroute->required_by_ms = (uint64_t)reader_int(reader, 1, TIME_MAX_MS);
+        break;
     case F_DRY_RUN:
         reroute->dry_run = reader_bool(reader);
         break;
@@ -100,6 +105,7 @@ static bool decode(struct reader *reader, const struct call *call, struct rerout
     memset(reroute, 0, offsetof(struct reroute, named));
     reroute->named_count = reroute->include_count = reroute->exclude_count = 0;
     reroute->allow_partial = reroute->dry_run = false;
+    reroute->required_by_ms = 0;
     reader_init(reader, call->params, call->params_size);
     reader_params(reader, &map, fields, F_COUNT);
     for (int field; (field = reader_map_next(reader, &map)) >= 0;) {
@@ -134,6 +140,7 @@ static uint64_t content_of(const struct reroute *reroute)
     content_int(&content, reroute->has_max_splits ? (int64_t)reroute->max_splits : -1);
     content_int(&content, reroute->has_max_m ? (int64_t)reroute->max_m : -1);
     content_int(&content, reroute->allow_partial);
+    content_int(&content, (int64_t)reroute->required_by_ms);
     return content.hash;
 }
 
@@ -159,6 +166,7 @@ static bool where_fill(struct service_core *service, struct call *call,
     *where = replan_where_of(replan);
     where->allow_partial = reroute->allow_partial;
     where->lends = reroute->has_named;
+    where->required_by_ms = reroute->required_by_ms;
     if (reroute->has_max_splits) {
         where->max_splits = reroute->max_splits;
     }
