@@ -258,7 +258,7 @@ bool fence_dates(struct route *route)
     const struct timing *timing = route->view->timing;
     const struct route_request *request = route->request;
     bool is_asked = request->required_by_ms || request->deliver_after_ms;
-    bool is_dated = timing && (is_asked || request->is_dated || timing_is_used(timing));
+    bool is_dated = timing && (is_asked || request->is_quote || timing_is_used(timing));
     if (!timing || (!is_dated && timing->capacity.count == 0)) {
         return true;
     }

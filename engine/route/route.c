@@ -185,7 +185,8 @@ static bool begin_and_decide(struct route *route, const struct pending *pending)
     group_begin(route, count);
     route->group.max_nodes = max_nodes(route);
     bool is_decided = decide_group(route);
-    if (route->request->explain > 0 || is_fenced_off(route, first_part)) {
+    bool is_told = !route->request->is_quote && is_fenced_off(route, first_part);
+    if (route->request->explain > 0 || is_told) {
         explain_group(route, first_part);
     }
     route->request = request;

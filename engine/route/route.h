@@ -54,7 +54,7 @@ struct route_request {
     uint32_t rejected_count;
     uint64_t at_ms;             /* when it is ordered, for its dates; 0 = now. Capacity of another
                                    time than now is not looked at */
-    bool is_dated;              /* dates are told in any case */
+    bool is_quote;              /* dates are told in any case; reasons of nodes are not counted */
     uint64_t required_by_ms;    /* delivered by then, or not at all; 0 = any time */
     uint64_t deliver_after_ms;  /* not delivered before; 0 = as soon as can be */
     uint32_t explain; /* 0-2: at 1 and 2 rejected and candidates are filled in also on success */

@@ -146,7 +146,7 @@ static void quote_read(struct service_core *service, struct reader *reader, stru
                                             .max_m = ROUTE_NO_LIMIT,
                                             .country = "",
                                             .postcode = "",
-                                            .is_dated = true};
+                                            .is_quote = true};
     reader_params(reader, &map, fields, 7);
     for (int field; (field = reader_map_next(reader, &map)) >= 0;) {
         read_field(service, reader, quote, field);
