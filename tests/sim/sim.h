@@ -102,7 +102,8 @@ struct sim_counts {
     uint64_t kills, power_cuts, in_flight, inner_ends, restarts, faults, misdirected,
         misdirected_refused;
     uint64_t recoveries, recoveries_cut, torn, rewritten, full_disks, vanished, lost_replies;
-    uint64_t misdirected_unseen, groups, segments, checkpoints, checkpoints_failed, from_snapshots;
+    uint64_t forged, misdirected_unseen, groups, segments, checkpoints, checkpoints_failed,
+        from_snapshots;
 };
 
 /* The one fault of a run of the sweep: in the first process, or in the one after a kill. */

@@ -49,6 +49,7 @@ static void report(uint64_t seeds, const struct sim_counts *sum)
     printf("checkpoints: %" PRIu64 " made, %" PRIu64 " failed; %" PRIu64
            " recoveries from a snapshot\n",
            sum->checkpoints, sum->checkpoints_failed, sum->from_snapshots);
+    printf("%" PRIu64 " forged digests refused\n", sum->forged);
     printf("0 lost, 0 duplicates, 0 phantoms, 0 oversold\n");
 }
 
