@@ -30,7 +30,7 @@ PARTS = (
     ("floor", "part_floor", 300),
     ("engine", "part_engine", 300),
     ("peers", "part_peers", 420),
-    ("overload", "part_overload", 60),
+    ("overload", "part_overload", 140),
     ("growth", "part_growth", 300),
 )
 FULL_SECONDS, QUICK_SECONDS = 1440, 280
