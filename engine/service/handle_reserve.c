@@ -150,11 +150,12 @@ static void refuse(struct service_core *service, struct call *call, const struct
 /* -- reading -- */
 
 enum {
-    F_ID, F_TTL, F_LINES, F_SERVICE, F_DEST, F_PICKUP_NODE, F_CHANNEL, F_PARTIAL, CREATE_FIELDS
+    F_ID, F_TTL, F_LINES, F_SERVICE, F_DEST, F_PICKUP_NODE, F_CHANNEL, F_REQUIRED,
+    F_PARTIAL, CREATE_FIELDS
 };
 static const char *const create_fields[CREATE_FIELDS] = {
     "reservation_id", "ttl_ms", "lines", "service", "dest", "pickup_node", "channel",
-    "allow_partial"};
+    "required_by", "allow_partial"};
 
 static void read_create_field(struct reader *reader, int field, struct reserve_ask *ask)
 {
@@ -180,6 +181,9 @@ static void read_create_field(struct reader *reader, int field, struct reserve_a
         break;
     case F_CHANNEL:
         ask->ask.channel = reader_text(reader, 1, ID_MAX);
+        break;
+    case F_REQUIRED:
+        ask->ask.required_by_ms = (uint64_t)reader_int(reader, 1, TIME_MAX_MS);
         break;
     default:
         ask->ask.allow_partial = reader_bool(reader);
@@ -249,6 +253,7 @@ static uint64_t content_of(const struct reserve_ask *ask, enum method method)
     content_text(&content, own->postcode, (uint32_t)strlen(own->postcode));
     content_text(&content, own->pickup_node.at, own->pickup_node.len);
     content_text(&content, own->channel.at, own->channel.len);
+    content_int(&content, (int64_t)own->required_by_ms);
     content_int(&content, own->has_lat | own->is_po_box << 1 | own->allow_partial << 2);
     return content.hash;
 }
@@ -357,6 +362,7 @@ static void create(struct service_core *service, struct call *call, struct reser
         .expires_ms = service->now_ms + ask->ttl_ms,
         .service = ask->has_service ? (uint8_t)own->service : RESERVE_NO_SERVICE,
         .pickup_node = pickup,
+        .required_by_ms = own->required_by_ms,
         .lat = own->lat,
         .lon = own->lon,
         .postcode = {own->postcode, (uint32_t)strlen(own->postcode)},
@@ -429,6 +435,7 @@ static void place_fill(const struct service_core *service, const struct reservat
     to->lon = own->lon;
     to->is_po_box = own->is_po_box;
     to->allow_partial = own->allow_partial;
+    to->required_by_ms = own->required_by_ms;
     memcpy(to->country, own->country, sizeof to->country);
     memcpy(to->postcode, own->postcode, sizeof to->postcode);
     if (own->pickup_node != NODE_NONE) {

@@ -104,6 +104,7 @@ slab_ref reserve_enter(struct tables *tables, const struct effect_reserve *effec
     own->expires_ms = effect->expires_ms;
     own->service = effect->service;
     own->pickup_node = effect->pickup_node;
+    own->required_by_ms = effect->required_by_ms;
     own->has_dest = effect->has_dest;
     own->is_po_box = effect->is_po_box;
     own->allow_partial = effect->allow_partial;

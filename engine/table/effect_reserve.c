@@ -4,7 +4,9 @@
 #include "check.h"
 #include "effect_bytes_internal.h"
 
-enum { BIT_NEW = 1, BIT_LINES = 2, BIT_DEST = 4, BIT_PO_BOX = 8, BIT_PARTIAL = 16 };
+enum {
+    BIT_NEW = 1, BIT_LINES = 2, BIT_DEST = 4, BIT_PO_BOX = 8, BIT_PARTIAL = 16, BIT_REQUIRED = 32
+};
 
 uint32_t effect_reserve_size(const struct effect_reserve *effect)
 {
@@ -20,7 +22,8 @@ static uint8_t *put_place(uint8_t *at, const struct effect_reserve *effect)
         at = bytes_put_float(at, effect->lat);
         at = bytes_put_float(at, effect->lon);
     }
-    return place_put(at, effect->country, &effect->postcode);
+    at = place_put(at, effect->country, &effect->postcode);
+    return effect->required_by_ms ? bytes_put_int(at, effect->required_by_ms) : at;
 }
 
 static uint8_t *put_lines(uint8_t *at, const struct effect_reserve *effect)
@@ -49,7 +52,8 @@ uint32_t effect_reserve_encode(uint8_t *out, const struct effect_reserve *effect
     uint8_t *at = bytes_put_text(out, effect->id.at, effect->id.len);
     *at++ = (uint8_t)((effect->is_new ? BIT_NEW : 0) | (effect->has_lines ? BIT_LINES : 0) |
                       (effect->has_dest ? BIT_DEST : 0) | (effect->is_po_box ? BIT_PO_BOX : 0) |
-                      (effect->allow_partial ? BIT_PARTIAL : 0));
+                      (effect->allow_partial ? BIT_PARTIAL : 0) |
+                      (effect->required_by_ms ? BIT_REQUIRED : 0));
     at = bytes_put_int(at, effect->expires_ms);
     if (effect->is_new) {
         at = put_place(at, effect);
@@ -61,7 +65,7 @@ uint32_t effect_reserve_encode(uint8_t *out, const struct effect_reserve *effect
     return (uint32_t)(at - out);
 }
 
-static void get_place(struct bytes_source *source, struct effect_reserve *out)
+static void get_place(struct bytes_source *source, struct effect_reserve *out, uint8_t bits)
 {
     bytes_get_bytes(source, &out->content, sizeof out->content);
     out->service = bytes_get_byte(source);
@@ -71,6 +75,7 @@ static void get_place(struct bytes_source *source, struct effect_reserve *out)
         out->lon = bytes_get_float(source);
     }
     place_get(source, out->country, &out->postcode);
+    out->required_by_ms = bits & BIT_REQUIRED ? bytes_get_int(source) : 0;
 }
 
 static void get_lines(struct bytes_source *source, struct effect_reserve *out,
@@ -108,7 +113,7 @@ enum err effect_reserve_decode(const uint8_t *bytes, uint32_t size, struct effec
     out->allow_partial = (bits & BIT_PARTIAL) != 0;
     out->expires_ms = bytes_get_int(&source);
     if (out->is_new) {
-        get_place(&source, out);
+        get_place(&source, out, bits);
     }
     if (out->has_lines) {
         get_lines(&source, out, scratch);

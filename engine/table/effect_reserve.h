@@ -21,6 +21,7 @@ struct effect_reserve {
     uint64_t expires_ms;
     uint8_t service; /* RESERVE_NO_SERVICE = none named */
     uint16_t pickup_node;
+    uint64_t required_by_ms; /* 0 = not asked */
     double lat, lon;
     char country[3];
     struct effect_text postcode;

@@ -64,6 +64,7 @@ struct reservation {
     uint64_t lsn;     /* that made it */
     uint64_t created_ms, expires_ms;
     uint64_t ended_ms; /* 0 = it holds */
+    uint64_t required_by_ms; /* 0 = not asked */
     double lat, lon;
     slab_ref body;
     slab_ref older, newer; /* all, by coming */

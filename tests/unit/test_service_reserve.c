@@ -414,6 +414,26 @@ static void adjusted(void **state)
                    "UNKNOWN_RESERVATION", "c9");
 }
 
+/* What cannot be there in time is not held; the wish is kept for later changes. */
+static void required_by(void **state)
+{
+    struct harness *harness = *state;
+    expect_refused(harness, "reserve.create",
+                   "{'reservation_id':'c1','ttl_ms':60000,'lines':[{'item':'a','qty':1}],"
+                   "'service':'standard','dest':{'lat':40,'lon':-74},'required_by':1577836800001}",
+                   "PROMISE_NOT_MET");
+    harness_do(harness, "reserve.create",
+               "{'reservation_id':'c1','ttl_ms':60000,'lines':[{'item':'a','qty':1}],"
+               "'service':'standard','dest':{'lat':40,'lon':-74},'required_by':1578000000000}");
+    harness_restart(harness);
+    clock_set(harness, begin_ms + 59999);
+    harness_do(harness, "reserve.update",
+               "{'reservation_id':'c1','ttl_ms':2592000000,'lines':[{'item':'a','qty':2}]}");
+    clock_set(harness, 1578000000000 - 1000);
+    expect_refused(harness, "reserve.update",
+                   "{'reservation_id':'c1','lines':[{'item':'a','qty':3}]}", "PROMISE_NOT_MET");
+}
+
 /* -- faults and limits -- */
 
 static void faults_are_named(void **state)
@@ -490,6 +510,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(broken_by_rules, setup, teardown),
         cmocka_unit_test_setup_teardown(many_are_broken, setup, teardown),
         cmocka_unit_test_setup_teardown(adjusted, setup, teardown),
+        cmocka_unit_test_setup_teardown(required_by, setup, teardown),
         cmocka_unit_test_setup_teardown(faults_are_named, setup, teardown),
         cmocka_unit_test_setup_teardown(limit_is_kept, setup, teardown),
     };
