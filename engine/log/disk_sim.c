@@ -23,6 +23,10 @@ int sim_find(const struct disk_sim *sim, const char *name)
 void sim_drop(struct disk_sim *sim, int file)
 {
     sim_make_durable(sim, file);
+    if (sim->misdirected.before && sim->misdirected.file == file) {
+        free(sim->misdirected.before); /* nothing is left to be put back */
+        sim->misdirected = (struct sim_volatile){0};
+    }
     free(sim->files[file].bytes);
     sim->files[file] = (struct sim_file){0};
 }
