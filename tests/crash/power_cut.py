@@ -98,7 +98,16 @@ class FlushCampaign(PowerCampaign):
         return super().round(number)
 
     def start_traced(self):
-        at = self.rng.randint(20, 400)
+        """A kill may come before the daemon is ready: then it starts again, with more patience."""
+        for least in (20, 200, 800, 3200):
+            try:
+                self.start_killed_at(self.rng.randint(least, 2 * least + 400))
+                return
+            except AssertionError:
+                self.engine.kill()
+        raise AssertionError("killed before it was ready, again and again")
+
+    def start_killed_at(self, at):
         plain, path = self.engine.binary, os.path.join(self.disk.root, "traced.sh")
         with open(path, "w") as file:
             file.write("#!/bin/sh\nexec strace -f -qq -o /dev/null -e trace=fdatasync -e "
