@@ -38,6 +38,7 @@ struct daemon {
     struct net *net; /* NULL while recovering */
     struct service_request *requests; /* NET_BATCH of them */
     uv_poll_t log_poll;
+    uv_poll_t feed_poll; /* records read for events.read */
     uv_timer_t tick;
     uv_timer_t seal;
     uv_idle_t busy; /* active while ticks are wanted at once */
@@ -168,7 +169,8 @@ static void on_child_result(uv_async_t *async)
 
 static void handles_close(struct daemon *daemon)
 {
-    uv_handle_t *handles[] = {(uv_handle_t *)&daemon->log_poll, (uv_handle_t *)&daemon->tick,
+    uv_handle_t *handles[] = {(uv_handle_t *)&daemon->log_poll,
+                              (uv_handle_t *)&daemon->feed_poll, (uv_handle_t *)&daemon->tick,
                               (uv_handle_t *)&daemon->seal, (uv_handle_t *)&daemon->busy,
                               (uv_handle_t *)&daemon->child_ended};
     child_stop(&daemon->child);
@@ -294,12 +296,32 @@ static void on_seal(uv_timer_t *timer)
     seal_plan(timer->data);
 }
 
+/* Readers of events go on. */
+static void feed(struct daemon *daemon)
+{
+    const struct service_turn turn = turn_now();
+    const uint32_t due_ms = service_feed(daemon->service, &turn);
+    if (due_ms != UINT32_MAX) {
+        tick_in(daemon, due_ms);
+    }
+}
+
+static void on_feed(uv_poll_t *poll, int status, int events)
+{
+    struct daemon *daemon = poll->data;
+    (void)events;
+    CHECK(status == 0);
+    feed(daemon);
+    net_flush(daemon->net);
+}
+
 static void on_log(uv_poll_t *poll, int status, int events)
 {
     struct daemon *daemon = poll->data;
     (void)events;
     CHECK(status == 0);
     wal_drive(service_wal(daemon->service));
+    feed(daemon);
     net_flush(daemon->net);
     seal_plan(daemon);
 }
@@ -347,6 +369,7 @@ static void service_options_fill(struct daemon *daemon, struct service_options *
         .checkpoint = on_checkpoint,
         .may_answer = on_may_answer,
     };
+    options->feed_thread = true;
     options->batch = (uint32_t)config->batch;
     options->rejects_max = (uint32_t)config->rejects_max;
     options->max_delay_ms = (uint32_t)config->max_delay_ms;
@@ -429,16 +452,19 @@ static void handles_start(struct daemon *daemon)
 {
     uv_loop_t *loop = &daemon->loop;
     CHECK(uv_poll_init(loop, &daemon->log_poll, wal_poll_fd(service_wal(daemon->service))) == 0);
+    CHECK(uv_poll_init(loop, &daemon->feed_poll, service_feed_fd(daemon->service)) == 0);
     CHECK(uv_timer_init(loop, &daemon->tick) == 0);
     CHECK(uv_timer_init(loop, &daemon->seal) == 0);
     CHECK(uv_idle_init(loop, &daemon->busy) == 0);
     CHECK(uv_async_init(loop, &daemon->child_ended, on_child_result) == 0);
     CHECK(uv_signal_init(loop, &daemon->terminate) == 0);
     CHECK(uv_signal_init(loop, &daemon->interrupt) == 0);
+    daemon->feed_poll.data = daemon;
     daemon->log_poll.data = daemon->tick.data = daemon->seal.data = daemon;
     daemon->busy.data = daemon->child_ended.data = daemon;
     daemon->terminate.data = daemon->interrupt.data = daemon;
     CHECK(uv_poll_start(&daemon->log_poll, UV_READABLE, on_log) == 0);
+    CHECK(uv_poll_start(&daemon->feed_poll, UV_READABLE, on_feed) == 0);
     CHECK(uv_signal_start(&daemon->terminate, on_signal, SIGTERM) == 0);
     CHECK(uv_signal_start(&daemon->interrupt, on_signal, SIGINT) == 0);
     /* They stay until the log is closed, and keep nothing alive. */

@@ -28,6 +28,11 @@ const struct cli_command cli_commands[] = {
      "  nearshelf route --order A1 --to 40.71,-74.00 --line SKU1=2 --line SKU2 --explain\n", NULL,
      cli_route_flags, cli_run_route},
     {"stat", "", "what the engine is doing", NULL, NULL, cli_stat_flags, cli_run_stat},
+    {"tail", "", "what happens, as JSON lines, as soon as it is durable",
+     "Every event has its lsn and n and the log_id of its history; to go on after a cut, start\n"
+     "again with --from the last lsn + 1.\n"
+     "  nearshelf tail --from 0 --types order.routed,stock.short --once\n",
+     NULL, cli_tail_flags, cli_run_tail},
     {"check", "DIR", "look at a data folder whole: snapshots, log, books",
      "No engine may have it; nothing is changed. Damage is named with file and offset.\n", NULL,
      cli_check_flags, cli_run_check},
@@ -40,7 +45,7 @@ const struct cli_command cli_commands[] = {
      "  nearshelf restore /backup/monday /var/lib/shelf --until 2026-11-22T05:00:00Z\n",
      NULL, cli_restore_flags, cli_run_restore},
     {"help", "[COMMAND]", "help, of one command", NULL,
-     "call import route stat check backup restore completion",
+     "call import route stat tail check backup restore completion",
      cli_no_flags, cli_run_help},
     {"completion", "bash", "a completion script: eval \"$(nearshelf completion bash)\"", NULL,
      "bash", cli_no_flags, cli_run_completion},

@@ -125,6 +125,7 @@ enum cli_exit cli_run_call(struct cli *cli, int argc, char **argv);
 enum cli_exit cli_run_import(struct cli *cli, int argc, char **argv);
 enum cli_exit cli_run_route(struct cli *cli, int argc, char **argv);
 enum cli_exit cli_run_stat(struct cli *cli, int argc, char **argv);
+enum cli_exit cli_run_tail(struct cli *cli, int argc, char **argv);
 enum cli_exit cli_run_check(struct cli *cli, int argc, char **argv);
 enum cli_exit cli_run_backup(struct cli *cli, int argc, char **argv);
 enum cli_exit cli_run_restore(struct cli *cli, int argc, char **argv);
@@ -132,7 +133,7 @@ enum cli_exit cli_run_help(struct cli *cli, int argc, char **argv);
 enum cli_exit cli_run_completion(struct cli *cli, int argc, char **argv);
 
 extern const struct cli_flag cli_call_flags[], cli_import_flags[], cli_route_flags[],
-    cli_stat_flags[], cli_check_flags[], cli_restore_flags[], cli_no_flags[];
+    cli_stat_flags[], cli_tail_flags[], cli_check_flags[], cli_restore_flags[], cli_no_flags[];
 
 /* Help of one command, or of the program (NULL). */
 void cli_help_print(const struct cli_command *command, FILE *to);

@@ -66,6 +66,6 @@ install(FILES ${CMAKE_CURRENT_BINARY_DIR}/nearshelf.pc
 nearshelf_library(NAME cli_csv SOURCES cli_csv.c HEADERS cli_csv.h DEPS base wire)
 nearshelf_program(NAME nearshelf
   SOURCES cli.c cli_args.c cli_call.c cli_folder.c cli_help.c cli_import.c cli_import_check.c
-    cli_import_columns.c cli_import_send.c cli_json.c cli_out.c cli_route.c cli_stat.c
+    cli_import_columns.c cli_import_send.c cli_json.c cli_out.c cli_route.c cli_stat.c cli_tail.c
   DEPS nearshelf_static cli_csv wire base config limits folder_tool PkgConfig::JANSSON)
 install(TARGETS nearshelf RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT client)

@@ -20,6 +20,7 @@ static const char *const reservation_states[] = {NAMES_RESERVATION_STATES(TEXT)}
 static const char *const declines[] = {NAMES_DECLINES(TEXT)};
 static const char *const stock_actions[] = {NAMES_STOCK_ACTIONS(TEXT)};
 static const char *const causes[] = {NAMES_CAUSES(TEXT)};
+static const char *const events[] = {NAMES_EVENTS(TEXT)};
 #undef TEXT
 #undef CODE_TEXT
 
@@ -48,6 +49,7 @@ const struct names names_states = {states, STATE_COUNT};
 const struct names names_declines = {declines, DECLINE_COUNT};
 const struct names names_stock_actions = {stock_actions, STOCK_ACTION_COUNT};
 const struct names names_causes = {causes, CAUSE_COUNT};
+const struct names names_events = {events, EVENT_COUNT};
 
 const char *method_text(enum method method)
 {
@@ -122,6 +124,11 @@ const char *decline_text(enum decline decline)
 const char *cause_text(enum cause cause)
 {
     return causes[cause];
+}
+
+const char *event_type_text(enum event event)
+{
+    return events[event];
 }
 
 int names_find(const struct names *names, const char *text, uint32_t len)

@@ -56,7 +56,8 @@
     X(METHOD_CAPACITY_SET, "capacity.set")                                                         \
     X(METHOD_CAPACITY_GET, "capacity.get")                                                         \
     X(METHOD_CARRIER_LOAD, "carrier.load")                                                         \
-    X(METHOD_TRAVEL_LOAD, "travel.load")
+    X(METHOD_TRAVEL_LOAD, "travel.load")                                                           \
+    X(METHOD_EVENTS_READ, "events.read")
 
 /* Errors: enumerator, text, kind (1 = the caller's fault, 0 = the server's). */
 #define NAMES_CODES(X)                                                                             \
@@ -75,6 +76,7 @@
     X(CODE_UNKNOWN_SUPPLY, "UNKNOWN_SUPPLY", 1)                                                    \
     X(CODE_UNKNOWN_TRANSFER, "UNKNOWN_TRANSFER", 1)                                                \
     X(CODE_IDEMPOTENCY_CONFLICT, "IDEMPOTENCY_CONFLICT", 1)                                        \
+    X(CODE_EVENTS_GONE, "EVENTS_GONE", 1)                                                          \
     X(CODE_OVERLOADED, "OVERLOADED", 0)                                                            \
     X(CODE_READ_ONLY, "READ_ONLY", 0)                                                              \
     X(CODE_TABLE_FULL, "TABLE_FULL", 0)                                                            \
@@ -212,6 +214,31 @@
     X(CAUSE_STOCK, "stock")                                                                        \
     X(CAUSE_NODE_STATUS, "node_status")
 
+/* Types of events. */
+#define NAMES_EVENTS(X)                                                                            \
+    X(EVENT_ORDER_ROUTED, "order.routed")                                                          \
+    X(EVENT_ORDER_CHANGED, "order.changed")                                                        \
+    X(EVENT_ORDER_HELD, "order.held")                                                              \
+    X(EVENT_ORDER_CANCELLED, "order.cancelled")                                                    \
+    X(EVENT_ORDER_DONE, "order.done")                                                              \
+    X(EVENT_FULFIL_CREATED, "fulfil.created")                                                      \
+    X(EVENT_FULFIL_STATE, "fulfil.state")                                                          \
+    X(EVENT_PROMISE_BROKEN, "promise.broken")                                                      \
+    X(EVENT_RESERVE_HELD, "reserve.held")                                                          \
+    X(EVENT_RESERVE_RELEASED, "reserve.released")                                                  \
+    X(EVENT_RESERVE_EXPIRED, "reserve.expired")                                                    \
+    X(EVENT_RESERVE_BROKEN, "reserve.broken")                                                      \
+    X(EVENT_STOCK_CHANGED, "stock.changed")                                                        \
+    X(EVENT_STOCK_SHORT, "stock.short")                                                            \
+    X(EVENT_NODE_CHANGED, "node.changed")                                                          \
+    X(EVENT_SUPPLY_CHANGED, "supply.changed")                                                      \
+    X(EVENT_RETURN_RECEIVED, "return.received")                                                    \
+    X(EVENT_RESERVE_COMMITTED, "reserve.committed")                                                \
+    X(EVENT_RESERVE_TAKEN, "reserve.taken")                                                        \
+    X(EVENT_RETURN_CREATED, "return.created")                                                      \
+    X(EVENT_TRANSFER_CHANGED, "transfer.changed")                                                  \
+    X(EVENT_ITEM_CHANGED, "item.changed")
+
 #define NAMES_ENUM(name, text) name,
 #define NAMES_CODE_ENUM(name, text, kind) name,
 enum method { NAMES_METHODS(NAMES_ENUM) METHOD_COUNT };
@@ -229,6 +256,7 @@ enum reservation_state { NAMES_RESERVATION_STATES(NAMES_ENUM) RESERVATION_STATE_
 enum decline { NAMES_DECLINES(NAMES_ENUM) DECLINE_COUNT };
 enum stock_action { NAMES_STOCK_ACTIONS(NAMES_ENUM) STOCK_ACTION_COUNT };
 enum cause { NAMES_CAUSES(NAMES_ENUM) CAUSE_COUNT };
+enum event { NAMES_EVENTS(NAMES_ENUM) EVENT_COUNT };
 #undef NAMES_ENUM
 #undef NAMES_CODE_ENUM
 
@@ -248,6 +276,7 @@ const char *state_text(enum state state);
 const char *reservation_state_text(enum reservation_state state);
 const char *decline_text(enum decline decline);
 const char *cause_text(enum cause cause);
+const char *event_type_text(enum event event);
 
 /* The same with their lengths, for the words that stand in every reply to an order. */
 struct word {
@@ -265,7 +294,8 @@ struct names {
 
 extern const struct names names_methods, names_services, names_capabilities, names_node_types,
     names_node_statuses, names_ways, names_order_statuses, names_states, names_codes, names_reasons,
-    names_rejects, names_declines, names_stock_actions, names_causes;
+    names_rejects, names_declines, names_stock_actions, names_causes,
+    names_events;
 
 /* Index of the word of len bytes at text, or -1. */
 int names_find(const struct names *names, const char *text, uint32_t len);

@@ -86,6 +86,8 @@ if(TARGET nearshelfd)
   nearshelf_outside(NAME integration.daemon LABEL integration TIMEOUT 120 SCRIPT interop/daemon.py)
   nearshelf_outside(NAME interop.promise_dates LABEL interop TIMEOUT 240
     SCRIPT interop/promise_dates.py ARGS ${outside_triples})
+  nearshelf_outside(NAME integration.events LABEL integration TIMEOUT 180 SCRIPT interop/events.py
+    ARGS --cli $<TARGET_FILE:nearshelf> --seed 5)
   nearshelf_outside(NAME interop.abuse LABEL interop TIMEOUT 300 SCRIPT interop/abuse.py
     ARGS ${outside_quick})
 

@@ -49,6 +49,7 @@ static const uint32_t work_of[METHOD_COUNT] = {
     [METHOD_TRANSFER_RECEIVE] = DOCUMENT_LINES_MAX,
     [METHOD_TRANSFER_CANCEL] = DOCUMENT_LINES_MAX,
     [METHOD_SNAPSHOT] = 1,
+    [METHOD_EVENTS_READ] = PAGE_MAX,
     [METHOD_RESERVE_UPDATE] = EFFECT_SHARES_MAX,
     [METHOD_RESERVE_RELEASE] = EFFECT_SHARES_MAX,
     [METHOD_RESERVE_GET] = EFFECT_SHARES_MAX,
@@ -130,6 +131,7 @@ static void put_limits(const struct service_core *service, struct writer *writer
         {"reservations", options->tables.reservations_max},
         {"reserve_ttl_ms", RESERVE_TTL_MAX},
         {"rejects", options->rejects_max},
+        {"event_readers", FEED_READERS_MAX},
         {"conns", options->conns_max},
         {"inflight", options->inflight_max},
         {"max_delay_ms", options->max_delay_ms},
@@ -158,13 +160,18 @@ static void put_work(const struct service_core *service, struct writer *writer)
     }
 }
 
-static void put_log_id(const struct service_core *service, struct writer *writer)
+void log_id_text(const struct service_core *service, char out[LOG_ID_SIZE])
 {
     const struct wal_identity *identity = wal_identity(service->wal);
-    char text[2 * sizeof identity->uuid + 1];
     for (size_t i = 0; i < sizeof identity->uuid; i++) {
-        snprintf(text + 2 * i, 3, "%02x", identity->uuid[i]);
+        snprintf(out + 2 * i, 3, "%02x", identity->uuid[i]);
     }
+}
+
+static void put_log_id(const struct service_core *service, struct writer *writer)
+{
+    char text[LOG_ID_SIZE];
+    log_id_text(service, text);
     put_string(writer, "log_id", text);
 }
 

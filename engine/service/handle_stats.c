@@ -185,7 +185,7 @@ void handle_stats(struct service_core *service, struct call *call)
         return;
     }
     struct writer *writer = reply_begin(service, call);
-    writer_map(writer, 17);
+    writer_map(writer, 18);
     put_int(writer, "now", (int64_t)service->now_ms);
     put_float(writer, "uptime_s", uptime_s(service));
     put_methods(service, writer);
@@ -193,6 +193,7 @@ void handle_stats(struct service_core *service, struct call *call)
     put_errors(service, writer);
     put_log(service, writer);
     put_checkpoints(service, writer);
+    put_feeds(service, writer);
     put_tables(service, writer);
     put_int(writer, "cells_short", (int64_t)service->tables.cells_short);
     put_int(writer, "open_orders", service->tables.orders.open_count);

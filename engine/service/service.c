@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "say.h"
+#include "events_internal.h"
 #include "replan_internal.h"
 #include "reserve_internal.h"
 
@@ -208,7 +209,15 @@ static enum err open_steps(struct service_core *service, struct service_start *s
         snprintf(error, WAL_ERROR_SIZE, "requests: %s", err_text(err));
         return err;
     }
-    return recover(service, start, error);
+    err = recover(service, start, error);
+    if (err != ERR_OK) {
+        return err;
+    }
+    err = feeds_new(service, &service->feeds);
+    if (err != ERR_OK) {
+        snprintf(error, WAL_ERROR_SIZE, "reader of events: %s", err_text(err));
+    }
+    return err;
 }
 
 /* The memory that grows with open orders is there before they come. */
@@ -273,6 +282,7 @@ void service_close(struct service_core *service)
     if (!service) {
         return;
     }
+    feeds_free(service->feeds);
     wal_close(service->wal);
     while (service->jobs) {
         job_conn_closed(service, service->jobs->call.conn);
@@ -300,6 +310,7 @@ void service_close(struct service_core *service)
 static method_handler *const handlers[METHOD_COUNT] = {
     [METHOD_HELLO] = handle_hello,
     [METHOD_SNAPSHOT] = handle_snapshot,
+    [METHOD_EVENTS_READ] = handle_events_read,
     [METHOD_STATS] = handle_stats,
     [METHOD_NODE_PUT] = handle_node_put,
     [METHOD_NODE_STATUS] = handle_node_status,
@@ -570,6 +581,18 @@ static uint32_t next_due(struct service_core *service)
     return due_in(service, service->wake_ms);
 }
 
+/* The tick at due_ms, or sooner where a reader of events will have waited long enough. */
+static uint32_t with_feeds(const struct service_core *service, uint32_t due_ms, uint64_t tick_ms)
+{
+    const uint32_t feed_ms = feeds_due_ms(service);
+    return feed_ms < tick_ms && feed_ms < due_ms ? feed_ms : due_ms;
+}
+
+static uint64_t tick_in_ms(const struct service_core *service)
+{
+    return service->wake_ms > service->now_ms ? service->wake_ms - service->now_ms : 1;
+}
+
 uint32_t service_batch(struct service_core *service, const struct service_turn *turn,
                        const struct service_request *requests, uint32_t count)
 {
@@ -585,14 +608,32 @@ uint32_t service_batch(struct service_core *service, const struct service_turn *
     has_more = reserve_breaks(service) || has_more;
     turn_end(service);
     has_more = has_more || (owed_has_todo(&service->tables.owed) && !service->is_draining);
+    has_more = feeds_run(service) || has_more;
     if (service->jobs || has_more) {
         return service->is_paused ? UINT32_MAX : 0;
     }
     if (soonest(service) >= service->wake_ms) {
-        return UINT32_MAX;
+        return with_feeds(service, UINT32_MAX, tick_in_ms(service));
     }
     service->wake_ms = soonest(service);
-    return due_in(service, service->wake_ms);
+    return with_feeds(service, due_in(service, service->wake_ms), tick_in_ms(service));
+}
+
+int service_feed_fd(const struct service_core *service)
+{
+    return feeds_fd(service);
+}
+
+uint32_t service_feed(struct service_core *service, const struct service_turn *turn)
+{
+    if (service->is_dead) {
+        return UINT32_MAX;
+    }
+    service->now_ns = turn->now_ns;
+    if (feeds_run(service)) {
+        return 0;
+    }
+    return with_feeds(service, UINT32_MAX, tick_in_ms(service));
 }
 
 uint32_t service_tick(struct service_core *service, const struct service_turn *turn)
@@ -609,18 +650,22 @@ uint32_t service_tick(struct service_core *service, const struct service_turn *t
     has_more = reserve_retention(service) || has_more;
     has_more = reserve_breaks(service) || has_more;
     turn_end(service);
-    return has_more && !service->is_paused ? 0 : next_due(service);
+    has_more = feeds_run(service) || has_more;
+    return has_more && !service->is_paused ? 0
+                                           : with_feeds(service, next_due(service), UINT32_MAX);
 }
 
 void service_drain(struct service_core *service)
 {
     service->is_draining = true;
     checkpoints_drain(service);
+    feeds_drain(service);
 }
 
 void service_conn_closed(struct service_core *service, void *conn)
 {
     checkpoints_conn_closed(service, conn);
+    feeds_conn_closed(service, conn);
     if (service->jobs) {
         job_conn_closed(service, conn);
     }

@@ -71,6 +71,7 @@ struct service_options {
     uint64_t checkpoint_records; /* the same in records */
     uint32_t search_steps;      /* of one split search; 0 = the router's default */
     uint32_t frame_size_max;    /* told by hello */
+    bool feed_thread;           /* logs are read for events.read on a thread, not in the turn */
     bool test_clock;            /* engine time stands until clock.set; wall clock not looked at */
     uint32_t conns_max;         /* told by hello */
     uint32_t inflight_max;      /* told by hello */
@@ -113,6 +114,12 @@ uint32_t service_batch(struct service_core *service, const struct service_turn *
 /* Time-driven work and slices of long loads. Returns milliseconds until it wants to be called
  * again: 0 = at once, UINT32_MAX = only with the next request. */
 uint32_t service_tick(struct service_core *service, const struct service_turn *turn);
+
+/* Readable when service_feed has something to do; -1 without feed_thread. */
+int service_feed_fd(const struct service_core *service);
+
+/* What was read for events.read came, or more is durable. Returns as service_batch does. */
+uint32_t service_feed(struct service_core *service, const struct service_turn *turn);
 
 /* The checkpoint that port.checkpoint began has ended: SNAPSHOT_TMP_NAME is there, or err and
  * why. */

@@ -75,6 +75,7 @@ struct checkpoints {
 };
 
 struct asks;
+struct feeds;
 struct job;
 struct replan;
 
@@ -112,6 +113,7 @@ struct service_core {
     uint64_t started_ns;
     struct method_stats methods[METHOD_COUNT];
     struct checkpoints checkpoints;
+    struct feeds *feeds; /* readers of events */
 };
 
 /* -- replies (reply.c) -- */
@@ -231,6 +233,24 @@ void checkpoints_drain(struct service_core *service);
 void checkpoints_conn_closed(struct service_core *service, const void *conn);
 void put_checkpoints(const struct service_core *service, struct writer *writer);
 
+/* -- readers of events (handle_events.c) -- */
+
+enum { FEED_READERS_MAX = 64, LOG_ID_SIZE = 33 };
+
+/* Go on reading for those who ask, and answer who has enough or waited long enough. Not inside a
+ * request. True: there is more to do at once. */
+bool feeds_run(struct service_core *service);
+/* Milliseconds until one of them has waited long enough, UINT32_MAX: nobody waits. */
+uint32_t feeds_due_ms(const struct service_core *service);
+int feeds_fd(const struct service_core *service);
+/* Answer all of them with what they have. */
+void feeds_drain(struct service_core *service);
+void feeds_conn_closed(struct service_core *service, const void *conn);
+void put_feeds(const struct service_core *service, struct writer *writer);
+
+/* The data folder's uuid: 32 hex digits and NUL. */
+void log_id_text(const struct service_core *service, char out[LOG_ID_SIZE]);
+
 /* -- long loads in slices (job.c) -- */
 
 /* One load that was validated whole and is applied slice by slice. step applies the next slice
@@ -309,7 +329,7 @@ method_handler handle_hello, handle_snapshot, handle_stats, handle_node_put, han
     handle_capacity_get, handle_carrier_load, handle_travel_load, handle_promise_quote;
 method_handler handle_return_quote, handle_return_create, handle_return_receive, handle_supply_put,
     handle_supply_receive, handle_supply_cancel, handle_transfer_create, handle_transfer_ship,
-    handle_transfer_receive, handle_transfer_cancel;
+    handle_transfer_receive, handle_transfer_cancel, handle_events_read;
 
 /* -- order.route in batches (ask.c, order_route.c) -- */
 

@@ -15,7 +15,7 @@ METHODS = {"hello", "stats", "node.put", "node.status", "node.get", "node.list",
            "order.cancel", "fulfil.update", "fulfil.list", "clock.set", "fulfil.reject",
            "order.reroute", "order.modify", "return.quote", "return.create", "return.receive",
            "supply.put", "supply.receive", "supply.cancel", "transfer.create", "transfer.ship",
-           "transfer.receive", "transfer.cancel", "snapshot", "reserve.create",
+           "transfer.receive", "transfer.cancel", "snapshot", "events.read", "reserve.create",
            "reserve.update", "reserve.release", "reserve.get", "promise.quote", "carrier.load",
            "travel.load", "capacity.set", "capacity.get"}
 

@@ -1,0 +1,296 @@
+/* From a record to its events: what of stock, nodes and documents; orders and reservations have
+ * files of their own. */
+#include "events_internal.h"
+
+enum { SHORT_SHOWN = 100 };
+
+bool events_has_cell(const struct events *events, uint32_t item, uint16_t node)
+{
+    const struct tables *tables = &events->service->tables;
+    return item < tables->catalogue.count && node < tables->network.count;
+}
+
+/* -- stock -- */
+
+static void put_short_holds(struct events *events, uint32_t item, uint16_t node)
+{
+    const struct tables *tables = &events->service->tables;
+    uint32_t count = 0;
+    event_name(events, "fulfilments");
+    uint32_t mark = writer_open(&events->writer);
+    for (uint32_t at = holds_newest(&tables->holds, item, node);
+         at != HOLD_NONE && count < SHORT_SHOWN; at = holds_at(&tables->holds, at)->older) {
+        const struct hold *hold = holds_at(&tables->holds, at);
+        if (hold->kind != HOLD_ORDER) {
+            continue;
+        }
+        char id[ID_MAX + 8];
+        struct order *order = order_at(&tables->orders, hold->order);
+        uint32_t len = fulfilment_text(order, order_shares(order)[hold->share].part, id);
+        writer_text(&events->writer, id, len);
+        count++;
+    }
+    writer_array_close(&events->writer, mark, count);
+}
+
+void events_short(struct events *events, uint32_t item, uint16_t node)
+{
+    const struct tables *tables = &events->service->tables;
+    const struct cell cell = tables_cell(tables, item, node);
+    const int64_t ats =
+        cell.index >= 0 ? stock_ats(&tables->view, item, node, tables_word(&cell)) : 0;
+    if (ats >= 0 || cell_reserved(tables_word(&cell)) == 0 ||
+        !event_begin(events, EVENT_STOCK_SHORT)) {
+        return;
+    }
+    event_item(events, "item", item);
+    event_node(events, "node", node);
+    event_int(events, "short", -ats);
+    put_short_holds(events, item, node);
+    event_end(events);
+}
+
+static void stock_row(struct events *events, const struct effect_stock *effect,
+                      const struct effect_stock_row *row)
+{
+    if (!event_begin(events, EVENT_STOCK_CHANGED)) {
+        return;
+    }
+    event_item(events, "item", row->item);
+    event_node(events, "node", effect->node);
+    event_string(events, "cause", effect->is_count ? "count" : "movement");
+    event_int(events, effect->is_count ? "on_hand" : "delta", row->value);
+    event_int(events, "as_of", (int64_t)effect->at_ms);
+    event_end(events);
+}
+
+static enum err of_stock(struct events *events, const uint8_t *bytes, uint32_t size)
+{
+    struct effect_stock effect;
+    enum err err = effect_stock_decode(bytes, size, events->service->tables.scratch, &effect);
+    for (uint32_t i = 0; i < effect.count && err == ERR_OK; i++) {
+        err = events_has_cell(events, effect.rows[i].item, effect.node) ? ERR_OK : ERR_DAMAGED;
+        if (err == ERR_OK) {
+            stock_row(events, &effect, &effect.rows[i]);
+        }
+    }
+    for (uint32_t i = 0; err == ERR_OK && i < effect.count; i++) {
+        events_short(events, effect.rows[i].item, effect.node);
+    }
+    return err;
+}
+
+static enum err of_policy(struct events *events, const uint8_t *bytes, uint32_t size)
+{
+    struct effect_policy effect;
+    enum err err = effect_policy_decode(bytes, size, &effect);
+    if (err != ERR_OK || !events_has_cell(events, effect.item, effect.node)) {
+        return ERR_DAMAGED;
+    }
+    if (event_begin(events, EVENT_STOCK_CHANGED)) {
+        event_item(events, "item", effect.item);
+        event_node(events, "node", effect.node);
+        event_string(events, "cause", "policy");
+        event_bool(events, "listed", !effect.is_unlisted);
+        if (effect.has_safety) {
+            event_int(events, "safety_stock", effect.safety_stock);
+        }
+        event_end(events);
+    }
+    events_short(events, effect.item, effect.node);
+    return ERR_OK;
+}
+
+static enum err of_item(struct events *events, const uint8_t *bytes, uint32_t size)
+{
+    struct effect_item effect;
+    enum err err = effect_item_decode(bytes, size, events->service->tables.scratch, &effect);
+    if (err == ERR_OK && event_begin(events, EVENT_ITEM_CHANGED)) {
+        event_text(events, "item", &effect.id);
+        event_int(events, "weight_g", effect.weight_g);
+        event_end(events);
+    }
+    return err;
+}
+
+/* -- nodes -- */
+
+static void node_put(struct events *events, uint16_t node, const struct effect_node *effect)
+{
+    if (!event_begin(events, EVENT_NODE_CHANGED)) {
+        return;
+    }
+    event_node(events, "node", node);
+    event_string(events, "what", "config");
+    event_string(events, "node_type", node_type_text(effect->config.type));
+    event_string(events, "status", node_status_text(effect->config.status));
+    event_int(events, "priority", effect->config.priority);
+    event_int(events, "safety_stock", effect->config.safety_stock);
+    put_float(&events->writer, "lat", effect->config.lat);
+    put_float(&events->writer, "lon", effect->config.lon);
+    events->fields += 2;
+    event_end(events);
+}
+
+static enum err of_node(struct events *events, const uint8_t *bytes, uint32_t size)
+{
+    struct effect_node effect;
+    const struct tables *tables = &events->service->tables;
+    enum err err = effect_node_decode(bytes, size, tables->scratch, &effect);
+    if (err != ERR_OK) {
+        return err;
+    }
+    const uint16_t node = network_find(&tables->network, effect.id.at, effect.id.len);
+    if (node == NODE_NONE) {
+        return ERR_DAMAGED;
+    }
+    node_put(events, node, &effect);
+    return ERR_OK;
+}
+
+static enum err node_other(struct events *events, uint16_t node, const char *what)
+{
+    if (node >= events->service->tables.network.count) {
+        return ERR_DAMAGED;
+    }
+    if (event_begin(events, EVENT_NODE_CHANGED)) {
+        event_node(events, "node", node);
+        event_string(events, "what", what);
+        event_end(events);
+    }
+    return ERR_OK;
+}
+
+static enum err of_hours(struct events *events, const uint8_t *bytes, uint32_t size)
+{
+    struct effect_hours_scratch scratch;
+    struct effect_hours effect;
+    const enum err err = effect_hours_decode(bytes, size, &scratch, &effect);
+    return err == ERR_OK ? node_other(events, effect.node, "hours") : err;
+}
+
+static enum err of_capacity(struct events *events, const uint8_t *bytes, uint32_t size)
+{
+    struct effect_capacity effect;
+    const enum err err = effect_capacity_decode(bytes, size, &effect);
+    return err == ERR_OK ? node_other(events, effect.node, "capacity") : err;
+}
+
+/* -- documents: totals, as the records have them -- */
+
+static void put_document_lines(struct events *events, const struct effect_document *effect)
+{
+    static const char *const counts[][DOCUMENT_COUNTS] = {
+        [DOCUMENT_RETURN] = {"sellable", "damaged", "unsellable"},
+        [DOCUMENT_SUPPLY] = {"received", NULL, NULL},
+        [DOCUMENT_TRANSFER] = {"shipped", "received", NULL},
+    };
+    struct writer *writer = &events->writer;
+    event_name(events, "lines");
+    writer_array(writer, effect->line_count);
+    for (uint32_t i = 0; i < effect->line_count; i++) {
+        const struct effect_document_line *line = &effect->lines[i];
+        uint32_t fields = 2;
+        uint32_t mark = writer_open(writer);
+        entry_item(events, "item", line->item);
+        put_int(writer, "qty", line->qty);
+        for (int at = 0; at < DOCUMENT_COUNTS && counts[effect->kind][at]; at++, fields++) {
+            put_int(writer, counts[effect->kind][at], line->counts[at]);
+        }
+        writer_map_close(writer, mark, fields);
+    }
+}
+
+static void document_node(struct events *events, const char *name, uint16_t node)
+{
+    if (node != NODE_NONE) {
+        event_node(events, name, node);
+    }
+}
+
+static void document_put(struct events *events, const struct effect_document *effect)
+{
+    static const char *const ids[] = {[DOCUMENT_RETURN] = "return_id",
+                                      [DOCUMENT_SUPPLY] = "supply_id",
+                                      [DOCUMENT_TRANSFER] = "transfer_id"};
+    event_text(events, ids[effect->kind], &effect->id);
+    if (effect->order_id.len) {
+        event_text(events, "order_id", &effect->order_id);
+    }
+    if (effect->kind == DOCUMENT_RETURN) {
+        document_node(events, "node", effect->at_node);
+    } else {
+        document_node(events, effect->kind == DOCUMENT_SUPPLY ? "node" : "from", effect->node);
+        document_node(events, "to", effect->to);
+    }
+    if (effect->eta_ms) {
+        event_int(events, "eta", (int64_t)effect->eta_ms);
+    }
+    if (effect->is_cancelled) {
+        event_bool(events, "cancelled", true);
+    }
+    event_int(events, "as_of", (int64_t)effect->at_ms);
+    put_document_lines(events, effect);
+}
+
+static bool document_is_sound(const struct events *events, const struct effect_document *effect)
+{
+    const struct tables *tables = &events->service->tables;
+    const uint16_t nodes[] = {effect->node, effect->to, effect->at_node};
+    bool is_sound = effect->kind >= DOCUMENT_RETURN && effect->kind <= DOCUMENT_TRANSFER;
+    for (int i = 0; i < 3; i++) {
+        is_sound = is_sound && (nodes[i] == NODE_NONE || nodes[i] < tables->network.count);
+    }
+    for (uint32_t i = 0; i < effect->line_count; i++) {
+        is_sound = is_sound && effect->lines[i].item < tables->catalogue.count;
+    }
+    return is_sound;
+}
+
+static enum event document_type(const struct effect_document *effect)
+{
+    if (effect->kind == DOCUMENT_RETURN) {
+        return effect->at_node == NODE_NONE ? EVENT_RETURN_CREATED : EVENT_RETURN_RECEIVED;
+    }
+    return effect->kind == DOCUMENT_SUPPLY ? EVENT_SUPPLY_CHANGED : EVENT_TRANSFER_CHANGED;
+}
+
+static enum err of_document(struct events *events, const uint8_t *bytes, uint32_t size)
+{
+    struct effect_document effect;
+    const enum err err =
+        effect_document_decode(bytes, size, events->service->tables.scratch, &effect);
+    if (err != ERR_OK || !document_is_sound(events, &effect)) {
+        return ERR_DAMAGED;
+    }
+    if (event_begin(events, document_type(&effect))) {
+        document_put(events, &effect);
+        event_end(events);
+    }
+    return ERR_OK;
+}
+
+/* -- by type -- */
+
+static events_teller *const tellers[256] = {
+    [EFFECT_NODE] = of_node,
+    [EFFECT_ITEM] = of_item,
+    [EFFECT_STOCK] = of_stock,
+    [EFFECT_POLICY] = of_policy,
+    [EFFECT_ORDER] = events_order,
+    [EFFECT_CANCEL] = events_cancel,
+    [EFFECT_FULFIL] = events_fulfil,
+    [EFFECT_REPLAN] = events_replan,
+    [EFFECT_RESERVE] = events_reserve,
+    [EFFECT_RESERVE_END] = events_reserve_end,
+    [EFFECT_RESERVE_TAKE] = events_reserve_take,
+    [EFFECT_DOCUMENT] = of_document,
+    [EFFECT_HOURS] = of_hours,
+    [EFFECT_CAPACITY] = of_capacity,
+};
+
+enum err events_of_record(struct events *events, uint8_t type, const uint8_t *bytes, uint32_t size)
+{
+    events->n = 0;
+    return tellers[type] ? tellers[type](events, bytes, size) : ERR_OK;
+}
