@@ -1,0 +1,247 @@
+/* Events of records: which ones there are, their numbers, filters, and that a call is answered when
+ * it is to be. Read in the turn here, without a thread. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "service_harness.h"
+
+static int setup(void **state)
+{
+    struct harness *harness = malloc(sizeof *harness);
+    assert_non_null(harness);
+    harness_open(harness);
+    harness_do(harness, "node.put", "{'node':'n1','type':'store','lat':40.0,'lon':-74.0}");
+    harness_do(harness, "node.put", "{'node':'n2','type':'warehouse','lat':41.0,'lon':-75.0}");
+    harness_do(harness, "item.put", "{'item':'a'}");
+    harness_do(harness, "stock.set", "{'item':'a','node':'n1','on_hand':10}");
+    harness_do(harness, "stock.set", "{'item':'a','node':'n2','on_hand':10}");
+    *state = harness;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    harness_close(*state);
+    free(*state);
+    return 0;
+}
+
+/* The state's LSN: what comes next is read from behind it. */
+static int64_t lsn_now(struct harness *harness)
+{
+    json_t *answer = harness_ask(harness, "hello", "{}");
+    const int64_t lsn = harness_int(answer, "lsn");
+    harness_drop(answer);
+    return lsn;
+}
+
+static json_t *read_from(struct harness *harness, int64_t lsn)
+{
+    return harness_ask(harness, "events.read", "{'from_lsn':%lld}", (long long)lsn);
+}
+
+static void expect_types(const json_t *answer, const char *const *types, uint32_t count)
+{
+    assert_int_equal(harness_count(answer, "events"), count);
+    for (uint32_t i = 0; i < count; i++) {
+        char path[32];
+        snprintf(path, sizeof path, "events.%u.type", i);
+        assert_string_equal(harness_text(answer, path), types[i]);
+    }
+}
+
+static void order_route(struct harness *harness, const char *id, int qty)
+{
+    harness_do(harness, "order.route",
+               "{'order_id':'%s','service':'standard','dest':{'lat':40.0,'lon':-74.0},"
+               "'ref':'web','lines':[{'item':'a','qty':%d,'line':'x'}]}",
+               id, qty);
+}
+
+/* A routed order is told as its reply was, then each fulfilment, numbered in one LSN. */
+static void order_is_told_as_answered(void **state)
+{
+    static const char *const types[] = {"order.routed", "fulfil.created"};
+    struct harness *harness = *state;
+    const int64_t lsn = lsn_now(harness);
+    order_route(harness, "o1", 3);
+    json_t *answer = read_from(harness, lsn + 1);
+    expect_types(answer, types, 2);
+    assert_int_equal(harness_int(answer, "events.0.lsn"), lsn + 1);
+    assert_int_equal(harness_int(answer, "events.0.n"), 0);
+    assert_int_equal(harness_int(answer, "events.1.n"), 1);
+    assert_string_equal(harness_text(answer, "events.0.ref"), "web");
+    assert_string_equal(harness_text(answer, "events.0.fulfilments.0.node"), "n1");
+    assert_string_equal(harness_text(answer, "events.1.fulfilment"), "o1/1");
+    assert_string_equal(harness_text(answer, "events.1.lines.0.line"), "x");
+    assert_int_equal(harness_int(answer, "events.1.lines.0.qty"), 3);
+    assert_int_equal(harness_int(answer, "next_lsn"), lsn + 2);
+    harness_drop(answer);
+}
+
+/* Shipped: the total by share, with names, and the order is done. */
+static void shipping_ends_an_order(void **state)
+{
+    static const char *const types[] = {"fulfil.state", "order.done"};
+    struct harness *harness = *state;
+    order_route(harness, "o1", 3);
+    const int64_t lsn = lsn_now(harness);
+    harness_do(harness, "fulfil.update", "{'fulfilment':'o1/1','state':'shipped'}");
+    json_t *answer = read_from(harness, lsn + 1);
+    expect_types(answer, types, 2);
+    assert_string_equal(harness_text(answer, "events.0.state"), "shipped");
+    assert_string_equal(harness_text(answer, "events.0.node"), "n1");
+    assert_int_equal(harness_int(answer, "events.0.lines.0.share"), 0);
+    assert_int_equal(harness_int(answer, "events.0.lines.0.qty"), 3);
+    assert_string_equal(harness_text(answer, "events.0.lines.0.item"), "a");
+    harness_drop(answer);
+}
+
+/* A rejection: what left, the cell, the fulfilment that takes its place with its own number. */
+static void rejection_is_told_in_steps(void **state)
+{
+    static const char *const types[] = {"fulfil.state", "stock.changed", "fulfil.created"};
+    struct harness *harness = *state;
+    order_route(harness, "o1", 3);
+    const int64_t lsn = lsn_now(harness);
+    harness_do(harness, "fulfil.reject", "{'fulfilment':'o1/1','reason':'out_of_stock'}");
+    json_t *answer = read_from(harness, lsn + 1);
+    expect_types(answer, types, 3);
+    assert_string_equal(harness_text(answer, "events.0.state"), "rejected");
+    assert_string_equal(harness_text(answer, "events.0.reason"), "out_of_stock");
+    assert_string_equal(harness_text(answer, "events.1.node"), "n1");
+    assert_string_equal(harness_text(answer, "events.2.fulfilment"), "o1/2");
+    assert_string_equal(harness_text(answer, "events.2.node"), "n2");
+    assert_int_equal(harness_int(answer, "events.2.lines.0.share"), 1);
+    harness_drop(answer);
+}
+
+/* A count below what orders hold: the change, then how much is short and for whom. */
+static void short_cells_are_told(void **state)
+{
+    static const char *const types[] = {"stock.changed", "stock.short"};
+    struct harness *harness = *state;
+    order_route(harness, "o1", 3);
+    const int64_t lsn = lsn_now(harness);
+    harness_do(harness, "stock.set", "{'item':'a','node':'n1','on_hand':1}");
+    json_t *answer = read_from(harness, lsn + 1);
+    expect_types(answer, types, 2);
+    assert_int_equal(harness_int(answer, "events.0.on_hand"), 1);
+    assert_int_equal(harness_int(answer, "events.1.short"), 2);
+    assert_string_equal(harness_text(answer, "events.1.fulfilments.0"), "o1/1");
+    harness_drop(answer);
+}
+
+static void reservations_are_told(void **state)
+{
+    static const char *const types[] = {"reserve.held", "reserve.released"};
+    struct harness *harness = *state;
+    const int64_t lsn = lsn_now(harness);
+    harness_do(harness, "reserve.create",
+               "{'reservation_id':'r1','ttl_ms':60000,'lines':[{'item':'a','qty':2,'node':'n1'}]}");
+    harness_do(harness, "reserve.release", "{'reservation_id':'r1'}");
+    json_t *answer = read_from(harness, lsn + 1);
+    expect_types(answer, types, 2);
+    assert_string_equal(harness_text(answer, "events.0.lines.0.node"), "n1");
+    assert_int_equal(harness_int(answer, "events.0.lines.0.held"), 2);
+    harness_drop(answer);
+}
+
+/* n counts what a filter leaves out: an event has one name whatever was asked. */
+static void filters_keep_numbers(void **state)
+{
+    struct harness *harness = *state;
+    const int64_t lsn = lsn_now(harness);
+    order_route(harness, "o1", 3);
+    json_t *answer = harness_ask(harness, "events.read",
+                                 "{'from_lsn':%lld,'types':['fulfil.created'],'nodes':['n1']}",
+                                 (long long)lsn + 1);
+    assert_int_equal(harness_count(answer, "events"), 1);
+    assert_int_equal(harness_int(answer, "events.0.n"), 1);
+    harness_drop(answer);
+    answer = harness_ask(harness, "events.read", "{'from_lsn':%lld,'nodes':['n2']}",
+                         (long long)lsn + 1);
+    assert_int_equal(harness_count(answer, "events"), 0);
+    assert_int_equal(harness_int(answer, "next_lsn"), lsn + 2);
+    harness_drop(answer);
+}
+
+/* The events of an LSN come together, whatever the limit. */
+static void limit_does_not_divide(void **state)
+{
+    struct harness *harness = *state;
+    const int64_t lsn = lsn_now(harness);
+    order_route(harness, "o1", 1);
+    order_route(harness, "o2", 1);
+    json_t *answer = harness_ask(harness, "events.read", "{'from_lsn':%lld,'limit':1}",
+                                 (long long)lsn + 1);
+    assert_int_equal(harness_count(answer, "events"), 2);
+    assert_int_equal(harness_int(answer, "next_lsn"), lsn + 2);
+    harness_drop(answer);
+}
+
+/* After a restart the same places tell the same. */
+static void restart_tells_the_same(void **state)
+{
+    struct harness *harness = *state;
+    order_route(harness, "o1", 3);
+    json_t *before = read_from(harness, 0);
+    harness_restart(harness);
+    json_t *after = read_from(harness, 0);
+    assert_true(harness_count(before, "events") > 5);
+    assert_true(json_equal(json_object_get(before, "events"), json_object_get(after, "events")));
+    harness_drop(before);
+    harness_drop(after);
+}
+
+/* Sent behind a change on the same connection, it waits until that is durable. */
+static void earlier_change_is_seen(void **state)
+{
+    struct harness *harness = *state;
+    const int64_t lsn = lsn_now(harness);
+    const uint32_t change =
+        harness_stage(harness, 0, "stock.adjust", "{'item':'a','node':'n1','delta':1}");
+    const uint32_t read =
+        harness_stage(harness, 0, "events.read", "{'from_lsn':%lld}", (long long)lsn + 1);
+    harness_run(harness);
+    harness_drop(harness_take(harness, change));
+    json_t *answer = harness_take(harness, read);
+    assert_int_equal(harness_count(answer, "events"), 1);
+    assert_int_equal(harness_int(answer, "events.0.delta"), 1);
+    harness_drop(answer);
+}
+
+static void bad_places_are_refused(void **state)
+{
+    struct harness *harness = *state;
+    harness_refute(harness, "events.read", "{'from_lsn':1000}", "INVALID_ARGUMENT", "from_lsn");
+    harness_refute(harness, "events.read", "{}", "INVALID_ARGUMENT", "from_lsn");
+    harness_refute(harness, "events.read", "{'from_lsn':1,'log_id':'x'}", "EVENTS_GONE",
+                   "oldest_lsn=1");
+    harness_refute(harness, "events.read", "{'from_lsn':1,'types':[]}", "INVALID_ARGUMENT",
+                   "types");
+    harness_refute(harness, "events.read", "{'from_lsn':1,'nodes':['x']}", "INVALID_ARGUMENT",
+                   "unknown node");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(order_is_told_as_answered, setup, teardown),
+        cmocka_unit_test_setup_teardown(shipping_ends_an_order, setup, teardown),
+        cmocka_unit_test_setup_teardown(rejection_is_told_in_steps, setup, teardown),
+        cmocka_unit_test_setup_teardown(short_cells_are_told, setup, teardown),
+        cmocka_unit_test_setup_teardown(reservations_are_told, setup, teardown),
+        cmocka_unit_test_setup_teardown(filters_keep_numbers, setup, teardown),
+        cmocka_unit_test_setup_teardown(limit_does_not_divide, setup, teardown),
+        cmocka_unit_test_setup_teardown(restart_tells_the_same, setup, teardown),
+        cmocka_unit_test_setup_teardown(earlier_change_is_seen, setup, teardown),
+        cmocka_unit_test_setup_teardown(bad_places_are_refused, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
