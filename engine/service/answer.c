@@ -46,6 +46,20 @@ static void put_due(struct writer *writer, const char *name, uint64_t collect_by
     }
 }
 
+uint32_t part_dates_fields(const struct order_dates *dates)
+{
+    return dates->ship_by_min ? 3u : 0;
+}
+
+void put_part_dates(struct writer *writer, const struct order_dates *dates)
+{
+    if (dates->ship_by_min) {
+        put_int(writer, "ship_by", (int64_t)(dates->ship_by_min * DATE_MINUTE_MS));
+        put_int(writer, "deliver_from", (int64_t)(dates->from_min * DATE_MINUTE_MS));
+        put_int(writer, "deliver_by", (int64_t)(dates->by_min * DATE_MINUTE_MS));
+    }
+}
+
 void put_fulfilment(struct service_core *service, struct writer *writer, struct order *order,
                     uint32_t part, bool with_order)
 {
@@ -55,7 +69,7 @@ void put_fulfilment(struct service_core *service, struct writer *writer, struct 
     bool has_time = !with_order && own->collect_by;
     uint16_t to = part_to(order, part);
     writer_map(writer, 8u + 2u * with_order + (own->tracking != 0) + has_time + (to != NODE_NONE) +
-                           (own->dates.ship_by_min ? 3u : 0));
+                           part_dates_fields(&own->dates));
     put_text(writer, "fulfilment", id, fulfilment_text(order, part, id));
     if (with_order) {
         put_text(writer, "order_id", order_id(order), order->id_len);
@@ -71,11 +85,7 @@ void put_fulfilment(struct service_core *service, struct writer *writer, struct 
     put_string(writer, "state", state_text(part_state(order, part)));
     put_km(writer, "km", own->metres);
     put_int(writer, "cost_cents", own->cost_cents);
-    if (own->dates.ship_by_min) {
-        put_int(writer, "ship_by", (int64_t)(own->dates.ship_by_min * DATE_MINUTE_MS));
-        put_int(writer, "deliver_from", (int64_t)(own->dates.from_min * DATE_MINUTE_MS));
-        put_int(writer, "deliver_by", (int64_t)(own->dates.by_min * DATE_MINUTE_MS));
-    }
+    put_part_dates(writer, &own->dates);
     put_tracking(service, writer, own);
     if (has_time) {
         put_due(writer, "collect_by", own->collect_by);

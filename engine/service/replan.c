@@ -485,13 +485,21 @@ void replan_put_parts(struct service_core *service, struct writer *writer,
     for (uint32_t i = 0; i < replan->effect.part_count; i++) {
         const struct effect_part *part = &replan->parts[i];
         const struct node *node = &service->tables.network.nodes[part->node];
-        writer_map(writer, 7);
+        uint32_t line = replan->shares[share].line;
+        uint16_t to = part->way == WAY_SHIP_TO_STORE ? order_lines(replan->order)[line].node
+                                                     : NODE_NONE;
+        writer_map(writer, 7u + part_dates_fields(&part->dates) + (to != NODE_NONE));
         put_text(writer, "fulfilment", id, fulfilment_text(replan->order, first_part + i, id));
         put_text(writer, "node", node->id, node->id_len);
+        if (to != NODE_NONE) {
+            const struct node *store = &service->tables.network.nodes[to];
+            put_text(writer, "to", store->id, store->id_len);
+        }
         put_string(writer, "service", service_text((enum service)part->service));
         put_string(writer, "method", way_text((enum way)part->way));
         put_km(writer, "km", part->metres);
         put_int(writer, "cost_cents", part->cost_cents);
+        put_part_dates(writer, &part->dates);
         share = put_share_lines(service, writer, replan, i, share);
     }
 }

@@ -144,6 +144,9 @@ void put_bool(struct writer *writer, const char *name, bool value);
 void put_float(struct writer *writer, const char *name, double value);
 /* km of whole metres. */
 void put_km(struct writer *writer, const char *name, uint64_t metres);
+/* ship_by, deliver_from, deliver_by where there are dates: none or three fields. */
+uint32_t part_dates_fields(const struct order_dates *dates);
+void put_part_dates(struct writer *writer, const struct order_dates *dates);
 /* lsn of the state seen: highest begun. */
 void put_lsn(struct service_core *service, struct writer *writer);
 
