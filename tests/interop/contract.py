@@ -1,7 +1,8 @@
 # A walk through the contract, sentence by sentence: fields, edges, error texts, retries, limits.
 """The cases stand in contract_wire.py (frames, values, errors), contract_stock.py (network and
-stock), contract_order.py, contract_fulfil.py, contract_change.py, contract_way.py, contract_limits.py (engines
-with small limits, a full disk). All but the last share one engine; each case draws ids of its own."""
+stock), contract_order.py, contract_fulfil.py, contract_change.py, contract_way.py and
+contract_limits.py (engines with small limits, a full disk). All but the last share one engine; each
+case draws ids of its own."""
 import os
 import re
 import sys
