@@ -45,7 +45,7 @@ static uint32_t put_dates(struct writer *writer, const struct order_dates *dates
 
 static void put_line_name(struct writer *writer, const struct effect_line *line, uint32_t index)
 {
-    char text[12];
+    char text[16];
     writer_str(writer, "line");
     if (line->line.len) {
         writer_text(writer, line->line.at, line->line.len);
@@ -56,7 +56,7 @@ static void put_line_name(struct writer *writer, const struct effect_line *line,
 
 static void put_known_line(struct writer *writer, struct order *order, uint32_t line)
 {
-    char scratch[12];
+    char scratch[16];
     uint32_t len;
     const char *name = line_text(order, line, scratch, &len);
     put_text(writer, "line", name, len);

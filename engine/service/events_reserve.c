@@ -12,7 +12,7 @@ static void put_pieces(struct events *events, const struct effect_reserve *effec
     for (uint32_t i = 0; i < effect->piece_count; i++) {
         const struct effect_piece *piece = &effect->pieces[i];
         const struct effect_line *line = &effect->lines[piece->line];
-        char text[12];
+        char text[16];
         writer_map(writer, 5);
         writer_str(writer, "line");
         if (line->line.len) {

@@ -268,8 +268,8 @@ static void node_is_kept(void **state)
     }
     harness_do(harness, "stock.set", "{'item':'a','node':'n1','on_hand':10}");
     for (int i = 0; i < 2; i++) {
-        char order[8];
-        char cart[8];
+        char order[16];
+        char cart[16];
         snprintf(order, sizeof order, "o%d", i);
         snprintf(cart, sizeof cart, "c%d", i);
         json_t *answer = route(harness, order, cart, 2);
