@@ -172,7 +172,7 @@ class FullCampaign(kill9.Campaign):
 
     def check_refused(self, client, ledger, refused):
         """Rule 1, second half."""
-        for order_id in refused:
+        for order_id in filter(None, refused):
             try:
                 client.call("order.get", order_id=order_id)
             except CallError as error:

@@ -8,9 +8,11 @@ import shutil
 import struct
 import subprocess
 import tempfile
+import time
 
 SHUTDOWN = 0x8004587d  # _IOR('X', 125, u32), the same for ext4 and xfs
 NO_LOG_FLUSH = 2
+UNMOUNT_SECONDS = 20
 MKFS = {"ext4": ["mkfs.ext4", "-qF"], "xfs": ["mkfs.xfs", "-qf"]}
 
 
@@ -31,7 +33,15 @@ class LoopDisk:
         run(["mount", "-o", "loop", self.image, self.mount_point])
 
     def unmount(self):
-        run(["umount", self.mount_point])
+        """A process that was killed may need a moment to let go of its files."""
+        deadline = time.monotonic() + UNMOUNT_SECONDS
+        while True:
+            try:
+                return run(["umount", self.mount_point])
+            except subprocess.CalledProcessError:
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(0.02)
 
     def cut(self):
         """Nothing is written any more; who writes gets EIO."""

@@ -9,6 +9,7 @@ strace at a drawn fdatasync; after the restart what was unanswered is sent again
 the power is cut: what those answers said must still be there."""
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -87,11 +88,10 @@ class PowerCampaign(kill9.Campaign):
 class FlushCampaign(PowerCampaign):
     """Kills between a write and its flush, then a power cut after the restart."""
 
-    arguments = server.SMALL + BUFFERED
-
     def open(self):
         super().open()
         self.engine.stop()
+        self.engine.arguments += BUFFERED
 
     def round(self, number):
         self.start_traced()
@@ -121,8 +121,18 @@ class FlushCampaign(PowerCampaign):
 
     def cut(self):
         """The kill comes by itself, at the drawn flush."""
-        self.engine.process.wait(timeout=END_SECONDS * 2)
+        try:
+            self.engine.process.wait(timeout=END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill_traced()  # few flushes: a kill between two of them is as good
         self.engine.kill()
+
+    def kill_traced(self):
+        """strace does not take the daemon with it."""
+        pid = self.engine.process.pid
+        with open("/proc/%d/task/%d/children" % (pid, pid)) as children:
+            for child in children.read().split():
+                os.kill(int(child), signal.SIGKILL)
 
     def recover(self, fresh):
         client = Client(self.engine.start().address, timeout=120)
