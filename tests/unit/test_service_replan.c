@@ -522,7 +522,7 @@ static void modify_service(void **state)
 static void closed_node_is_emptied(void **state)
 {
     (void)state;
-    char id[8];
+    char id[16];
     stock("A", "x", 100);
     stock("A", "y", 1);
     stock("B", "x", 30);

@@ -366,7 +366,7 @@ static void many_are_broken(void **state)
     struct harness *harness = *state;
     harness_do(harness, "stock.set", "{'item':'a','node':'w','on_hand':%d}", MANY);
     for (int i = 0; i < MANY; i++) {
-        char id[12];
+        char id[16];
         snprintf(id, sizeof id, "m%d", i);
         reserve(harness, id, "w", 1);
     }
