@@ -88,7 +88,7 @@ static void failed(struct service_core *service, const char *why)
     points->step = CHECKPOINT_NONE;
     points->failures++;
     points->failed_ns = service->now_ns ? service->now_ns : 1;
-    snprintf(points->why, sizeof points->why, "%s", why);
+    snprintf(points->why, sizeof points->why, "%.*s", (int)sizeof points->why - 1, why);
     say(SAY_ERROR, "no_checkpoint", "lsn=%llu why=\"%s\": the log goes on, and keeps growing",
         (unsigned long long)points->running_lsn, why);
     refuse_waiting(service, CODE_INTERNAL, why);
