@@ -8,7 +8,7 @@
 #include "rng.h"
 #include "shelf.h"
 
-enum { NODES = 4613, BATCH = 1024, FRAME_ROOM = 256 };
+enum { NODES = 4613, BATCH = 1024, FRAME_ROOM = 256, STEPS_MAX = 4 };
 
 struct orders_bench {
     struct shelf shelf;
@@ -16,9 +16,9 @@ struct orders_bench {
     uint32_t items;
     uint32_t batch;
     uint64_t serial;
-    uint8_t frames[2 * BATCH][FRAME_ROOM];
-    struct frame_head heads[2 * BATCH];
-    struct service_request requests[2 * BATCH];
+    uint8_t frames[STEPS_MAX * BATCH][FRAME_ROOM];
+    struct frame_head heads[STEPS_MAX * BATCH];
+    struct service_request requests[STEPS_MAX * BATCH];
 };
 
 static void request_end(struct orders_bench *bench, struct writer *writer, uint32_t i)
@@ -68,7 +68,8 @@ static void order_write(struct orders_bench *bench, uint32_t i, uint64_t serial)
     request_end(bench, &writer, i);
 }
 
-static void ship_write(struct orders_bench *bench, uint32_t i, uint64_t serial)
+static void update_write(struct orders_bench *bench, uint32_t i, uint64_t serial,
+                         const char *state)
 {
     struct writer writer;
     char text[36];
@@ -80,7 +81,20 @@ static void ship_write(struct orders_bench *bench, uint32_t i, uint64_t serial)
     writer_str(&writer, "fulfilment");
     writer_string(&writer, text);
     writer_str(&writer, "state");
-    writer_str(&writer, "shipped");
+    writer_string(&writer, state);
+    request_end(bench, &writer, i);
+}
+
+static void cancel_write(struct orders_bench *bench, uint32_t i, uint64_t serial)
+{
+    struct writer writer;
+    char text[32];
+    order_text(text, serial);
+    writer_init(&writer, bench->frames[i], FRAME_ROOM);
+    writer_request(&writer, 1, "order.cancel");
+    writer_map(&writer, 1);
+    writer_str(&writer, "order_id");
+    writer_string(&writer, text);
     request_end(bench, &writer, i);
 }
 
@@ -96,17 +110,44 @@ static uint64_t orders_work(void *owner, uint64_t count)
     return bench->shelf.routed;
 }
 
-static uint64_t life_work(void *owner, uint64_t count)
+/* Each order goes one step further in each later batch; state NULL: it is cancelled. */
+static uint64_t life(struct orders_bench *bench, uint64_t count, const char *const *states,
+                     uint32_t steps)
 {
-    struct orders_bench *bench = bench_hide(owner);
     for (uint64_t done = 0; done < count; done += bench->batch) {
         for (uint32_t i = 0; i < bench->batch; i++) {
             order_write(bench, i, bench->serial++);
-            ship_write(bench, bench->batch + i, bench->serial - 1 - bench->batch);
+            for (uint32_t step = 0; step < steps; step++) {
+                uint64_t serial = bench->serial - 1 - (step + 1) * (uint64_t)bench->batch;
+                uint32_t at = (step + 1) * bench->batch + i;
+                if (states[step]) {
+                    update_write(bench, at, serial, states[step]);
+                } else {
+                    cancel_write(bench, at, serial);
+                }
+            }
         }
-        shelf_batch(&bench->shelf, bench->requests, 2 * bench->batch);
+        shelf_batch(&bench->shelf, bench->requests, (steps + 1) * bench->batch);
     }
     return bench->shelf.routed;
+}
+
+static uint64_t ship_work(void *owner, uint64_t count)
+{
+    static const char *const states[] = {"shipped"};
+    return life(bench_hide(owner), count, states, 1);
+}
+
+static uint64_t life_work(void *owner, uint64_t count)
+{
+    static const char *const states[] = {"accepted", "picked", "shipped"};
+    return life(bench_hide(owner), count, states, 3);
+}
+
+static uint64_t cancel_work(void *owner, uint64_t count)
+{
+    static const char *const states[] = {NULL};
+    return life(bench_hide(owner), count, states, 1);
 }
 
 int main(int argc, char **argv)
@@ -124,7 +165,11 @@ int main(int argc, char **argv)
     bench_run(&bench, "service_order", "two lines, durable, batches of 1,024", 500000, 2048,
               orders_work, &orders);
     bench_run(&bench, "service_order_and_ship", "the same, each shipped one batch later", 500000,
+              2048, ship_work, &orders);
+    bench_run(&bench, "service_order_life", "accepted, picked, shipped, a batch apart", 500000,
               2048, life_work, &orders);
+    bench_run(&bench, "service_order_and_cancel", "each cancelled one batch later", 500000, 2048,
+              cancel_work, &orders);
     shelf_close(&orders.shelf);
     return 0;
 }

@@ -17,6 +17,7 @@ struct cancel {
 
 /* What a cancel comes to, by line and by share. */
 struct cancel_plan {
+    slab_ref ref;
     struct order *order;
     uint32_t asked[EFFECT_LINES_MAX]; /* units by line of the order */
     uint32_t taken[EFFECT_SHARES_MAX]; /* units to cancel by share */
@@ -367,6 +368,7 @@ static void take(struct service_core *service, struct call *call, struct cancel_
     struct effect_quantity shares[EFFECT_SHARES_MAX];
     struct effect_quantity owed[EFFECT_LINES_MAX];
     struct effect_cancel effect = {.id = {order_id(plan->order), plan->order->id_len},
+                                   .order = plan->ref,
                                    .shares = shares,
                                    .owed = owed,
                                    .key = *key};
@@ -390,14 +392,21 @@ static void take(struct service_core *service, struct call *call, struct cancel_
     answer(service, call, plan, plan->taken, plan->owed, false);
 }
 
+/* Only as many as the order has lines: most calls never look at the list. */
+static void owed_none(const struct order *order, uint32_t *owed)
+{
+    memset(owed, 0, order->line_count * sizeof *owed);
+}
+
 static void decide(struct service_core *service, struct call *call, const struct cancel *cancel,
                    struct cancel_plan *plan)
 {
     struct effect_key key;
     const struct key_entry *seen;
     uint32_t units[EFFECT_SHARES_MAX];
-    uint32_t owed[EFFECT_LINES_MAX] = {0};
-    switch (key_look(service, call, cancel->key, content_of(cancel), &key, &seen)) {
+    uint32_t owed[EFFECT_LINES_MAX];
+    uint64_t content = cancel->key.len ? content_of(cancel) : 0;
+    switch (key_look(service, call, cancel->key, content, &key, &seen)) {
     case KEY_ANSWERED:
         return;
     case KEY_SEEN:
@@ -419,6 +428,7 @@ static void decide(struct service_core *service, struct call *call, const struct
         refuse_state(service, call, plan);
     } else {
         units_cancelled(plan, units);
+        owed_none(plan->order, owed);
         answer(service, call, plan, units, owed, true);
     }
 }
@@ -432,11 +442,11 @@ void handle_order_cancel(struct service_core *service, struct call *call)
         reply_invalid(service, call, &reader);
         return;
     }
-    slab_ref ref = need_order(service, call, cancel.order_id);
-    if (!ref) {
+    plan.ref = need_order(service, call, cancel.order_id);
+    if (!plan.ref) {
         return;
     }
-    plan.order = order_at(&service->tables.orders, ref);
+    plan.order = order_at(&service->tables.orders, plan.ref);
     if (!asked_fill(service, call, &cancel, &plan)) {
         return;
     }

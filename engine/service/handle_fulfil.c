@@ -477,6 +477,7 @@ static void take(struct service_core *service, struct call *call, const struct u
     uint64_t at_ms = update->has_at ? update->at_ms : arrival(service, target);
     struct effect_fulfil effect = {
         .id = {order_id(target->order), target->order->id_len},
+        .order = target->ref,
         .part = target->index,
         .state = (uint8_t)update->state,
         .at_ms = at_ms,
@@ -519,8 +520,8 @@ static void decide(struct service_core *service, struct call *call, const struct
     enum state state = (enum state)update->state;
     struct effect_key key;
     const struct key_entry *seen;
-    enum key_result result =
-        key_look(service, call, update->key, content_of(update), &key, &seen);
+    uint64_t content = update->key.len ? content_of(update) : 0;
+    enum key_result result = key_look(service, call, update->key, content, &key, &seen);
     if (result == KEY_SEEN) {
         answer(service, call, target, true);
     }

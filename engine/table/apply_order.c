@@ -417,21 +417,29 @@ static bool owed_cancel(struct tables *tables, slab_ref ref, uint64_t lsn, uint6
     return true;
 }
 
+/* All that a cancellation changes of an order's rows. */
+static void shares_digest(struct tables *tables, struct order *order, bool is_add)
+{
+    for (uint32_t i = 0; i < order->share_count; i++) {
+        order_digest_share(order, i, &tables->digest, is_add);
+    }
+}
+
 enum err tables_apply_cancel(struct tables *tables, uint64_t lsn, uint64_t now_ms,
                              const struct effect_cancel *effect)
 {
     applied(tables, lsn, now_ms);
-    slab_ref ref = order_of(tables, &effect->id);
+    slab_ref ref = effect->order ? effect->order : order_of(tables, &effect->id);
     if (!ref) {
         return ERR_DAMAGED;
     }
     struct order *order = order_at(&tables->orders, ref);
-    order_digest(order, &tables->digest, false);
+    shares_digest(tables, order, false);
     bool is_sound = order_shares_cancel(tables, order, lsn, now_ms, effect->shares, effect->count);
     for (uint32_t i = 0; i < effect->owed_count && is_sound; i++) {
         is_sound = owed_cancel(tables, ref, lsn, now_ms, &effect->owed[i]);
     }
-    order_digest(order, &tables->digest, true);
+    shares_digest(tables, order, true);
     order_settle(tables, ref, now_ms);
     key_remember(tables, lsn, now_ms, &effect->key);
     return is_sound ? ERR_OK : ERR_DAMAGED;
@@ -529,11 +537,42 @@ static void accepted(struct tables *tables, struct order *order, uint32_t index)
     }
 }
 
+/* One share of the update, with its rows in the digest; the units that moved. */
+static uint32_t share_update(struct tables *tables, struct order *order,
+                             const struct effect_fulfil *effect, uint32_t i, int step)
+{
+    uint32_t index = effect->shares[i].share;
+    uint32_t total = effect->shares[i].qty;
+    struct order_share *share = &order_shares(order)[index];
+    order_digest_share(order, index, &tables->digest, false);
+    uint32_t units = step >= 0 ? step_reach(tables, order, share, step, total, effect->at_ms)
+                               : no_show(tables, order, share, total);
+    hold_settle(tables, order, index);
+    order_digest_share(order, index, &tables->digest, true);
+    return units;
+}
+
+/* What an update tells of the part itself; most tell nothing. */
+static void part_update(struct tables *tables, struct order *order,
+                        const struct effect_fulfil *effect)
+{
+    struct order_part *part = &order_parts(order)[effect->part];
+    bool is_arrived = part->is_arrived ||
+                      (part->way == WAY_SHIP_TO_STORE && effect->state == STATE_READY);
+    if (!effect->collect_by && is_arrived == part->is_arrived) {
+        return;
+    }
+    order_digest_part(order, effect->part, &tables->digest, false);
+    part->collect_by = effect->collect_by ? effect->collect_by : part->collect_by;
+    part->is_arrived = is_arrived;
+    order_digest_part(order, effect->part, &tables->digest, true);
+}
+
 enum err tables_apply_fulfil(struct tables *tables, uint64_t lsn, uint64_t now_ms,
                              const struct effect_fulfil *effect)
 {
     applied(tables, lsn, now_ms);
-    slab_ref ref = order_of(tables, &effect->id);
+    slab_ref ref = effect->order ? effect->order : order_of(tables, &effect->id);
     struct order *order = ref ? order_at(&tables->orders, ref) : NULL;
     if (!order || !fulfil_is_sound(order, effect)) {
         return ERR_DAMAGED;
@@ -544,19 +583,11 @@ enum err tables_apply_fulfil(struct tables *tables, uint64_t lsn, uint64_t now_m
     if (step >= 0 && tables->declines[part->node] > 0) {
         accepted(tables, order, effect->part);
     }
-    order_digest(order, &tables->digest, false);
     for (uint32_t i = 0; i < effect->count; i++) {
-        struct order_share *share = &order_shares(order)[effect->shares[i].share];
-        uint32_t total = effect->shares[i].qty;
-        units += step >= 0 ? step_reach(tables, order, share, step, total, effect->at_ms)
-                           : no_show(tables, order, share, total);
-        hold_settle(tables, order, effect->shares[i].share);
+        units += share_update(tables, order, effect, i, step);
     }
-    part->collect_by = effect->collect_by ? effect->collect_by : part->collect_by;
-    part->is_arrived = part->is_arrived ||
-                       (part->way == WAY_SHIP_TO_STORE && effect->state == STATE_READY);
+    part_update(tables, order, effect);
     tracking_set(tables, part, &effect->tracking);
-    order_digest(order, &tables->digest, true);
     order_note(tables, order,
                &(struct order_entry){effect->at_ms, lsn, units, (uint16_t)effect->part, 0,
                                      ORDER_EVENT_STATE, effect->state});

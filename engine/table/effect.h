@@ -169,6 +169,7 @@ struct effect_quantity {
 
 struct effect_cancel {
     struct effect_text id;
+    uint32_t order; /* its reference, where the caller has found it; 0 = by id. Not in the record */
     uint32_t count;
     const struct effect_quantity *shares;
     struct effect_key key;
@@ -178,6 +179,7 @@ struct effect_cancel {
 
 struct effect_fulfil {
     struct effect_text id;
+    uint32_t order; /* as of a cancellation */
     uint32_t part;
     uint8_t state; /* enum state: a step of the part's way, or no_show */
     uint64_t at_ms;

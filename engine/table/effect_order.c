@@ -466,6 +466,7 @@ enum err effect_cancel_decode(const uint8_t *bytes, uint32_t size, struct effect
 {
     struct bytes_source source = {bytes, bytes + size, false};
     out->id = bytes_get_text(&source, ID_MAX);
+    out->order = 0;
     out->count = quantities_get(&source, scratch->quantities);
     out->shares = scratch->quantities;
     bytes_get_key(&source, &out->key);
@@ -497,6 +498,7 @@ enum err effect_fulfil_decode(const uint8_t *bytes, uint32_t size, struct effect
 {
     struct bytes_source source = {bytes, bytes + size, false};
     out->id = bytes_get_text(&source, ID_MAX);
+    out->order = 0;
     out->part = (uint32_t)bytes_get_max(&source, EFFECT_PARTS_MAX - 1);
     out->state = (uint8_t)bytes_get_max(&source, STATE_COUNT - 1);
     out->at_ms = bytes_get_int(&source);

@@ -358,22 +358,6 @@ bool order_grow(struct orders *orders, struct order *order, uint32_t parts, uint
     return true;
 }
 
-uint32_t share_active(const struct order_share *share)
-{
-    return share->qty - share->cancelled - share->no_show - share->moved;
-}
-
-uint32_t share_held(const struct order_share *share, enum way way)
-{
-    uint32_t gone = share->reached[way == WAY_PICKUP ? STEP_LAST : STEP_OUT];
-    return share_active(share) - gone;
-}
-
-uint32_t share_unfetched(const struct order_share *share)
-{
-    return share_active(share) - share->reached[STEP_LAST];
-}
-
 uint16_t part_to(struct order *order, uint32_t part)
 {
     const struct order_part *own = &order_parts(order)[part];
@@ -560,17 +544,24 @@ bool order_history_add(struct orders *orders, struct order *order,
 static void digest_words(struct digest *digest, bool is_add, uint32_t tag, uint64_t a, uint64_t b,
                          uint64_t c)
 {
+    const struct digest row = digest_of_words(tag, a, b, c);
     if (is_add) {
-        digest_add_words(digest, tag, a, b, c);
+        digest_join(digest, &row);
     } else {
-        digest_take_words(digest, tag, a, b, c);
+        digest_part(digest, &row);
     }
+}
+
+/* What its rows of lines, parts and shares go by. */
+static uint64_t digest_name(const struct order *order)
+{
+    return order->id_hash ^ order->lsn * 0x9e3779b97f4a7c15u;
 }
 
 /* What a change of the order may have changed; before the first one it is told by content. */
 static void digest_changed(struct order *order, struct digest *digest, bool is_add)
 {
-    uint64_t who = order->id_hash ^ order->lsn * 0x9e3779b97f4a7c15u;
+    uint64_t who = digest_name(order);
     uint64_t place[2];
     memcpy(&place[0], &order->lat, sizeof order->lat);
     memcpy(&place[1], &order->lon, sizeof order->lon);
@@ -583,12 +574,41 @@ static void digest_changed(struct order *order, struct digest *digest, bool is_a
     }
 }
 
+void order_digest_part(struct order *order, uint32_t index, struct digest *digest, bool is_add)
+{
+    const struct order_part *part = &order_parts(order)[index];
+    uint64_t who = digest_name(order) + index;
+    digest_words(digest, is_add, TAG_PART, who,
+                 (uint64_t)part->node << 48 | (uint64_t)part->way << 40 |
+                     (uint64_t)part->service << 32 | part->metres,
+                 part->collect_by << 32 ^ part->cost_cents ^ (uint64_t)part->is_rejected << 63 ^
+                     (uint64_t)part->is_arrived << 62 ^
+                     part->accept_by_s * 0x9e3779b97f4a7c15u);
+    if (part->dates.ship_by_min || part->dates.slot) {
+        digest_words(digest, is_add, TAG_DATES, who,
+                     (uint64_t)part->dates.ship_by_min << 32 | part->dates.slot,
+                     (uint64_t)part->dates.from_min << 32 | part->dates.by_min);
+    }
+}
+
+void order_digest_share(struct order *order, uint32_t index, struct digest *digest, bool is_add)
+{
+    const struct order_share *share = &order_shares(order)[index];
+    uint64_t steps = 0;
+    for (int step = 0; step < STEP_COUNT; step++) {
+        steps = steps * 1000003 + share->reached[step];
+    }
+    digest_words(digest, is_add, TAG_SHARE, digest_name(order) + index,
+                 (uint64_t)share->qty << 32 | (uint64_t)share->part << 16 | share->line,
+                 (steps * 1000003 + share->cancelled) * 1000003 + share->no_show +
+                     share->moved * 0x9e3779b97f4a7c15u);
+}
+
 /* Shares and parts go in word by word: their links and references are not logged state. Of an
  * order that was never changed the fixed part and the lines are told by its content. Fields that
  * came later weigh nothing while they are zero: digests of older logs stay what they were. */
 void order_digest(struct order *order, struct digest *digest, bool is_add)
 {
-    uint64_t who = order->id_hash ^ order->lsn * 0x9e3779b97f4a7c15u;
     digest_words(digest, is_add, TAG_ORDER, order->content ^ order->created_ms << 20, order->lsn,
                  ((uint64_t)order->status << 56 | (uint64_t)order->line_count << 40 |
                   (uint64_t)order->share_count << 20 | order->part_count) ^
@@ -597,29 +617,9 @@ void order_digest(struct order *order, struct digest *digest, bool is_add)
         digest_changed(order, digest, is_add);
     }
     for (uint32_t i = 0; i < order->part_count; i++) {
-        const struct order_part *part = &order_parts(order)[i];
-        digest_words(digest, is_add, TAG_PART, who + i,
-                     (uint64_t)part->node << 48 | (uint64_t)part->way << 40 |
-                         (uint64_t)part->service << 32 | part->metres,
-                     part->collect_by << 32 ^ part->cost_cents ^
-                         (uint64_t)part->is_rejected << 63 ^ (uint64_t)part->is_arrived << 62 ^
-                         part->accept_by_s * 0x9e3779b97f4a7c15u);
-        if (part->dates.ship_by_min || part->dates.slot) {
-            digest_words(digest, is_add, TAG_DATES, who + i,
-                         (uint64_t)part->dates.ship_by_min << 32 | part->dates.slot,
-                         (uint64_t)part->dates.from_min << 32 | part->dates.by_min);
-        }
+        order_digest_part(order, i, digest, is_add);
     }
     for (uint32_t i = 0; i < order->share_count; i++) {
-        const struct order_share *share = &order_shares(order)[i];
-        const uint32_t *reached = share->reached;
-        uint64_t steps = 0;
-        for (int step = 0; step < STEP_COUNT; step++) {
-            steps = steps * 1000003 + reached[step];
-        }
-        digest_words(digest, is_add, TAG_SHARE, who + i,
-                     (uint64_t)share->qty << 32 | (uint64_t)share->part << 16 | share->line,
-                     (steps * 1000003 + share->cancelled) * 1000003 + share->no_show +
-                         share->moved * 0x9e3779b97f4a7c15u);
+        order_digest_share(order, i, digest, is_add);
     }
 }

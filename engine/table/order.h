@@ -267,10 +267,21 @@ bool orders_have_growth(const struct orders *orders, const struct order *order, 
 uint16_t part_to(struct order *order, uint32_t part);
 
 /* Units of a share that are not at an end, and those of them that are still held. */
-uint32_t share_active(const struct order_share *share);
-uint32_t share_held(const struct order_share *share, enum way way);
+static inline uint32_t share_active(const struct order_share *share)
+{
+    return share->qty - share->cancelled - share->no_show - share->moved;
+}
+
+static inline uint32_t share_held(const struct order_share *share, enum way way)
+{
+    return share_active(share) - share->reached[way == WAY_PICKUP ? STEP_LAST : STEP_OUT];
+}
+
 /* Units that wait to be fetched, or are on their way to where they will. */
-uint32_t share_unfetched(const struct order_share *share);
+static inline uint32_t share_unfetched(const struct order_share *share)
+{
+    return share_active(share) - share->reached[STEP_LAST];
+}
 
 /* Whether the node has taken on nothing of the part yet, and something of it is held. */
 bool part_is_untouched(struct order *order, uint32_t part);
@@ -313,5 +324,9 @@ bool order_history_add(struct orders *orders, struct order *order,
 /* The digest rows of an order: everything but links, references and history. What is owed has
  * rows of its own (owed.h). */
 void order_digest(struct order *order, struct digest *digest, bool is_add);
+
+/* Those of them that a change of one share, or of a part, touches. */
+void order_digest_share(struct order *order, uint32_t share, struct digest *digest, bool is_add);
+void order_digest_part(struct order *order, uint32_t part, struct digest *digest, bool is_add);
 
 #endif
