@@ -63,14 +63,15 @@ static int spawn(struct child *child, int answer_fd, pid_t *pid_out)
     hex_put(&child->request, sizeof child->request, hex);
     CHECK(posix_spawn_file_actions_init(&actions) == 0);
     CHECK(posix_spawnattr_init(&attributes) == 0);
-    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_adddup2(&actions, answer_fd, 1);
-    posix_spawn_file_actions_addclosefrom_np(&actions, 3);
+    int error = posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+    error = error ? error : posix_spawn_file_actions_adddup2(&actions, answer_fd, 1);
+    error = error ? error : posix_spawn_file_actions_addclosefrom_np(&actions, 3);
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setsigdefault(&attributes, &all);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    const int error =
-        posix_spawn(pid_out, "/proc/self/exe", &actions, &attributes, arguments, environ);
+    if (!error) {
+        error = posix_spawn(pid_out, "/proc/self/exe", &actions, &attributes, arguments, environ);
+    }
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);
     return error;

@@ -21,6 +21,7 @@
 #include "check.h"
 #include "checkpoint_child.h"
 #include "limits.h"
+#include "loop_memory.h"
 #include "mem.h"
 #include "net.h"
 #include "say.h"
@@ -39,6 +40,7 @@ struct daemon {
     struct service_request *requests; /* NET_BATCH of them */
     uv_poll_t log_poll;
     uv_poll_t feed_poll; /* records read for events.read */
+    uv_poll_t files_poll; /* only to make room for the files of connections */
     uv_timer_t tick;
     uv_timer_t seal;
     uv_idle_t busy; /* active while ticks are wanted at once */
@@ -445,6 +447,9 @@ static bool net_start(struct daemon *daemon)
         return false;
     }
     net_release(daemon->net, wal_lsn_durable(service_wal(daemon->service)));
+    struct net_limits limits;
+    net_limits(daemon->net, &limits);
+    (void)loop_memory_files(&daemon->loop, &daemon->files_poll, (int)limits.conns_max);
     return true;
 }
 
@@ -545,6 +550,7 @@ static bool start(struct daemon *daemon)
         return false;
     }
     handles_start(daemon);
+    loop_memory_take(DAEMON_EXIT_LOG_FAILED);
     warnings(daemon);
     ready(daemon, &found);
     return true;
@@ -554,12 +560,14 @@ enum daemon_exit daemon_run(const struct config *config)
 {
     struct daemon daemon = {.config = config, .started_ns = uv_hrtime()};
     daemon.requests = calloc(NET_BATCH, sizeof *daemon.requests);
-    if (!daemon.requests) {
-        say(SAY_ERROR, "not_started", "why=\"%s\"", err_text(ERR_NOMEM));
+    loop_memory_take(DAEMON_EXIT_NOT_STARTED);
+    const int status = daemon.requests ? uv_loop_init(&daemon.loop) : UV_ENOMEM;
+    if (status != 0) {
+        say(SAY_ERROR, "not_started", "why=\"%s\"", uv_strerror(status));
+        free(daemon.requests);
         return DAEMON_EXIT_NOT_STARTED;
     }
     signal(SIGPIPE, SIG_IGN);
-    CHECK(uv_loop_init(&daemon.loop) == 0);
     if (!start(&daemon)) {
         daemon.exit_code = DAEMON_EXIT_NOT_STARTED;
     }

@@ -14,7 +14,7 @@
 enum daemon_exit {
     DAEMON_EXIT_STOPPED = 0,
     DAEMON_EXIT_NOT_STARTED = 1, /* configuration, folder, address; or a second signal */
-    DAEMON_EXIT_LOG_FAILED = 3
+    DAEMON_EXIT_LOG_FAILED = 3 /* or memory ended behind a logged change (service.h) */
 };
 
 enum { DAEMON_NET_ARENA = 256 << 10 };

@@ -35,8 +35,9 @@ static void help(void)
            "Exit codes\n"
            "  0  stopped by a signal, or the configuration is valid\n"
            "  1  not started: configuration, data folder or address; or a second signal\n"
-           "  3  the log failed while running: nothing unconfirmed was told; free the disk or\n"
-           "     replace it, then start again\n");
+           "  3  the log failed while running, or memory ended behind a logged change: nothing\n"
+           "     unconfirmed was told; free the disk or replace it, give the process more memory,\n"
+           "     then start again\n");
 }
 
 /* The build uses these instructions without asking: refuse by name instead of SIGILL. */

@@ -109,6 +109,12 @@ if(TARGET nearshelfd)
       SCRIPT crash/disk_full.py ARGS --kind ${kind} --rounds 3 --mebibytes 160
       --within ${outside_within})
   endforeach()
+  if(NOT NEARSHELF_SANITIZE) # they bring an allocator of their own
+    add_library(alloc_shim MODULE crash/alloc_shim.c)
+    target_link_libraries(alloc_shim PRIVATE nearshelf_flags)
+    nearshelf_outside(NAME crash.alloc_fail LABEL "integration;crash" TIMEOUT 200
+      SCRIPT crash/alloc_fail.py ARGS --shim $<TARGET_FILE:alloc_shim> --stride 301)
+  endif()
   nearshelf_outside(NAME crash.kill9 LABEL "integration;crash" TIMEOUT 300 SCRIPT crash/kill9.py
     ARGS --rounds ${outside_rounds})
 endif()

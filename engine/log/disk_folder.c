@@ -325,7 +325,8 @@ static void pause_as_long(uint64_t since_ns)
     nanosleep(&pause, NULL);
 }
 
-static enum err fill(struct folder *folder, int fd, uint64_t size, uint8_t *zeros, bool is_paced)
+static enum err fill(struct folder *folder, int fd, uint64_t size, const uint8_t *zeros,
+                     bool is_paced)
 {
     if (fallocate(fd, 0, 0, (off_t)size) != 0 && errno != EOPNOTSUPP) {
         return last_error();
@@ -351,20 +352,17 @@ static enum err fill(struct folder *folder, int fd, uint64_t size, uint8_t *zero
 static enum err fill_and_sync(struct folder *folder, int fd, uint64_t size,
                               const uint8_t *first_block, bool is_paced)
 {
-    void *buffer = NULL;
-    if (posix_memalign(&buffer, DISK_ALIGN, FILL_SIZE) != 0) {
-        return ERR_NOMEM;
-    }
-    memset(buffer, 0, FILL_SIZE);
-    enum err err = fill(folder, fd, size, buffer, is_paced);
+    /* No memory is asked for: a log must not fail for want of a quarter of a mebibyte of zeros. */
+    static const _Alignas(DISK_ALIGN) uint8_t zeros[FILL_SIZE];
+    _Alignas(DISK_ALIGN) uint8_t first[DISK_ALIGN];
+    enum err err = fill(folder, fd, size, zeros, is_paced);
     if (err == ERR_OK) {
-        memcpy(buffer, first_block, DISK_ALIGN);
-        err = write_whole(fd, buffer, DISK_ALIGN, 0);
+        memcpy(first, first_block, DISK_ALIGN);
+        err = write_whole(fd, first, DISK_ALIGN, 0);
     }
     if (err == ERR_OK && fsync(fd) != 0) {
         err = last_error();
     }
-    free(buffer);
     return err;
 }
 

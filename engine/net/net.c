@@ -111,7 +111,9 @@ static struct net *net_new(const struct net_options *options)
     net->arena = malloc(net->options.arena_size);
     net->discard = malloc(DISCARD_SIZE);
     net->requests = calloc(net->options.batch_max, sizeof *net->requests);
-    if (!net->arena || !net->discard || !net->requests) {
+    net->spare = calloc(1, sizeof *net->spare);
+    if (!net->arena || !net->discard || !net->requests || !net->spare) {
+        free(net->spare);
         free(net->arena);
         free(net->discard);
         free(net->requests);
@@ -151,6 +153,7 @@ static void memory_free(struct net *net)
         free(conn);
     }
     net_pool_close(&net->pool);
+    free(net->spare);
     free(net->arena);
     free(net->discard);
     free(net->requests);

@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "check.h"
 #include "net_internal.h"
@@ -63,7 +64,13 @@ struct net_conn *conn_new(struct net *net, bool is_pipe)
 {
     struct net_conn *conn = calloc(1, sizeof *conn);
     if (!conn) {
-        return NULL;
+        conn = net->spare;
+        net->spare = NULL;
+        if (!conn) {
+            return NULL;
+        }
+        memset(conn, 0, sizeof *conn);
+        conn->is_spare = true;
     }
     conn->magic = CONN_MAGIC;
     conn->net = net;
@@ -90,7 +97,13 @@ static void conn_free(struct net_conn *conn)
     }
     net_link_take(&conn->all);
     conn->magic = 0;
-    free(conn);
+    if (!conn->is_spare) {
+        free(conn);
+        return;
+    }
+    CHECK(!net->spare);
+    net->spare = conn;
+    net_listen_again(net);
 }
 
 static void read_start(struct net_conn *conn)

@@ -44,6 +44,7 @@ struct net_conn {
     bool is_held;         /* the service wants no more of it for now */
     bool is_used_up;      /* ENDING because all that was read is taken, not for a fault */
     bool is_put_back;     /* its next frames were given back: their wait was for its own replies */
+    bool is_spare;        /* there was no memory for one: refused, and kept for the next time */
     struct net *net;
     uint64_t id;
     void *tag;
@@ -104,6 +105,7 @@ struct net_listener {
     } socket;
     struct net *net;
     bool is_pipe;
+    bool is_waiting; /* libuv holds a connection back that there was no memory to take */
     char text[128];
 };
 
@@ -144,6 +146,7 @@ struct net {
     uv_idle_t idle;
     uv_timer_t timer;
 
+    struct net_conn *spare; /* to refuse with when there is no memory for one; NULL: in use */
     struct net_link all, ready, turn, flush, waiting, parked, timed;
     uint64_t next_id;
     uint64_t durable_lsn;
@@ -176,12 +179,15 @@ void net_timer_need(struct net *net);
 
 /* -- net_listen.c -- */
 enum err net_listen_open(struct net *net, const char *address, char *error, size_t error_size);
+/* Take the connections that libuv held back while there was no memory to refuse them with. */
+void net_listen_again(struct net *net);
 /* Close all listeners and remove socket files. */
 void net_listen_close(struct net *net);
 /* Raise NOFILE for conns_max connections, else lower conns_max. */
 void net_files_fit(struct net *net);
 
 /* -- net_conn.c -- */
+/* Without memory it is the spare one (is_spare), only to be accepted and closed; NULL: in use. */
 struct net_conn *conn_new(struct net *net, bool is_pipe);
 /* Serve an accepted connection. */
 void conn_start(struct net_conn *conn);

@@ -53,17 +53,30 @@ static void on_connection(uv_stream_t *server, int status)
         refuse(net, NULL, uv_strerror(status)); /* not EMFILE: libuv has a spare file for that */
         return;
     }
+    /* libuv listens on only when the connection was accepted: one that is refused is, too. */
     struct net_conn *conn = conn_new(net, listener->is_pipe);
+    listener->is_waiting = !conn;
     if (!conn) {
-        refuse(net, NULL, "out of memory"); /* UNTESTED: one kilobyte is not to be had */
-        return;
+        return; /* the spare one is being closed: taken behind it, net_listen_again */
     }
     if (uv_accept(server, &conn->socket.stream) != 0) {
         refuse(net, conn, "accept failed");
+    } else if (conn->is_spare) {
+        refuse(net, conn, "out of memory");
     } else if (net->stats.conns >= net->options.conns_max) {
         refuse(net, conn, "conns_max reached");
     } else {
         conn_start(conn);
+    }
+}
+
+void net_listen_again(struct net *net)
+{
+    for (uint32_t i = 0; i < net->listeners_count && net->spare; i++) {
+        struct net_listener *listener = &net->listeners[i];
+        if (listener->is_waiting && !uv_is_closing(&listener->socket.handle)) {
+            on_connection(&listener->socket.stream, 0);
+        }
     }
 }
 

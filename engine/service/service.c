@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "say.h"
 #include "events_internal.h"
@@ -56,11 +57,15 @@ void service_options_default(struct service_options *options)
 
 void must_apply(enum err err, const char *what)
 {
-    if (err != ERR_OK) {
-        say(SAY_ERROR, "apply_failed", "what=%s why=\"%s\": the log holds a change that the tables "
-            "could not take; give the process more memory and start it again", what, err_text(err));
-        CHECK_UNREACHABLE("a logged effect was not applied");
+    if (err == ERR_OK) {
+        return;
     }
+    say(SAY_ERROR, "apply_failed", "what=%s why=\"%s\": the tables could not take a change that "
+        "nobody was told of; give the process more memory and start it again", what, err_text(err));
+    if (err == ERR_NOMEM) {
+        _exit(SERVICE_EXIT_NO_MEMORY);
+    }
+    CHECK_UNREACHABLE("a logged effect was not applied");
 }
 
 uint64_t lsn_begun(const struct service_core *service)

@@ -22,6 +22,10 @@
 
 struct service_core;
 
+/* What the process ends with, at once, when the tables could not take a change that stands in the
+ * collecting group: no state is left to go on from, and nobody was told of it. */
+enum { SERVICE_EXIT_NO_MEMORY = 3 };
+
 /* One request. Borrowed until service_batch returns; conn is the port's. */
 struct service_request {
     void *conn;

@@ -30,6 +30,7 @@ class Engine:
         self.folder = os.path.join(self.root, "data")
         self.log_path = os.path.join(self.root, "engine.log")
         self.unix_path = os.path.join(self.root, "sock")
+        self.environment = {}  # beside that of the test
         self.process = None
         self.address = None
         self.ready_line = None
@@ -41,7 +42,8 @@ class Engine:
                    "--listen", "unix:" + self.unix_path] + self.arguments
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log,
-                                            stdin=subprocess.DEVNULL)
+                                            stdin=subprocess.DEVNULL,
+                                            env={**os.environ, **self.environment})
 
     def start(self):
         self.spawn()

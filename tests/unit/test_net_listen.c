@@ -241,6 +241,42 @@ static void no_file_left(void **state)
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 }
 
+static bool is_memory_out;
+void *__real_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return is_memory_out ? NULL : __real_calloc(count, size);
+}
+
+/* Clients that come together while there is no memory are all refused, none is left hanging, and
+ * with memory the next one is served. */
+static void no_memory_left(void **state)
+{
+    (void)state;
+    enum { CLIENTS = 5 };
+    struct rig rig = {0};
+    uint8_t frame[64];
+    int fds[CLIENTS];
+    rig_open(&rig);
+    is_memory_out = true;
+    for (int i = 0; i < CLIENTS; i++) {
+        fds[i] = rig_connect(&rig);
+    }
+    for (int i = 0; i < CLIENTS; i++) {
+        assert_true(rig_is_ended(&rig, fds[i]));
+        close(fds[i]);
+    }
+    is_memory_out = false;
+    assert_int_equal(rig_stats(&rig).conns_refused, CLIENTS);
+    const int served = rig_connect(&rig);
+    rig_send(&rig, served, frame, rig_request(frame, 4, "hello", 0));
+    assert_true(rig_has_replies(&rig, served, 4, 1));
+    close(served);
+    rig_close(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -252,6 +288,7 @@ int main(void)
         cmocka_unit_test(unix_path_too_long),
         cmocka_unit_test(file_limit_lowers_conns),
         cmocka_unit_test(no_file_left),
+        cmocka_unit_test(no_memory_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
