@@ -1,7 +1,8 @@
 /* How good the decisions are, and what they cost: shares proved to be the best, steps, time, and
  * parts and km over the exact result, on orders of the load generator and on drawn hard ones.
  *
- * Flags of its own: --data DIR (stores and baskets), --json FILE, --orders N, --family NAME. The
+ * Flags of its own: --data DIR (stores and baskets), --json FILE, --orders N, --family NAME,
+ * --steps N (the bound of a search; 0 = the default). The
  * stock of a family is never taken: each order meets the same. */
 #include <jansson.h>
 #include <math.h>
@@ -26,6 +27,7 @@ struct options {
     const char *json;
     const char *family;
     uint32_t orders;
+    uint32_t steps; /* the bound; 0 = the default */
     bool is_smoke;
 };
 
@@ -117,6 +119,9 @@ static void add_order(const struct quality_order *from)
 {
     struct route_answer answer;
     struct route_request request = request_of(from);
+    if (options.steps > 0) {
+        route_steps_max_set(world.route, options.steps);
+    }
     uint64_t start = used_ns();
     route_decide(world.route, &world.view, &request, &answer);
     double us = (double)(used_ns() - start) / 1e3;
@@ -300,6 +305,8 @@ static bool read_options(int *argc, char **argv)
         to = strcmp(argv[i], "--family") == 0 ? &options.family : to;
         if (strcmp(argv[i], "--orders") == 0 && i + 1 < *argc) {
             options.orders = (uint32_t)strtoul(argv[++i], NULL, 10);
+        } else if (strcmp(argv[i], "--steps") == 0 && i + 1 < *argc) {
+            options.steps = (uint32_t)strtoul(argv[++i], NULL, 10);
         } else if (to && i + 1 < *argc) {
             *to = argv[++i];
         } else if (to) {

@@ -199,7 +199,7 @@ static bool add_available(struct route *route, uint32_t item, uint32_t slot, uin
 }
 
 /* Where all are the same the nodes need not be read. */
-static int32_t node_priority(const struct network *network, uint16_t node)
+int32_t split_priority(const struct network *network, uint16_t node)
 {
     bool is_one = network->has_classes && network->class_count == 1;
     return is_one ? network->class_priority[0] : network->nodes[node].config.priority;
@@ -217,7 +217,7 @@ static struct candidate *candidate_at(struct route *route, uint32_t slot)
         split->candidates[at] =
             (struct candidate){.free = at,
                                .metres = split->slot_metres[slot],
-                               .priority = node_priority(route->view->network, node),
+                               .priority = split_priority(route->view->network, node),
                                .node = node};
         memset(&split->free[(size_t)at * split->item_count], 0,
                split->item_count * sizeof *split->free);
@@ -276,19 +276,25 @@ void split_place_begin(struct route *route)
     }
 }
 
-void split_collect(struct route *route)
+void split_begin(struct route *route)
 {
     struct split *split = route->split;
     split_place_begin(route);
     split->is_sparse = is_sparse(route);
     split->item_count = route->group.demand_count;
-    split->is_wide = split->item_count > SPLIT_ITEMS_MAX;
     split->steps = 0;
     split->cells = 0;
+    split->nodes_ruled_out = 0;
     for (uint32_t item = 0; item < split->item_count; item++) {
         split->demand[item] = route->demands[item].qty;
         split->available[item] = 0;
     }
+}
+
+void split_collect(struct route *route)
+{
+    struct split *split = route->split;
+    split->is_wide = split->item_count > SPLIT_ITEMS_MAX;
     if (!split->is_wide) {
         candidates_begin(route);
     }

@@ -167,6 +167,112 @@ BODY void gain_body(const uint16_t *restrict shares, size_t stride, const uint8_
     }
 }
 
+/* A block of a bitmap in registers, as wide as they are. */
+typedef uint64_t lanes __attribute__((vector_size(COLUMN_BLOCK * sizeof(uint64_t))));
+
+/* sum, of one digit, takes two more bits in; what it carries into carry. */
+#define ADD_TWO(sum, x, y, carry)                                                                  \
+    do {                                                                                           \
+        lanes differ = (x) ^ (y);                                                                  \
+        (carry) = ((x) & (y)) | (differ & (sum));                                                  \
+        (sum) ^= differ;                                                                           \
+    } while (0)
+
+#define CARRY_ON(planes, from, digits, carry)                                                      \
+    for (uint32_t digit = (from); digit < (digits); digit++) {                                     \
+        lanes next = (planes)[digit] & (carry);                                                    \
+        (planes)[digit] ^= (carry);                                                                \
+        (carry) = next;                                                                            \
+    }
+
+#define LOAD_COLUMN(to, block, item)                                                               \
+    memcpy(&(to), (block) + (size_t)(item)*COLUMN_BLOCK, sizeof(lanes))
+
+/* Digits of the counts of one block. Four columns at a time, so that the upper digits move once. */
+BODY void count_block(const uint64_t *block, const uint16_t *listed, uint32_t count,
+                      uint32_t digits, lanes *planes)
+{
+    lanes a, b, twos, more, fours;
+    uint32_t i = 0;
+    for (; i + 4 <= count; i += 4) {
+        LOAD_COLUMN(a, block, listed[i]);
+        LOAD_COLUMN(b, block, listed[i + 1]);
+        ADD_TWO(planes[0], a, b, twos);
+        LOAD_COLUMN(a, block, listed[i + 2]);
+        LOAD_COLUMN(b, block, listed[i + 3]);
+        ADD_TWO(planes[0], a, b, more);
+        ADD_TWO(planes[1], twos, more, fours);
+        CARRY_ON(planes, 2, digits, fours)
+    }
+    for (; i < count; i++) {
+        LOAD_COLUMN(a, block, listed[i]);
+        CARRY_ON(planes, 0, digits, a)
+    }
+}
+
+BODY void touch_digits(const struct columns *columns, const uint16_t *listed, uint32_t count,
+                       uint32_t least, const uint64_t *open, uint64_t *able, uint64_t *planes,
+                       size_t stride, uint32_t digits)
+{
+    for (uint32_t block = 0; block < columns->blocks; block++) {
+        const uint64_t *words = columns->words + (size_t)block * columns->items * COLUMN_BLOCK;
+        lanes counts[COLUMN_DIGITS] = {0};
+        lanes equal, more = {0};
+        count_block(words, listed, count, digits, counts);
+        memcpy(&equal, open + (size_t)block * COLUMN_BLOCK, sizeof equal);
+        for (uint32_t digit = digits; digit-- > 0;) {
+            memcpy(planes + digit * stride + (size_t)block * COLUMN_BLOCK, &counts[digit],
+                   sizeof counts[digit]);
+            if (least >> digit & 1) {
+                equal &= counts[digit];
+            } else {
+                more |= equal & counts[digit];
+                equal &= ~counts[digit];
+            }
+        }
+        more |= equal;
+        memcpy(able + (size_t)block * COLUMN_BLOCK, &more, sizeof more);
+    }
+}
+
+/* The digits are told to the compiler, so that they stay in registers. */
+BODY void touch_body(const struct columns *columns, const uint16_t *listed, uint32_t count,
+                     uint32_t least, const uint64_t *open, uint64_t *able, uint64_t *planes,
+                     size_t stride)
+{
+    if (count < 1 << 4) {
+        touch_digits(columns, listed, count, least, open, able, planes, stride, 4);
+    } else if (count < 1 << 6) {
+        touch_digits(columns, listed, count, least, open, able, planes, stride, 6);
+    } else {
+        touch_digits(columns, listed, count, least, open, able, planes, stride, COLUMN_DIGITS);
+    }
+}
+
+BODY bool has_bits(const lanes *block)
+{
+    uint64_t any = 0;
+    for (uint32_t i = 0; i < COLUMN_BLOCK; i++) {
+        any |= (*block)[i];
+    }
+    return any != 0;
+}
+
+BODY void meet_body(const struct columns *columns, const uint16_t *listed, uint32_t count,
+                    const uint64_t *open, uint64_t *able)
+{
+    for (uint32_t block = 0; block < columns->blocks; block++) {
+        const uint64_t *words = columns->words + (size_t)block * columns->items * COLUMN_BLOCK;
+        lanes left, column;
+        memcpy(&left, open + (size_t)block * COLUMN_BLOCK, sizeof left);
+        for (uint32_t i = 0; i < count && has_bits(&left); i++) {
+            LOAD_COLUMN(column, words, listed[i]);
+            left &= column;
+        }
+        memcpy(able + (size_t)block * COLUMN_BLOCK, &left, sizeof left);
+    }
+}
+
 #define VARIANT(NAME, TARGET)                                                                      \
     TARGET static void caps_##NAME(const struct network *network, const float place[3],            \
                                    const uint64_t *bits, uint32_t words, int64_t *keys)            \
@@ -207,9 +313,20 @@ BODY void gain_body(const uint16_t *restrict shares, size_t stride, const uint8_
     {                                                                                              \
         gain_body(shares, stride, left, items, count, gain);                                       \
     }                                                                                              \
+    TARGET static void touch_##NAME(const struct columns *columns, const uint16_t *listed,         \
+                                    uint32_t count, uint32_t least, const uint64_t *open,          \
+                                    uint64_t *able, uint64_t *planes, size_t stride)               \
+    {                                                                                              \
+        touch_body(columns, listed, count, least, open, able, planes, stride);                     \
+    }                                                                                              \
+    TARGET static void meet_##NAME(const struct columns *columns, const uint16_t *listed,          \
+                                   uint32_t count, const uint64_t *open, uint64_t *able)           \
+    {                                                                                              \
+        meet_body(columns, listed, count, open, able);                                             \
+    }                                                                                              \
     static const struct nearest_kernel kernel_##NAME = {                                           \
-        #NAME,        caps_##NAME,   and_##NAME,    word_##NAME, list_##NAME,                      \
-        least_##NAME, metres_##NAME, reduce_##NAME, gain_##NAME};
+        #NAME,         caps_##NAME,   and_##NAME,  word_##NAME,  list_##NAME, least_##NAME,        \
+        metres_##NAME, reduce_##NAME, gain_##NAME, touch_##NAME, meet_##NAME};
 
 VARIANT(plain, )
 

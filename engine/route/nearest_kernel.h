@@ -16,14 +16,24 @@
 #define KEY_NONE INT64_MAX
 
 enum {
-    KEY_BLOCK = 16,   /* arrays of keys are padded with KEY_NONE to a multiple of it */
-    REDUCE_BLOCK = 64 /* candidates of reduce come in multiples of it */
+    KEY_BLOCK = 16,    /* arrays of keys are padded with KEY_NONE to a multiple of it */
+    REDUCE_BLOCK = 64, /* candidates of reduce come in multiples of it */
+    COLUMN_BLOCK = 8,  /* words */
+    COLUMN_DIGITS = 10 /* of a count of columns: fewer than 1,024 */
 };
 
 /* Lower bounds of caps are lowered by this chord (12 m): see the proof in nearest.c. */
 #define CAP_SLACK 0x1p-19f
 
 #define METRES_UNSURE UINT32_MAX
+
+/* Bitmaps of slots, one column for each item: block by block, in a block item by item. Bitmaps of
+ * slots beside them have room for whole blocks too. */
+struct columns {
+    const uint64_t *words;
+    uint32_t items;
+    uint32_t blocks;
+};
 
 struct nearest_kernel {
     const char *name;
@@ -53,6 +63,15 @@ struct nearest_kernel {
      * 256 items. */
     void (*gain)(const uint16_t *shares, size_t stride, const uint8_t *left, uint32_t items,
                  uint32_t count, uint16_t *gain);
+    /* How many of the listed columns have a bit at each slot, in binary: digit d of all slots from
+     * planes[d * stride] on, as many digits as the greatest sum of count has. able: slots of open
+     * with least or more. */
+    void (*touch)(const struct columns *columns, const uint16_t *listed, uint32_t count,
+                  uint32_t least, const uint64_t *open, uint64_t *able, uint64_t *planes,
+                  size_t stride);
+    /* Slots of open that have a bit in each listed column. */
+    void (*meet)(const struct columns *columns, const uint16_t *listed, uint32_t count,
+                 const uint64_t *open, uint64_t *able);
 };
 
 /* The variants that this CPU can run, the fastest first. Returns how many (at least 1). */

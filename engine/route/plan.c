@@ -31,7 +31,8 @@ static void list_by_id(const struct route *route, const struct plan *plan, uint1
 {
     const struct network *network = route->view->network;
     for (uint32_t i = 0; i < plan->count; i++) {
-        uint16_t node = route->split->candidates[plan->nodes[i]].node;
+        const struct split *split = route->split;
+        uint16_t node = split->is_wide ? plan->nodes[i] : split->candidates[plan->nodes[i]].node;
         uint32_t at = i;
         for (; at > 0 && node_compare(network, node, nodes[at - 1]) < 0; at--) {
             nodes[at] = nodes[at - 1];

@@ -62,6 +62,7 @@ static uint32_t least_nodes(const struct split *split)
         uint32_t needed = split->demand[item] / most + (split->demand[item] % most != 0);
         least = needed > least ? needed : least;
     }
+    least = split->nodes_ruled_out >= least ? split->nodes_ruled_out + 1 : least;
     return least > 2 ? least : 2;
 }
 
@@ -194,7 +195,7 @@ static enum verdict solve(struct route *route)
     if (is_single(route)) {
         return VERDICT_FOUND;
     }
-    if (route->group.max_nodes == 1) {
+    if (route->group.max_nodes == 1 || split->nodes_ruled_out >= route->group.max_nodes) {
         return VERDICT_IMPOSSIBLE;
     }
     split->is_optimal = false;
@@ -387,8 +388,13 @@ bool split_decide(struct route *route)
     if (route->group.max_nodes > room) {
         route->group.max_nodes = room;
     }
+    split_begin(route);
+    if (split->item_count > MASK_ITEMS_MAX && split_few(route) == VERDICT_FOUND) {
+        return fill(route, REASON_NONE); /* nothing is short */
+    }
     split_collect(route);
     bool is_short = lower(split);
+    split->nodes_ruled_out = is_short ? 0 : split->nodes_ruled_out;
     if (is_short && !route->request->allow_partial) {
         return refuse(route, REASON_INSUFFICIENT_STOCK);
     }

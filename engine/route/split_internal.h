@@ -12,7 +12,8 @@ enum {
     WIDE_PLANES = 10,       /* bits of a count of sampled items */
     REDUCE_SCALE = 240,     /* split_reduce.c: shares are counted in so many parts */
     REDUCE_NEVER = 1 << 30, /* a cost that no plan has */
-    PRICE_SHIFT = 16        /* of prices per unit */
+    PRICE_SHIFT = 16,       /* of prices per unit */
+    FEW_NODES_MAX = 4       /* of a plan that split_few.c looks for */
 };
 
 /* (sum of priorities, sum of metres), added and compared as one number. Priorities are shifted
@@ -89,6 +90,24 @@ struct tree_level {
     uint32_t residual[SPLIT_ITEMS_MAX];
 };
 
+/* A node to try: how many of the items left it may have, and its slot. */
+struct few_node {
+    uint16_t touched;
+    uint16_t slot;
+};
+
+/* What is left to be had when the nodes before are chosen, and who may come next. */
+struct few_level {
+    uint32_t count;                  /* items */
+    uint16_t item[ROUTE_LINES_MAX];  /* rarest first */
+    uint32_t units[ROUTE_LINES_MAX]; /* of each */
+    uint64_t cost;                   /* of the nodes before */
+    slot_bits open[WORD_MAX_NETWORK];
+    uint32_t able_count;
+    uint32_t at;
+    struct few_node able[SLOT_MAX]; /* most items first */
+};
+
 struct split {
     /* -- the group -- */
     uint32_t item_count;
@@ -98,7 +117,7 @@ struct split {
     uint32_t qty_of_line[ROUTE_LINES_MAX]; /* served, by place in route->lines */
     uint32_t cells;                        /* gathered */
     uint64_t spread;                       /* items of which some candidate holds a part only */
-    bool is_wide; /* more items than masks hold: no candidates are listed */
+    bool is_wide;                          /* plans hold nodes: no candidates are listed */
 
     /* -- candidates, by (priority, metres, id) once sorted -- */
     uint32_t count;
@@ -186,6 +205,25 @@ struct split {
     uint64_t unit_price[SPLIT_ITEMS_MAX];
     int64_t least_sum[TREE_DEPTH_MAX + 1]; /* of reduced costs of so many nodes, at least */
 
+    /* -- split_columns.c: which slots may have some of an item -- */
+    struct columns columns;
+    slot_bits column_words[(size_t)ROUTE_LINES_MAX * WORD_MAX_NETWORK];
+    slot_bits touched[WORD_MAX_NETWORK]; /* by some column, and within reach */
+    uint32_t column_cells[ROUTE_LINES_MAX];
+    uint16_t rarest[ROUTE_LINES_MAX]; /* items asked for, those of fewest slots first */
+    uint32_t asked_count;
+    slot_bits able[WORD_MAX_NETWORK];
+
+    /* -- split_few.c -- */
+    uint64_t slot_cost[SLOT_MAX]; /* of the touched ones */
+    uint64_t cost_min;
+    uint64_t row_stamp[SLOT_MAX];
+    uint32_t row_of[SLOT_MAX]; /* in the table of free stock, where the stamp is the group's */
+    uint32_t row_count;
+    struct few_node unsorted[SLOT_MAX];
+    struct few_level few_levels[FEW_NODES_MAX];
+    uint32_t nodes_ruled_out; /* proved: no plan has so many or fewer */
+
     /* -- results -- */
     uint32_t steps;
     struct plan best;
@@ -202,8 +240,14 @@ struct split {
 
 /* -- collect.c -- */
 
+/* Begin the group's search: what is asked for. */
+void split_begin(struct route *route);
+
 /* Gather what candidates hold of each item, and list them, but for wide groups. */
 void split_collect(struct route *route);
+
+/* The node's priority. */
+int32_t split_priority(const struct network *network, uint16_t node);
 
 /* List the candidates again for a lowered split->demand. Not for wide groups. */
 void split_candidates(struct route *route);
@@ -307,6 +351,25 @@ void plan_prune(struct split *split, struct plan *plan);
 
 /* Lower the demands to what the plan holds. */
 void plan_lower(struct split *split, const struct plan *plan);
+
+/* -- split_columns.c -- */
+
+/* Make the columns of the items asked for. False: some item is nowhere to be had. */
+bool split_columns(struct route *route);
+
+static inline uint64_t column_word(const struct split *split, uint32_t item, uint32_t word)
+{
+    size_t block = word / COLUMN_BLOCK;
+    return split
+        ->column_words[(block * split->columns.items + item) * COLUMN_BLOCK + word % COLUMN_BLOCK];
+}
+
+/* -- split_few.c -- */
+
+/* The best plan of up to FEW_NODES_MAX nodes, if there is one, into split->best: plans of one node
+ * first, then of two. UNKNOWN: there is none, or the steps ran out; nodes_ruled_out is set. Sets
+ * is_optimal. */
+enum verdict split_few(struct route *route);
 
 /* -- split_wide.c: plans hold node handles; more items than masks hold -- */
 

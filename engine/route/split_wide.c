@@ -391,7 +391,9 @@ enum verdict split_wide(struct route *route, struct plan *out)
     if (out->count <= route->group.max_nodes) {
         return VERDICT_FOUND;
     }
-    return route->group.max_nodes == 1 ? VERDICT_IMPOSSIBLE : VERDICT_UNKNOWN;
+    return split->nodes_ruled_out >= route->group.max_nodes || route->group.max_nodes == 1
+               ? VERDICT_IMPOSSIBLE
+               : VERDICT_UNKNOWN;
 }
 
 void split_wide_most(struct route *route, struct plan *out)

@@ -17,6 +17,7 @@ static struct world world;
 static uint64_t seed;
 static uint32_t round_now;
 static uint32_t splits_seen, partial_seen, refused_seen, spread_seen, kept_out_seen;
+static uint32_t proved_seen, ruled_out_seen; /* of more than 64 items */
 
 static uint32_t node_count, item_count;
 static uint32_t stock_of[ITEMS_MAX][NODES_MAX];
@@ -336,13 +337,11 @@ static void expect_refusal(const struct route_answer *answer, enum reason reason
     }
 }
 
-static void compare(bool must_be_optimal)
+/* What is asked for and there; whether some of it is not. */
+static bool add_demand(uint32_t *wanted)
 {
-    struct route_answer answer;
-    uint32_t limit = request.max_splits == ROUTE_NO_LIMIT ? NODES_MAX : request.max_splits + 1;
-    uint32_t wanted = 0;
     bool is_short = false;
-    draw_free();
+    *wanted = 0;
     memset(demand, 0, sizeof demand);
     for (uint32_t line = 0; line < request.line_count; line++) {
         demand[lines[line].item] += lines[line].qty;
@@ -354,8 +353,23 @@ static void compare(bool must_be_optimal)
         }
         is_short = is_short || sum < demand[item];
         demand[item] = sum < demand[item] ? sum : demand[item];
-        wanted += demand[item];
+        *wanted += demand[item];
     }
+    return is_short;
+}
+
+static uint32_t node_limit(void)
+{
+    return request.max_splits == ROUTE_NO_LIMIT ? NODES_MAX : request.max_splits + 1;
+}
+
+static void compare(bool must_be_optimal)
+{
+    struct route_answer answer;
+    uint32_t limit = node_limit();
+    uint32_t wanted;
+    draw_free();
+    bool is_short = add_demand(&wanted);
     route_decide(world.route, &world.view, &request, &answer);
     if (is_short && (!request.allow_partial || wanted == 0)) {
         expect_refusal(&answer,
@@ -429,6 +443,24 @@ static void check_answer(const struct route_answer *answer)
     }
 }
 
+/* An answer that is told to be the best, or impossible, has to be so however many the items are. */
+static void check_proof(const struct route_answer *answer)
+{
+    uint32_t wanted;
+    if (add_demand(&wanted) || (answer->status == ORDER_ROUTED && !answer->is_optimal)) {
+        return;
+    }
+    if (answer->status == ORDER_ROUTED) {
+        compare_plan(answer, best_subset(node_limit(), wanted, false));
+        proved_seen += item_count > 64 && answer->part_count > 1;
+    } else if (answer->reason == REASON_MAX_SPLITS_EXCEEDED) {
+        ruled_out_seen += item_count > 64;
+        if (best_subset(node_limit(), wanted, false) != 0) {
+            fail("refused though it can be had");
+        }
+    }
+}
+
 /* More items than masks hold, or hardly any steps: whatever there is stock for is filled. */
 static void run_bounded(void)
 {
@@ -439,13 +471,14 @@ static void run_bounded(void)
     world_init(&world, 1000);
     route_kernel_set(world.route, round_now % 3);
     draw_nodes();
-    draw_stock(0.6, most);
+    draw_stock(chance(0.5) ? 0.6 : 0.93, most);
     draw_rules();
-    route_steps_max_set(world.route, item_count > 64 ? 1000 : draw(50));
+    route_steps_max_set(world.route, item_count > 64 ? 1000 + draw(9000) : draw(50));
     draw_request(most);
     draw_free();
     route_decide(world.route, &world.view, &request, &answer);
     check_answer(&answer);
+    check_proof(&answer);
     bool has_limit = request.max_splits != ROUTE_NO_LIMIT;
     bool is_bound =
         answer.reason == REASON_SEARCH_LIMIT || answer.reason == REASON_MAX_SPLITS_EXCEEDED;
@@ -549,6 +582,8 @@ int main(int argc, char **argv)
     run_large(0.03);
     printf("%u splits, %u partial, %u refused, %u lines spread, %u nodes kept out\n", splits_seen,
            partial_seen, refused_seen, spread_seen, kept_out_seen);
-    bool is_all = splits_seen && partial_seen && refused_seen && spread_seen && kept_out_seen;
+    printf("of more than 64 items %u splits proved, %u ruled out\n", proved_seen, ruled_out_seen);
+    bool is_all = splits_seen && partial_seen && refused_seen && spread_seen && kept_out_seen &&
+                  proved_seen && ruled_out_seen;
     return rounds > 100 && !is_all;
 }
