@@ -107,8 +107,9 @@ enum err cell_need(struct tables *tables, uint32_t item, uint16_t node, struct c
         return ERR_NOMEM;
     }
     tables->row_bytes += row_size(row) - (entry->row ? row_size(entry->row) : 0);
-    row_free(entry->row);
-    __atomic_store_n(&entry->row, row, __ATOMIC_RELEASE);
+    struct row *before = entry->row;
+    __atomic_store_n(&entry->row, row, __ATOMIC_SEQ_CST); /* as epoch.h wants it */
+    epoch_retire(tables->epoch, before, before ? row_size(before) : 0);
     tables->cells++;
     digest_add_words(&tables->digest, TAG_CELL, cell_name(item, node), 0, 0);
     entry->raised = (uint32_t)tables->batch;
@@ -155,9 +156,11 @@ void cell_count(struct tables *tables, uint32_t item, uint16_t node, const struc
                 int32_t on_hand, uint64_t counted_at)
 {
     cell_word word = tables_word(cell);
+    row_change_begin(cell->row);
     cell_set(tables, item, node, cell,
              cell_make(on_hand, cell_reserved(word), cell_has_override(word)));
     cell_count_time_set(tables, item, node, cell, counted_at);
+    row_change_end(cell->row);
     reserve_short_note(tables, item, node);
 }
 

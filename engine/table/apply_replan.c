@@ -19,9 +19,15 @@ void tables_lend(struct tables *tables, uint32_t item, uint16_t node, int32_t un
     CHECK(cell.index >= 0);
     cell_word word = tables_word(&cell);
     CHECK(cell_reserved(word) >= units);
+    if (units > 0) {
+        row_change_begin(cell.row);
+    }
     row_word_set(cell.row, cell.slot, (uint32_t)cell.index,
                  cell_make(cell_on_hand(word), cell_reserved(word) - units,
                            cell_has_override(word)));
+    if (units < 0) {
+        row_change_end(cell.row);
+    }
 }
 
 /* -- whether it fits -- */

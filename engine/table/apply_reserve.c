@@ -268,9 +268,15 @@ void tables_reserve_lend(struct tables *tables, slab_ref ref, bool is_lent)
         struct cell cell = tables_cell(tables, item, piece->node);
         cell_word word = tables_word(&cell);
         int32_t held = is_lent ? -(int32_t)piece->held : (int32_t)piece->held;
+        if (is_lent) {
+            row_change_begin(cell.row);
+        }
         row_word_set(cell.row, cell.slot, (uint32_t)cell.index,
                      cell_make(cell_on_hand(word), cell_reserved(word) + held,
                                cell_has_override(word)));
+        if (!is_lent) {
+            row_change_end(cell.row);
+        }
     }
 }
 

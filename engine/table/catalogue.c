@@ -9,10 +9,21 @@
 
 enum { PROBES = 64 };
 
+/* Read and written as one word: who finds an entry sees the item behind it. */
 struct catalogue_slot {
-    uint32_t tag;   /* upper half of the hash */
+    uint64_t word; /* upper half of the hash, then handle + 1; 0 = empty */
+};
+
+struct found_slot {
+    uint32_t tag;
     uint32_t entry; /* handle + 1, 0 = empty */
 };
+
+static struct found_slot slot_read(const struct catalogue_slot *slot)
+{
+    uint64_t word = __atomic_load_n(&slot->word, __ATOMIC_ACQUIRE);
+    return (struct found_slot){(uint32_t)(word >> 32), (uint32_t)word};
+}
 
 static const char *const fixed_flags[FLAG_FIXED_COUNT] = {"no_ship_from_store", "no_same_day",
                                                           "no_pickup"};
@@ -105,9 +116,9 @@ void catalogue_prefetch_item(const struct catalogue *catalogue, uint64_t hash)
 {
     uint32_t tag = (uint32_t)(hash >> 32);
     for (uint64_t i = 0; i < 4; i++) {
-        const struct catalogue_slot *slot = &catalogue->slots[(hash + i) & catalogue->slot_mask];
-        if (slot->tag == tag && slot->entry) {
-            __builtin_prefetch(&catalogue->items[slot->entry - 1]);
+        struct found_slot slot = slot_read(&catalogue->slots[(hash + i) & catalogue->slot_mask]);
+        if (slot.tag == tag && slot.entry) {
+            __builtin_prefetch(&catalogue->items[slot.entry - 1]);
             return;
         }
     }
@@ -127,12 +138,12 @@ uint32_t catalogue_find(const struct catalogue *catalogue, uint64_t hash, const 
 {
     uint32_t tag = (uint32_t)(hash >> 32);
     for (uint64_t i = 0; i < PROBES; i++) {
-        const struct catalogue_slot *slot = &catalogue->slots[(hash + i) & catalogue->slot_mask];
-        if (slot->entry == 0) {
+        struct found_slot slot = slot_read(&catalogue->slots[(hash + i) & catalogue->slot_mask]);
+        if (slot.entry == 0) {
             return ITEM_NONE;
         }
-        if (slot->tag == tag && is_item(catalogue, slot->entry - 1, id, len)) {
-            return slot->entry - 1;
+        if (slot.tag == tag && is_item(catalogue, slot.entry - 1, id, len)) {
+            return slot.entry - 1;
         }
     }
     return ITEM_NONE;
@@ -160,17 +171,19 @@ enum err catalogue_put(struct catalogue *catalogue, const char *id, uint32_t len
     CHECK(len >= 1);
     CHECK(len <= ID_MAX);
     for (uint64_t i = 0; i < PROBES; i++) {
-        struct catalogue_slot *slot = &catalogue->slots[(hash + i) & catalogue->slot_mask];
-        if (slot->entry && slot->tag == tag && is_item(catalogue, slot->entry - 1, id, len)) {
-            *handle_out = slot->entry - 1;
+        struct catalogue_slot *at = &catalogue->slots[(hash + i) & catalogue->slot_mask];
+        struct found_slot slot = slot_read(at);
+        if (slot.entry && slot.tag == tag && is_item(catalogue, slot.entry - 1, id, len)) {
+            *handle_out = slot.entry - 1;
             return ERR_OK;
         }
-        if (slot->entry == 0) {
+        if (slot.entry == 0) {
             if (catalogue->count >= catalogue->max) {
                 return ERR_FULL;
             }
             *handle_out = create(catalogue, id, len);
-            *slot = (struct catalogue_slot){tag, *handle_out + 1};
+            __atomic_store_n(&at->word, (uint64_t)tag << 32 | (*handle_out + 1),
+                             __ATOMIC_RELEASE);
             return ERR_OK;
         }
     }
@@ -184,7 +197,7 @@ bool catalogue_has_room(const struct catalogue *catalogue, uint64_t hash)
         return false;
     }
     for (uint64_t i = 0; i < PROBES; i++) {
-        if (catalogue->slots[(hash + i) & catalogue->slot_mask].entry == 0) {
+        if (catalogue->slots[(hash + i) & catalogue->slot_mask].word == 0) {
             return true;
         }
     }

@@ -1,6 +1,8 @@
 /* The items: ids interned to dense handles, flags, and the row of stock of each.
  *
- * Engine loop only, but for the row pointer, which readers load with acquire. */
+ * Engine loop only, but for what never changes once an id can be found, id and handle, and for
+ * the row pointer: other threads may find an item (catalogue_find), then load its row
+ * (catalogue_row). */
 #ifndef TABLE_CATALOGUE_H
 #define TABLE_CATALOGUE_H
 
@@ -69,6 +71,12 @@ void catalogue_prefetch_item(const struct catalogue *catalogue, uint64_t hash);
 /* Handle, or ITEM_NONE. */
 uint32_t catalogue_find(const struct catalogue *catalogue, uint64_t hash, const char *id,
                         uint32_t len);
+
+/* The item's row of stock, NULL = no cell anywhere; for other threads, within an epoch. */
+static inline const struct row *catalogue_row(const struct catalogue *catalogue, uint32_t handle)
+{
+    return __atomic_load_n(&catalogue->items[handle].row, __ATOMIC_SEQ_CST);
+}
 
 /* Create the item or find it. Errors: ERR_FULL (max items, or 64 slots probed), ERR_NOMEM. */
 ERR_MUST_USE enum err catalogue_put(struct catalogue *catalogue, const char *id, uint32_t len,

@@ -63,7 +63,7 @@ static bool bitmaps_init(struct network *network)
 
 static void slot_clear(struct network *network, uint32_t slot)
 {
-    network->node_of_slot[slot] = NODE_NONE;
+    __atomic_store_n(&network->node_of_slot[slot], NODE_NONE, __ATOMIC_RELAXED);
     network->x[slot] = 2.0f;
     network->y[slot] = 2.0f;
     network->z[slot] = 2.0f;
@@ -165,8 +165,8 @@ uint64_t network_memory(void)
 static uint32_t *id_slot(const struct network *network, const char *id, uint32_t len)
 {
     uint32_t at = (uint32_t)hash_fixed(id, len) % IDS;
-    while (network->index->ids[at]) {
-        const struct node *node = &network->nodes[network->index->ids[at] - 1];
+    for (uint32_t entry; (entry = __atomic_load_n(&network->index->ids[at], __ATOMIC_ACQUIRE));) {
+        const struct node *node = &network->nodes[entry - 1];
         if (node->id_len == len && memcmp(node->id, id, len) == 0) {
             break;
         }
@@ -177,7 +177,7 @@ static uint32_t *id_slot(const struct network *network, const char *id, uint32_t
 
 uint16_t network_find(const struct network *network, const char *id, uint32_t len)
 {
-    uint32_t handle = *id_slot(network, id, len);
+    uint32_t handle = __atomic_load_n(id_slot(network, id, len), __ATOMIC_ACQUIRE);
     return handle ? (uint16_t)(handle - 1) : NODE_NONE;
 }
 
@@ -327,17 +327,36 @@ static void place(struct network *network, const struct node *node)
     network->point_x[slot] = node->point.x;
     network->point_y[slot] = node->point.y;
     network->point_z[slot] = node->point.z;
-    network->node_of_slot[slot] = (uint16_t)(node - network->nodes);
+    __atomic_store_n(&network->node_of_slot[slot], (uint16_t)(node - network->nodes),
+                     __ATOMIC_RELAXED);
     struct node_hot *hot = &network->hot[node - network->nodes];
-    *hot = (struct node_hot){
-        .slot = node->slot,
-        .type = (uint8_t)node->config.type,
-        .safety_stock = node->config.safety_stock,
-        .handling_cents = node->config.handling_cents,
-        .point = node->point,
-        .id_len = node->id_len,
-    };
+    __atomic_store_n(&hot->slot, node->slot, __ATOMIC_RELEASE);
+    __atomic_store_n(&hot->safety_stock, node->config.safety_stock, __ATOMIC_RELEASE);
+    __atomic_store(&hot->point.x, &node->point.x, __ATOMIC_RELEASE);
+    __atomic_store(&hot->point.y, &node->point.y, __ATOMIC_RELEASE);
+    __atomic_store(&hot->point.z, &node->point.z, __ATOMIC_RELEASE);
+    hot->type = (uint8_t)node->config.type;
+    hot->handling_cents = node->config.handling_cents;
+    hot->id_len = node->id_len;
     memcpy(hot->name, node->id, node->id_len < NODE_NAME ? node->id_len : NODE_NAME);
+}
+
+/* Before the first place and after the last one of a change. */
+static void placing(struct network *network, bool is_begun)
+{
+    DCHECK((network->placed % 2 == 0) == is_begun);
+    __atomic_store_n(&network->placed, network->placed + 1,
+                     is_begun ? __ATOMIC_RELAXED : __ATOMIC_RELEASE);
+}
+
+void network_place(const struct network *network, uint16_t handle, struct node_place *out)
+{
+    const struct node_hot *hot = &network->hot[handle];
+    out->slot = __atomic_load_n(&hot->slot, __ATOMIC_ACQUIRE);
+    out->safety_stock = __atomic_load_n(&hot->safety_stock, __ATOMIC_ACQUIRE);
+    __atomic_load(&hot->point.x, &out->point.x, __ATOMIC_ACQUIRE);
+    __atomic_load(&hot->point.y, &out->point.y, __ATOMIC_ACQUIRE);
+    __atomic_load(&hot->point.z, &out->point.z, __ATOMIC_ACQUIRE);
 }
 
 static float chord(const struct network *network, uint32_t word, const struct geo_point *point)
@@ -481,7 +500,6 @@ static enum err create(struct network *network, const char *id, uint32_t len,
     node->id_len = (uint8_t)len;
     node->point = geo_point(config->lat, config->lon);
     node->slot = (uint16_t)slot_choose(network, &node->point);
-    *id_slot(network, id, len) = network->count + 1;
     network->count++;
     network->is_dirty = true;
     *out = node;
@@ -519,7 +537,13 @@ enum err network_put(struct network *network, const char *id, uint32_t len,
     if (err != ERR_OK) {
         return err;
     }
+    placing(network, true);
     place(network, node);
+    placing(network, false);
+    if (is_new) { /* from now on other threads find it */
+        __atomic_store_n(id_slot(network, id, len), (uint32_t)(node - network->nodes) + 1,
+                         __ATOMIC_RELEASE);
+    }
     cap_grow(network, node->slot / 64, &node->point);
     network->with_serves_count += node->config.serves_count > 0;
     bool is_set = bits_set(network, node, true);
@@ -629,7 +653,9 @@ void network_layout(struct network *network, uint16_t *map_out)
         order[i] = (struct keyed){geo_hilbert(config->lat, config->lon), (uint16_t)i};
     }
     qsort(order, network->count, sizeof *order, by_key);
+    placing(network, true);
     assign(network, order, network->count <= FILL * (WORD_MAX_NETWORK - 64) ? FILL : 64, map_out);
+    placing(network, false);
     free(order);
     network->is_dirty = false;
     network->generation++;

@@ -6,7 +6,8 @@
  * while no row of stock depends on them or when the owner moves the rows too; a later node takes
  * a free slot in the nearest word, whose cap grows.
  *
- * Engine loop only. Everything that a decision asks of all nodes is a bitmap over slots, kept
+ * Engine loop only, but for the ids of nodes (network_find), and network_place, which other threads
+ * may ask as well. Everything that a decision asks of all nodes is a bitmap over slots, kept
  * by the changes: which nodes offer a service, are of a type, of a priority, bar a flag, serve
  * an area.
  */
@@ -142,6 +143,7 @@ struct network {
     uint32_t reach_min[SERVICE_COUNT];
 
     struct network_index *index; /* id -> handle, area -> bitmaps */
+    uint64_t placed;             /* odd while nodes are being placed; see network_place */
     uint64_t generation;         /* grows with every change */
     bool is_dirty;               /* laid out slots may be improved by network_layout */
 };
@@ -152,7 +154,24 @@ void network_close(struct network *network);
 /* Bytes that it takes at most, without the rules of served areas. */
 uint64_t network_memory(void);
 
-/* Handle of a node by id, or NODE_NONE. */
+/* What another thread may see of a node: each field as it was at some moment, and all of them as
+ * they were at one, if network->placed, loaded before (acquire) and after, is the same even
+ * number. */
+struct node_place {
+    struct geo_point point;
+    int32_t safety_stock;
+    uint16_t slot;
+};
+
+void network_place(const struct network *network, uint16_t handle, struct node_place *out);
+
+/* The node of a slot that has cells, from any thread. */
+static inline uint16_t network_at_slot(const struct network *network, uint32_t slot)
+{
+    return __atomic_load_n(&network->node_of_slot[slot], __ATOMIC_RELAXED);
+}
+
+/* Handle of a node by id, or NODE_NONE. Any thread. */
 uint16_t network_find(const struct network *network, const char *id, uint32_t len);
 
 /* Create the node (id unknown) or replace its config. Errors: ERR_FULL (65,535 nodes),

@@ -6,6 +6,8 @@
 
 #include "check.h"
 
+enum { GLANCES = 8 }; /* looks at a cell that is being changed */
+
 static uint32_t *times(const struct row *row)
 {
     return (uint32_t *)(void *)((char *)(uintptr_t)row + row->times);
@@ -267,7 +269,7 @@ void row_prefetch_cell(const struct row *row, uint32_t index)
 void row_word_set(struct row *row, uint32_t slot, uint32_t index, cell_word word)
 {
     DCHECK(row_find(row, slot) == (int32_t)index);
-    __atomic_store_n(&row_cells(row)[index], word, __ATOMIC_RELAXED);
+    __atomic_store_n(&row_cells(row)[index], word, __ATOMIC_RELEASE);
     if (row->kind == ROW_BITMAP) {
         uint64_t bit = (uint64_t)1 << (slot % 64);
         uint64_t *maybe = &row_maybe(row)[slot / 64];
@@ -278,13 +280,31 @@ void row_word_set(struct row *row, uint32_t slot, uint32_t index, cell_word word
 
 uint64_t row_count_time(const struct row *row, uint32_t index)
 {
-    return (uint64_t)times(row)[index] | ((uint64_t)highs(row)[index] << 32);
+    return (uint64_t)__atomic_load_n(&times(row)[index], __ATOMIC_ACQUIRE) |
+           ((uint64_t)__atomic_load_n(&highs(row)[index], __ATOMIC_ACQUIRE) << 32);
+}
+
+/* The loads acquire: whoever read something of a change sees the version that the change began
+ * with when it loads that a second time. */
+bool row_glance(const struct row *row, uint32_t index, cell_word *word_out,
+                uint64_t *count_time_out)
+{
+    for (int tries = 0; tries < GLANCES; tries++) {
+        uint64_t version = __atomic_load_n(&row->version, __ATOMIC_ACQUIRE);
+        *word_out = row_word(row, index);
+        *count_time_out = row_count_time(row, index);
+        if (!(version & ROW_CHANGES_OPEN) &&
+            __atomic_load_n(&row->version, __ATOMIC_RELAXED) == version) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void row_count_time_set(struct row *row, uint32_t index, uint64_t count_time)
 {
-    times(row)[index] = (uint32_t)count_time;
-    highs(row)[index] = (uint16_t)(count_time >> 32);
+    __atomic_store_n(&times(row)[index], (uint32_t)count_time, __ATOMIC_RELEASE);
+    __atomic_store_n(&highs(row)[index], (uint16_t)(count_time >> 32), __ATOMIC_RELEASE);
 }
 
 void row_walk_begin(const struct row *row, struct row_walk *walk)

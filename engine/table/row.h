@@ -14,9 +14,14 @@
  *
  * Field            written by           read by            when
  * membership       nobody after birth   engine, readers    -
- * cell             engine loop          engine, readers    relaxed 64-bit store and load
- * maybe            engine loop          engine, readers    relaxed; a hint, may err upward only
- * count time       engine loop          engine loop        -
+ * cell             engine loop          engine, readers    release store, acquire load: one word
+ * maybe            engine loop          engine             a hint, may err upward only
+ * count time       engine loop          engine, readers    within row_change_begin and _end
+ * version          engine loop          readers            see row_glance
+ *
+ * A change of one cell word is whole by itself. What changes more than that, or is not to be seen
+ * by another thread at all (units lent for a decision), stands between row_change_begin and
+ * row_change_end: a reader meets an open change or a new version and looks again.
  */
 #ifndef TABLE_ROW_H
 #define TABLE_ROW_H
@@ -25,6 +30,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "check.h"
 
 /* One cell: on_hand in the low half, signed; reserved in 31 bits; the top bit says that a
  * policy (safety stock, listing) overrides the node's default. */
@@ -56,7 +63,12 @@ static inline cell_word cell_make(int32_t on_hand, int32_t reserved, bool has_ov
 
 enum row_kind { ROW_LIST, ROW_BITMAP };
 
+/* Of a version: changes that are open, in the low bits; those that ended, above. */
+#define ROW_CHANGES_OPEN ((uint64_t)0xffff)
+#define ROW_CHANGE_ENDED ((uint64_t)0x10000)
+
 struct row {
+    uint64_t version;
     uint32_t count;    /* cells */
     uint16_t words;    /* bitmap words of the layout it was made for */
     uint16_t kind;     /* enum row_kind */
@@ -153,8 +165,26 @@ static inline void row_prefetch_find(const struct row *row, uint32_t slot)
 static inline cell_word row_word(const struct row *row, uint32_t index)
 {
     const uint64_t *cells = row->body + (row->kind == ROW_BITMAP ? 2 * (size_t)row->words : 0);
-    return __atomic_load_n(&cells[index], __ATOMIC_RELAXED);
+    return __atomic_load_n(&cells[index], __ATOMIC_ACQUIRE);
 }
+
+/* What lies between is not seen from another thread. Changes of one row may lie in each other. */
+static inline void row_change_begin(struct row *row)
+{
+    DCHECK((row->version & ROW_CHANGES_OPEN) != ROW_CHANGES_OPEN);
+    __atomic_store_n(&row->version, row->version + 1, __ATOMIC_RELAXED);
+}
+
+static inline void row_change_end(struct row *row)
+{
+    DCHECK(row->version & ROW_CHANGES_OPEN);
+    __atomic_store_n(&row->version, row->version - 1 + ROW_CHANGE_ENDED, __ATOMIC_RELEASE);
+}
+
+/* From any thread: the cell and its count time as they were at one moment. False: a change is
+ * open, or was each time: look again later. */
+bool row_glance(const struct row *row, uint32_t index, cell_word *word_out,
+                uint64_t *count_time_out);
 
 /* Prefetch a cell and its count time. */
 void row_prefetch_cell(const struct row *row, uint32_t index);

@@ -79,6 +79,12 @@ enum err tables_init(struct tables *tables, const struct tables_options *options
     return err;
 }
 
+enum err tables_share(struct tables *tables, uint32_t readers)
+{
+    CHECK(!tables->epoch);
+    return epoch_new(readers, &tables->epoch);
+}
+
 void tables_close(struct tables *tables)
 {
     for (uint32_t i = 0; tables->node_items && i < NODE_MAX; i++) {
@@ -92,6 +98,8 @@ void tables_close(struct tables *tables)
     timing_close(&tables->timing);
     network_close(&tables->network);
     catalogue_close(&tables->catalogue);
+    epoch_free(tables->epoch);
+    tables->epoch = NULL;
     policies_close(&tables->policies);
     gazetteer_close(&tables->gazetteer);
     orders_close(&tables->orders);

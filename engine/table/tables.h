@@ -15,6 +15,7 @@
 #include "catalogue.h"
 #include "document.h"
 #include "effect.h"
+#include "epoch.h"
 #include "err.h"
 #include "gazetteer.h"
 #include "hash.h"
@@ -82,6 +83,8 @@ struct tables {
     uint64_t lsn;        /* of the last effect applied */
     uint64_t time_ms;    /* engine time of the last effect applied */
 
+    struct epoch *epoch;  /* of threads that read rows; NULL = there are none. Owned */
+
     uint64_t cells;       /* stocked cells */
     uint64_t cells_short; /* of them: reserved above on_hand */
     uint64_t row_bytes;
@@ -90,6 +93,9 @@ struct tables {
 ERR_MUST_USE enum err tables_init(struct tables *tables, const struct tables_options *options,
                                   const uint8_t secret[16]);
 void tables_close(struct tables *tables);
+
+/* From now on so many other threads read rows of stock; tables->epoch is theirs to enter. */
+ERR_MUST_USE enum err tables_share(struct tables *tables, uint32_t readers);
 
 /* Bytes that the tables take at most, for the sum that is printed at start: all that is bounded
  * by the options. What grows with cells and rules (rows of stock, items of nodes, overrides of
@@ -208,7 +214,7 @@ struct cell {
 
 /* Count units of the cell that are reserved as free, until they are taken back by the negative:
  * what a decision finds that may use what the order itself holds there. Nothing logged, no digest;
- * only within one call, and a reader on another thread would see it. */
+ * only within one call. The row has an open change meanwhile: no other thread sees it. */
 void tables_lend(struct tables *tables, uint32_t item, uint16_t node, int32_t units);
 
 struct cell tables_cell(const struct tables *tables, uint32_t item, uint16_t node);
