@@ -1,6 +1,4 @@
-/* Any bytes through the frame scan, the head and the reader. Under a fuzzing engine (FUZZ_ENGINE)
- * it draws its own inputs; else main replays the files of the folder that it is given. */
-#include <dirent.h>
+/* Any bytes through the frame scan, the head and the reader. */
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -9,10 +7,9 @@
 
 #include "check.h"
 #include "frame.h"
+#include "fuzz_main.h"
 #include "reader.h"
 #include "utf8.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
 static const struct frame_limits limits = {64 * 1024, FRAME_DEPTH_MAX};
 static const char *const fields[] = {"order_id", "lines", "item", "qty", "dest", "service"};
@@ -105,41 +102,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 }
 
 #ifndef FUZZ_ENGINE
-enum { INPUT_SIZE_MAX = 256 * 1024 };
-
-/* Run one file from an exact copy of its bytes. */
-static bool replay(const char *folder, const char *name)
+size_t fuzz_draw(struct rng *rng, uint8_t *input, size_t size)
 {
-    static uint8_t bytes[INPUT_SIZE_MAX];
-    char path[4096];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    FILE *file = fopen(path, "rb");
-    if (file == NULL) {
-        return false;
-    }
-    size_t size = fread(bytes, 1, sizeof bytes, file);
-    fclose(file);
-    uint8_t *copy = malloc(size == 0 ? 1 : size);
-    CHECK(copy != NULL);
-    memcpy(copy, bytes, size);
-    LLVMFuzzerTestOneInput(copy, size);
-    free(copy);
-    return true;
-}
-
-int main(int argc, char **argv)
-{
-    uint32_t count = 0;
-    DIR *folder = argc == 2 ? opendir(argv[1]) : NULL;
-    if (folder == NULL) {
-        fprintf(stderr, "usage: fuzz_frame <corpus folder>\n");
-        return 2;
-    }
-    for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
-        count += entry->d_name[0] != '.' && replay(argv[1], entry->d_name);
-    }
-    closedir(folder);
-    printf("replayed %u inputs\n", count);
-    return count > 0 ? 0 : 1;
+    return fuzz_mutate(rng, input, size);
 }
 #endif

@@ -3,8 +3,7 @@
  *
  * Input: one byte of flags, then pieces {u8 file and kind, u16 block, u16 size, bytes} laid over a
  * small sound log. With the flag, headers get valid sums and the segment's epoch, so that what
- * lies behind the sums is reached. Built with libFuzzer, or with the main below, which replays
- * files, or drawn inputs without any. */
+ * lies behind the sums is reached. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,12 +12,11 @@
 #include "check.h"
 #include "crc32c.h"
 #include "disk_sim.h"
+#include "fuzz_main.h"
 #include "log_fixture.h"
 #include "rng.h"
 
 enum { SEGMENT_SIZE = 16 << 10, GROUP_SIZE = 3 << 10, SEGMENTS = 3 };
-
-int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size);
 
 struct replay {
     uint64_t records;
@@ -186,50 +184,26 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 }
 
 #ifndef FUZZ_ENGINE
-static void run_file(const char *path)
-{
-    static uint8_t input[1 << 16];
-    FILE *file = fopen(path, "rb");
-    CHECK(file != NULL);
-    const size_t size = fread(input, 1, sizeof input, file);
-    fclose(file);
-    (void)LLVMFuzzerTestOneInput(input, size);
-}
-
 /* Inputs that mostly hit: fields of group headers, in sound sums. */
-static void run_drawn(uint64_t seed)
+size_t fuzz_draw(struct rng *rng, uint8_t *input, size_t size)
 {
-    uint8_t input[64];
-    struct rng rng;
-    rng_init(&rng, seed);
-    size_t size = 1;
-    input[0] = (uint8_t)rng_next(&rng);
-    for (uint64_t pieces = 1 + rng_below(&rng, 3); pieces > 0; pieces--) {
-        const uint64_t at = rng_below(&rng, 4) * 4096 + rng_below(&rng, 150);
-        const size_t bytes = 1 + rng_below(&rng, 8);
-        input[size++] = (uint8_t)rng_next(&rng);
+    if (size && rng_below(rng, 8) == 0) {
+        return fuzz_mutate(rng, input, size);
+    }
+    size = 1;
+    input[0] = (uint8_t)rng_next(rng);
+    for (uint64_t pieces = 1 + rng_below(rng, 3); pieces > 0; pieces--) {
+        const uint64_t at = rng_below(rng, 4) * 4096 + rng_below(rng, 150);
+        const size_t bytes = 1 + rng_below(rng, 8);
+        input[size++] = (uint8_t)rng_next(rng);
         input[size++] = (uint8_t)at;
         input[size++] = (uint8_t)(at >> 8);
         input[size++] = (uint8_t)bytes;
         input[size++] = 0;
         for (size_t i = 0; i < bytes; i++) {
-            input[size++] = (uint8_t)(rng_below(&rng, 3) ? rng_below(&rng, 5) : rng_next(&rng));
+            input[size++] = (uint8_t)(rng_below(rng, 3) ? rng_below(rng, 5) : rng_next(rng));
         }
     }
-    (void)LLVMFuzzerTestOneInput(input, size);
-}
-
-int main(int argc, char **argv)
-{
-    for (int i = 1; i < argc; i++) {
-        run_file(argv[i]);
-    }
-    /* Found by libFuzzer: a seal whose stamp was lowered left a suffix written again in part. */
-    static const uint8_t lowered_stamp[] = {0x09, 0x20, 0x40, 0x20, 0x00, 0x0a, 0x00};
-    (void)LLVMFuzzerTestOneInput(lowered_stamp, sizeof lowered_stamp);
-    for (uint64_t seed = 1; argc == 1 && seed <= 20000; seed++) {
-        run_drawn(seed);
-    }
-    return 0;
+    return size;
 }
 #endif
