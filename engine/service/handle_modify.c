@@ -3,6 +3,7 @@
  *
  * A line's quantity here is what the customer shall have in the end: shipped, open and owed units
  * together. Units too many are taken from what is owed, then from the least advanced. */
+#include <stdio.h>
 #include <string.h>
 
 #include "ask.h"
@@ -326,16 +327,43 @@ static bool node_of_wish(struct service_core *service, struct call *call, const 
     return *node_out != NODE_NONE;
 }
 
-static bool pins_fit(struct service_core *service, struct call *call, const struct modify *modify,
-                     uint32_t at, const struct replan_line *line)
+/* Whether what has this service is fetched at a node, there or sent there. */
+static bool is_fetched(uint8_t service)
 {
-    if (modify->wishes[at].is_pickup_node && line->service != SERVICE_PICKUP) {
-        reply_error(service, call, CODE_INVALID_ARGUMENT,
-                    "lines[%u].pickup_node: the line's service is %s, not pickup", at,
-                    service_text((enum service)line->service));
-        return false;
+    return service_is_pickup((enum service)service) || service == SERVICE_SHIP_TO_STORE;
+}
+
+/* The place of a line must go with its service: what is sent to a store names it, and nothing is
+ * carried out after the sale. was: the service so far, SERVICE_COUNT of a new line; at: of the
+ * wish, -1 where the line has none. False: answered. */
+static bool place_fits(struct service_core *service, struct call *call,
+                       const struct modify *modify, int at, const struct replan_line *line,
+                       uint8_t was, bool is_more)
+{
+    const struct wish *wish = at >= 0 ? &modify->wishes[at] : NULL;
+    const bool is_to_store = line->service == SERVICE_SHIP_TO_STORE;
+    char field[32] = "service";
+    if (wish) {
+        snprintf(field, sizeof field, "lines[%d]", at);
     }
-    return true;
+    if (wish && wish->is_pickup_node && !is_fetched(line->service)) {
+        reply_error(service, call, CODE_INVALID_ARGUMENT,
+                    "%s.pickup_node: the line's service is %s, not pickup", field,
+                    service_text((enum service)line->service));
+    } else if (is_to_store && wish && wish->node.len && !wish->is_pickup_node) {
+        reply_error(service, call, CODE_INVALID_ARGUMENT,
+                    "%s.node: what is sent to a store comes from the nearest node: leave it out",
+                    field);
+    } else if (is_to_store && line->node == NODE_NONE) {
+        reply_error(service, call, CODE_INVALID_ARGUMENT,
+                    "%s: pickup_node is missing, and the line is to be sent to a store", field);
+    } else if (line->service == SERVICE_CARRY_OUT && (was != line->service || is_more)) {
+        reply_error(service, call, CODE_INVALID_ARGUMENT,
+                    "%s: carry_out is of the moment of the sale: route another order", field);
+    } else {
+        return true;
+    }
+    return false;
 }
 
 /* A line that the order does not have yet. False: answered. */
@@ -359,7 +387,7 @@ static bool wish_new(struct service_core *service, struct call *call, const stru
     }
     line.item = need_item(service, call, "lines.item", wish->item);
     if (line.item == ITEM_NONE || !node_of_wish(service, call, wish, &line.node) ||
-        !pins_fit(service, call, modify, at, &line)) {
+        !place_fits(service, call, modify, (int)at, &line, SERVICE_COUNT, true)) {
         return false;
     }
     uint32_t index = replan->line_count++;
@@ -409,10 +437,10 @@ static bool line_settle(struct service_core *service, struct call *call,
         line->service = (uint8_t)modify->service;
     }
     bool is_other_service = line->service != own->service;
-    if (is_other_service && !is_pinned && own->service == SERVICE_PICKUP) {
-        line->node = NODE_NONE; /* where it was to be picked up */
+    if (!is_pinned && is_fetched(own->service) && !is_fetched(line->service)) {
+        line->node = NODE_NONE; /* where it was to be fetched */
     }
-    if (wish && !pins_fit(service, call, modify, (uint32_t)at, line)) {
+    if (!place_fits(service, call, modify, at, line, own->service, qty > have)) {
         return false;
     }
     if (qty < units.gone) {

@@ -518,6 +518,45 @@ static void modify_service(void **state)
     expect_cell("B", "x", 2, 0);
 }
 
+/* What is to be sent to a store names it, be it a new line or another service; it keeps its place
+ * where it is fetched otherwise; and nothing is carried out after the sale. */
+static void modify_keeps_places_with_services(void **state)
+{
+    (void)state;
+    stock("A", "x", 9);
+    stock("B", "x", 9);
+    stock("B", "y", 9);
+    harness_do(&harness, "order.route",
+               "{'order_id':'o','service':'ship_to_store','pickup_node':'C','dest':{'lat':0,'lon':0},"
+               "'lines':[{'item':'x','qty':2}]}");
+    harness_refute(&harness, "order.modify",
+                   "{'order_id':'o','lines':[{'line':1,'qty':1},{'line':2,'item':'y','qty':4}]}",
+                   "INVALID_ARGUMENT lines[1]", "pickup_node is missing");
+    harness_refute(&harness, "order.modify",
+                   "{'order_id':'o','lines':[{'line':1,'qty':2},{'line':2,'item':'y','qty':4,"
+                   "'node':'B'}]}",
+                   "INVALID_ARGUMENT lines[1].node", "what is sent to a store");
+    json_t *answer = harness_ask(&harness, "order.modify",
+                                 "{'order_id':'o','lines':[{'line':1,'qty':2},{'line':2,'item':'y',"
+                                 "'qty':4,'pickup_node':'C'}]}");
+    assert_string_equal(harness_text(answer, "fulfilments.0.to"), "C");
+    assert_string_equal(harness_text(answer, "fulfilments.0.node"), "B");
+    harness_drop(answer);
+    answer = harness_ask(&harness, "order.modify", "{'order_id':'o','service':'reserve_pickup',"
+                                                   "'lines':[{'line':1,'qty':0},{'line':2,"
+                                                   "'qty':4,'pickup_node':'B'}]}");
+    assert_string_equal(harness_text(answer, "fulfilments.0.method"), "pickup");
+    assert_string_equal(harness_text(answer, "fulfilments.0.node"), "B");
+    harness_drop(answer);
+    harness_refute(&harness, "order.modify", "{'order_id':'o','service':'carry_out'}",
+                   "INVALID_ARGUMENT service", "carry_out is of the moment");
+    routed("p", "{'item':'x','qty':1}", "");
+    harness_refute(&harness, "order.modify", "{'order_id':'p','service':'ship_to_store'}",
+                   "INVALID_ARGUMENT service", "pickup_node is missing");
+    expect_cell("A", "x", 9, 1);
+    expect_cell("B", "y", 9, 4);
+}
+
 /* A closed node's work goes elsewhere: what is picked is kept, what has no other source held. */
 static void closed_node_is_emptied(void **state)
 {
@@ -699,6 +738,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(modify_lines, begin, end),
         cmocka_unit_test_setup_teardown(modify_destination, begin, end),
         cmocka_unit_test_setup_teardown(modify_service, begin, end),
+        cmocka_unit_test_setup_teardown(modify_keeps_places_with_services, begin, end),
         cmocka_unit_test_setup_teardown(closed_node_is_emptied, begin, end),
         cmocka_unit_test_setup_teardown(node_on_hold_keeps_what_it_must, begin, end),
         cmocka_unit_test_setup_teardown(silent_nodes_are_passed_over, begin, end),
