@@ -118,7 +118,8 @@
     X(REJECT_OUT_OF_STOCK, "OUT_OF_STOCK")                                                         \
     X(REJECT_BELOW_SAFETY_STOCK, "BELOW_SAFETY_STOCK")                                             \
     X(REJECT_INSUFFICIENT_QTY, "INSUFFICIENT_QTY")                                                 \
-    X(REJECT_OUTRANKED, "OUTRANKED")
+    X(REJECT_OUTRANKED, "OUTRANKED")                                                               \
+    X(REJECT_RING_FENCED, "RING_FENCED")
 
 #define NAMES_SERVICES(X)                                                                          \
     X(SERVICE_STANDARD, "standard")                                                                \

@@ -18,6 +18,7 @@ nearshelf_test(unit/test_folder_tool.c LABEL integration TIMEOUT 60 DEPS service
 nearshelf_test(unit/test_service_reserve.c LABEL unit DEPS service_harness)
 nearshelf_test(unit/test_service_times.c LABEL unit TIMEOUT 90 DEPS service_harness)
 nearshelf_test(model/test_reserve_books.c LABEL model TIMEOUT 180 DEPS base service_harness)
+nearshelf_test(model/test_quota_books.c LABEL model TIMEOUT 180 DEPS base service_harness)
 nearshelf_test(unit/test_config.c LABEL unit DEPS config)
 target_compile_definitions(test_config PRIVATE
   EXAMPLE_FILE="${PROJECT_SOURCE_DIR}/engine/nearshelf.example.conf")
@@ -26,6 +27,7 @@ target_include_directories(test_ask_quick PRIVATE ${PROJECT_SOURCE_DIR}/engine/s
 nearshelf_test(unit/test_service_documents.c LABEL unit DEPS service_harness)
 nearshelf_test(unit/test_service_replan.c LABEL unit DEPS service_harness)
 nearshelf_test(unit/test_service_channels.c LABEL unit DEPS service_harness)
+nearshelf_test(unit/test_service_quotas.c LABEL unit DEPS service_harness)
 nearshelf_test(unit/test_order_alloc.c LABEL unit TIMEOUT 60 DEPS bench_shelf)
 nearshelf_test(model/test_replan_books.c LABEL model TIMEOUT 120 DEPS service_harness)
 nearshelf_test(unit/test_service_events.c LABEL unit DEPS service_harness)

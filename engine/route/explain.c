@@ -2,7 +2,8 @@
  *
  * ITEM_BARRED stands for items not listed there too. Else a node is judged as the single source
  * of its group: it is OUT_OF_STOCK when it lacks all stock of some item, BELOW_SAFETY_STOCK when
- * of some item only the safety stock is left, INSUFFICIENT_QTY when it has less of some item than
+ * of some item only the safety stock is left, RING_FENCED when it would have enough of each item
+ * but for what is kept for other channels, INSUFFICIENT_QTY when it has less of some item than
  * asked for, else OUTRANKED. */
 #include <string.h>
 
@@ -36,8 +37,10 @@ static void count_cells(struct route *route, const struct demand *demand)
         uint32_t free = stock_free(route->view, demand->item, node, word);
         uint32_t gone = route->has_takes ? taken(route, demand->item, node) : 0;
         int64_t before = (int64_t)cell_on_hand(word) - cell_reserved(word) - gone;
+        int64_t open = (int64_t)stock_unfenced(route->view, demand->item, node, word) - gone;
+        split->slot_open[slot] += open >= (int64_t)demand->qty;
         split->slot_any[slot] += before > 0;
-        split->slot_items[slot] += free > gone;
+        split->slot_items[slot] += open > 0;
         split->slot_units[slot] += free >= gone && free - gone >= demand->qty;
     }
 }
@@ -98,7 +101,10 @@ static enum reject stock_reject(const struct route *route, uint32_t slot)
     if (split->slot_items[slot] < items) {
         return REJECT_BELOW_SAFETY_STOCK;
     }
-    return split->slot_units[slot] < items ? REJECT_INSUFFICIENT_QTY : REJECT_OUTRANKED;
+    if (split->slot_units[slot] == items) {
+        return REJECT_OUTRANKED;
+    }
+    return split->slot_open[slot] == items ? REJECT_RING_FENCED : REJECT_INSUFFICIENT_QTY;
 }
 
 /* The node's first reason; the metres are measured only where they matter. */
@@ -155,6 +161,7 @@ void explain_group(struct route *route, uint32_t first_part)
     memset(split->slot_any, 0, slots * sizeof *split->slot_any);
     memset(split->slot_items, 0, slots * sizeof *split->slot_items);
     memset(split->slot_units, 0, slots * sizeof *split->slot_units);
+    memset(split->slot_open, 0, slots * sizeof *split->slot_open);
     for (uint32_t i = 0; i < route->group.demand_count; i++) {
         count_cells(route, &route->demands[i]);
     }

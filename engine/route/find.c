@@ -67,7 +67,8 @@ uint32_t route_nearest(struct route *route, const struct stock_view *view, uint3
     row_walk_begin(row, &walk);
     while (row_walk_next(row, &walk, &slot, &index)) {
         uint16_t node = view->network->node_of_slot[slot];
-        struct route_near near = {node, 0, stock_free(view, item, node, row_word(row, index))};
+        struct route_near near = {node, 0,
+                                  stock_free(route->view, item, node, row_word(row, index))};
         if (near.free == 0 || near.free < qty) {
             continue;
         }

@@ -210,6 +210,11 @@ void route_begin(struct route *route, const struct stock_view *view,
     CHECK(request->line_count > 0);
     CHECK(request->line_count <= ROUTE_LINES_MAX);
     route->view = view;
+    if (request->channel) {
+        route->channel_view = *view;
+        route->channel_view.channel = request->channel;
+        route->view = &route->channel_view;
+    }
     route->request = request;
     route->has_takes = false;
     route->earlier_parts = 0;

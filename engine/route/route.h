@@ -57,6 +57,7 @@ struct route_request {
     bool is_quote;              /* dates are told in any case; reasons of nodes are not counted */
     uint64_t required_by_ms;    /* delivered by then, or not at all; 0 = any time */
     uint64_t deliver_after_ms;  /* not delivered before; 0 = as soon as can be */
+    uint64_t channel;         /* of the order (quota.h), 0 = none */
     uint32_t explain; /* 0-2: at 1 and 2 rejected and candidates are filled in also on success */
 };
 

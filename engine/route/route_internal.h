@@ -66,6 +66,7 @@ struct route {
 
     /* -- the call -- */
     const struct stock_view *view;
+    struct stock_view channel_view; /* of a request with a channel */
     const struct route_request *request;
     struct route_request store_request; /* of a group that goes to a store */
     struct route_answer *answer;

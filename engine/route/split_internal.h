@@ -154,6 +154,7 @@ struct split {
     slot_bits filling[WORD_MAX_NETWORK]; /* in the plan, added to fill some item */
     slot_bits needed[WORD_MAX_NETWORK];  /* the others do not hold everything without these */
     uint32_t slot_any[SLOT_MAX];         /* explain.c */
+    uint32_t slot_open[SLOT_MAX];
     bool slot_chosen[SLOT_MAX];          /* explain.c */
     uint8_t slot_excluded[SLOT_MAX];
 

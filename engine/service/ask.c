@@ -487,6 +487,7 @@ void ask_request(struct asks *asks, const struct ask *ask, struct route_request 
         .exclude_count = ask->exclude_count,
         .required_by_ms = ask->required_by_ms,
         .deliver_after_ms = ask->deliver_after_ms,
+        .channel = ask->channel_hash,
         .explain = ask->explain,
     };
 }

@@ -43,6 +43,7 @@ struct ask {
     char country[3];
     char postcode[17]; /* normalised */
     struct text pickup_node, channel, strategy, ref, sold_at;
+    uint64_t channel_hash;      /* as resolved, 0 = none, or there are no quotas */
     struct text reservation_id; /* len 0 = none */
     slab_ref reservation;       /* that the order takes the place of, 0 = none */
     const char *reservation_told; /* what became of it, for the answer */

@@ -3,14 +3,38 @@
 
 #include "service_internal.h"
 
-enum { HOLDS_SHOWN = 1000, CHANNEL_MAX = ID_MAX };
+enum { HOLDS_SHOWN = 1000 };
 
-/* on_hand, reserved, safety_stock, ats, counted_at (nil = never), and listed where it is not:
- * how many fields. */
-static uint32_t put_cell(const struct service_core *service, struct writer *writer, uint32_t item,
-                         uint16_t node, const struct cell *cell)
+/* What is kept for channels at the cell: one field, or none. */
+static uint32_t put_quotas(const struct quotas *quotas, struct writer *writer, uint32_t first)
 {
-    const struct stock_view *view = &service->tables.view;
+    uint32_t count = 0;
+    if (first == QUOTA_NONE) {
+        return 0;
+    }
+    writer_str(writer, "quotas");
+    uint32_t mark = writer_open(writer);
+    for (uint32_t i = first; i; i = quotas_at(quotas, i)->next) {
+        const struct quota *quota = quotas_at(quotas, i);
+        uint32_t len;
+        const char *name = quotas_name_of(quotas, quota, &len);
+        writer_map(writer, 3);
+        put_text(writer, "channel", name, len);
+        put_int(writer, "qty", quota->qty);
+        put_int(writer, "left", quota_left(quota));
+        count++;
+    }
+    writer_array_close(writer, mark, count);
+    return 1;
+}
+
+/* on_hand, reserved, safety_stock, ats as the channel sees it (len 0: all of it), counted_at (nil =
+ * never), listed where it is not, and quotas where there are some: how many fields. */
+static uint32_t put_cell(const struct service_core *service, struct writer *writer, uint32_t item,
+                         uint16_t node, const struct cell *cell, struct text channel)
+{
+    struct stock_view seen = service->tables.view;
+    const struct stock_view *view = &seen;
     cell_word word = tables_word(cell);
     uint64_t counted = tables_counted_at(cell);
     const struct policy *policy =
@@ -18,7 +42,9 @@ static uint32_t put_cell(const struct service_core *service, struct writer *writ
     put_int(writer, "on_hand", cell_on_hand(word));
     put_int(writer, "reserved", cell_reserved(word));
     put_int(writer, "safety_stock", stock_safety(view, item, node, word));
-    put_int(writer, "ats", stock_ats(view, item, node, word));
+    seen.channel = channel_find(service, channel);
+    put_int(writer, "ats", channel.len ? stock_ats_seen(view, item, node, word)
+                                       : stock_ats(view, item, node, word));
     writer_str(writer, "counted_at");
     if (counted) {
         writer_uint(writer, counted);
@@ -27,9 +53,9 @@ static uint32_t put_cell(const struct service_core *service, struct writer *writ
     }
     if (policy && policy->is_unlisted) {
         put_bool(writer, "listed", false);
-        return 6;
     }
-    return 5;
+    return 5u + (policy && policy->is_unlisted) +
+           (policy ? put_quotas(&view->policies->quotas, writer, policy->quotas) : 0);
 }
 
 /* -- stock.get -- */
@@ -97,12 +123,12 @@ static uint32_t put_holds(struct service_core *service, struct writer *writer, u
 }
 
 static void answer_get(struct service_core *service, struct call *call, uint32_t item,
-                       uint16_t node, bool wants_holds)
+                       uint16_t node, struct text channel, bool wants_holds)
 {
     struct cell cell = tables_cell(&service->tables, item, node);
     struct writer *writer = reply_begin(service, call);
     uint32_t mark = writer_open(writer);
-    uint32_t count = put_cell(service, writer, item, node, &cell);
+    uint32_t count = put_cell(service, writer, item, node, &cell, channel);
     if (wants_holds) {
         count += put_holds(service, writer, item, node);
     }
@@ -118,6 +144,7 @@ void handle_stock_get(struct service_core *service, struct call *call)
     struct reader_map map;
     struct text item = {"", 0};
     struct text node = {"", 0};
+    struct text channel = {"", 0};
     bool wants_holds = false;
     reader_init(&reader, call->params, call->params_size);
     reader_params(&reader, &map, fields, 4);
@@ -129,8 +156,8 @@ void handle_stock_get(struct service_core *service, struct call *call)
         case 1:
             node = reader_text(&reader, 1, ID_MAX);
             break;
-        case 2: /* every channel sees the same stock until there are quotas */
-            reader_text(&reader, 1, CHANNEL_MAX);
+        case 2:
+            channel = reader_text(&reader, 1, ID_MAX);
             break;
         default:
             wants_holds = reader_bool(&reader);
@@ -145,23 +172,23 @@ void handle_stock_get(struct service_core *service, struct call *call)
     uint16_t at_node = need_node(service, call, "node", node);
     uint32_t of_item = at_node == NODE_NONE ? ITEM_NONE : need_item(service, call, "item", item);
     if (of_item != ITEM_NONE) {
-        answer_get(service, call, of_item, at_node, wants_holds);
+        answer_get(service, call, of_item, at_node, channel, wants_holds);
     }
 }
 
 /* -- stock.list -- */
 
 struct list {
-    struct text node, item, after;
+    struct text node, item, after, channel;
     uint32_t limit;
 };
 
 static void list_read(struct reader *reader, struct list *list)
 {
-    static const char *const fields[] = {"node", "item", "after", "limit"};
+    static const char *const fields[] = {"node", "item", "after", "limit", "channel"};
     struct reader_map map;
     *list = (struct list){.limit = PAGE_DEFAULT};
-    reader_params(reader, &map, fields, 4);
+    reader_params(reader, &map, fields, 5);
     for (int field; (field = reader_map_next(reader, &map)) >= 0;) {
         switch (field) {
         case 0:
@@ -173,8 +200,11 @@ static void list_read(struct reader *reader, struct list *list)
         case 2:
             list->after = reader_text(reader, 1, ID_MAX);
             break;
-        default:
+        case 3:
             list->limit = (uint32_t)reader_int(reader, 1, PAGE_MAX);
+            break;
+        default:
+            list->channel = reader_text(reader, 1, ID_MAX);
         }
     }
     if (reader_map_has(&map, 0) == reader_map_has(&map, 1)) {
@@ -183,7 +213,7 @@ static void list_read(struct reader *reader, struct list *list)
 }
 
 static void put_entry(struct service_core *service, struct writer *writer, uint32_t item,
-                      uint16_t node)
+                      uint16_t node, struct text channel)
 {
     const struct tables *tables = &service->tables;
     struct cell cell = tables_cell(tables, item, node);
@@ -191,7 +221,7 @@ static void put_entry(struct service_core *service, struct writer *writer, uint3
     put_text(writer, "item", tables->catalogue.items[item].id,
              tables->catalogue.items[item].id_len);
     put_text(writer, "node", tables->network.nodes[node].id, tables->network.nodes[node].id_len);
-    writer_map_close(writer, mark, put_cell(service, writer, item, node, &cell) + 2);
+    writer_map_close(writer, mark, put_cell(service, writer, item, node, &cell, channel) + 2);
 }
 
 /* End of a page that began with map and `cells`; next is the id to go on after. */
@@ -217,9 +247,10 @@ static uint32_t page_begin(struct service_core *service, struct call *call, bool
 }
 
 /* The node's items, in the order in which the items were made. */
-static void list_node(struct service_core *service, struct call *call, uint16_t node,
-                      uint32_t from, uint32_t limit)
+static void list_node(struct service_core *service, struct call *call, const struct list *list,
+                      uint16_t node, uint32_t from)
 {
+    uint32_t limit = list->limit;
     const struct tables *tables = &service->tables;
     const struct itemset *set = &tables->node_items[node];
     uint32_t items[PAGE_MAX + 1];
@@ -232,7 +263,7 @@ static void list_node(struct service_core *service, struct call *call, uint16_t 
     count -= has_next;
     uint32_t mark = page_begin(service, call, has_next);
     for (uint32_t i = 0; i < count; i++) {
-        put_entry(service, &service->writer, items[i], node);
+        put_entry(service, &service->writer, items[i], node, list->channel);
     }
     struct text next = {"", 0};
     if (has_next) {
@@ -275,9 +306,10 @@ static uint16_t next_handle(const uint64_t *bits, uint32_t from)
 }
 
 /* The nodes that have the item, in the order in which the nodes were made. */
-static void list_item(struct service_core *service, struct call *call, uint32_t item,
-                      uint32_t from, uint32_t limit)
+static void list_item(struct service_core *service, struct call *call, const struct list *list,
+                      uint32_t item, uint32_t from)
 {
+    uint32_t limit = list->limit;
     const struct tables *tables = &service->tables;
     uint64_t bits[NODE_MAX / 64 + 1];
     uint16_t nodes[PAGE_MAX + 1];
@@ -291,7 +323,7 @@ static void list_item(struct service_core *service, struct call *call, uint32_t 
     count -= has_next;
     uint32_t mark = page_begin(service, call, has_next);
     for (uint32_t i = 0; i < count; i++) {
-        put_entry(service, &service->writer, item, nodes[i]);
+        put_entry(service, &service->writer, item, nodes[i], list->channel);
     }
     struct text next = {"", 0};
     if (has_next) {
@@ -318,7 +350,7 @@ void handle_stock_list(struct service_core *service, struct call *call)
             after = need_item(service, call, "after", list.after) + 1; /* none + 1 = 0 */
         }
         if (!call->is_answered) {
-            list_node(service, call, node, after, list.limit);
+            list_node(service, call, &list, node, after);
         }
         return;
     }
@@ -328,6 +360,6 @@ void handle_stock_list(struct service_core *service, struct call *call)
         after = need_node(service, call, "after", list.after) + 1u;
     }
     if (!call->is_answered) {
-        list_item(service, call, item, after, list.limit);
+        list_item(service, call, &list, item, after);
     }
 }

@@ -26,6 +26,7 @@ struct find {
     int service; /* -1 = any */
     uint32_t k;
     struct place dest;
+    struct text channel;
     struct route_request where;
 };
 
@@ -70,8 +71,8 @@ static void read_field(struct reader *reader, struct find *find, int field)
     case 2:
         find->service = reader_word(reader, &names_services);
         break;
-    case 3: /* every channel sees the same stock until there are quotas */
-        reader_text(reader, 1, ID_MAX);
+    case 3:
+        find->channel = reader_text(reader, 1, ID_MAX);
         break;
     case 4:
         find->k = (uint32_t)reader_int(reader, 1, FIND_NODES_MAX);
@@ -90,6 +91,7 @@ static void find_read(struct reader *reader, struct find *find)
     find->count = 0;
     find->service = -1;
     find->k = FIND_NODES_DEFAULT;
+    find->channel = (struct text){"", 0};
     memset(&find->dest, 0, sizeof find->dest);
     memset(&find->where, 0, sizeof find->where);
     find->where.max_splits = ROUTE_NO_LIMIT;
@@ -110,6 +112,7 @@ static void find_read(struct reader *reader, struct find *find)
 static bool where_find(struct service_core *service, struct call *call, struct find *find)
 {
     struct place *dest = &find->dest;
+    find->where.channel = channel_find(service, find->channel);
     find->where.has_dest = dest->is_given;
     find->where.is_po_box = dest->is_po_box;
     find->where.country = dest->country;
@@ -146,10 +149,12 @@ static bool items_find(struct service_core *service, struct call *call, struct f
 
 /* -- the answer -- */
 
-/* What orders may take of the item, over all nodes. */
-static uint64_t total_free(const struct service_core *service, uint32_t item)
+/* What orders of the channel may take of the item, over all nodes. */
+static uint64_t total_free(const struct service_core *service, uint32_t item, uint64_t channel)
 {
     const struct tables *tables = &service->tables;
+    struct stock_view view = tables->view;
+    view.channel = channel;
     const struct row *row = tables->catalogue.items[item].row;
     struct row_walk walk;
     uint32_t slot;
@@ -161,7 +166,7 @@ static uint64_t total_free(const struct service_core *service, uint32_t item)
     row_walk_begin(row, &walk);
     while (row_walk_next(row, &walk, &slot, &index)) {
         uint16_t node = tables->network.node_of_slot[slot];
-        total += stock_free(&tables->view, item, node, row_word(row, index));
+        total += stock_free(&view, item, node, row_word(row, index));
     }
     return total;
 }
@@ -192,7 +197,7 @@ static void put_item(struct service_core *service, struct writer *writer, const 
                                    &find->where, find->service, find->k, near);
     writer_map(writer, 3);
     put_text(writer, "item", item->id.at, item->id.len);
-    put_int(writer, "ats", (int64_t)total_free(service, item->item));
+    put_int(writer, "ats", (int64_t)total_free(service, item->item, find->where.channel));
     writer_str(writer, "nodes");
     writer_array(writer, count);
     for (uint32_t i = 0; i < count; i++) {

@@ -88,7 +88,8 @@ static void put_features(struct writer *writer)
         "order.route.deliver_after",  "node.put.tz",             "node.put.calendar",
         "node.put.cutoff",            "node.put.processing_min", "node.put.capacity",
         "node.put.acceptance",        "node.put.accept_min",     "node.put.stock_max_age_min",
-        "stock.adjust.reservation_id", "stock.adjust.fulfilment"};
+        "stock.adjust.reservation_id", "stock.adjust.fulfilment",
+        "stock.policy.quotas"};
     uint32_t count = sizeof features / sizeof features[0];
     writer_str(writer, "features");
     writer_array(writer, count);
@@ -128,6 +129,8 @@ static void put_limits(const struct service_core *service, struct writer *writer
         {"return_window_ms", options->return_window_ms},
         {"holds", options->tables.holds_max},
         {"owed", options->tables.owed_max},
+        {"quotas", QUOTAS_EACH_MAX},
+        {"quota_channels", QUOTA_CHANNELS_MAX},
         {"reservations", options->tables.reservations_max},
         {"reserve_ttl_ms", RESERVE_TTL_MAX},
         {"rejects", options->rejects_max},

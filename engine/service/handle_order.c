@@ -201,7 +201,7 @@ static void put_dest(struct writer *writer, struct order *order)
     }
 }
 
-/* The fields that order.get and order.list share: 9, and ref where there is one. */
+/* The fields that order.get and order.list share: 9, and ref and channel where there are any. */
 static void put_order(struct service_core *service, struct writer *writer, struct order *order)
 {
     put_text(writer, "order_id", order_id(order), order->id_len);
@@ -211,6 +211,9 @@ static void put_order(struct service_core *service, struct writer *writer, struc
     put_dest(writer, order);
     if (order->ref_len > 0) {
         put_text(writer, "ref", order_ref(order), order->ref_len);
+    }
+    if (order->channel_len > 0) {
+        put_text(writer, "channel", order_channel(order), order->channel_len);
     }
     if (order->sold_at != NODE_NONE) {
         const struct node *node = &service->tables.network.nodes[order->sold_at];
@@ -225,7 +228,7 @@ static void put_order(struct service_core *service, struct writer *writer, struc
 
 static uint32_t order_fields(const struct order *order)
 {
-    return 10u + (order->ref_len > 0) + (order->sold_at != NODE_NONE);
+    return 10u + (order->ref_len > 0) + (order->channel_len > 0) + (order->sold_at != NODE_NONE);
 }
 
 /* -- order.get -- */

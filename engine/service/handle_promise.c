@@ -26,6 +26,7 @@ struct quote {
     uint32_t services; /* bit per enum service */
     uint32_t near;     /* pick-up nodes to tell */
     struct place place;
+    struct text channel;
     struct route_request request;
     uint64_t valid_until_ms;
 };
@@ -124,7 +125,7 @@ static void read_field(struct service_core *service, struct reader *reader, stru
         quote->near = read_near(reader);
         break;
     case 4:
-        reader_text(reader, 1, ID_MAX); /* channel: for quotas, which are not of this version */
+        quote->channel = reader_text(reader, 1, ID_MAX);
         break;
     case 5:
         quote->request.deliver_after_ms = read_ahead(service, reader);
@@ -186,6 +187,7 @@ static bool request_fill(struct service_core *service, struct call *call, struct
     struct route_request *request = &quote->request;
     request->lines = quote->route_lines;
     request->line_count = quote->line_count;
+    request->channel = channel_find(service, quote->channel);
     if (!quote->place.is_given) {
         return true;
     }

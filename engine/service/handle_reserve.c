@@ -363,6 +363,7 @@ static void create(struct service_core *service, struct call *call, struct reser
         .service = ask->has_service ? (uint8_t)own->service : RESERVE_NO_SERVICE,
         .pickup_node = pickup,
         .required_by_ms = own->required_by_ms,
+        .channel = quota_channel(own->channel.at, own->channel.len),
         .lat = own->lat,
         .lon = own->lon,
         .postcode = {own->postcode, (uint32_t)strlen(own->postcode)},
@@ -462,6 +463,7 @@ static bool update_lines(struct service_core *service, struct call *call, slab_r
         return false;
     }
     ask_request(service->asks, &ask->ask, &request);
+    request.channel = reservation_at(&service->tables.reserves, ref)->channel;
     tables_reserve_lend(&service->tables, ref, true);
     route_decide(service->route, &service->tables.view, &request, &found);
     tables_reserve_lend(&service->tables, ref, false);

@@ -386,14 +386,46 @@ struct rule {
     struct text item, node, key;
     bool has_safety, is_safety_given, is_listed, is_listed_given;
     int32_t safety_stock;
+    bool has_quotas;
+    uint32_t quota_count;
+    struct effect_quota quotas[QUOTAS_EACH_MAX];
 };
+
+/* Channels and units kept for them; of nil none. */
+static void rule_read_quotas(struct reader *reader, struct rule *rule)
+{
+    struct reader_map map;
+    struct text channel;
+    rule->has_quotas = true;
+    if (reader_nil(reader)) {
+        return;
+    }
+    reader_map_begin(reader, &map, NULL, 0);
+    while (reader_map_next_key(reader, &map, &channel)) {
+        uint32_t qty = (uint32_t)reader_int(reader, 0, QTY_MAX);
+        for (uint32_t i = 0; i < rule->quota_count; i++) {
+            const struct effect_text *own = &rule->quotas[i].channel;
+            if (own->len == channel.len && memcmp(own->at, channel.at, own->len) == 0) {
+                reader_fail(reader, "comes twice");
+            }
+        }
+        if (channel.len == 0 || channel.len > ID_MAX) {
+            reader_fail(reader, "a channel has 1 to %d bytes", ID_MAX);
+        } else if (rule->quota_count == QUOTAS_EACH_MAX) {
+            reader_fail(reader, "at most %d channels", QUOTAS_EACH_MAX);
+        } else {
+            rule->quotas[rule->quota_count++] =
+                (struct effect_quota){{channel.at, channel.len}, qty};
+        }
+    }
+}
 
 static void rule_read(struct reader *reader, struct rule *rule)
 {
-    static const char *const fields[] = {"item", "node", "safety_stock", "listed", "key"};
+    static const char *const fields[] = {"item", "node", "safety_stock", "listed", "key", "quotas"};
     struct reader_map map;
     memset(rule, 0, sizeof *rule);
-    reader_params(reader, &map, fields, 5);
+    reader_params(reader, &map, fields, 6);
     for (int field; (field = reader_map_next(reader, &map)) >= 0;) {
         switch (field) {
         case 0:
@@ -412,8 +444,11 @@ static void rule_read(struct reader *reader, struct rule *rule)
             rule->is_listed_given = true;
             rule->is_listed = reader_nil(reader) || reader_bool(reader);
             break;
-        default:
+        case 4:
             rule->key = reader_text(reader, 1, ID_MAX);
+            break;
+        default:
+            rule_read_quotas(reader, rule);
         }
     }
     reader_require(reader, &map, 0);
@@ -431,6 +466,13 @@ static uint64_t rule_content(const struct rule *rule)
     content_int(&content, rule->safety_stock);
     content_int(&content, rule->is_listed_given);
     content_int(&content, rule->is_listed);
+    if (rule->has_quotas) { /* not where there are none: contents of old logs stay */
+        content_int(&content, rule->quota_count);
+    }
+    for (uint32_t i = 0; i < rule->quota_count; i++) {
+        content_text(&content, rule->quotas[i].channel.at, rule->quotas[i].channel.len);
+        content_int(&content, rule->quotas[i].qty);
+    }
     return content.hash;
 }
 
@@ -447,6 +489,23 @@ static void answer_rule(struct service_core *service, struct call *call, int64_t
     reply_send(service, call);
 }
 
+/* Whether no quota has a name that there is no room for. */
+static bool rule_has_room(struct service_core *service, struct call *call, const struct rule *rule)
+{
+    const struct quotas *quotas = &service->tables.policies.quotas;
+    uint32_t names = quotas->channel_count;
+    for (uint32_t i = 0; i < rule->quota_count; i++) {
+        const struct effect_text *channel = &rule->quotas[i].channel;
+        names += !quotas_know(quotas, channel->at, channel->len);
+    }
+    if (names > QUOTA_CHANNELS_MAX) {
+        reply_error(service, call, CODE_TABLE_FULL,
+                    "quotas: at most %d different channels, %u are in use", QUOTA_CHANNELS_MAX,
+                    quotas->channel_count);
+    }
+    return names <= QUOTA_CHANNELS_MAX;
+}
+
 static void rule_apply(struct service_core *service, struct call *call, const struct rule *rule,
                        struct change *change)
 {
@@ -459,7 +518,10 @@ static void rule_apply(struct service_core *service, struct call *call, const st
         .has_safety = rule->is_safety_given ? rule->has_safety : before && before->has_safety,
         .is_unlisted = rule->is_listed_given ? !rule->is_listed : before && before->is_unlisted,
         .key = change->key,
+        .has_quotas = rule->has_quotas,
+        .quota_count = rule->quota_count,
     };
+    memcpy(effect.quotas, rule->quotas, sizeof effect.quotas);
     effect.safety_stock = rule->is_safety_given ? rule->safety_stock
                           : effect.has_safety   ? before->safety_stock
                                                 : 0;
@@ -467,10 +529,12 @@ static void rule_apply(struct service_core *service, struct call *call, const st
                                        : tables->network.nodes[change->node].config.safety_stock;
     int64_t ats = (int64_t)cell_on_hand(word) - cell_reserved(word) - safety;
     effect.key.facts[0] = ats;
-    if (!log_room(service, call, EFFECT_SMALL_MAX, 1, WAL_CLAIM_CHANGE)) {
+    uint32_t size = effect_policy_size(&effect);
+    if (!rule_has_room(service, call, rule) ||
+        !log_room(service, call, size, 1, WAL_CLAIM_CHANGE)) {
         return;
     }
-    uint8_t *bytes = log_begin(service, EFFECT_SMALL_MAX);
+    uint8_t *bytes = log_begin(service, size);
     uint64_t lsn = log_end(service, EFFECT_POLICY, effect_policy_encode(bytes, &effect));
     must_apply(tables_apply_policy(tables, lsn, service->now_ms, &effect), "policy");
     answer_rule(service, call, ats, false);

@@ -210,3 +210,9 @@ uint32_t read_areas(struct reader *reader, struct area *areas, uint32_t max)
     qsort(areas, count, sizeof *areas, by_text);
     return areas_unique(reader, areas, count);
 }
+
+uint64_t channel_find(const struct service_core *service, struct text channel)
+{
+    bool has_quotas = service->tables.policies.quotas.count > 0;
+    return has_quotas ? quota_channel(channel.at, channel.len) : 0;
+}

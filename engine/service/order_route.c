@@ -107,6 +107,7 @@ bool ask_resolve(struct service_core *service, struct call *call, struct ask *as
             return false;
         }
     }
+    ask->channel_hash = channel_find(service, ask->channel);
     ask->sold_node = NODE_NONE;
     if (ask->sold_at.len) {
         ask->sold_node = node_find(service, ask->sold_at);
@@ -186,6 +187,7 @@ static void stage_find(struct service_core *service, struct ask *ask)
         ask->is_resolved = ask->is_resolved && is_known && !ask_fixed_node(ask, i).len;
     }
     ask->is_resolved = ask->is_resolved && place_find(service, ask);
+    ask->channel_hash = channel_find(service, ask->channel);
     ask->generation = service->tables.generation;
 }
 
@@ -631,6 +633,7 @@ static void effect_build(struct asks *asks, const struct ask *ask,
         .lon = ask->lon,
         .postcode = {ask->postcode, (uint32_t)strlen(ask->postcode)},
         .ref = {ask->ref.at, ask->ref.len},
+        .channel = {ask->channel.at, ask->channel.len},
         .max_splits = ask->max_splits,
         .max_m = ask->max_m,
         .include_count = ask->include_count,

@@ -172,7 +172,10 @@ static bool point_find(const struct service_core *service, const struct replan *
 static struct route_request request_of(const struct service_core *service, struct replan *replan,
                                        const struct replan_where *where)
 {
+    struct order *order = replan->order;
     struct route_request request = {
+        .channel =
+            channel_find(service, (struct text){order_channel(order), order->channel_len}),
         .lines = replan->route_lines,
         .line_count = route_lines_fill(replan),
         .country = replan->country,

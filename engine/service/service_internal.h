@@ -192,6 +192,10 @@ enum key_result key_look(struct service_core *service, struct call *call, struct
                          uint64_t content, struct effect_key *key_out,
                          const struct key_entry **seen_out);
 
+/* The channel as decisions and quotas know it, 0 = none is named; nobody looks at it while there
+ * is no quota. */
+uint64_t channel_find(const struct service_core *service, struct text channel);
+
 /* -- names in requests (lookup.c): each answers the call with an error and gives the none value
  * when the name is unknown -- */
 

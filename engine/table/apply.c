@@ -415,6 +415,18 @@ enum err tables_apply_stock(struct tables *tables, uint64_t lsn, uint64_t now_ms
     return ERR_OK;
 }
 
+static void quota_digest(struct tables *tables, uint32_t item, uint16_t node,
+                         const struct quota *quota, bool is_add)
+{
+    uint64_t who = quotas_channel_of(&tables->policies.quotas, quota) ^ cell_name(item, node);
+    uint64_t units = (uint64_t)quota->qty << 32 | quota->taken;
+    if (is_add) {
+        digest_add_words(&tables->digest, TAG_QUOTA, who, units, quota->since);
+    } else {
+        digest_take_words(&tables->digest, TAG_QUOTA, who, units, quota->since);
+    }
+}
+
 void policy_digest(struct tables *tables, uint32_t item, uint16_t node, bool is_add)
 {
     const struct policy *policy = policies_find(&tables->policies, item, node);
@@ -428,19 +440,64 @@ void policy_digest(struct tables *tables, uint32_t item, uint16_t node, bool is_
     } else {
         digest_take_words(&tables->digest, TAG_POLICY, cell_name(item, node), bits, safety);
     }
+    for (uint32_t i = policy->quotas; i; i = quotas_at(&tables->policies.quotas, i)->next) {
+        quota_digest(tables, item, node, quotas_at(&tables->policies.quotas, i), is_add);
+    }
+}
+
+void quota_move(struct tables *tables, uint32_t item, uint16_t node, uint64_t channel, uint64_t lsn,
+                int64_t units)
+{
+    const struct policy *policy = policies_find(&tables->policies, item, node);
+    struct quota *quota =
+        policy ? quotas_find(&tables->policies.quotas, policy->quotas, channel) : NULL;
+    if (!quota || lsn < quota->since) {
+        return;
+    }
+    int64_t taken = quota->taken + units;
+    CHECK(taken >= 0);
+    CHECK(taken <= UINT32_MAX);
+    quota_digest(tables, item, node, quota, false);
+    quota->taken = (uint32_t)taken;
+    quota_digest(tables, item, node, quota, true);
+}
+
+/* The cell's chain as the effect sets it; the old one goes. */
+static enum err quotas_set(struct tables *tables, uint64_t lsn, const struct effect_policy *effect,
+                           uint32_t before, uint32_t *first_out)
+{
+    struct quotas *quotas = &tables->policies.quotas;
+    enum err err = ERR_OK;
+    *first_out = QUOTA_NONE;
+    quotas_drop(quotas, before);
+    for (uint32_t i = 0; i < effect->quota_count && err == ERR_OK; i++) {
+        const struct effect_text *channel = &effect->quotas[i].channel;
+        const struct quota what = {.since = lsn, .qty = effect->quotas[i].qty};
+        err = quotas_add(quotas, first_out, channel->at, channel->len, &what);
+    }
+    return err;
 }
 
 enum err tables_apply_policy(struct tables *tables, uint64_t lsn, uint64_t now_ms,
                              const struct effect_policy *effect)
 {
     struct cell cell;
-    struct policy policy = {effect->has_safety, effect->is_unlisted, effect->safety_stock};
+    const struct policy *before = policies_find(&tables->policies, effect->item, effect->node);
+    struct policy policy = {effect->has_safety, effect->is_unlisted,
+                            effect->has_safety ? effect->safety_stock : 0,
+                            before ? before->quotas : QUOTA_NONE, 0};
     applied(tables, lsn, now_ms);
     enum err err = cell_need(tables, effect->item, effect->node, &cell);
     if (err != ERR_OK) {
         return err;
     }
     policy_digest(tables, effect->item, effect->node, false);
+    if (effect->has_quotas) {
+        err = quotas_set(tables, lsn, effect, policy.quotas, &policy.quotas);
+        if (err != ERR_OK) {
+            return err;
+        }
+    }
     err = policies_set(&tables->policies, effect->item, effect->node, &policy);
     if (err != ERR_OK) {
         return err;
@@ -449,7 +506,7 @@ enum err tables_apply_policy(struct tables *tables, uint64_t lsn, uint64_t now_m
     cell_word word = tables_word(&cell);
     cell_set(tables, effect->item, effect->node, &cell,
              cell_make(cell_on_hand(word), cell_reserved(word),
-                       policy.has_safety || policy.is_unlisted));
+                       policy.has_safety || policy.is_unlisted || policy.quotas));
     generation_next(tables);
     reserve_short_note(tables, effect->item, effect->node);
     key_remember(tables, lsn, now_ms, &effect->key);

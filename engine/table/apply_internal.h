@@ -6,7 +6,7 @@
 
 /* Tables in the digest. 6 to 8, 22 and 64 are those of order.c, 20 that of owed.c. */
 enum { TAG_NODE = 1, TAG_ITEM, TAG_PLACE, TAG_CELL, TAG_POLICY, TAG_KEY = 9, TAG_MOVEMENT, TAG_FLAG,
-       TAG_COUNT, TAG_DECLINES = 21,
+       TAG_COUNT, TAG_DECLINES = 21, TAG_QUOTA = 30,
        TAG_HOURS = 60, TAG_LANE, TAG_ROAD, TAG_METER };
 
 /* Answers of a node that its rate of declines follows: each counts for one part in so many. */
@@ -93,6 +93,11 @@ replay_function replay_reserve, replay_reserve_end, replay_reserve_take, replay_
 /* Digest rows. */
 void key_digest(struct tables *tables, const struct key_entry *entry, bool is_add);
 void policy_digest(struct tables *tables, uint32_t item, uint16_t node, bool is_add);
+
+/* Units that a channel takes of a cell, or gives back unshipped, by an order or reservation made at
+ * lsn, count against its quota there, if there is one that is older. */
+void quota_move(struct tables *tables, uint32_t item, uint16_t node, uint64_t channel, uint64_t lsn,
+                int64_t units);
 
 /* A cell in the digest. */
 static inline uint64_t cell_name(uint32_t item, uint16_t node)

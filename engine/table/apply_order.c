@@ -16,7 +16,7 @@ static size_t rules_size(const struct effect_order *effect)
 /* Bytes of the body's texts, the rules at their end on a word. */
 static size_t texts_size(const struct effect_order *effect)
 {
-    size_t texts = effect->postcode.len + effect->ref.len;
+    size_t texts = effect->postcode.len + effect->ref.len + effect->channel.len;
     for (uint32_t i = 0; i < effect->line_count; i++) {
         texts += effect->lines[i].line.len;
     }
@@ -153,6 +153,7 @@ static void head_fill(struct order *order, const struct effect_order *effect, ui
     order->id_len = (uint8_t)effect->id.len;
     order->ref_len = (uint8_t)effect->ref.len;
     order->postcode_len = (uint8_t)effect->postcode.len;
+    order->channel_len = (uint8_t)effect->channel.len;
     memcpy(order->country, effect->country, sizeof order->country);
 }
 
@@ -165,6 +166,7 @@ static void texts_fill(struct order *order, const struct effect_order *effect)
     at = order_text_put(order, at, &effect->postcode);
     order->ref_at = at;
     at = order_text_put(order, at, &effect->ref);
+    at = order_text_put(order, at, &effect->channel);
     at = lines_fill(order, effect, at);
     rules_fill(order, effect, at);
 }
@@ -214,12 +216,24 @@ slab_ref order_enter(struct tables *tables, const struct effect_order *effect, u
     return ref;
 }
 
+/* Units that the order takes at a cell, or gives back unshipped, count against its channel's quota
+ * there. */
+static void order_quota_move(struct tables *tables, struct order *order, uint32_t item,
+                             uint16_t node, int64_t units)
+{
+    if (order->channel_len && tables->policies.quotas.count > 0) {
+        uint64_t channel = quota_channel(order_channel(order), order->channel_len);
+        quota_move(tables, item, node, channel, order->lsn, units);
+    }
+}
+
 void order_share_hold(struct tables *tables, struct order *order, slab_ref ref, uint32_t index)
 {
     struct order_share *share = &order_shares(order)[index];
     uint32_t item = order_lines(order)[share->line].item;
     uint16_t node = order_parts(order)[share->part].node;
     cell_move(tables, item, node, share->qty, 0, 0);
+    order_quota_move(tables, order, item, node, share->qty);
     share->hold = holds_add(&tables->holds, item, node, ref, (uint16_t)index);
 }
 
@@ -340,8 +354,10 @@ void order_share_leave(struct tables *tables, struct order *order, uint32_t inde
         uint32_t active = share_active(share);
         share->reached[step] = share->reached[step] < active ? share->reached[step] : active;
     }
-    cell_move(tables, order_lines(order)[share->line].item, order_parts(order)[share->part].node,
-              -(int64_t)units, 0, 0);
+    uint32_t item = order_lines(order)[share->line].item;
+    uint16_t node = order_parts(order)[share->part].node;
+    cell_move(tables, item, node, -(int64_t)units, 0, 0);
+    order_quota_move(tables, order, item, node, -(int64_t)units);
     hold_settle(tables, order, index);
     if (end != &share->no_show) {
         capacity_leave(tables, order, share->part, units);
@@ -456,6 +472,7 @@ static void no_show_undo(struct tables *tables, struct order *order, struct orde
         const struct order_part *part = &order_parts(order)[share->part];
         share->no_show -= units;
         cell_move(tables, order_lines(order)[share->line].item, part->node, units, 0, 0);
+        order_quota_move(tables, order, order_lines(order)[share->line].item, part->node, units);
     }
 }
 
@@ -490,6 +507,8 @@ static uint32_t no_show(struct tables *tables, struct order *order, struct order
     held -= share_held(share, (enum way)part->way); /* nothing where it was shipped to a store */
     if (held > 0) {
         cell_move(tables, order_lines(order)[share->line].item, part->node, -(int64_t)held, 0, 0);
+        order_quota_move(tables, order, order_lines(order)[share->line].item, part->node,
+                         -(int64_t)held);
     }
     return units;
 }

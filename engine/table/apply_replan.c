@@ -25,6 +25,7 @@ void tables_lend(struct tables *tables, uint32_t item, uint16_t node, int32_t un
     row_word_set(cell.row, cell.slot, (uint32_t)cell.index,
                  cell_make(cell_on_hand(word), cell_reserved(word) - units,
                            cell_has_override(word)));
+    policies_lend(&tables->policies, item, node, units);
     if (units < 0) {
         row_change_end(cell.row);
     }

@@ -31,6 +31,16 @@ static uint32_t piece_item(struct tables *tables, struct piece_name name)
     return reservation_lines(&tables->reserves, own)[piece_at(tables, name)->line].item;
 }
 
+/* Units that it takes or gives back count against its channel's quota. */
+static void piece_quota_move(struct tables *tables, struct piece_name name, int64_t units)
+{
+    const struct reservation *own = reservation_at(&tables->reserves, name.ref);
+    if (own->channel && tables->policies.quotas.count > 0) {
+        quota_move(tables, piece_item(tables, name), piece_at(tables, name)->node, own->channel,
+                   own->lsn, units);
+    }
+}
+
 /* Units of a piece are free, or gone; with the last of them its hold goes. */
 static void piece_give(struct tables *tables, struct piece_name name, uint32_t units)
 {
@@ -51,6 +61,7 @@ static void pieces_give(struct tables *tables, slab_ref ref)
     for (uint32_t i = 0; i < own->piece_count; i++) {
         const struct piece_name name = {ref, i};
         if (piece_at(tables, name)->held > 0) {
+            piece_quota_move(tables, name, -(int64_t)piece_at(tables, name)->held);
             piece_give(tables, name, piece_at(tables, name)->held);
         }
     }
@@ -105,6 +116,7 @@ slab_ref reserve_enter(struct tables *tables, const struct effect_reserve *effec
     own->service = effect->service;
     own->pickup_node = effect->pickup_node;
     own->required_by_ms = effect->required_by_ms;
+    own->channel = effect->channel;
     own->has_dest = effect->has_dest;
     own->is_po_box = effect->is_po_box;
     own->allow_partial = effect->allow_partial;
@@ -125,6 +137,7 @@ static void pieces_hold(struct tables *tables, slab_ref ref)
         const struct piece_name name = {ref, i};
         const struct reservation_piece *piece = piece_at(tables, name);
         cell_move(tables, piece_item(tables, name), piece->node, piece->held, 0, 0);
+        piece_quota_move(tables, name, piece->held);
         piece_hold(tables, name);
     }
 }
@@ -196,12 +209,17 @@ enum err tables_apply_reserve_drop(struct tables *tables, uint64_t lsn, uint64_t
 
 /* -- broken, or gone out of the building -- */
 
-static uint32_t piece_take(struct tables *tables, struct piece_name name, uint32_t units)
+/* is_back: they are free again, else they left the building. */
+static uint32_t piece_take(struct tables *tables, struct piece_name name, uint32_t units,
+                           bool is_back)
 {
     uint32_t held = piece_at(tables, name)->held;
     uint32_t given = units < held ? units : held;
     if (given > 0) {
         digest(tables, name.ref, false);
+        if (is_back) {
+            piece_quota_move(tables, name, -(int64_t)given);
+        }
         piece_give(tables, name, given);
         digest(tables, name.ref, true);
     }
@@ -222,7 +240,7 @@ static void newest_break(struct tables *tables, const struct effect_reserve_take
             own->state = RESERVATION_BROKEN;
             digest(tables, newest.ref, true);
         }
-        left -= piece_take(tables, newest, left);
+        left -= piece_take(tables, newest, left, true);
     }
 }
 
@@ -234,7 +252,7 @@ static void own_take(struct tables *tables, slab_ref ref, const struct effect_re
         const struct piece_name name = {ref, i};
         bool is_here = piece_at(tables, name)->node == effect->node &&
                        piece_item(tables, name) == effect->item;
-        left -= is_here ? piece_take(tables, name, left) : 0;
+        left -= is_here ? piece_take(tables, name, left, false) : 0;
     }
 }
 
@@ -274,6 +292,7 @@ void tables_reserve_lend(struct tables *tables, slab_ref ref, bool is_lent)
         row_word_set(cell.row, cell.slot, (uint32_t)cell.index,
                      cell_make(cell_on_hand(word), cell_reserved(word) + held,
                                cell_has_override(word)));
+        policies_lend(&tables->policies, item, piece->node, -(int64_t)held);
         if (!is_lent) {
             row_change_end(cell.row);
         }

@@ -286,6 +286,21 @@ enum err effect_stock_decode(const uint8_t *bytes, uint32_t size, struct effect_
 
 /* -- policy -- */
 
+uint32_t effect_policy_size(const struct effect_policy *effect)
+{
+    return EFFECT_SMALL_MAX + effect->quota_count * (ID_MAX + 8);
+}
+
+static uint8_t *put_quotas(uint8_t *at, const struct effect_policy *effect)
+{
+    at = bytes_put_int(at, effect->quota_count);
+    for (uint32_t i = 0; i < effect->quota_count; i++) {
+        at = bytes_put_text(at, effect->quotas[i].channel.at, effect->quotas[i].channel.len);
+        at = bytes_put_int(at, effect->quotas[i].qty);
+    }
+    return at;
+}
+
 uint32_t effect_policy_encode(uint8_t *out, const struct effect_policy *effect)
 {
     uint8_t *at = bytes_put_int(out, effect->item);
@@ -293,7 +308,18 @@ uint32_t effect_policy_encode(uint8_t *out, const struct effect_policy *effect)
     *at++ = (uint8_t)((effect->has_safety ? 1 : 0) | (effect->is_unlisted ? 2 : 0));
     at = bytes_put_signed(at, effect->safety_stock);
     at = bytes_put_key(at, &effect->key);
+    at = effect->has_quotas ? put_quotas(at, effect) : at;
     return (uint32_t)(at - out);
+}
+
+static void get_quotas(struct bytes_source *source, struct effect_policy *out)
+{
+    out->quota_count = (uint32_t)bytes_get_max(source, QUOTAS_EACH_MAX);
+    for (uint32_t i = 0; i < out->quota_count && !source->is_bad; i++) {
+        out->quotas[i].channel = bytes_get_text(source, ID_MAX);
+        out->quotas[i].qty = (uint32_t)bytes_get_max(source, UINT32_MAX);
+        source->is_bad = source->is_bad || out->quotas[i].channel.len == 0;
+    }
 }
 
 enum err effect_policy_decode(const uint8_t *bytes, uint32_t size, struct effect_policy *out)
@@ -306,6 +332,11 @@ enum err effect_policy_decode(const uint8_t *bytes, uint32_t size, struct effect
     out->is_unlisted = (bits & 2) != 0;
     out->safety_stock = get_safety(&source);
     bytes_get_key(&source, &out->key);
+    out->has_quotas = !source.is_bad && source.at < source.end; /* older records have none */
+    out->quota_count = 0;
+    if (out->has_quotas) {
+        get_quotas(&source, out);
+    }
     return bytes_finish(&source);
 }
 

@@ -18,6 +18,7 @@
 #include "names.h"
 #include "network.h"
 #include "order.h"
+#include "quota.h"
 
 enum effect_type {
     EFFECT_FLAG = 1, /* a flag word gets the next number */
@@ -97,6 +98,11 @@ struct effect_stock {
     struct effect_key key;
 };
 
+struct effect_quota {
+    struct effect_text channel;
+    uint32_t qty;
+};
+
 struct effect_policy {
     uint32_t item;
     uint16_t node;
@@ -104,6 +110,9 @@ struct effect_policy {
     bool is_unlisted;
     int32_t safety_stock;
     struct effect_key key;
+    bool has_quotas; /* the quotas are these from now on; else they stay as they are */
+    uint32_t quota_count;
+    struct effect_quota quotas[QUOTAS_EACH_MAX]; /* no channel twice */
 };
 
 struct effect_line {
@@ -146,6 +155,7 @@ struct effect_order {
     char country[3];
     struct effect_text postcode; /* normalised */
     struct effect_text ref;
+    struct effect_text channel; /* len 0 = none */
     uint32_t max_splits; /* UINT32_MAX = none asked */
     uint32_t max_m;      /* metres, UINT32_MAX = none asked */
     uint16_t sold_at;    /* node + 1 of an in-store sale; 0 = none */
@@ -286,6 +296,7 @@ uint32_t effect_places_size(const struct effect_places *effect);
 uint32_t effect_places_encode(uint8_t *out, const struct effect_places *effect);
 uint32_t effect_stock_size(const struct effect_stock *effect);
 uint32_t effect_stock_encode(uint8_t *out, const struct effect_stock *effect);
+uint32_t effect_policy_size(const struct effect_policy *effect);
 uint32_t effect_policy_encode(uint8_t *out, const struct effect_policy *effect);
 uint32_t effect_order_size(const struct effect_order *effect);
 uint32_t effect_order_encode(uint8_t *out, const struct effect_order *effect);

@@ -19,7 +19,7 @@ enum {
 
 uint32_t effect_order_size(const struct effect_order *effect)
 {
-    return 384 + effect->line_count * 98 + effect->part_count * 44 + effect->share_count * 16 +
+    return 464 + effect->line_count * 98 + effect->part_count * 44 + effect->share_count * 16 +
            (effect->include_count + effect->exclude_count) * 3;
 }
 
@@ -167,7 +167,8 @@ enum tail {
     TAIL_BACKORDER,
     TAIL_DATES,
     TAIL_ASKED,
-    TAIL_SOLD_AT = 20
+    TAIL_SOLD_AT = 20,
+    TAIL_CHANNEL = 30
 };
 
 static uint8_t *put_nodes(uint8_t *at, enum tail tail, const uint16_t *nodes, uint32_t count)
@@ -199,6 +200,10 @@ static uint8_t *put_tails(uint8_t *at, const struct effect_order *effect)
     if (effect->sold_at) {
         *at++ = TAIL_SOLD_AT;
         at = bytes_put_int(at, effect->sold_at);
+    }
+    if (effect->channel.len) {
+        *at++ = TAIL_CHANNEL;
+        at = bytes_put_text(at, effect->channel.at, effect->channel.len);
     }
     at = effect->is_backorder ? put_backorder(at, effect) : at;
     if (parts_have_dates(effect->parts, effect->part_count)) {
@@ -372,6 +377,9 @@ static void get_tails(struct bytes_source *source, struct effect_order *out,
             break;
         case TAIL_SOLD_AT:
             out->sold_at = (uint16_t)bytes_get_max(source, NODE_MAX);
+            break;
+        case TAIL_CHANNEL:
+            out->channel = bytes_get_text(source, ID_MAX);
             break;
         case TAIL_ASKED:
             out->required_by_ms = bytes_get_int(source);

@@ -62,6 +62,9 @@ uint32_t effect_reserve_encode(uint8_t *out, const struct effect_reserve *effect
         at = put_lines(at, effect);
     }
     at = bytes_put_key(at, &effect->key);
+    if (effect->channel) {
+        at = bytes_put_bytes(at, &effect->channel, sizeof effect->channel);
+    }
     return (uint32_t)(at - out);
 }
 
@@ -119,6 +122,9 @@ enum err effect_reserve_decode(const uint8_t *bytes, uint32_t size, struct effec
         get_lines(&source, out, scratch);
     }
     bytes_get_key(&source, &out->key);
+    if (!source.is_bad && source.at < source.end) { /* older records have none */
+        bytes_get_bytes(&source, &out->channel, sizeof out->channel);
+    }
     if (out->id.len == 0 || (out->is_new && !out->has_lines) ||
         (out->has_lines && out->line_count == 0)) {
         return ERR_DAMAGED;

@@ -22,6 +22,7 @@ struct effect_reserve {
     uint8_t service; /* RESERVE_NO_SERVICE = none named */
     uint16_t pickup_node;
     uint64_t required_by_ms; /* 0 = not asked */
+    uint64_t channel;        /* is_new: for which it is (quota.h), 0 = none */
     double lat, lon;
     char country[3];
     struct effect_text postcode;

@@ -17,6 +17,7 @@ const struct image_section image_sections[] = {
     {"places", 1, save_places, load_places},
     {"rows", 1, save_rows, load_rows},
     {"policies", 1, save_policies, load_policies},
+    {"quotas", 1, save_quotas, load_quotas},
     {"orders", 3, save_orders, load_orders},
     {"owed", 1, save_owed, load_owed},
     {"declines", 1, save_declines, load_declines},

@@ -24,10 +24,10 @@ typedef void image_loader(struct tables *tables, struct image_source *source);
 
 image_saver save_flags, save_nodes, save_items, save_places, save_rows, save_policies, save_orders,
     save_owed, save_declines, save_queues, save_holds, save_done, save_keys, save_movements,
-    save_documents, save_reservations, save_reserve_ends;
+    save_documents, save_reservations, save_reserve_ends, save_quotas;
 image_loader load_flags, load_nodes, load_items, load_places, load_rows, load_policies,
     load_orders, load_owed, load_declines, load_queues, load_holds, load_done, load_keys,
-    load_movements, load_documents, load_reservations, load_reserve_ends;
+    load_movements, load_documents, load_reservations, load_reserve_ends, load_quotas;
 
 image_saver save_hours, save_capacity, save_lanes, save_roads;
 image_loader load_hours, load_capacity, load_lanes, load_roads;

@@ -24,7 +24,7 @@ enum {
     BIT_CHANGED = 1
 };
 
-_Static_assert(384 + EFFECT_LINES_MAX * 98 + 2 * EFFECT_NODES_MAX * 3 +
+_Static_assert(464 + EFFECT_LINES_MAX * 98 + 2 * EFFECT_NODES_MAX * 3 +
                        EFFECT_PARTS_MAX * (44 + PART_SIZE_MAX) +
                        EFFECT_SHARES_MAX * (16 + SHARE_SIZE_MAX) +
                        ORDER_HISTORY_MAX * ENTRY_SIZE_MAX + TAIL_HEAD_MAX <=
@@ -89,6 +89,7 @@ static struct effect_order effect_of(struct order *order, struct effect_scratch 
         .lon = order->lon,
         .postcode = {order_postcode(order), order->postcode_len},
         .ref = {order_ref(order), order->ref_len},
+        .channel = {order_channel(order), order->channel_len},
         .max_splits = UINT32_MAX,
         .max_m = UINT32_MAX,
         .splits = order->splits,

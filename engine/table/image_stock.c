@@ -220,20 +220,30 @@ void load_rows(struct tables *tables, struct image_source *source)
     free(cells);
 }
 
-/* -- policies: item, then [node, bits, safety stock] of its overridden cells -- */
+/* -- policies: item, then [node, bits, safety stock] of its overridden cells but those that have
+ * nothing but quotas -- */
 
 enum { POLICY_SIZE_MAX = 10, POLICY_SAFETY = 1, POLICY_UNLISTED = 2 };
 
-static uint32_t overrides_order(const struct tables *tables, const struct row *row,
-                                struct row_order *order)
+static bool has_rule(const struct tables *tables, uint32_t item, uint16_t node)
 {
+    const struct policy *policy = policies_find(&tables->policies, item, node);
+    CHECK(policy);
+    return policy->has_safety || policy->is_unlisted;
+}
+
+/* The overridden cells of an item that are more than quotas, by node. */
+static uint32_t overrides_order(const struct tables *tables, uint32_t item, struct row_order *order)
+{
+    const struct row *row = tables->catalogue.items[item].row;
     struct row_walk walk;
     uint32_t slot;
     uint32_t index;
     uint32_t count = 0;
     row_walk_begin(row, &walk);
     while (row_walk_next(row, &walk, &slot, &index)) {
-        if (cell_has_override(row_word(row, index))) {
+        uint16_t node = tables->network.node_of_slot[slot];
+        if (cell_has_override(row_word(row, index)) && has_rule(tables, item, node)) {
             row_order_put(order, tables->network.node_of_slot[slot], index);
             count++;
         }
@@ -244,7 +254,7 @@ static uint32_t overrides_order(const struct tables *tables, const struct row *r
 static void save_overrides(const struct tables *tables, uint32_t item, struct row_order *order,
                            struct image_sink *sink)
 {
-    uint32_t count = overrides_order(tables, tables->catalogue.items[item].row, order);
+    uint32_t count = overrides_order(tables, item, order);
     if (count == 0) {
         return;
     }
@@ -286,7 +296,7 @@ static bool load_policy(struct tables *tables, struct image_source *source,
     uint8_t bits = bytes_get_byte(fields);
     int64_t safety = bytes_get_signed(fields);
     struct policy policy = {(bits & POLICY_SAFETY) != 0, (bits & POLICY_UNLISTED) != 0,
-                            (int32_t)safety};
+                            (int32_t)safety, QUOTA_NONE, 0};
     bool is_sound = !fields->is_bad && node < tables->network.count && bits &&
                     bits <= (POLICY_SAFETY | POLICY_UNLISTED) && safety >= 0 &&
                     safety <= INT32_MAX && !policies_find(&tables->policies, item, node);

@@ -4,7 +4,7 @@
  *
  * A part is a fulfilment: what one node handles. A share is the units of one line in one part;
  * it counts how many of them reached each step of the fulfilment's life. Texts of the body: the
- * postcode, the ref, line ids that are not their position, the rules (struct order_rules).
+ * postcode, the ref, the channel, line ids that are not their position, the rules (order_rules).
  *
  * An order that gets parts, shares or lines after its routing moves its body into a block of its
  * own (order_grow): the head stays where it is, so that whatever names the order by reference,
@@ -131,6 +131,7 @@ struct order {
     uint8_t id_len;
     uint8_t ref_len;
     uint8_t postcode_len;
+    uint8_t channel_len; /* 0 = no channel; its text stands behind the ref */
     uint8_t owed_status; /* ORDER_HELD or ORDER_BACKORDERED while something is owed, else 0 */
     uint8_t rejects;     /* times that a node said no to a fulfilment of it; stays at 255 */
     bool has_dest;
@@ -232,6 +233,11 @@ static inline const char *order_id(const struct order *order)
 static inline const char *order_ref(struct order *order)
 {
     return order_body(order) + order->ref_at;
+}
+
+static inline const char *order_channel(struct order *order)
+{
+    return order_body(order) + order->ref_at + order->ref_len;
 }
 
 static inline const char *order_postcode(struct order *order)

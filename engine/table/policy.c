@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "check.h"
+
 struct policy_slot {
     uint64_t key; /* cell + 1, 0 = empty */
     struct policy policy;
@@ -28,6 +30,7 @@ void policies_init(struct policies *policies)
 void policies_close(struct policies *policies)
 {
     free(policies->slots);
+    quotas_close(&policies->quotas);
     memset(policies, 0, sizeof *policies);
 }
 
@@ -47,6 +50,17 @@ const struct policy *policies_find(const struct policies *policies, uint32_t ite
     }
     const struct policy_slot *slot = find(policies->slots, policies->mask, key_of(item, node));
     return slot->key ? &slot->policy : NULL;
+}
+
+void policies_lend(struct policies *policies, uint32_t item, uint16_t node, int64_t units)
+{
+    struct policy_slot *slot =
+        policies->quotas.count ? find(policies->slots, policies->mask, key_of(item, node)) : NULL;
+    if (slot && slot->key) {
+        int64_t lent = slot->policy.lent + units;
+        CHECK(lent >= 0);
+        slot->policy.lent = (uint32_t)lent;
+    }
 }
 
 static enum err grow(struct policies *policies)
@@ -90,7 +104,7 @@ static void take_out(struct policies *policies, uint64_t hole)
 enum err policies_set(struct policies *policies, uint32_t item, uint16_t node,
                       const struct policy *policy)
 {
-    bool is_empty = !policy->has_safety && !policy->is_unlisted;
+    bool is_empty = !policy->has_safety && !policy->is_unlisted && !policy->quotas;
     if (!policies->slots || policies->count * 2 > policies->mask) {
         enum err err = grow(policies);
         if (err != ERR_OK) {

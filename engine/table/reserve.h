@@ -65,6 +65,7 @@ struct reservation {
     uint64_t created_ms, expires_ms;
     uint64_t ended_ms; /* 0 = it holds */
     uint64_t required_by_ms; /* 0 = not asked */
+    uint64_t channel;        /* that it is for (quota.h), 0 = none */
     double lat, lon;
     slab_ref body;
     slab_ref older, newer; /* all, by coming */

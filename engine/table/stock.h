@@ -18,6 +18,7 @@ struct stock_view {
     const struct catalogue *catalogue;
     const struct policies *policies;
     const struct timing *timing;
+    uint64_t channel; /* for whom: quotas of others are not free (quota.h); 0 = no channel */
 };
 
 /* Safety stock of the cell: the override, else the node's default. */
@@ -26,9 +27,18 @@ int32_t stock_safety(const struct stock_view *view, uint32_t item, uint16_t node
 /* Available to sell: on_hand - reserved - safety_stock. May be negative. */
 int64_t stock_ats(const struct stock_view *view, uint32_t item, uint16_t node, cell_word word);
 
-/* Units that an order may take: ats where the cell is listed and it is positive, else 0. */
+/* ats as the view's channel sees it: less what is kept for others, but not below 0 by that. */
+int64_t stock_ats_seen(const struct stock_view *view, uint32_t item, uint16_t node,
+                       cell_word word);
+
+/* Units that an order may take: ats less what is kept for other channels, where the cell is listed
+ * and that is positive, else 0. */
 static inline uint32_t stock_free(const struct stock_view *view, uint32_t item, uint16_t node,
                                   cell_word word);
+
+/* The same without regard to quotas. */
+uint32_t stock_unfenced(const struct stock_view *view, uint32_t item, uint16_t node,
+                        cell_word word);
 
 /* The override path of stock_free. */
 uint32_t stock_free_override(const struct stock_view *view, uint32_t item, uint16_t node,

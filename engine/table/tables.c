@@ -65,7 +65,7 @@ enum err tables_init(struct tables *tables, const struct tables_options *options
     tables->batch = 1;
     tables->view =
         (struct stock_view){&tables->network, &tables->catalogue, &tables->policies,
-                            &tables->timing};
+                            &tables->timing, 0};
     tables->node_items = calloc(NODE_MAX, sizeof *tables->node_items);
     tables->queues = calloc(NODE_MAX, sizeof *tables->queues);
     tables->declines = calloc(NODE_MAX, sizeof *tables->declines);

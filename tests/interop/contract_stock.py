@@ -282,6 +282,40 @@ def policies(scene):
 
 
 @case
+def quotas(scene):
+    """stock.policy: units kept for a channel, seen, taken, given back, told as RING_FENCED"""
+    item, node = scene.item("x"), scene.node("n")
+    scene.stock(item, node, 10)
+    expect(scene.call("stock.policy", item=item, node=node, quotas={"web": 7})["ats"] == 10, "all")
+    expect(scene.cell(item, node)["ats"] == 10, "without a channel all of it")
+    expect(scene.cell(item, node, channel="app")["ats"] == 3, "another channel")
+    expect(scene.cell(item, node, channel="web")["ats"] == 10, "its own")
+    asked = dict(scene.ask("o", [(item, 4)], include_nodes=[node]), explain=1)
+    answer = scene.refused("INSUFFICIENT_STOCK", "order.route", **asked)
+    expect(answer["explain"]["rejected"].get("RING_FENCED") == 1, "reason", answer)
+    expect(answer["unfilled"][0]["available"] == 3, "available", answer)
+    scene.route("p", [(item, 8)], channel="web")
+    got = scene.cell(item, node, channel="app")
+    expect(got["quotas"] == [{"channel": "web", "qty": 7, "left": 0}], "used up", got)
+    expect(got["ats"] == 2, "what is open to all", got)
+    found = scene.call("order.get", order_id=scene.prefix + "p")
+    expect(found["channel"] == "web", "channel", found)
+    scene.call("order.cancel", order_id=scene.prefix + "p")
+    found = scene.call("stock.find", items=[{"item": item}], channel="app")["items"][0]
+    expect(found["ats"] == 3 and found["nodes"][0]["ats"] == 3, "found", found)
+    cells = scene.call("stock.list", item=item, channel="app")["cells"]
+    expect(cells[0]["ats"] == 3 and cells[0]["quotas"][0]["left"] == 7, "listed", cells)
+    scene.call("stock.policy", item=item, node=node, quotas=None)
+    got = scene.cell(item, node, channel="app")
+    expect(got["ats"] == 10 and "quotas" not in got, "none", got)
+    scene.error("INVALID_ARGUMENT", ["quotas", "16"], "stock.policy", item=item, node=node,
+                quotas={"c%d" % n: 1 for n in range(17)})
+    for value in (-1, 1000001, "1"):
+        scene.error("INVALID_ARGUMENT", ["quotas", "web"], "stock.policy", item=item, node=node,
+                    quotas={"web": value})
+
+
+@case
 def loads(scene):
     """stock.load: changed, unchanged, stale, created; validated whole; an item twice is an error"""
     node, items = scene.node("n"), [scene.item("i%d" % n) for n in range(5)]

@@ -172,10 +172,15 @@ static void stock_move(struct model *model)
 
 static void policy_set(struct model *model)
 {
-    uint8_t bytes[EFFECT_SMALL_MAX];
+    uint8_t bytes[EFFECT_SMALL_MAX + 2 * (ID_MAX + 8)];
     struct effect_policy effect = {.item = draw(model, ITEMS), .node = (uint16_t)draw(model, NODES),
                                    .has_safety = draw(model, 2), .is_unlisted = draw(model, 3) == 0,
-                                   .safety_stock = (int32_t)draw(model, 9)};
+                                   .safety_stock = (int32_t)draw(model, 9),
+                                   .has_quotas = draw(model, 2)};
+    effect.quota_count = effect.has_quotas ? draw(model, 3) : 0;
+    for (uint32_t i = 0; i < effect.quota_count; i++) {
+        effect.quotas[i] = (struct effect_quota){{i ? "web" : "app", 3}, draw(model, 20)};
+    }
     uint32_t size = effect_policy_encode(bytes, &effect);
     assert_int_equal(tables_apply_policy(&model->live, ++model->lsn, model->now, &effect), 0);
     replica_feed(model, EFFECT_POLICY, bytes, size);
@@ -235,6 +240,9 @@ static void order_put(struct model *model)
         .is_backorder = true, .owed = order->owed, .splits = order->shares - 1, .lines = lines,
         .parts = parts, .shares = shares};
     effect.id_hash = orders_hash(&model->live.orders, order->id, (uint32_t)len);
+    if (draw(model, 2)) {
+        effect.channel = (struct effect_text){draw(model, 2) ? "web" : "app", 3};
+    }
     for (uint32_t i = 0; i < order->shares; i++) {
         effect.total_m += parts[i].metres;
     }

@@ -19,7 +19,7 @@ void world_init(struct world *world, uint32_t items_max)
     err = route_new(&world->route);
     CHECK(err == ERR_OK);
     world->view = (struct stock_view){&world->network, &world->catalogue, &world->policies,
-                                       NULL};
+                                       NULL, 0};
 }
 
 void world_close(struct world *world)

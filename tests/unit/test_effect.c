@@ -81,6 +81,22 @@ static void assert_same_order(const struct effect_order *a, const struct effect_
     }
 }
 
+/* The channel of an order comes back; a record without one, as all were, has none. */
+static void channel_round_trip(void **state)
+{
+    uint8_t bytes[512];
+    struct effect_order back;
+    struct effect_order effect = order_plain();
+    uint32_t size = effect_order_encode(bytes, &effect);
+    assert_int_equal(effect_order_decode(bytes, size, *state, &back), 0);
+    assert_int_equal(back.channel.len, 0);
+    effect.channel = (struct effect_text){"marketplace", 11};
+    size = effect_order_encode(bytes, &effect);
+    assert_int_equal(effect_order_decode(bytes, size, *state, &back), 0);
+    assert_int_equal(back.channel.len, 11);
+    assert_memory_equal(back.channel.at, "marketplace", 11);
+}
+
 /* Orders plain and rich come back as they were; every truncation is refused. */
 static void order_round_trip(void **state)
 {
@@ -171,6 +187,19 @@ static void small_effects_round_trip(void **state)
     assert_int_equal(effect_policy_decode(bytes, size, &policy_back), 0);
     assert_true(policy_back.has_safety && !policy_back.is_unlisted);
     assert_int_equal(policy_back.safety_stock, 9);
+    assert_false(policy_back.has_quotas);
+    policy.has_quotas = true;
+    policy.quota_count = 2;
+    policy.quotas[0] = (struct effect_quota){{"web", 3}, 1000000};
+    policy.quotas[1] = (struct effect_quota){{"marketplace", 11}, 7};
+    size = effect_policy_encode(bytes, &policy);
+    assert_true(size <= effect_policy_size(&policy));
+    assert_int_equal(effect_policy_decode(bytes, size, &policy_back), 0);
+    assert_true(policy_back.has_quotas);
+    assert_int_equal(policy_back.quota_count, 2);
+    assert_int_equal(policy_back.quotas[0].qty, 1000000);
+    assert_memory_equal(policy_back.quotas[1].channel.at, "marketplace", 11);
+    assert_int_equal(effect_policy_decode(bytes, size - 1, &policy_back), ERR_DAMAGED);
     struct effect_quantity quantities[2] = {{0, 5}, {3, 1}};
     struct effect_fulfil fulfil = {.id = {"o", 1}, .part = 2, .state = STATE_SHIPPED, .at_ms = 99,
                                    .collect_by = 7, .tracking = {"1Z", 2}, .count = 2,
@@ -271,6 +300,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(order_is_small),  cmocka_unit_test(order_round_trip),
+        cmocka_unit_test(channel_round_trip),
         cmocka_unit_test(node_round_trip), cmocka_unit_test(flipped_bits_stay_inside),
         cmocka_unit_test(small_effects_round_trip), cmocka_unit_test(replan_round_trip),
         cmocka_unit_test(negative_safety_is_damage),

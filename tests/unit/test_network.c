@@ -174,7 +174,7 @@ static void policies_match_oracle(void **state)
     policies_init(&policies);
     for (int i = 0; i < 20000; i++) {
         uint32_t cell = (uint32_t)rng_below(&rng, CELLS);
-        struct policy policy = {rng_below(&rng, 2), rng_below(&rng, 2), 5};
+        struct policy policy = {rng_below(&rng, 2), rng_below(&rng, 2), 5, QUOTA_NONE, 0};
         assert_int_equal(policies_set(&policies, cell / 7, (uint16_t)(cell % 7), &policy), 0);
         oracle[cell] = policy;
         cell = (uint32_t)rng_below(&rng, CELLS);

@@ -347,7 +347,8 @@ static void rejects_in_order(void **state)
     for (int reject = REJECT_EXCLUDED; reject < REJECT_COUNT; reject++) {
         bool is_of_time = reject >= REJECT_STOCK_STALE && reject <= REJECT_MISSES_PROMISE;
         bool is_there = reject != REJECT_DESTINATION_NOT_SERVED &&
-                        reject != REJECT_ITEM_BARRED && !is_of_time;
+                        reject != REJECT_ITEM_BARRED && reject != REJECT_RING_FENCED &&
+                        !is_of_time;
         assert_int_equal(answer.rejected[reject], is_there ? 1 : 0);
     }
     assert_int_equal(answer.candidates, 5);
