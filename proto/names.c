@@ -131,12 +131,21 @@ const char *event_type_text(enum event event)
     return events[event];
 }
 
+/* Stops at the word's NUL whatever the text holds. */
+static bool is_word(const char *own, const char *text, uint32_t len)
+{
+    for (uint32_t i = 0; i < len; i++) {
+        if (own[i] != text[i] || own[i] == 0) {
+            return false; /* most end at their first byte */
+        }
+    }
+    return own[len] == 0;
+}
+
 int names_find(const struct names *names, const char *text, uint32_t len)
 {
     for (uint32_t i = 0; i < names->count; i++) {
-        const char *own = names->texts[i];
-        bool is_near = len == 0 || own[0] == text[0]; /* most words end here */
-        if (is_near && strlen(own) == len && memcmp(own, text, len) == 0) {
+        if (is_word(names->texts[i], text, len)) {
             return (int)i;
         }
     }

@@ -24,6 +24,8 @@ target_compile_definitions(test_config PRIVATE
   EXAMPLE_FILE="${PROJECT_SOURCE_DIR}/engine/nearshelf.example.conf")
 nearshelf_test(unit/test_ask_quick.c LABEL unit TIMEOUT 60 DEPS service)
 target_include_directories(test_ask_quick PRIVATE ${PROJECT_SOURCE_DIR}/engine/service)
+nearshelf_test(unit/test_quick_texts.c LABEL unit DEPS service)
+target_include_directories(test_quick_texts PRIVATE ${PROJECT_SOURCE_DIR}/engine/service)
 nearshelf_test(unit/test_service_documents.c LABEL unit DEPS service_harness)
 nearshelf_test(unit/test_service_replan.c LABEL unit DEPS service_harness)
 nearshelf_test(unit/test_service_channels.c LABEL unit DEPS service_harness)

@@ -6,100 +6,15 @@
  * not expected here (a field, a width, a character beyond ASCII, anything wrong) ends the pass,
  * and ask_decode reads the request from its beginning: it alone makes errors. So a new field of
  * order.route needs no change here to be right; one that many requests carry may be added.
- * tests/unit/test_ask_quick.c holds both against each other.
- *
- * Each take_* gets a place in the params and gives the one behind what it read, NULL where that
- * is not what it expects. */
+ * tests/unit/test_ask_quick.c holds both against each other. */
 #include <math.h>
 #include <string.h>
 
 #include "ask.h"
-#include "big_endian.h"
+#include "quick_internal.h"
 
 enum { HAS_ORDER_ID = 1, HAS_LINES = 2, HAS_SERVICE = 4, HAS_ALL = 7, HAS_DEST = 8,
        HAS_CHANNEL = 16, HAS_REF = 32, HAS_PARTIAL = 64, HAS_SPLITS = 128 };
-
-/* Fields that come once; a second one is for ask_decode to refuse. */
-static inline bool first_time(uint32_t *seen, uint32_t field)
-{
-    bool is_first = (*seen & field) == 0;
-    *seen |= field;
-    return is_first;
-}
-
-/* Whether no byte has its high bit. Reads 8 bytes at a time, in a short text those before it
- * too, and shifts them out: at least 8 bytes of params end where the first text does. */
-static inline bool is_ascii(const uint8_t *text, uint32_t len)
-{
-    uint64_t word;
-    uint64_t high = 0;
-    if (len == 0) {
-        return true;
-    }
-    for (uint32_t i = 0; i + 8 < len; i += 8) {
-        memcpy(&word, text + i, sizeof word);
-        high |= word;
-    }
-    memcpy(&word, text + len - 8, sizeof word);
-    high |= len >= 8 ? word : word >> (64 - 8 * len); /* the text's end is the word's top */
-    return (high & 0x8080808080808080u) == 0;
-}
-
-static inline const uint8_t *take_text(const uint8_t *at, const uint8_t *end, uint32_t min,
-                                       uint32_t max, struct text *out)
-{
-    uint32_t len;
-    if (end - at < 2) {
-        return NULL;
-    }
-    if ((at[0] & 0xe0) == 0xa0) {
-        len = at[0] & 31;
-        at += 1;
-    } else if (at[0] == 0xd9) {
-        len = at[1];
-        at += 2;
-    } else {
-        return NULL;
-    }
-    if (len < min || len > max || end - at < len || !is_ascii(at, len)) {
-        return NULL;
-    }
-    *out = (struct text){(const char *)at, len};
-    return at + len;
-}
-
-/* A key, with at least a byte of its value behind it. */
-static inline const uint8_t *take_key(const uint8_t *at, const uint8_t *end, struct text *key)
-{
-    if (at >= end || (*at & 0xe0) != 0xa0 || end - at <= (*at & 31) + 1) {
-        return NULL;
-    }
-    *key = (struct text){(const char *)at + 1, *at & 31u};
-    return at + 1 + key->len;
-}
-
-#define IS(key, name) (memcmp((key).at, name, sizeof name - 1) == 0)
-
-static inline const uint8_t *take_uint(const uint8_t *at, const uint8_t *end, uint32_t max,
-                                       uint32_t *out)
-{
-    uint32_t value = *at;
-    uint32_t size = 1;
-    if (*at == 0xcc) {
-        size = 2;
-        value = end - at >= 2 ? at[1] : UINT32_MAX;
-    } else if (*at == 0xcd) {
-        size = 3;
-        value = end - at >= 3 ? be16_load(at + 1) : UINT32_MAX;
-    } else if (*at == 0xce) {
-        size = 5;
-        value = end - at >= 5 ? be32_load(at + 1) : UINT32_MAX;
-    } else if (*at >= 0x80) {
-        return NULL;
-    }
-    *out = value;
-    return value <= max ? at + size : NULL;
-}
 
 static inline const uint8_t *take_float(const uint8_t *at, const uint8_t *end, double max,
                                         double *out)

@@ -6,7 +6,11 @@
 #include <string.h>
 
 #include "content_internal.h"
+#include "decimal.h"
 #include "order_names_internal.h"
+#include "quick_internal.h"
+
+enum { REASON_TEXT_MAX = 127 };
 
 struct cancel {
     struct text order_id, reason, key;
@@ -27,6 +31,24 @@ struct cancel_plan {
     uint32_t kept_units;
 };
 
+/* A whole order, as most come. */
+static bool decode_quick(const struct call *call, struct cancel *cancel)
+{
+    static const struct quick_field fields[] = {{QUICK_NAME("order_id"), 1, ID_MAX},
+                                                {QUICK_NAME("reason"), 0, REASON_TEXT_MAX},
+                                                {QUICK_NAME("key"), 1, ID_MAX}};
+    struct text texts[3];
+    if ((quick_texts(call, fields, 3, texts) & 1) == 0) {
+        return false;
+    }
+    cancel->order_id = texts[0];
+    cancel->reason = texts[1];
+    cancel->key = texts[2];
+    cancel->is_whole = true;
+    cancel->count = 0;
+    return true;
+}
+
 static bool decode(struct reader *reader, const struct call *call, struct cancel *cancel)
 {
     static const char *const fields[] = {"order_id", "lines", "reason", "key"};
@@ -44,7 +66,7 @@ static bool decode(struct reader *reader, const struct call *call, struct cancel
             cancel->count = read_named_lines(reader, cancel->lines, false);
             break;
         case 2:
-            cancel->reason = reader_text(reader, 0, 127);
+            cancel->reason = reader_text(reader, 0, REASON_TEXT_MAX);
             break;
         default:
             cancel->key = reader_text(reader, 1, ID_MAX);
@@ -185,21 +207,32 @@ static void put_line_name(struct writer *writer, struct order *order, uint32_t l
     put_text(writer, "line", name, len);
 }
 
-/* units by line; only lines that have some. */
-static void put_units(struct writer *writer, struct order *order, const uint32_t *units)
+static uint32_t count_set(const uint32_t *units, uint32_t count)
 {
-    uint32_t count = 0;
+    uint32_t set = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        set += units[i] > 0;
+    }
+    return set;
+}
+
+/* units by line; only lines that have some. */
+WRITER_INLINE void put_units(struct writer *writer, struct order *order, const uint32_t *units)
+{
     writer_str(writer, "cancelled");
-    uint32_t mark = writer_open(writer);
+    writer_array(writer, count_set(units, order->line_count));
     for (uint32_t i = 0; i < order->line_count; i++) {
+        char scratch[12];
+        uint32_t len;
         if (units[i] > 0) {
+            const char *name = line_text(order, i, scratch, &len);
             writer_map(writer, 2);
-            put_line_name(writer, order, i);
-            put_int(writer, "qty", units[i]);
-            count++;
+            writer_str(writer, "line");
+            writer_text(writer, name, len);
+            writer_str(writer, "qty");
+            writer_uint(writer, units[i]);
         }
     }
-    writer_array_close(writer, mark, count);
 }
 
 static uint32_t put_kept(struct writer *writer, struct order *order,
@@ -239,12 +272,11 @@ static void put_not_cancelled(struct writer *writer, struct order *order, uint32
 }
 
 /* units by share: what went back to which cell. */
-static void put_released(struct service_core *service, struct writer *writer, struct order *order,
-                         const uint32_t *units)
+WRITER_INLINE void put_released(struct service_core *service, struct writer *writer,
+                                struct order *order, const uint32_t *units)
 {
-    uint32_t count = 0;
     writer_str(writer, "released");
-    uint32_t mark = writer_open(writer);
+    writer_array(writer, count_set(units, order->share_count));
     for (uint32_t i = 0; i < order->share_count; i++) {
         const struct order_share *share = &order_shares(order)[i];
         if (units[i] == 0) {
@@ -255,13 +287,51 @@ static void put_released(struct service_core *service, struct writer *writer, st
         const struct item *item =
             &service->tables.catalogue.items[order_lines(order)[share->line].item];
         writer_map(writer, 3);
-        put_text(writer, "node", node->id, node->id_len);
-        put_text(writer, "item", item->id, item->id_len);
-        put_int(writer, "qty", units[i]);
-        count++;
+        writer_str(writer, "node");
+        writer_text(writer, node->id, node->id_len);
+        writer_str(writer, "item");
+        writer_text(writer, item->id, item->id_len);
+        writer_str(writer, "qty");
+        writer_uint(writer, units[i]);
     }
-    writer_array_close(writer, mark, count);
 }
+
+/* kept is used up; NULL: all that was asked for is cancelled. */
+WRITER_INLINE void put_answer(struct service_core *service, struct writer *writer,
+                              struct order *order, const uint32_t *by_line, const uint32_t *units,
+                              uint32_t *kept, bool is_duplicate)
+{
+    writer_map(writer, 6u + is_duplicate);
+    writer_str(writer, "order_id");
+    writer_text(writer, order_id(order), order->id_len);
+    writer_str(writer, "status");
+    writer_word(writer, order_status_words[order_status_now(order)]);
+    put_units(writer, order, by_line);
+    if (kept) {
+        put_not_cancelled(writer, order, kept);
+    } else {
+        writer_str(writer, "not_cancelled");
+        writer_array(writer, 0);
+    }
+    put_released(service, writer, order, units);
+    if (is_duplicate) {
+        writer_str(writer, "duplicate");
+        writer_bool(writer, true);
+    }
+    writer_str(writer, "lsn");
+    writer_uint(writer, lsn_begun(service));
+}
+
+/* Bytes of it at most, where nothing is kept: constant parts, numbers, ids. */
+static uint32_t answer_max(const struct order *order)
+{
+    return 128u + ID_MAX + order->line_count * (32u + ID_MAX) +
+           order->share_count * (40u + 2u * ID_MAX);
+}
+
+_Static_assert(128 + ID_MAX + EFFECT_LINES_MAX * (32 + ID_MAX) +
+                       EFFECT_SHARES_MAX * (40 + 2 * ID_MAX) < REPLY_SIZE_MAX - 64,
+               "an answer that tells all of an order fits");
 
 /* units by share, owed ones by line, of this cancel or of the one that it repeats. */
 static void answer(struct service_core *service, struct call *call, struct cancel_plan *plan,
@@ -273,18 +343,16 @@ static void answer(struct service_core *service, struct call *call, struct cance
     for (uint32_t i = 0; i < order->share_count; i++) {
         by_line[order_shares(order)[i].line] += units[i];
     }
-    struct writer *writer = reply_begin(service, call);
-    writer_map(writer, 6u + is_duplicate);
-    put_text(writer, "order_id", order_id(order), order->id_len);
-    put_string(writer, "status", order_status_text(order_status_now(order)));
-    put_units(writer, order, by_line);
-    put_not_cancelled(writer, order, plan->kept);
-    put_released(service, writer, order, units);
-    if (is_duplicate) {
-        put_bool(writer, "duplicate", true);
+    if (plan->kept_units == 0) {
+        uint32_t size_max = answer_max(order);
+        struct writer writer = reply_sure(service, call, size_max);
+        put_answer(service, &writer, order, by_line, units, NULL, is_duplicate);
+        reply_sure_send(service, call, &writer, size_max);
+    } else {
+        struct writer *writer = reply_begin(service, call);
+        put_answer(service, writer, order, by_line, units, plan->kept, is_duplicate);
+        reply_send(service, call);
     }
-    put_lsn(service, writer);
-    reply_send(service, call);
 }
 
 static void refuse_qty(struct service_core *service, struct call *call, struct order *order,
@@ -438,7 +506,7 @@ void handle_order_cancel(struct service_core *service, struct call *call)
     struct reader reader;
     struct cancel cancel;
     struct cancel_plan plan;
-    if (!decode(&reader, call, &cancel)) {
+    if (!decode_quick(call, &cancel) && !decode(&reader, call, &cancel)) {
         reply_invalid(service, call, &reader);
         return;
     }

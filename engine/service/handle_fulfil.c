@@ -13,6 +13,7 @@
 #include "content_internal.h"
 #include "load_internal.h"
 #include "order_names_internal.h"
+#include "quick_internal.h"
 
 enum { TRACKING_MAX = 127 };
 
@@ -29,6 +30,7 @@ struct update {
 
 /* The part that is updated, and what each of its shares shall have reached. */
 struct target {
+    struct text name; /* its id, as it was asked for: there is one way to write it */
     slab_ref ref;
     struct order *order;
     struct order_part *part;
@@ -69,6 +71,29 @@ static void read_field(struct service_core *service, struct reader *reader, int 
         update->key = reader_text(reader, 1, ID_MAX);
         break;
     }
+}
+
+/* Without lines and times, as most come. */
+static bool decode_quick(const struct call *call, struct update *update)
+{
+    static const struct quick_field fields[] = {{QUICK_NAME("fulfilment"), 1, ID_MAX + 7},
+                                                {QUICK_NAME("state"), 1, 31},
+                                                {QUICK_NAME("tracking"), 0, TRACKING_MAX},
+                                                {QUICK_NAME("key"), 1, ID_MAX}};
+    struct text texts[4];
+    uint32_t seen = quick_texts(call, fields, 4, texts);
+    if ((seen & 3) != 3) {
+        return false;
+    }
+    update->fulfilment = texts[0];
+    update->state = names_find(&names_states, texts[1].at, texts[1].len);
+    update->tracking = texts[2];
+    update->key = texts[3];
+    update->has_tracking = (seen & 4) != 0;
+    update->has_lines = update->has_at = false;
+    update->count = 0;
+    update->at_ms = update->collect_by = 0;
+    return update->state >= 0;
 }
 
 static bool decode(struct service_core *service, struct reader *reader, const struct call *call,
@@ -121,36 +146,41 @@ static struct order_share *share_at(const struct target *target, uint32_t i)
 
 /* -- answers -- */
 
+enum { ANSWER_MAX = 96 + ID_MAX + 8 }; /* bytes of the result below: constant parts, numbers, id */
+
 static void answer(struct service_core *service, struct call *call, const struct target *target,
                    bool is_duplicate)
 {
-    char id[ID_MAX + 8];
     bool has_time = target->part->collect_by != 0;
-    struct writer *writer = reply_begin(service, call);
-    writer_map(writer, 3u + is_duplicate + has_time);
-    put_text(writer, "fulfilment", id, fulfilment_text(target->order, target->index, id));
-    put_string(writer, "state", state_text(part_state(target->order, target->index)));
+    struct writer writer = reply_sure(service, call, ANSWER_MAX);
+    writer_map(&writer, 3u + is_duplicate + has_time);
+    writer_str(&writer, "fulfilment");
+    writer_text(&writer, target->name.at, target->name.len);
+    writer_str(&writer, "state");
+    writer_word(&writer, state_words[part_state(target->order, target->index)]);
     if (has_time) {
-        put_int(writer, "collect_by", (int64_t)target->part->collect_by);
+        writer_str(&writer, "collect_by");
+        writer_uint(&writer, target->part->collect_by);
     }
     if (is_duplicate) {
-        put_bool(writer, "duplicate", true);
+        writer_str(&writer, "duplicate");
+        writer_bool(&writer, true);
     }
-    put_lsn(service, writer);
-    reply_send(service, call);
+    writer_str(&writer, "lsn");
+    writer_uint(&writer, lsn_begun(service));
+    reply_sure_send(service, call, &writer, ANSWER_MAX);
 }
 
 /* The head of a refusal; fields more fields follow, then lsn. */
 static struct writer *refuse(struct service_core *service, struct call *call,
                              const struct target *target, enum reason reason, uint32_t fields)
 {
-    char id[ID_MAX + 8];
     service->refusals[reason]++;
     struct writer *writer = reply_begin(service, call);
     writer_map(writer, 5 + fields);
     put_string(writer, "status", order_status_text(ORDER_REFUSED));
     put_string(writer, "reason", reason_text(reason));
-    put_text(writer, "fulfilment", id, fulfilment_text(target->order, target->index, id));
+    put_text(writer, "fulfilment", target->name.at, target->name.len);
     put_string(writer, "state", state_text(target->before));
     return writer;
 }
@@ -246,6 +276,7 @@ static bool target_find(struct service_core *service, struct call *call,
     if (!need_fulfilment(service, call, update->fulfilment, &target->ref, &target->index)) {
         return false;
     }
+    target->name = update->fulfilment;
     target->order = order_at(&service->tables.orders, target->ref);
     target->part = &order_parts(target->order)[target->index];
     target->way = (enum way)target->part->way;
@@ -551,7 +582,7 @@ void handle_fulfil_update(struct service_core *service, struct call *call)
     struct reader reader;
     struct update update;
     struct target target;
-    if (!decode(service, &reader, call, &update)) {
+    if (!decode_quick(call, &update) && !decode(service, &reader, call, &update)) {
         reply_invalid(service, call, &reader);
     } else if (target_find(service, call, &update, &target)) {
         decide(service, call, &update, &target);

@@ -35,15 +35,18 @@ uint32_t need_item(struct service_core *service, struct call *call, const char *
     return handle;
 }
 
-static slab_ref find_order(const struct service_core *service, const char *id, uint32_t len)
+/* The very bytes that staging has hashed, or others. */
+static slab_ref find_order(const struct service_core *service, const struct call *call,
+                           const char *id, uint32_t len)
 {
     const struct orders *orders = &service->tables.orders;
-    return orders_find(orders, orders_hash(orders, id, len), id, len);
+    bool is_known = call->order_id.at == id && call->order_id.len == len && len > 0;
+    return orders_find(orders, is_known ? call->order_hash : orders_hash(orders, id, len), id, len);
 }
 
 slab_ref need_order(struct service_core *service, struct call *call, struct text order_id)
 {
-    slab_ref order = find_order(service, order_id.at, order_id.len);
+    slab_ref order = find_order(service, call, order_id.at, order_id.len);
     if (!order) {
         reply_error(service, call, CODE_UNKNOWN_ORDER,
                     "order_id: no order %.*s is in memory: done orders leave it after "
@@ -81,7 +84,7 @@ bool need_fulfilment(struct service_core *service, struct call *call, struct tex
 {
     uint32_t id_len = 0;
     uint32_t number = part_number(fulfilment, &id_len);
-    slab_ref order = number ? find_order(service, fulfilment.at, id_len) : 0;
+    slab_ref order = number ? find_order(service, call, fulfilment.at, id_len) : 0;
     if (!order || number > order_at(&service->tables.orders, order)->part_count) {
         reply_error(service, call, CODE_UNKNOWN_FULFILMENT,
                     "fulfilment: no fulfilment %.*s is in memory: it is <order_id>/<n> as "

@@ -361,15 +361,23 @@ static method_handler *const handlers[METHOD_COUNT] = {
     [METHOD_TRANSFER_CANCEL] = handle_transfer_cancel,
 };
 
-static bool is_route(const struct frame_head *head)
-{
-    return head->method_len == 11 && memcmp(head->method, "order.route", 11) == 0;
-}
+#define IS(head, name)                                                                             \
+    ((head)->method_len == sizeof(name) - 1 && memcmp((head)->method, name, sizeof(name) - 1) == 0)
 
+/* Those that come most are told before the list is searched. */
 static enum method method_of(const struct frame_head *head)
 {
-    if (is_route(head)) {
+    if (IS(head, "order.route")) {
         return METHOD_ORDER_ROUTE;
+    }
+    if (IS(head, "fulfil.update")) {
+        return METHOD_FULFIL_UPDATE;
+    }
+    if (IS(head, "stock.get")) {
+        return METHOD_STOCK_GET;
+    }
+    if (IS(head, "order.cancel")) {
+        return METHOD_ORDER_CANCEL;
     }
     int method = names_find(&names_methods, head->method, head->method_len);
     return method < 0 ? METHOD_COUNT : (enum method)method;

@@ -34,6 +34,8 @@ struct call {
     uint32_t params_size;
     uint64_t read_ns;
     bool is_answered; /* by an error; set by reply_error */
+    struct text order_id; /* an order's id in params whose hash is known; len 0 = none */
+    uint64_t order_hash;
 };
 
 struct method_stats {
@@ -131,6 +133,25 @@ struct writer *reply_begin(struct service_core *service, struct call *call);
 
 /* Send what was written since reply_begin. It leaves when lsn_begun is durable. */
 void reply_send(struct service_core *service, struct call *call);
+
+/* The same where the result is known to take at most size_max bytes. The writer is the caller's
+ * local, and goes by address to inlined functions only: see writer.h. */
+WRITER_INLINE struct writer reply_sure(struct service_core *service, struct call *call,
+                                       uint32_t size_max)
+{
+    struct writer writer = *reply_begin(service, call);
+    CHECK(writer_has(&writer, size_max));
+    writer.is_sure = true;
+    return writer;
+}
+
+WRITER_INLINE void reply_sure_send(struct service_core *service, struct call *call,
+                                   const struct writer *writer, uint32_t size_max)
+{
+    CHECK((uint64_t)(writer->at - service->writer.at) <= size_max);
+    service->writer.at = writer->at;
+    reply_send(service, call);
+}
 
 /* The same for a refusal that has no more to say than its reason and an optional text field. */
 void reply_refused(struct service_core *service, struct call *call, enum reason reason,

@@ -41,7 +41,7 @@ static struct text order_part_of(struct text fulfilment)
     return fulfilment;
 }
 
-void touch_begin(struct service_core *service, const struct call *call, struct touch *touch)
+void touch_begin(struct service_core *service, struct call *call, struct touch *touch)
 {
     const uint8_t *at = call->params;
     const uint8_t *end = at + call->params_size;
@@ -63,6 +63,8 @@ void touch_begin(struct service_core *service, const struct call *call, struct t
         return;
     }
     touch->hash = orders_hash(&service->tables.orders, id.at, id.len);
+    call->order_id = id;
+    call->order_hash = touch->hash;
 }
 
 void touch_slot(struct service_core *service, struct touch *touch)

@@ -16,8 +16,9 @@ struct touch {
     uint32_t holds[TOUCH_SHARES];
 };
 
-/* The id at the front of the params, if the first field is an order's or a fulfilment's. */
-void touch_begin(struct service_core *service, const struct call *call, struct touch *touch);
+/* The id at the front of the params, if the first field is an order's or a fulfilment's: its hash
+ * is kept in the call too. */
+void touch_begin(struct service_core *service, struct call *call, struct touch *touch);
 
 /* One step after the other over all touches of a sub-batch; none where only orders take one. */
 void touch_none(struct service_core *service, struct touch *touch);
