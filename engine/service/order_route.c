@@ -787,14 +787,14 @@ static void decide(struct service_core *service, struct ask *ask, struct route_a
     struct route_request request;
     if (ask->reservation) {
         reserve_decide(service, ask, answer);
-        return;
+    } else {
+        ask_request(service->asks, ask, &request);
+        if (guess_holds(service, ask) &&
+            route_confirm(service->route, &service->tables.view, &request, &ask->guess, answer)) {
+            return;
+        }
+        route_decide(service->route, &service->tables.view, &request, answer);
     }
-    ask_request(service->asks, ask, &request);
-    if (guess_holds(service, ask) && route_confirm(service->route, &service->tables.view, &request,
-                                                   &ask->guess, answer)) {
-        return;
-    }
-    route_decide(service->route, &service->tables.view, &request, answer);
     if (ask->backorder) {
         backorder(answer);
     }

@@ -527,7 +527,8 @@ static void modify_keeps_places_with_services(void **state)
     stock("B", "x", 9);
     stock("B", "y", 9);
     harness_do(&harness, "order.route",
-               "{'order_id':'o','service':'ship_to_store','pickup_node':'C','dest':{'lat':0,'lon':0},"
+               "{'order_id':'o','service':'ship_to_store','pickup_node':'C',"
+               "'dest':{'lat':0,'lon':0},"
                "'lines':[{'item':'x','qty':2}]}");
     harness_refute(&harness, "order.modify",
                    "{'order_id':'o','lines':[{'line':1,'qty':1},{'line':2,'item':'y','qty':4}]}",

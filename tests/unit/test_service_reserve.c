@@ -253,6 +253,24 @@ static void used_by_an_order(void **state)
     expect_cell(harness, "a", "n2", 10, 7);
 }
 
+/* An order that may wait is owed what neither the reservation nor free stock has. */
+static void rest_is_owed(void **state)
+{
+    struct harness *harness = *state;
+    harness_do(harness, "reserve.create",
+               "{'reservation_id':'r','ttl_ms':60000,'lines':[{'item':'a','qty':4}]}");
+    json_t *answer = harness_ask(harness, "order.route",
+                                 "{'order_id':'o','service':'standard','reservation_id':'r',"
+                                 "'backorder':true,'dest':{'lat':40,'lon':-74},"
+                                 "'lines':[{'item':'a','qty':33}]}");
+    assert_string_equal(harness_text(answer, "status"), "backordered");
+    assert_string_equal(harness_text(answer, "reservation"), "committed");
+    harness_drop(answer);
+    answer = harness_ask(harness, "order.get", "{'order_id':'o'}");
+    assert_int_equal(harness_int(answer, "lines.0.owed"), 3);
+    harness_drop(answer);
+}
+
 /* With a service the node stays, though a nearer one has stock by now; without it only units. */
 static void node_is_kept(void **state)
 {
@@ -503,6 +521,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(changed, setup, teardown),
         cmocka_unit_test_setup_teardown(anywhere_and_in_part, setup, teardown),
         cmocka_unit_test_setup_teardown(used_by_an_order, setup, teardown),
+        cmocka_unit_test_setup_teardown(rest_is_owed, setup, teardown),
         cmocka_unit_test_setup_teardown(node_is_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(guaranteed, setup, teardown),
         cmocka_unit_test_setup_teardown(expired_is_no_obstacle, setup, teardown),
