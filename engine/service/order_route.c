@@ -764,10 +764,25 @@ static bool may_wait(const struct route_answer *answer)
     return answer->unfilled_count > 0;
 }
 
-/* The customer waits for what has no source now, unless no stock will ever help. */
-static void backorder(struct route_answer *answer)
+/* Whether all that is asked for is told as unfilled: a refusal may be for other reasons (its date),
+ * and then tells only of some lines. */
+static bool is_all_unfilled(const struct ask *ask, const struct route_answer *answer)
 {
-    if (answer->status == ORDER_ROUTED) {
+    uint64_t units = 0;
+    for (uint32_t i = 0; i < ask->line_count; i++) {
+        units += ask->route_lines[i].qty;
+    }
+    for (uint32_t i = 0; i < answer->unfilled_count; i++) {
+        units -= answer->unfilled[i].qty;
+    }
+    return units == 0;
+}
+
+/* The customer waits for what has no source now, unless no stock will ever help. */
+static void backorder(const struct ask *ask, struct route_answer *answer)
+{
+    const bool is_refused = answer->status == ORDER_REFUSED;
+    if (answer->status == ORDER_ROUTED || (is_refused && !is_all_unfilled(ask, answer))) {
         return;
     }
     if (may_wait(answer)) {
@@ -796,7 +811,7 @@ static void decide(struct service_core *service, struct ask *ask, struct route_a
         route_decide(service->route, &service->tables.view, &request, answer);
     }
     if (ask->backorder) {
-        backorder(answer);
+        backorder(ask, answer);
     }
 }
 

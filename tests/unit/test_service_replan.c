@@ -371,6 +371,23 @@ static void backorders_are_filled_in_order(void **state)
     harness_drop(answer);
 }
 
+/* A date that nobody can keep is no lack of stock: refused as a whole, and no line is forgotten. */
+static void backorder_does_not_wait_for_dates(void **state)
+{
+    (void)state;
+    char more[120];
+    json_t *answer = harness_ask(&harness, "hello", "{}");
+    const long long now = harness_int(answer, "now");
+    harness_drop(answer);
+    stock("A", "y", 9);
+    snprintf(more, sizeof more, ",'backorder':true,'required_by':%lld,'deliver_after':%lld",
+             now + 4 * 86400000LL, now + 9 * 86400000LL);
+    answer = route("o", "{'item':'x','qty':1},{'item':'y','qty':2}", more);
+    assert_string_equal(harness_text(answer, "status"), "refused");
+    assert_string_equal(harness_text(answer, "reason"), "PROMISE_NOT_MET");
+    harness_drop(answer);
+}
+
 /* Nobody waits for what no node could ever send. */
 static void backorder_needs_a_candidate(void **state)
 {
@@ -734,6 +751,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(reroute_from_held, begin, end),
         cmocka_unit_test_setup_teardown(reroute_moves_what_is_not_picked, begin, end),
         cmocka_unit_test_setup_teardown(backorders_are_filled_in_order, begin, end),
+        cmocka_unit_test_setup_teardown(backorder_does_not_wait_for_dates, begin, end),
         cmocka_unit_test_setup_teardown(backorder_needs_a_candidate, begin, end),
         cmocka_unit_test_setup_teardown(cancel_of_what_is_owed, begin, end),
         cmocka_unit_test_setup_teardown(modify_lines, begin, end),
