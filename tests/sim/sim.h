@@ -22,6 +22,7 @@
 #include "rng.h"
 #include "service.h"
 #include "sim_books.h"
+#include "sim_ledger.h"
 #include "sim_value.h"
 #include "writer.h"
 
@@ -31,6 +32,7 @@ enum {
     SIM_PAST_MAX = 128,    /* answered requests kept for retries */
     SIM_STATES_MAX = 1024, /* turns whose digest is remembered: those not durable yet */
     SIM_PARAMS_MAX = 96 << 10,
+    SIM_METERED = 3, /* nodes that have a limit of capacity, from 1 on */
     SIM_NONE = UINT32_MAX
 };
 
@@ -43,6 +45,7 @@ struct sim_kind {
     const char *method;
     uint32_t weight;
     bool is_change;
+    bool is_wide; /* only in seeds of all methods */
     void (*make)(struct sim *sim, struct sim_request *request, struct writer *params);
     void (*see)(struct sim *sim, const struct sim_request *request, const struct sim_reply *reply);
 };
@@ -65,6 +68,9 @@ struct sim_request {
     bool is_retry;
     /* -- what the kind needs to judge the reply; SIM_NONE: not given -- */
     uint32_t item, node, order, part, key;
+    uint32_t thing; /* reservation or document */
+    enum books_kind thing_kind;
+    uint64_t from_lsn;
     uint32_t state;
     uint64_t at_ms; /* 0: arrival */
     bool is_flagged;
@@ -103,7 +109,7 @@ struct sim_counts {
         misdirected_refused;
     uint64_t recoveries, recoveries_cut, torn, rewritten, full_disks, vanished, lost_replies;
     uint64_t forged, misdirected_unseen, groups, segments, checkpoints, checkpoints_failed,
-        from_snapshots;
+        from_snapshots, wide, events, events_again, lost_ledgers;
 };
 
 /* The one fault of a run of the sweep: in the first process, or in the one after a kill. */
@@ -125,11 +131,16 @@ struct sim {
     struct service_core *service;
     struct service_options options;
     struct books *books;
+    struct ledger *ledger;
+    bool is_wide;        /* all methods: judged by events, not by books of every unit */
+    bool is_retaining;   /* the log stays for readers of events */
+    bool is_fault_armed; /* a call of this process may fail, or did */
     struct sim_client clients[SIM_CLIENTS_MAX];
     uint32_t client_count;
     uint32_t depth; /* requests that a client has under way at most */
     struct sim_request *past[SIM_PAST_MAX];
     uint32_t orders, keys; /* ids given out */
+    uint32_t things[BOOKS_KINDS];
     uint8_t key_methods[BOOKS_KEYS_MAX];
     uint32_t last_order;
     uint32_t last_msgid;
@@ -235,10 +246,18 @@ void sim_checkpoint(struct sim *sim);
 bool sim_check_all(struct sim *sim, bool is_whole);
 
 /* -- requests (sim_ops.c) -- */
+/* Read events until the ledger has all that is durable; and some of what it has, again. False: the
+ * process ended meanwhile. */
+bool sim_read_events(struct sim *sim);
+bool sim_read_events_again(struct sim *sim);
+
 void sim_load_settle(struct sim *sim, const struct sim_request *request);
 void sim_head(struct sim *sim); /* network and first stock */
 struct sim_request *sim_op_draw(struct sim *sim);
 struct sim_request *sim_op_named(struct sim *sim, const char *method);
+/* What is being judged, on stderr, like JSON: a failure's first question. */
+void sim_op_tell(void);
+
 void sim_op_see(struct sim *sim, const struct sim_request *request, const uint8_t *bytes,
                 uint32_t size);
 

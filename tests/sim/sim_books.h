@@ -15,8 +15,9 @@ enum {
     BOOKS_NODES = 8,
     BOOKS_ORDERS_MAX = 8192,
     BOOKS_LINES_MAX = 6,
-    BOOKS_SHARES_MAX = 20,
+    BOOKS_SHARES_MAX = 40,
     BOOKS_KEYS_MAX = 16384,
+    BOOKS_THINGS_MAX = 2048, /* of each kind */
     BOOKS_MOVES = 256, /* of a cell that are remembered */
     BOOKS_STEPS = 6,
     BOOKS_FACTS = 3
@@ -72,6 +73,21 @@ struct books_key {
     int64_t facts[BOOKS_FACTS];
 };
 
+/* What has an id of its own beside orders. */
+enum books_kind {
+    BOOKS_RESERVATION,
+    BOOKS_RETURN,
+    BOOKS_SUPPLY,
+    BOOKS_TRANSFER,
+    BOOKS_KINDS
+};
+
+struct books_thing {
+    bool is_there;
+    uint64_t content; /* of the request that made it */
+    uint64_t at_ms;   /* when */
+};
+
 struct books_note {
     uint64_t lsn;
     void *at;
@@ -85,6 +101,7 @@ struct books {
     struct books_cell cells[BOOKS_NODES + 1][BOOKS_ITEMS];
     struct books_order orders[BOOKS_ORDERS_MAX];
     struct books_key keys[BOOKS_KEYS_MAX];
+    struct books_thing things[BOOKS_KINDS][BOOKS_THINGS_MAX];
     /* -- what is needed to go back -- */
     struct books_note *notes;
     uint32_t note_count, note_room;

@@ -14,6 +14,7 @@ struct sim_request *sim_request_new(const struct sim_kind *kind)
     request->kind = kind;
     request->item = request->node = request->order = SIM_NONE;
     request->part = request->key = request->state = SIM_NONE;
+    request->thing = SIM_NONE;
     return request;
 }
 

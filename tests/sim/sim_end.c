@@ -83,6 +83,7 @@ static enum err try_open(struct sim *sim, struct service_start *start, char erro
     disk_sim_hold_writes(sim->disk, true);
     disk_sim_hold_jobs(sim->disk, true);
     sim->had_start_fault = disk_fault_has_come(sim->fault);
+    sim->is_fault_armed = sim->plan.is_set;
     if (!sim->plan.is_pending) {
         disk_fault_disarm(sim->fault);
     }
@@ -136,7 +137,7 @@ static void take_up(struct sim *sim, const struct service_start *start)
     sim->told = lsn; /* a start tells its LSN in the ready line */
     sim->books->lsn = lsn;
     for (uint32_t i = 0; i < SIM_CLIENTS_MAX; i++) {
-        if (sim->halves[i] && sim->books->nodes[sim->halves[i]->node].is_there) {
+        if (sim->halves[i] && !sim->is_wide && sim->books->nodes[sim->halves[i]->node].is_there) {
             sim_load_settle(sim, sim->halves[i]);
         }
     }
@@ -361,6 +362,7 @@ void sim_fault_arm(struct sim *sim)
     static const enum err errors[] = {ERR_IO, ERR_NOSPACE, ERR_SYS, ERR_ACCESS};
     const enum disk_fault_kind kind = kinds[sim_draw(sim, 5)];
     disk_fault_arm(sim->fault, kind, 1 + sim_draw(sim, 6), errors[sim_draw(sim, 4)]);
+    sim->is_fault_armed = true;
     sim->counts.faults++;
 }
 
@@ -377,6 +379,9 @@ void sim_end_settle(struct sim *sim)
 
 static bool ask_named(struct sim *sim, const char *method, uint32_t node, uint32_t order)
 {
+    if (!sim_read_events(sim)) {
+        return false;
+    }
     struct sim_request *request = sim_op_named(sim, method);
     struct writer writer;
     char id[16];
@@ -409,8 +414,51 @@ static bool check_orders(struct sim *sim, bool is_whole)
     return true;
 }
 
+static bool ask_reservation(struct sim *sim, uint32_t reservation)
+{
+    if (!sim_read_events(sim)) {
+        return false;
+    }
+    struct sim_request *request = sim_op_named(sim, "reserve.get");
+    struct writer writer;
+    char id[16];
+    request->thing = reservation;
+    request->thing_kind = BOOKS_RESERVATION;
+    snprintf(id, sizeof id, "r%u", reservation);
+    writer_init(&writer, sim->params, SIM_PARAMS_MAX);
+    writer_map(&writer, 1);
+    writer_string(&writer, "reservation_id");
+    writer_string(&writer, id);
+    sim_params_set(request, sim->params, writer_size(&writer));
+    return sim_ask(sim, request);
+}
+
+/* What only seeds of all methods have. */
+static bool check_wide(struct sim *sim, bool is_whole)
+{
+    const uint32_t all = sim->things[BOOKS_RESERVATION];
+    const uint32_t first = is_whole || all < SAMPLE ? 0 : all - SAMPLE;
+    for (uint32_t i = first; i < all; i++) {
+        if (!ask_reservation(sim, i)) {
+            return false;
+        }
+    }
+    for (uint32_t node = 1; node <= SIM_METERED; node++) {
+        if (!ask_named(sim, "capacity.get", node, SIM_NONE)) {
+            return false;
+        }
+    }
+    if (!sim->ledger->is_lost) {
+        ledger_check(sim->ledger);
+    }
+    return sim_read_events_again(sim);
+}
+
 bool sim_check_all(struct sim *sim, bool is_whole)
 {
+    if (sim->is_wide && !check_wide(sim, is_whole)) {
+        return false;
+    }
     for (uint32_t node = 0; node <= BOOKS_NODES; node++) {
         if (sim->books->nodes[node].is_there && !ask_named(sim, "stock.list", node, SIM_NONE)) {
             return false;

@@ -8,30 +8,53 @@
 
 /* A new method is a line here, a function that draws it and one that judges its reply. */
 static const struct sim_kind kinds[] = {
-    {"order.route", 330, true, route_make, route_see},
-    {"fulfil.update", 190, true, update_make, update_see},
-    {"order.cancel", 80, true, cancel_make, cancel_see},
-    {"stock.adjust", 120, true, adjust_make, adjust_see},
-    {"stock.set", 50, true, set_make, set_see},
-    {"stock.load", 8, true, load_make, load_see},
-    {"stock.policy", 15, true, policy_make, policy_see},
-    {"node.put", 6, true, node_put_make, node_put_see},
-    {"node.status", 12, true, node_status_make, node_status_see},
-    {"item.put", 8, true, item_put_make, plain_see},
-    {"place.load", 2, true, places_make, plain_see},
-    {"stock.get", 60, false, stock_get_make, stock_get_see},
-    {"stock.list", 10, false, stock_list_make, stock_list_see},
-    {"stock.find", 20, false, find_make, find_see},
-    {"order.get", 60, false, order_get_make, order_get_see},
-    {"order.list", 4, false, order_list_make, order_list_see},
-    {"fulfil.list", 10, false, fulfil_list_make, fulfil_list_see},
-    {"node.get", 5, false, node_ask_make, plain_see},
-    {"node.list", 3, false, node_list_make, plain_see},
-    {"item.get", 5, false, item_get_make, plain_see},
-    {"hello", 3, false, empty_make, plain_see},
-    {"stats", 2, false, empty_make, plain_see},
-    {"snapshot", 2, false, empty_make, snapshot_see},
-    {"order.rouse", 2, false, empty_make, plain_see}, /* no such method */
+    {"order.route", 330, true, false, route_make, route_see},
+    {"fulfil.update", 190, true, false, update_make, update_see},
+    {"order.cancel", 80, true, false, cancel_make, cancel_see},
+    {"stock.adjust", 120, true, false, adjust_make, adjust_see},
+    {"stock.set", 50, true, false, set_make, set_see},
+    {"stock.load", 8, true, false, load_make, load_see},
+    {"stock.policy", 15, true, false, policy_make, policy_see},
+    {"node.put", 6, true, false, node_put_make, node_put_see},
+    {"node.status", 12, true, false, node_status_make, node_status_see},
+    {"item.put", 8, true, false, item_put_make, plain_see},
+    {"place.load", 2, true, false, places_make, plain_see},
+    {"stock.get", 60, false, false, stock_get_make, stock_get_see},
+    {"stock.list", 10, false, false, stock_list_make, stock_list_see},
+    {"stock.find", 20, false, false, find_make, find_see},
+    {"order.get", 60, false, false, order_get_make, order_get_see},
+    {"order.list", 4, false, false, order_list_make, order_list_see},
+    {"fulfil.list", 10, false, false, fulfil_list_make, fulfil_list_see},
+    {"node.get", 5, false, false, node_ask_make, plain_see},
+    {"node.list", 3, false, false, node_list_make, plain_see},
+    {"item.get", 5, false, false, item_get_make, plain_see},
+    {"hello", 3, false, false, empty_make, plain_see},
+    {"stats", 2, false, false, empty_make, plain_see},
+    {"snapshot", 2, false, false, empty_make, snapshot_see},
+    {"promise.quote", 6, false, false, quote_make, quote_see},
+    {"capacity.get", 4, false, false, capacity_get_make, capacity_get_see},
+    {"capacity.set", 4, true, false, capacity_set_make, capacity_set_see},
+    {"carrier.load", 3, true, false, carrier_make, plain_see},
+    {"travel.load", 3, true, false, travel_make, plain_see},
+    {"events.read", 6, false, false, events_make, events_see},
+    {"return.quote", 3, false, false, return_quote_make, return_quote_see},
+    {"reserve.create", 90, true, true, reserve_create_make, reserve_create_see},
+    {"reserve.update", 35, true, true, reserve_update_make, reserve_update_see},
+    {"reserve.release", 20, true, true, reserve_release_make, reserve_update_see},
+    {"reserve.get", 20, false, true, reserve_get_make, reserve_get_see},
+    {"fulfil.reject", 60, true, true, reject_make, replan_see},
+    {"order.reroute", 40, true, true, reroute_make, replan_see},
+    {"order.modify", 40, true, true, modify_make, replan_see},
+    {"return.create", 12, true, true, return_create_make, return_create_see},
+    {"return.receive", 20, true, true, return_receive_make, return_receive_see},
+    {"supply.put", 15, true, true, supply_put_make, supply_put_see},
+    {"supply.receive", 20, true, true, supply_receive_make, supply_see},
+    {"supply.cancel", 5, true, true, supply_cancel_make, supply_see},
+    {"transfer.create", 20, true, true, transfer_create_make, transfer_create_see},
+    {"transfer.ship", 20, true, true, transfer_move_make, transfer_see},
+    {"transfer.receive", 20, true, true, transfer_move_make, transfer_see},
+    {"transfer.cancel", 5, true, true, transfer_cancel_make, transfer_see},
+    {"order.rouse", 2, false, false, empty_make, plain_see}, /* no such method */
 };
 
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
@@ -142,6 +165,92 @@ bool is_known_node(const struct sim *sim, uint32_t node)
     return node <= BOOKS_NODES && sim->books->nodes[node].is_there;
 }
 
+void put_coordinates(struct sim *sim, struct writer *writer)
+{
+    writer_map(writer, 2);
+    writer_string(writer, "lat");
+    writer_float(writer, 38 + sim_draw(sim, 400) / 100.0);
+    writer_string(writer, "lon");
+    writer_float(writer, -76 + sim_draw(sim, 400) / 100.0);
+}
+
+void form_place(struct sim *sim, struct sim_form *form)
+{
+    put_coordinates(sim, form_key(form, "dest"));
+}
+
+/* -- reservations and documents -- */
+
+void draw_thing(struct sim *sim, struct sim_request *request, enum books_kind kind)
+{
+    const uint32_t all = sim->things[kind];
+    const uint32_t near = all < 20 ? all : 20;
+    request->thing_kind = kind;
+    request->thing = all == 0                 ? 0
+                     : sim_chance(sim, 80) ? all - 1 - sim_draw(sim, near)
+                                           : sim_draw(sim, all);
+}
+
+void draw_new_thing(struct sim *sim, struct sim_request *request, enum books_kind kind)
+{
+    const bool is_full = sim->things[kind] == BOOKS_THINGS_MAX;
+    draw_thing(sim, request, kind);
+    if (!is_full && (sim->things[kind] == 0 || sim_draw(sim, 20) > 0)) {
+        request->thing = sim->things[kind]++;
+    }
+}
+
+static const struct books_thing *thing_of(const struct sim *sim, const struct sim_request *request)
+{
+    return &sim->books->things[request->thing_kind][request->thing];
+}
+
+bool is_thing_there(const struct sim *sim, const struct sim_request *request)
+{
+    return thing_of(sim, request)->is_there;
+}
+
+/* It may have ended right after it was made, and left when the window was over. */
+static bool is_thing_unsure(const struct sim *sim, const struct sim_request *request)
+{
+    const struct books_thing *thing = thing_of(sim, request);
+    return !thing->is_there || thing->at_ms + sim->options.order_window_ms <= sim_now(sim);
+}
+
+bool is_thing_known(struct sim *sim, const struct sim_request *request,
+                    const struct sim_reply *reply)
+{
+    const struct books_thing *thing = thing_of(sim, request);
+    if (sim_is_error(reply, "IDEMPOTENCY_CONFLICT")) {
+        CHECK(thing->is_there);
+        CHECK(thing->content != request->content);
+        return true;
+    }
+    if (is_plain_error(sim, request, reply)) {
+        return true;
+    }
+    if (sim_is_true(reply->result, "duplicate")) {
+        CHECK(thing->is_there); /* else a phantom */
+        CHECK(thing->content == request->content);
+        sim->counts.duplicates++;
+        return true;
+    }
+    CHECK(is_thing_unsure(sim, request)); /* what was acknowledged is lost, or made twice */
+    return sim_is_refused(reply, NULL);
+}
+
+void thing_note(struct sim *sim, const struct sim_request *request)
+{
+    struct books_thing *thing = &sim->books->things[request->thing_kind][request->thing];
+    books_note(sim->books, thing, sizeof *thing);
+    *thing = (struct books_thing){true, request->content, sim_now(sim)};
+}
+
+void thing_firm(struct sim *sim, const struct sim_request *request)
+{
+    CHECK(is_thing_there(sim, request));
+}
+
 /* -- judging -- */
 
 bool is_fading(const struct sim *sim, const struct books_order *order)
@@ -166,6 +275,13 @@ static bool is_callers_right(const struct sim *sim, const struct sim_request *re
     }
     if (sim_is_error(reply, "UNKNOWN_ORDER")) {
         return is_order_unsure(sim, request->order);
+    }
+    if (sim_is_error(reply, "UNKNOWN_RESERVATION") || sim_is_error(reply, "UNKNOWN_RETURN") ||
+        sim_is_error(reply, "UNKNOWN_SUPPLY") || sim_is_error(reply, "UNKNOWN_TRANSFER")) {
+        return request->thing != SIM_NONE && is_thing_unsure(sim, request);
+    }
+    if (sim_is_error(reply, "UNKNOWN_FULFILMENT") && sim->is_wide) {
+        return true; /* how many an order has by now, only events tell */
     }
     if (sim_is_error(reply, "UNKNOWN_FULFILMENT")) {
         return is_order_unsure(sim, request->order) ||
@@ -264,18 +380,21 @@ void key_note(struct sim *sim, const struct sim_request *request, const int64_t 
 
 /* -- drawing -- */
 
+static uint32_t weight_of(const struct sim *sim, const struct sim_kind *kind)
+{
+    return kind->is_wide && !sim->is_wide ? 0 : kind->weight;
+}
+
 static const struct sim_kind *draw_kind(struct sim *sim)
 {
-    static uint32_t total;
-    if (!total) {
-        for (uint32_t i = 0; i < KINDS; i++) {
-            total += kinds[i].weight;
-        }
+    uint32_t total = 0;
+    for (uint32_t i = 0; i < KINDS; i++) {
+        total += weight_of(sim, &kinds[i]);
     }
     uint32_t left = sim_draw(sim, total);
     const struct sim_kind *kind = kinds;
-    while (left >= kind->weight) {
-        left -= kind->weight;
+    while (left >= weight_of(sim, kind)) {
+        left -= weight_of(sim, kind);
         kind++;
     }
     return kind;
@@ -360,11 +479,41 @@ struct sim_request *sim_op_named(struct sim *sim, const char *method)
 
 /* -- judging -- */
 
+static const struct sim_request *judged;
+static const struct sim_reply *judged_reply;
+
+void sim_op_tell(void)
+{
+    static struct sim_reply params;
+    static uint8_t frame[SIM_PARAMS_MAX + 8] = {0x94, 0x01, 0x00, 0xc0};
+    if (!judged || judged->is_bad || judged->is_any) {
+        return;
+    }
+    memcpy(frame + 4, judged->params, judged->size);
+    sim_reply_read(&params, frame, judged->size + 4);
+    fprintf(stderr, "asked %s%s ", judged->kind->method, judged->is_retry ? " again" : "");
+    sim_value_print(params.result);
+    fputs("\nanswered ", stderr);
+    sim_value_print(judged_reply->error ? judged_reply->error : judged_reply->result);
+    fputc('\n', stderr);
+}
+
+static void judge(struct sim *sim, const struct sim_request *request,
+                  const struct sim_reply *reply);
+
 void sim_op_see(struct sim *sim, const struct sim_request *request, const uint8_t *bytes,
                 uint32_t size)
 {
-    struct sim_reply *reply = &sim->reply;
-    sim_reply_read(reply, bytes, size);
+    sim_reply_read(&sim->reply, bytes, size);
+    judged = request;
+    judged_reply = &sim->reply;
+    judge(sim, request, &sim->reply);
+    judged = NULL;
+}
+
+static void judge(struct sim *sim, const struct sim_request *request,
+                  const struct sim_reply *reply)
+{
     CHECK(reply->msgid == request->msgid);
     sim->counts.errors += reply->error != NULL;
     sim->counts.refusals += reply->result && sim_is_refused(reply, NULL);
@@ -426,10 +575,21 @@ static struct sim_request *first_stock(struct sim *sim, uint32_t node)
     return request;
 }
 
+static struct sim_request *first_capacity(struct sim *sim, uint32_t node)
+{
+    sim->forced = node;
+    struct sim_request *request = sim_op_named(sim, "capacity.set");
+    sim->forced = SIM_NONE;
+    return request;
+}
+
 void sim_head(struct sim *sim)
 {
     for (uint32_t i = 0; i < BOOKS_NODES; i++) {
         ask_surely(sim, first_node, i);
+    }
+    for (uint32_t i = 0; i < SIM_METERED; i++) {
+        ask_surely(sim, first_capacity, 1 + i);
     }
     for (uint32_t i = 0; i < BOOKS_ITEMS; i++) {
         ask_surely(sim, first_item, i);

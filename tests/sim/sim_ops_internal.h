@@ -25,10 +25,21 @@ void put_id(struct writer *writer, char letter, uint32_t id);
 /* Half of the changes carry a key of their own; now and then one that another change had. */
 void form_new_key(struct sim *sim, struct sim_request *request, struct sim_form *form);
 
+/* A place to go to; coordinates alone. */
+void form_place(struct sim *sim, struct sim_form *form);
+void put_coordinates(struct sim *sim, struct writer *writer);
+
 /* Draws: few items and nodes are asked for much. Sometimes an id that nobody knows. */
 uint32_t draw_item(struct sim *sim);
 uint32_t draw_node(struct sim *sim);
 uint32_t draw_order(struct sim *sim); /* SIM_NONE: there is none yet */
+
+/* A reservation or document: one that was asked for before, or a new id, seldom an old one. */
+void draw_thing(struct sim *sim, struct sim_request *request, enum books_kind kind);
+void draw_new_thing(struct sim *sim, struct sim_request *request, enum books_kind kind);
+
+/* A fulfilment of some order, in the field of that name. */
+void form_fulfilment(struct sim *sim, struct sim_request *request, struct sim_form *form);
 
 /* A time of fact of the last moments. */
 uint64_t draw_time(struct sim *sim);
@@ -56,6 +67,22 @@ void key_note(struct sim *sim, const struct sim_request *request, const int64_t 
 
 /* Whether the order may have left memory, or must still be known. */
 bool is_fading(const struct sim *sim, const struct books_order *order);
+
+/* -- reservations and documents: made once, known until their window is over -- */
+
+bool is_thing_there(const struct sim *sim, const struct sim_request *request);
+
+/* The reply to one that makes a thing: an error, a refusal or a duplicate, rightly. False: it is
+ * made now, and may be. */
+bool is_thing_known(struct sim *sim, const struct sim_request *request,
+                    const struct sim_reply *reply);
+void thing_note(struct sim *sim, const struct sim_request *request);
+
+/* Who is told something of it: it must be there. */
+void thing_firm(struct sim *sim, const struct sim_request *request);
+
+/* Whether the ledger has all events up to the state that the reply being judged is of. */
+bool is_ledger_current(const struct sim *sim);
 
 /* -- kinds, by file -- */
 void adjust_make(struct sim *, struct sim_request *, struct writer *);
@@ -96,5 +123,42 @@ void places_make(struct sim *, struct sim_request *, struct writer *);
 void snapshot_see(struct sim *, const struct sim_request *, const struct sim_reply *);
 void empty_make(struct sim *, struct sim_request *, struct writer *);
 void plain_see(struct sim *, const struct sim_request *, const struct sim_reply *);
+void reserve_create_make(struct sim *, struct sim_request *, struct writer *);
+void reserve_create_see(struct sim *, const struct sim_request *, const struct sim_reply *);
+void reserve_update_make(struct sim *, struct sim_request *, struct writer *);
+void reserve_update_see(struct sim *, const struct sim_request *, const struct sim_reply *);
+void reserve_release_make(struct sim *, struct sim_request *, struct writer *);
+void reserve_get_make(struct sim *, struct sim_request *, struct writer *);
+void reserve_get_see(struct sim *, const struct sim_request *, const struct sim_reply *);
+void return_create_make(struct sim *, struct sim_request *, struct writer *);
+void return_create_see(struct sim *, const struct sim_request *, const struct sim_reply *);
+void return_receive_make(struct sim *, struct sim_request *, struct writer *);
+void return_receive_see(struct sim *, const struct sim_request *, const struct sim_reply *);
+void return_quote_make(struct sim *, struct sim_request *, struct writer *);
+void return_quote_see(struct sim *, const struct sim_request *, const struct sim_reply *);
+void supply_put_make(struct sim *, struct sim_request *, struct writer *);
+void supply_put_see(struct sim *, const struct sim_request *, const struct sim_reply *);
+void supply_receive_make(struct sim *, struct sim_request *, struct writer *);
+void supply_cancel_make(struct sim *, struct sim_request *, struct writer *);
+void supply_see(struct sim *, const struct sim_request *, const struct sim_reply *);
+void transfer_create_make(struct sim *, struct sim_request *, struct writer *);
+void transfer_create_see(struct sim *, const struct sim_request *, const struct sim_reply *);
+void transfer_move_make(struct sim *, struct sim_request *, struct writer *);
+void transfer_cancel_make(struct sim *, struct sim_request *, struct writer *);
+void transfer_see(struct sim *, const struct sim_request *, const struct sim_reply *);
+void reject_make(struct sim *, struct sim_request *, struct writer *);
+void reroute_make(struct sim *, struct sim_request *, struct writer *);
+void modify_make(struct sim *, struct sim_request *, struct writer *);
+void replan_see(struct sim *, const struct sim_request *, const struct sim_reply *);
+void quote_make(struct sim *, struct sim_request *, struct writer *);
+void quote_see(struct sim *, const struct sim_request *, const struct sim_reply *);
+void capacity_set_make(struct sim *, struct sim_request *, struct writer *);
+void capacity_set_see(struct sim *, const struct sim_request *, const struct sim_reply *);
+void capacity_get_make(struct sim *, struct sim_request *, struct writer *);
+void capacity_get_see(struct sim *, const struct sim_request *, const struct sim_reply *);
+void carrier_make(struct sim *, struct sim_request *, struct writer *);
+void travel_make(struct sim *, struct sim_request *, struct writer *);
+void events_make(struct sim *, struct sim_request *, struct writer *);
+void events_see(struct sim *, const struct sim_request *, const struct sim_reply *);
 
 #endif

@@ -1,4 +1,5 @@
 /* Orders: routing, cancelling, the life of fulfilments, and what is read of them. */
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -14,26 +15,53 @@ static const char *const states[STATES] = {
 
 /* -- order.route -- */
 
-static void put_line(struct sim *sim, struct sim_request *request, struct writer *writer)
+static const char *draw_service(struct sim *sim)
+{
+    static const char *const services[] = {"standard",       "standard", "standard",
+                                           "next_day",       "same_day", "pickup",
+                                           "reserve_pickup", "ship_to_store"};
+    return services[sim_draw(sim, sim->is_wide ? 8 : 6)];
+}
+
+/* Lines of an in-store sale: what is carried out is gone at once. */
+static bool is_sale(struct sim *sim)
+{
+    return sim->is_wide && sim_draw(sim, 12) == 0;
+}
+
+static void put_line(struct sim *sim, struct sim_request *request, struct writer *writer,
+                     bool is_carried)
 {
     const struct sim_line line = {draw_item(sim), sim_draw(sim, 80) ? 1 + sim_draw(sim, 4) : 5000};
     request->lines[request->line_count++] = line;
     request->item = line.item == BOOKS_ITEMS ? line.item : request->item;
-    writer_map(writer, 2);
+    writer_map(writer, 2u + is_carried);
     writer_string(writer, "item");
     put_id(writer, 'i', line.item);
     writer_string(writer, "qty");
     writer_int(writer, line.value);
+    if (is_carried) {
+        writer_string(writer, "service");
+        writer_string(writer, "carry_out");
+    }
 }
 
-static void put_dest(struct sim *sim, struct sim_form *form)
+/* What only seeds of all methods ask for. */
+static void put_wide_wishes(struct sim *sim, struct sim_request *request, struct sim_form *form)
 {
-    struct writer *writer = form_key(form, "dest");
-    writer_map(writer, 2);
-    writer_string(writer, "lat");
-    writer_float(writer, 38 + sim_draw(sim, 400) / 100.0);
-    writer_string(writer, "lon");
-    writer_float(writer, -76 + sim_draw(sim, 400) / 100.0);
+    if (!request->is_flagged && sim_chance(sim, 35)) {
+        form_bool(form, "backorder", true);
+    }
+    if (sim->things[BOOKS_RESERVATION] > 0 && sim_chance(sim, 15)) {
+        draw_thing(sim, request, BOOKS_RESERVATION);
+        form_id(form, "reservation_id", 'r', request->thing);
+    }
+    if (sim_chance(sim, 5)) {
+        form_int(form, "required_by", (int64_t)sim->wall_ms + 86400000 * (1 + sim_draw(sim, 9)));
+    }
+    if (sim_chance(sim, 5)) {
+        form_int(form, "deliver_after", (int64_t)sim->wall_ms + 86400000 * sim_draw(sim, 9));
+    }
 }
 
 static void put_wishes(struct sim *sim, struct sim_request *request, struct sim_form *form)
@@ -60,9 +88,8 @@ static void put_wishes(struct sim *sim, struct sim_request *request, struct sim_
 /* One new order in twenty has the id of another one. */
 void route_make(struct sim *sim, struct sim_request *request, struct writer *params)
 {
-    static const char *const services[] = {"standard", "standard", "standard",
-                                           "next_day", "same_day", "pickup"};
-    const char *service = services[sim_draw(sim, 6)];
+    const char *service = draw_service(sim);
+    const bool has_sale = is_sale(sim);
     struct sim_form form = form_begin(params);
     const bool is_old = sim->orders == BOOKS_ORDERS_MAX || sim_draw(sim, 20) == 0;
     request->order = is_old && sim->orders ? draw_order(sim) : sim->orders++;
@@ -72,14 +99,20 @@ void route_make(struct sim *sim, struct sim_request *request, struct writer *par
     const uint32_t count = 1 + sim_draw(sim, sim_chance(sim, 80) ? 2 : 4);
     writer_array(writer, count);
     for (uint32_t i = 0; i < count; i++) {
-        put_line(sim, request, writer);
+        put_line(sim, request, writer, has_sale && i > 0 && sim_chance(sim, 60));
     }
-    if (strcmp(service, "pickup") == 0) {
+    if (has_sale) {
+        form_id(&form, "sold_at", 'n', BOOKS_NODES - 1);
+    }
+    if (strstr(service, "pickup") || strcmp(service, "ship_to_store") == 0) {
         request->node = draw_node(sim);
         form_id(&form, "pickup_node", 'n', request->node);
     }
-    put_dest(sim, &form);
+    form_place(sim, &form);
     put_wishes(sim, request, &form);
+    if (sim->is_wide) {
+        put_wide_wishes(sim, request, &form);
+    }
     form_end(&form);
 }
 
@@ -134,6 +167,18 @@ static void check_sums(const struct sim_request *request, const struct books_ord
     }
 }
 
+/* In seeds of all methods the books only know that there is such an order, and for how long at
+ * least; its units are the ledger's. */
+static void order_head_enter(struct sim *sim, struct books_order *order,
+                             const struct books_order *fresh)
+{
+    books_note(sim->books, order, (uint32_t)offsetof(struct books_order, is_pickup));
+    order->is_there = true;
+    order->content = fresh->content;
+    order->line_count = fresh->line_count;
+    order->done_ms = sim_now(sim);
+}
+
 static void order_enter(struct sim *sim, const struct sim_request *request,
                         const struct sim_reply *reply)
 {
@@ -142,7 +187,8 @@ static void order_enter(struct sim *sim, const struct sim_request *request,
                                 .content = request->content,
                                 .line_count = request->line_count};
     CHECK(!fresh.is_partial || request->is_flagged);
-    CHECK(fresh.is_partial || sim_is(sim_field(reply->result, "status"), "routed"));
+    CHECK(fresh.is_partial || sim->is_wide ||
+          sim_is(sim_field(reply->result, "status"), "routed"));
     parts_enter(sim, request, reply, &fresh);
     check_sums(request, &fresh, reply);
     if (request->state == 1) {
@@ -150,6 +196,10 @@ static void order_enter(struct sim *sim, const struct sim_request *request,
         return;
     }
     struct books_order *order = &sim->books->orders[request->order];
+    if (sim->is_wide) {
+        order_head_enter(sim, order, &fresh);
+        return;
+    }
     books_note(sim->books, order, sizeof *order);
     *order = fresh;
     books_take(sim->books, order);
@@ -198,7 +248,9 @@ void route_see(struct sim *sim, const struct sim_request *request, const struct 
     if (sim_is_true(reply->result, "duplicate")) {
         CHECK(order->is_there); /* nobody was told of it, or it was lost: a phantom */
         CHECK(is_same);
-        check_same(order, reply->result);
+        if (!sim->is_wide) {
+            check_same(order, reply->result);
+        }
         sim->counts.duplicates++;
         return;
     }
@@ -225,7 +277,7 @@ static void put_cancel_line(struct sim *sim, struct sim_request *request, struct
 {
     const struct books_order *order = &sim->books->orders[request->order];
     const uint32_t line = sim_draw(sim, order->line_count ? order->line_count : 1);
-    const bool has_qty = is_whole_line(order, line) && sim_chance(sim, 60);
+    const bool has_qty = (sim->is_wide || is_whole_line(order, line)) && sim_chance(sim, 60);
     struct writer *writer = form_key(form, "lines");
     request->lines[0] = (struct sim_line){line, has_qty ? 1 + sim_draw(sim, 3) : 0};
     request->line_count = 1;
@@ -271,7 +323,7 @@ static bool is_unknown_line(const struct sim *sim, const struct sim_request *req
 {
     const struct books_order *order = &sim->books->orders[request->order];
     return sim_is_error(reply, "UNKNOWN_LINE") && request->line_count > 0 &&
-           (!order->is_there || request->lines[0].item >= order->line_count ||
+           (sim->is_wide || !order->is_there || request->lines[0].item >= order->line_count ||
             request->part != SIM_NONE);
 }
 
@@ -284,6 +336,10 @@ void cancel_see(struct sim *sim, const struct sim_request *request, const struct
     }
     struct books_order *order = &sim->books->orders[request->order];
     CHECK(order->is_there);
+    if (sim->is_wide) {
+        key_note(sim, request, NULL);
+        return;
+    }
     for (uint32_t i = 0; i < order->share_count; i++) {
         const int64_t units = units_to_cancel(request, order, &order->shares[i]);
         if (units > 0) {
@@ -303,12 +359,13 @@ void cancel_see(struct sim *sim, const struct sim_request *request, const struct
 
 /* -- fulfil.update -- */
 
-static void put_fulfilment(struct sim *sim, struct sim_request *request, struct sim_form *form)
+void form_fulfilment(struct sim *sim, struct sim_request *request, struct sim_form *form)
 {
     char id[24];
     const uint32_t order = draw_order(sim);
     request->order = order == SIM_NONE ? 0 : order;
-    const uint32_t parts = sim->books->orders[request->order].part_count;
+    const uint32_t parts = sim->is_wide ? sim->ledger->orders[request->order].part_count
+                                        : sim->books->orders[request->order].part_count;
     request->part = sim_draw(sim, parts ? parts : 1) + (sim_draw(sim, 60) == 0);
     snprintf(id, sizeof id, "o%u/%u", request->order, request->part + 1);
     form_text(form, "fulfilment", id);
@@ -317,7 +374,7 @@ static void put_fulfilment(struct sim *sim, struct sim_request *request, struct 
 void update_make(struct sim *sim, struct sim_request *request, struct writer *params)
 {
     struct sim_form form = form_begin(params);
-    put_fulfilment(sim, request, &form);
+    form_fulfilment(sim, request, &form);
     const struct books_order *order = &sim->books->orders[request->order];
     request->state = sim_draw(sim, STATES);
     form_text(&form, "state", states[request->state]);
@@ -424,6 +481,9 @@ static void update_enter(struct sim *sim, const struct sim_request *request,
 {
     struct books_order *order = &sim->books->orders[request->order];
     CHECK(order->is_there);
+    if (sim->is_wide) {
+        return;
+    }
     CHECK(request->part < order->part_count);
     if (request->state == STATE_NO_SHOW_AT) {
         for (uint32_t i = 0; i < order->share_count; i++) {
@@ -441,6 +501,10 @@ static void update_enter(struct sim *sim, const struct sim_request *request,
 
 void update_see(struct sim *sim, const struct sim_request *request, const struct sim_reply *reply)
 {
+    const bool has_lines = request->line_count > 0;
+    if (sim->is_wide && has_lines && sim_is_error(reply, "INVALID_ARGUMENT")) {
+        return; /* what is sent to a store is ready there as a whole */
+    }
     if (is_unknown_line(sim, request, reply) || is_key_answer(sim, request, reply) ||
         sim_is_refused(reply, NULL)) {
         return;
@@ -484,11 +548,23 @@ static void check_order(const struct books_order *order, const struct sim_value 
     check_lines(order, answer);
 }
 
+static void check_any_order(struct sim *sim, uint32_t id, const struct sim_value *answer)
+{
+    if (!sim->is_wide) {
+        check_order(&sim->books->orders[id], answer);
+        return;
+    }
+    CHECK(sim->books->orders[id].is_there);
+    if (is_ledger_current(sim)) {
+        ledger_check_order(sim->ledger, answer, id);
+    }
+}
+
 void order_get_see(struct sim *sim, const struct sim_request *request,
                    const struct sim_reply *reply)
 {
     if (!is_plain_error(sim, request, reply)) {
-        check_order(&sim->books->orders[request->order], reply->result);
+        check_any_order(sim, request->order, reply->result);
     }
 }
 
@@ -512,7 +588,7 @@ void order_list_see(struct sim *sim, const struct sim_request *request,
     for (const struct sim_value *at = sim_list(reply->result, "orders")->first; at; at = at->next) {
         const uint32_t order = sim_id(sim_field(at, "order_id"), 'o');
         CHECK(order < sim->orders);
-        check_order(&sim->books->orders[order], at);
+        check_any_order(sim, order, at);
     }
 }
 

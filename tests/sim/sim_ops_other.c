@@ -35,10 +35,29 @@ void snapshot_see(struct sim *sim, const struct sim_request *request, const stru
 
 /* -- nodes -- */
 
+/* Closed on Sundays; a cutoff and some work before an order is ready. */
+static void put_hours(struct sim *sim, struct sim_form *form)
+{
+    static const char *const days[] = {"mon", "tue", "wed", "thu", "fri", "sat"};
+    struct writer *writer = form_key(form, "calendar");
+    writer_map(writer, 6);
+    for (uint32_t i = 0; i < 6; i++) {
+        writer_string(writer, days[i]);
+        writer_array(writer, 1);
+        writer_array(writer, 2);
+        writer_string(writer, "08:00");
+        writer_string(writer, sim_chance(sim, 50) ? "20:00" : "24:00");
+    }
+    writer = form_key(form, "processing_min");
+    writer_map(writer, 1);
+    writer_string(writer, "standard");
+    writer_int(writer, sim_draw(sim, 300));
+}
+
 void node_put_make(struct sim *sim, struct sim_request *request, struct writer *params)
 {
     static const char *const types[] = {"store", "store", "warehouse", "vendor"};
-    static const char *const services[] = {"ship", "pickup", "same_day"};
+    static const char *const services[] = {"ship", "pickup", "same_day", "return", "carry_out"};
     struct sim_form form = form_begin(params);
     request->node = sim->forced != SIM_NONE ? sim->forced : draw_node(sim);
     request->lines[0].value = sim_draw(sim, 5) == 0;
@@ -49,8 +68,8 @@ void node_put_make(struct sim *sim, struct sim_request *request, struct writer *
     form_int(&form, "safety_stock", request->lines[0].value);
     form_int(&form, "priority", sim_draw(sim, 8) == 0);
     struct writer *writer = form_key(&form, "services");
-    writer_array(writer, 3);
-    for (uint32_t i = 0; i < 3; i++) {
+    writer_array(writer, 5);
+    for (uint32_t i = 0; i < 5; i++) {
         writer_string(writer, services[i]);
     }
     writer = form_key(&form, "max_km");
@@ -59,6 +78,13 @@ void node_put_make(struct sim *sim, struct sim_request *request, struct writer *
     writer_float(writer, 400);
     writer_string(writer, "same_day");
     writer_float(writer, 200);
+    if (request->node == 4 || request->node == 5) {
+        put_hours(sim, &form);
+    }
+    if (sim->is_wide) {
+        form_int(&form, "collect_hours", sim_draw(sim, 2));
+        form_int(&form, "accept_min", request->node == 6 ? 1 : 0);
+    }
     form_new_key(sim, request, &form);
     form_end(&form);
 }
@@ -94,6 +120,9 @@ void node_status_make(struct sim *sim, struct sim_request *request, struct write
     request->node = draw_node(sim);
     form_id(&form, "node", 'n', request->node);
     form_text(&form, "status", is_active ? "active" : "on_hold");
+    if (!is_active && sim->is_wide && sim_chance(sim, 50)) {
+        form_bool(&form, "reroute", true);
+    }
     if (!is_active) {
         request->at_ms = sim->wall_ms + 700000 + sim_draw(sim, 1000);
         form_int(&form, "until", (int64_t)request->at_ms);

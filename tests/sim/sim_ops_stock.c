@@ -24,6 +24,12 @@ static uint64_t time_of(struct sim *sim, const struct sim_request *request)
 static void check_amounts(const struct sim *sim, const struct sim_value *answer, uint32_t item,
                           uint32_t node)
 {
+    if (sim->is_wide) {
+        if (is_ledger_current(sim)) {
+            ledger_check_cell(sim->ledger, answer, item, node);
+        }
+        return;
+    }
     const struct books_cell *cell = &sim->books->cells[node][item];
     const int64_t on_hand = sim_int(answer, "on_hand");
     const int64_t reserved = sim_int(answer, "reserved");
@@ -43,7 +49,7 @@ static void check_ats(const struct sim *sim, const struct sim_value *answer, uin
                       uint32_t node)
 {
     const int64_t ats = sim_int(answer, "ats");
-    if (ats != books_ats(sim->books, item, node)) {
+    if (!sim->is_wide && ats != books_ats(sim->books, item, node)) {
         fprintf(stderr, "i%u at n%u: ats %" PRId64 ", the books have %" PRId64 "\n", item, node,
                 ats, books_ats(sim->books, item, node));
         CHECK_UNREACHABLE("ats is not what the books say");
@@ -77,6 +83,17 @@ static bool is_told_again(struct sim *sim, const struct sim_request *request,
 
 /* -- stock.adjust -- */
 
+/* Whose units they are. */
+static void put_owner(struct sim *sim, struct sim_request *request, struct sim_form *form)
+{
+    if (sim_chance(sim, 50)) {
+        form_fulfilment(sim, request, form);
+    } else {
+        draw_thing(sim, request, BOOKS_RESERVATION);
+        form_id(form, "reservation_id", 'r', request->thing);
+    }
+}
+
 void adjust_make(struct sim *sim, struct sim_request *request, struct writer *params)
 {
     struct sim_form form = form_begin(params);
@@ -84,6 +101,9 @@ void adjust_make(struct sim *sim, struct sim_request *request, struct writer *pa
     const int64_t delta = (int64_t)sim_draw(sim, 30) - 6;
     request->lines[0].value = delta ? delta : 1;
     form_int(&form, "delta", request->lines[0].value);
+    if (sim->is_wide && sim_chance(sim, 15)) {
+        put_owner(sim, request, &form);
+    }
     if (sim_chance(sim, 40)) {
         request->at_ms = draw_time(sim);
         form_int(&form, "at", (int64_t)request->at_ms);
@@ -98,9 +118,10 @@ void adjust_see(struct sim *sim, const struct sim_request *request, const struct
     if (is_told_again(sim, request, reply)) {
         return;
     }
-    const bool is_taken = books_move(sim->books, request->item, request->node,
-                                     request->lines[0].value, time_of(sim, request));
-    CHECK(sim_is_true(reply->result, "absorbed") == !is_taken);
+    const bool is_taken = sim->is_wide || books_move(sim->books, request->item, request->node,
+                                                     request->lines[0].value,
+                                                     time_of(sim, request));
+    CHECK(sim->is_wide || sim_is_true(reply->result, "absorbed") == !is_taken);
     check_amounts(sim, reply->result, request->item, request->node);
     facts_of(reply->result, facts);
     key_note(sim, request, facts);
@@ -129,7 +150,7 @@ static void refused_stale(const struct sim *sim, const struct sim_request *reque
     const struct books_cell *cell = &sim->books->cells[request->node][request->item];
     CHECK(sim_is_refused(reply, "STALE_COUNT"));
     const uint64_t at_ms = request->at_ms ? request->at_ms : books_arrival(cell, sim_now(sim));
-    CHECK(at_ms <= cell->counted_at || sim->is_small);
+    CHECK(at_ms <= cell->counted_at || sim->is_small || sim->is_wide);
 }
 
 void set_see(struct sim *sim, const struct sim_request *request, const struct sim_reply *reply)
@@ -142,8 +163,9 @@ void set_see(struct sim *sim, const struct sim_request *request, const struct si
         refused_stale(sim, request, reply);
         return;
     }
-    const bool is_taken = books_count(sim->books, request->item, request->node,
-                                      request->lines[0].value, time_of(sim, request));
+    const bool is_taken =
+        sim->is_wide || books_count(sim->books, request->item, request->node,
+                                    request->lines[0].value, time_of(sim, request));
     CHECK(is_taken);
     check_amounts(sim, reply->result, request->item, request->node);
     facts_of(reply->result, facts);
@@ -179,6 +201,9 @@ void load_make(struct sim *sim, struct sim_request *request, struct writer *para
     request->at_ms = draw_time(sim);
     form_int(&form, "counted_at", (int64_t)request->at_ms);
     request->is_flagged = !is_first && sim_chance(sim, 20);
+    if (sim->is_wide && sim_chance(sim, 20)) {
+        form_text(&form, "basis", "available");
+    }
     form_text(&form, "absent", request->is_flagged ? "zero" : "keep");
     form_float(&form, "max_zero_share", 1.0);
     form_new_key(sim, request, &form);
@@ -226,9 +251,13 @@ void sim_load_settle(struct sim *sim, const struct sim_request *request)
 void load_see(struct sim *sim, const struct sim_request *request, const struct sim_reply *reply)
 {
     if (is_key_answer(sim, request, reply)) {
-        if (reply->error && is_known_node(sim, request->node)) {
+        if (reply->error && !sim->is_wide && is_known_node(sim, request->node)) {
             sim_load_settle(sim, request);
         }
+        return;
+    }
+    if (sim->is_wide) {
+        key_note(sim, request, NULL);
         return;
     }
     const int64_t stale = sim_int(reply->result, "stale");
@@ -274,7 +303,7 @@ void policy_see(struct sim *sim, const struct sim_request *request, const struct
     cell->has_safety = true;
     cell->safety = request->lines[0].value;
     cell->is_unlisted = !request->is_flagged;
-    CHECK(sim_int(reply->result, "ats") == books_ats(sim->books, request->item, request->node));
+    check_ats(sim, reply->result, request->item, request->node);
     key_note(sim, request, NULL);
 }
 
@@ -330,13 +359,13 @@ void stock_list_see(struct sim *sim, const struct sim_request *request,
     for (const struct sim_value *cell = cells->first; cell; cell = cell->next) {
         const uint32_t item = sim_id(sim_field(cell, "item"), 'i');
         CHECK(item < BOOKS_ITEMS);
-        CHECK(books_cell(sim->books, item, request->node)->is_there);
+        CHECK(sim->is_wide || books_cell(sim->books, item, request->node)->is_there);
         check_amounts(sim, cell, item, request->node);
     }
     for (uint32_t item = 0; item < BOOKS_ITEMS; item++) {
         count += sim->books->cells[request->node][item].is_there;
     }
-    CHECK(count == cells->count);
+    CHECK(sim->is_wide || count == cells->count);
 }
 
 void find_make(struct sim *sim, struct sim_request *request, struct writer *params)

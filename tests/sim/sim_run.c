@@ -31,7 +31,11 @@ static void options_set(struct sim *sim)
                                               .orders_memory = 8 << 20,
                                               .holds_max = many,
                                               .keys_max = many,
-                                              .movements_max = sim->is_small ? 200 : 20000};
+                                              .movements_max = sim->is_small ? 200 : 20000,
+                                              .owed_max = sim->is_wide ? many : 0,
+                                              .reservations_max = sim->is_wide ? many : 0,
+                                              .documents_max = sim->is_wide ? many : 0};
+    options->log.retain_bytes = sim->is_retaining ? ROOMY : 0;
     options->log.segment_size = SEGMENT;
     options->log.group_size_max = GROUP;
     options->batch_bytes = BATCH_BYTES;
@@ -54,7 +58,11 @@ static struct sim *sim_new(uint64_t seed)
     sim->client_count = 1 + sim_draw(sim, SIM_CLIENTS_MAX);
     sim->depth = 1 + sim_draw(sim, 24);
     sim->is_small = sim_chance(sim, 15);
+    sim->is_wide = sim_chance(sim, 50);
+    sim->is_retaining = sim_chance(sim, 80);
+    sim->ledger = sim->is_wide ? ledger_new(START_MS, 600 * 1000) : NULL;
     sim->wall_ms = START_MS;
+    sim->counts.wide = sim->is_wide;
     sim->forced = SIM_NONE;
     options_set(sim);
     return sim;
@@ -74,6 +82,7 @@ static void sim_free(struct sim *sim)
         sim_request_free(sim->past[i]);
     }
     books_free(sim->books);
+    ledger_free(sim->ledger);
     disk_sim_free(sim->disk);
     free(sim);
 }
@@ -146,6 +155,9 @@ static void step(struct sim *sim)
     if (sim_chance(sim, 20)) {
         sim_checkpoint(sim);
     }
+    if (sim->is_wide && sim_chance(sim, 3)) {
+        (void)(sim_read_events(sim) && sim_read_events_again(sim));
+    }
     if (sim->counts.operations >= sim->next_rare) {
         sim->next_rare = sim->counts.operations + sim_draw(sim, 2 * RARE);
         rare_step(sim);
@@ -199,6 +211,7 @@ void sim_run(uint64_t seed, uint64_t operations, bool is_loud, struct sim_counts
         }
     }
     finish(sim);
+    sim->counts.lost_ledgers = sim->is_wide && sim->ledger->is_lost;
     if (is_loud) {
         printf("seed %" PRIu64 ": %" PRIu64 " orders, LSN %" PRIu64 "\n", seed,
                (uint64_t)sim->orders, sim->told);

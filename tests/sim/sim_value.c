@@ -97,6 +97,35 @@ void sim_reply_read(struct sim_reply *reply, const uint8_t *bytes, uint32_t size
     CHECK(!reply->error || error->next->kind == READER_KIND_NIL);
 }
 
+static void print_list(const struct sim_value *list)
+{
+    const bool is_map = list->kind == READER_KIND_MAP;
+    fputc(is_map ? '{' : '[', stderr);
+    for (const struct sim_value *at = list->first; at; at = at->next) {
+        if (is_map) {
+            fprintf(stderr, "%.*s:", (int)at->name.len, at->name.at);
+        }
+        sim_value_print(at);
+        fputs(at->next ? "," : "", stderr);
+    }
+    fputc(is_map ? '}' : ']', stderr);
+}
+
+void sim_value_print(const struct sim_value *value)
+{
+    if (value->kind == READER_KIND_INT) {
+        fprintf(stderr, "%lld", (long long)value->number);
+    } else if (value->kind == READER_KIND_FLOAT) {
+        fprintf(stderr, "%g", value->real);
+    } else if (value->kind == READER_KIND_TEXT) {
+        fprintf(stderr, "\"%.*s\"", (int)value->text.len, value->text.at);
+    } else if (value->kind == READER_KIND_ARRAY || value->kind == READER_KIND_MAP) {
+        print_list(value);
+    } else {
+        fputs(value->kind == READER_KIND_NIL ? "nil" : value->number ? "true" : "false", stderr);
+    }
+}
+
 const struct sim_value *sim_field(const struct sim_value *map, const char *name)
 {
     const size_t len = strlen(name);

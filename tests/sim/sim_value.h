@@ -32,6 +32,9 @@ struct sim_reply {
 /* Aborts on what is no whole response frame. */
 void sim_reply_read(struct sim_reply *reply, const uint8_t *bytes, uint32_t size);
 
+/* Write a value as one line like JSON, for whoever looks into a failure. */
+void sim_value_print(const struct sim_value *value);
+
 /* The field of that name, or NULL. */
 const struct sim_value *sim_field(const struct sim_value *map, const char *name);
 

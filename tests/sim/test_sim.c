@@ -24,6 +24,7 @@ static void on_abort(int number)
     const ssize_t size = write(STDERR_FILENO, again, strlen(again));
     (void)size;
     signal(number, SIG_DFL);
+    sim_op_tell();
     raise(number);
 }
 
@@ -50,6 +51,9 @@ static void report(uint64_t seeds, const struct sim_counts *sum)
            " recoveries from a snapshot\n",
            sum->checkpoints, sum->checkpoints_failed, sum->from_snapshots);
     printf("%" PRIu64 " forged digests refused\n", sum->forged);
+    printf("all methods: %" PRIu64 " seeds; %" PRIu64 " events read, %" PRIu64
+           " pages read again, %" PRIu64 " readers that came too late\n",
+           sum->wide, sum->events, sum->events_again, sum->lost_ledgers);
     printf("0 lost, 0 duplicates, 0 phantoms, 0 oversold\n");
 }
 

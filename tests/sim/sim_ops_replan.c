@@ -1,0 +1,262 @@
+/* Orders decided anew: nodes that say no, other sources, other wishes; and what is promised. */
+#include <stdio.h>
+#include <string.h>
+
+#include "check.h"
+#include "sim_ops_internal.h"
+
+/* -- fulfil.reject -- */
+
+static void put_found(struct sim *sim, struct sim_request *request, struct sim_form *form)
+{
+    struct writer *writer = form_key(form, "lines");
+    request->line_count = 1;
+    writer_array(writer, 1);
+    writer_map(writer, 3);
+    writer_string(writer, "line");
+    writer_int(writer, 1 + sim_draw(sim, 2));
+    writer_string(writer, "qty_found");
+    writer_int(writer, sim_draw(sim, 3));
+    writer_string(writer, "on_hand");
+    writer_int(writer, sim_draw(sim, 6));
+}
+
+void reject_make(struct sim *sim, struct sim_request *request, struct writer *params)
+{
+    static const char *const reasons[] = {"out_of_stock", "damaged",     "too_busy", "closed",
+                                          "not_allowed",  "no_response", "other"};
+    static const char *const actions[] = {"none", "missing", "zero", "set"};
+    struct sim_form form = form_begin(params);
+    form_fulfilment(sim, request, &form);
+    form_text(&form, "reason", reasons[sim_draw(sim, 7)]);
+    if (sim_chance(sim, 40)) {
+        put_found(sim, request, &form);
+        form_text(&form, "stock_action", actions[sim_draw(sim, 4)]);
+    }
+    if (sim_chance(sim, 15)) {
+        form_bool(&form, "reroute", false);
+    }
+    form_new_key(sim, request, &form);
+    form_end(&form);
+}
+
+/* Lines, services and nodes are drawn blindly: what does not fit is the caller's fault. */
+static bool is_misfit(const struct sim_request *request, const struct sim_reply *reply)
+{
+    return (request->line_count > 0 || request->is_flagged) &&
+           (sim_is_error(reply, "UNKNOWN_LINE") || sim_is_error(reply, "INVALID_ARGUMENT") ||
+            sim_is_error(reply, "UNKNOWN_FULFILMENT") || sim_is_error(reply, "UNKNOWN_ITEM") ||
+            sim_is_error(reply, "UNKNOWN_NODE"));
+}
+
+/* Who is told of a change knows the order: it cannot have been lost. */
+void replan_see(struct sim *sim, const struct sim_request *request, const struct sim_reply *reply)
+{
+    if (is_misfit(request, reply) || is_key_answer(sim, request, reply) ||
+        sim_is_refused(reply, NULL)) {
+        return;
+    }
+    CHECK(sim->books->orders[request->order].is_there); /* else a phantom */
+    if (!sim_is_true(reply->result, "dry_run")) {
+        key_note(sim, request, NULL);
+    }
+}
+
+/* -- order.reroute, order.modify -- */
+
+static void put_order(struct sim *sim, struct sim_request *request, struct sim_form *form)
+{
+    const uint32_t order = draw_order(sim);
+    request->order = order == SIM_NONE ? 0 : order;
+    form_id(form, "order_id", 'o', request->order);
+}
+
+void reroute_make(struct sim *sim, struct sim_request *request, struct writer *params)
+{
+    struct sim_form form = form_begin(params);
+    put_order(sim, request, &form);
+    if (sim_chance(sim, 50)) {
+        char id[24];
+        const int len = snprintf(id, sizeof id, "o%u/%u", request->order, 1 + sim_draw(sim, 2));
+        struct writer *writer = form_key(&form, "fulfilments");
+        writer_array(writer, 1);
+        writer_text(writer, id, (uint32_t)len);
+        request->is_flagged = true;
+    } else if (sim_chance(sim, 50)) {
+        form_bool(&form, "allow_partial", true);
+    }
+    if (sim_chance(sim, 30)) {
+        request->node = draw_node(sim);
+        struct writer *writer = form_key(&form, "exclude_nodes");
+        writer_array(writer, 1);
+        put_id(writer, 'n', request->node);
+    }
+    if (sim_chance(sim, 10)) {
+        form_bool(&form, "dry_run", true);
+    } else {
+        form_new_key(sim, request, &form);
+    }
+    form_end(&form);
+}
+
+static void put_wanted(struct sim *sim, struct sim_request *request, struct sim_form *form)
+{
+    const uint32_t count = 1 + sim_draw(sim, 3);
+    struct writer *writer = form_key(form, "lines");
+    request->line_count = count;
+    writer_array(writer, count);
+    for (uint32_t i = 0; i < count; i++) {
+        const bool has_item = sim_chance(sim, 30);
+        writer_map(writer, 2u + has_item);
+        writer_string(writer, "line");
+        writer_int(writer, i + 1);
+        writer_string(writer, "qty");
+        writer_int(writer, sim_draw(sim, 5));
+        if (has_item) {
+            writer_string(writer, "item");
+            put_id(writer, 'i', sim_draw(sim, BOOKS_ITEMS));
+        }
+    }
+}
+
+void modify_make(struct sim *sim, struct sim_request *request, struct writer *params)
+{
+    struct sim_form form = form_begin(params);
+    put_order(sim, request, &form);
+    if (sim_chance(sim, 80)) {
+        put_wanted(sim, request, &form);
+    }
+    if (form.count == 1 || sim_chance(sim, 20)) {
+        form_place(sim, &form);
+    }
+    if (sim_chance(sim, 15)) {
+        form_text(&form, "service", sim_chance(sim, 50) ? "next_day" : "standard");
+        request->is_flagged = true;
+    }
+    form_new_key(sim, request, &form);
+    form_end(&form);
+}
+
+/* -- promise.quote -- */
+
+void quote_make(struct sim *sim, struct sim_request *request, struct writer *params)
+{
+    struct sim_form form = form_begin(params);
+    struct writer *writer = form_key(&form, "lines");
+    const uint32_t item = draw_item(sim);
+    request->item = item == BOOKS_ITEMS ? item : SIM_NONE;
+    writer_array(writer, 1);
+    writer_map(writer, 2);
+    writer_string(writer, "item");
+    put_id(writer, 'i', item);
+    writer_string(writer, "qty");
+    writer_int(writer, 1 + sim_draw(sim, 5));
+    form_place(sim, &form);
+    if (sim_chance(sim, 50)) {
+        writer = form_key(&form, "pickup_near");
+        writer_map(writer, 1);
+        writer_string(writer, "k");
+        writer_int(writer, 1 + sim_draw(sim, 5));
+    }
+    form_end(&form);
+}
+
+/* An option that can be met has its sources, and a promise is not over before it is made. */
+void quote_see(struct sim *sim, const struct sim_request *request, const struct sim_reply *reply)
+{
+    if (is_plain_error(sim, request, reply)) {
+        return;
+    }
+    const struct sim_value *options = sim_list(reply->result, "options");
+    CHECK(options->count == 4);
+    for (const struct sim_value *at = options->first; at; at = at->next) {
+        CHECK(!sim_is_true(at, "feasible") || sim_list(at, "missing")->count == 0);
+    }
+}
+
+/* -- capacity -- */
+
+/* The nodes that have a limit: from the first moment on, so that all work is counted. */
+static uint32_t draw_metered(struct sim *sim)
+{
+    return sim->forced != SIM_NONE ? sim->forced : 1 + sim_draw(sim, SIM_METERED);
+}
+
+void capacity_set_make(struct sim *sim, struct sim_request *request, struct writer *params)
+{
+    struct sim_form form = form_begin(params);
+    request->node = draw_metered(sim);
+    form_id(&form, "node", 'n', request->node);
+    form_text(&form, "kind", "units");
+    form_text(&form, "per", "day");
+    form_int(&form, "limit", 20 + sim_draw(sim, 3000));
+    form_new_key(sim, request, &form);
+    form_end(&form);
+}
+
+void capacity_set_see(struct sim *sim, const struct sim_request *request,
+                      const struct sim_reply *reply)
+{
+    if (is_key_answer(sim, request, reply)) {
+        return;
+    }
+    CHECK(sim_int(reply->result, "used") >= 0);
+    key_note(sim, request, NULL);
+}
+
+void capacity_get_make(struct sim *sim, struct sim_request *request, struct writer *params)
+{
+    struct sim_form form = form_begin(params);
+    request->node = draw_metered(sim);
+    form_id(&form, "node", 'n', request->node);
+    form_end(&form);
+}
+
+void capacity_get_see(struct sim *sim, const struct sim_request *request,
+                      const struct sim_reply *reply)
+{
+    if (!is_plain_error(sim, request, reply) && is_ledger_current(sim)) {
+        CHECK(sim_list(reply->result, "capacity")->count == 1);
+        ledger_check_capacity(sim->ledger, reply->result, request->node, sim_now(sim));
+    }
+}
+
+/* -- carriers and roads -- */
+
+void carrier_make(struct sim *sim, struct sim_request *request, struct writer *params)
+{
+    static const char *const services[] = {"standard", "next_day"};
+    struct sim_form form = form_begin(params);
+    const uint32_t rows = 1 + sim_draw(sim, 4);
+    form_text(&form, "carrier", sim_chance(sim, 50) ? "post" : "truck");
+    struct writer *writer = form_key(&form, "rows");
+    writer_array(writer, rows);
+    for (uint32_t i = 0; i < rows; i++) {
+        writer_array(writer, 6);
+        writer_string(writer, services[i % 2]);
+        writer_string(writer, "US");
+        writer_string(writer, i < 2 ? "US" : "US:1");
+        writer_int(writer, 1 + sim_draw(sim, 4));
+        writer_int(writer, sim_draw(sim, 900));
+        writer_int(writer, sim_draw(sim, 90));
+    }
+    form_new_key(sim, request, &form);
+    form_end(&form);
+}
+
+void travel_make(struct sim *sim, struct sim_request *request, struct writer *params)
+{
+    struct sim_form form = form_begin(params);
+    const uint32_t rows = 1 + sim_draw(sim, 3);
+    struct writer *writer = form_key(&form, "rows");
+    writer_array(writer, rows);
+    for (uint32_t i = 0; i < rows; i++) {
+        writer_array(writer, 4);
+        put_id(writer, 'n', sim_draw(sim, BOOKS_NODES));
+        writer_string(writer, i % 2 ? "US:1" : "US");
+        writer_float(writer, 1 + sim_draw(sim, 300));
+        writer_int(writer, 10 + sim_draw(sim, 500));
+    }
+    form_new_key(sim, request, &form);
+    form_end(&form);
+}
