@@ -99,8 +99,8 @@ void ask_read_dest(struct reader *reader, struct ask *ask);
 /* Find every name as it is now (order_route.c); false: answered with the error. And pieces of an
  * answer: what has no source, and why nodes were not chosen. */
 bool ask_resolve(struct service_core *service, struct call *call, struct ask *ask);
-void ask_put_unfilled(struct writer *writer, const struct ask *ask,
-                      const struct route_answer *answer);
+void ask_put_unfilled(const struct service_core *service, struct writer *writer,
+                      const struct ask *ask, const struct route_answer *answer);
 void ask_put_rejected(struct writer *writer, const struct route_answer *answer);
 
 /* What was asked, defaults filled in, as the bytes of asks->canon whose hash_fixed is the content;

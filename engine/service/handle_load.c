@@ -51,6 +51,7 @@ struct stock_load {
     uint64_t emptied;  /* of them: would have none */
     char key[ID_MAX];
     uint32_t key_len;
+    bool has_key_place; /* one of service->keys_promised is its key's */
     struct effect_stock_row *rows;
     uint32_t seen_bits;
     uint64_t seen[]; /* bit per item that has a row */
@@ -174,11 +175,28 @@ static void refuse_zeroed(struct service_core *service, struct job *job)
     reply_send(service, &job->call);
 }
 
+/* Keep a place for the key while rows go in: the last of them must not find the table full. */
+static void key_place_take(struct service_core *service, struct job *job)
+{
+    struct stock_load *load = job->rows;
+    load->has_key_place = job->of.stock.key.is_set;
+    service->keys_promised += load->has_key_place;
+}
+
+static void key_place_give(struct service_core *service, struct job *job)
+{
+    struct stock_load *load = job->rows;
+    CHECK(service->keys_promised >= load->has_key_place);
+    service->keys_promised -= load->has_key_place;
+    load->has_key_place = false;
+}
+
 /* Look for the key, twice: when the rows are known and, since another connection may have sent
  * the same, before it is remembered. False: answered. */
 static bool key_is_new(struct service_core *service, struct job *job)
 {
     const struct stock_load *load = job->rows;
+    key_place_give(service, job);
     const struct key_entry *seen;
     const struct text key = {load->key, load->key_len};
     switch (key_look(service, &job->call, key, load->content.hash, &job->of.stock.key, &seen)) {
@@ -303,6 +321,7 @@ static bool step_decode(struct service_core *service, struct job *job)
     if (!key_is_new(service, job)) {
         return true;
     }
+    key_place_take(service, job);
     load->phase = job->of.stock.zero_absent || load->emptied ? PHASE_WEIGH : PHASE_ROWS;
     return false;
 }
@@ -484,6 +503,9 @@ static bool load_step(struct service_core *service, struct job *job)
                        : phase == PHASE_ROWS  ? step_rows(service, job)
                                               : step_absent(service, job);
         bool goes_on = is_small || (phase < PHASE_ROWS && job->count <= SLICE_ROWS / 2);
+        if (is_over) {
+            key_place_give(service, job);
+        }
         if (is_over || load->phase == phase || !goes_on || load->steps >= SLICE_STEPS) {
             return is_over;
         }

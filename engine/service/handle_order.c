@@ -9,6 +9,7 @@ enum { HISTORY_TOLD = 1000 };
 /* What became of the units of a line. */
 struct line_sums {
     uint32_t open, done, no_show, returned;
+    bool is_told; /* when owed units may be there */
 };
 
 static void sum_shares(struct order *order, struct line_sums *sums)
@@ -41,6 +42,17 @@ static void sum_returns(const struct service_core *service, const struct order *
     }
 }
 
+/* When what is owed of the line may be there; 0 = nobody knows. */
+static uint64_t owed_at_ms(const struct service_core *service, const struct order *order,
+                           uint32_t line)
+{
+    const struct owed *owed = &service->tables.owed;
+    const struct owed_entry *entry = owed_at(owed, owed_find(owed, order, line));
+    return entry->reason == REASON_INSUFFICIENT_STOCK
+               ? available_at_owed(service, entry->order, line)
+               : 0;
+}
+
 static void put_line(struct service_core *service, struct writer *writer, struct order *order,
                      uint32_t index, const struct line_sums *sum)
 {
@@ -50,7 +62,8 @@ static void put_line(struct service_core *service, struct writer *writer, struct
     uint32_t len;
     const char *name = line_text(order, index, scratch, &len);
     uint32_t owed = owed_units(&service->tables.owed, order, index);
-    writer_map(writer, 8u + (sum->no_show > 0) + (owed > 0));
+    uint64_t at_ms = owed > 0 && sum->is_told ? owed_at_ms(service, order, index) : 0;
+    writer_map(writer, 8u + (sum->no_show > 0) + (owed > 0) + (at_ms != 0));
     put_text(writer, "line", name, len);
     put_text(writer, "item", item->id, item->id_len);
     put_int(writer, "qty", line->qty);
@@ -62,12 +75,17 @@ static void put_line(struct service_core *service, struct writer *writer, struct
     if (owed > 0) { /* no source yet */
         put_int(writer, "owed", owed);
     }
+    if (at_ms) {
+        put_int(writer, "available_at", (int64_t)at_ms);
+    }
     if (sum->no_show > 0) { /* of those told as cancelled */
         put_int(writer, "no_show", sum->no_show);
     }
 }
 
-static void put_lines(struct service_core *service, struct writer *writer, struct order *order)
+/* is_one: the answer is about this order alone, its work has room for times. */
+static void put_lines(struct service_core *service, struct writer *writer, struct order *order,
+                      bool is_one)
 {
     struct line_sums sums[EFFECT_LINES_MAX];
     CHECK(order->line_count <= EFFECT_LINES_MAX);
@@ -76,6 +94,7 @@ static void put_lines(struct service_core *service, struct writer *writer, struc
     writer_str(writer, "lines");
     writer_array(writer, order->line_count);
     for (uint32_t i = 0; i < order->line_count; i++) {
+        sums[i].is_told = is_one && i < AVAILABLE_TOLD;
         put_line(service, writer, order, i, &sums[i]);
     }
 }
@@ -202,7 +221,8 @@ static void put_dest(struct writer *writer, struct order *order)
 }
 
 /* The fields that order.get and order.list share: 9, and ref and channel where there are any. */
-static void put_order(struct service_core *service, struct writer *writer, struct order *order)
+static void put_order(struct service_core *service, struct writer *writer, struct order *order,
+                      bool is_one)
 {
     put_text(writer, "order_id", order_id(order), order->id_len);
     put_string(writer, "status", order_status_text(order_status_now(order)));
@@ -220,7 +240,7 @@ static void put_order(struct service_core *service, struct writer *writer, struc
         put_text(writer, "sold_at", node->id, node->id_len);
     }
     put_fulfilments(service, writer, order);
-    put_lines(service, writer, order);
+    put_lines(service, writer, order, is_one);
     put_int(writer, "splits", order->splits);
     put_km(writer, "total_km", order->total_m);
     put_bool(writer, "optimal", order->is_optimal);
@@ -256,7 +276,7 @@ void handle_order_get(struct service_core *service, struct call *call)
     struct order *order = order_at(&service->tables.orders, ref);
     struct writer *writer = reply_begin(service, call);
     writer_map(writer, order_fields(order) + 2u);
-    put_order(service, writer, order);
+    put_order(service, writer, order, true);
     put_history(service, writer, order);
     put_lsn(service, writer);
     reply_send(service, call);
@@ -324,7 +344,7 @@ static uint32_t put_page(struct service_core *service, struct writer *writer,
             (list->status < 0 || order_status_now(order) == (enum order_status)list->status);
         if (is_wanted) {
             writer_map(writer, order_fields(order));
-            put_order(service, writer, order);
+            put_order(service, writer, order, false);
             count++;
         }
         walk_told(walk, order, WALK_WHOLE, is_wanted ? order_steps(order) : order->share_count);

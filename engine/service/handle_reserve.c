@@ -139,7 +139,7 @@ static void refuse(struct service_core *service, struct call *call, const struct
     put_string(writer, "status", order_status_text(ORDER_REFUSED));
     put_string(writer, "reason", reason_text(found->reason));
     put_text(writer, "reservation_id", ask->id.at, ask->id.len);
-    ask_put_unfilled(writer, &ask->ask, found);
+    ask_put_unfilled(service, writer, &ask->ask, found);
     if (has_rejected) {
         ask_put_rejected(writer, found);
     }

@@ -41,11 +41,12 @@ enum key_result key_look(struct service_core *service, struct call *call, struct
         *seen_out = seen;
         return KEY_SEEN;
     }
-    if (!keyring_has_room(&service->tables.keyring)) {
+    const struct keyring *keyring = &service->tables.keyring;
+    if (keyring->count + service->keys_promised >= keyring->max) {
         reply_error(service, call, CODE_TABLE_FULL,
                     "key: keys_max=%u keys are remembered: send fewer keyed changes, raise "
                     "keys_max or lower key_window",
-                    service->tables.keyring.max);
+                    keyring->max);
         return KEY_ANSWERED;
     }
     *key_out = (struct effect_key){.is_set = true, .key = hash, .content = content};

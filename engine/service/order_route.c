@@ -369,14 +369,38 @@ WRITER_INLINE void put_parts(struct service_core *service, struct writer *writer
     }
 }
 
-void ask_put_unfilled(struct writer *writer, const struct ask *ask,
-                      const struct route_answer *answer)
+/* When what is missing of a line will be there: what is missing of the item in lines before comes
+ * first. 0: not told. */
+static uint64_t unfilled_at(const struct service_core *service, const struct ask *ask,
+                            const struct route_answer *answer, uint32_t i)
+{
+    const struct route_unfilled *own = &answer->unfilled[i];
+    const struct route_line *line = &ask->route_lines[own->line];
+    uint64_t qty = own->qty;
+    if (own->reason != REASON_INSUFFICIENT_STOCK || i >= AVAILABLE_TOLD) {
+        return 0;
+    }
+    if (answer->status == ORDER_BACKORDERED && !ask->dry_run) { /* it stands in the list by now */
+        slab_ref ref = orders_find(&service->tables.orders, ask->order_hash, ask->order_id.at,
+                                   ask->order_id.len);
+        return ref ? available_at_owed(service, ref, own->line) : 0;
+    }
+    for (uint32_t k = 0; k < i; k++) {
+        const struct route_unfilled *other = &answer->unfilled[k];
+        qty += ask->route_lines[other->line].item == line->item ? other->qty : 0;
+    }
+    return available_at(service, line->item, line->node, qty);
+}
+
+void ask_put_unfilled(const struct service_core *service, struct writer *writer,
+                      const struct ask *ask, const struct route_answer *answer)
 {
     writer_str(writer, "unfilled");
     writer_array(writer, answer->unfilled_count);
     for (uint32_t i = 0; i < answer->unfilled_count; i++) {
         const struct route_unfilled *own = &answer->unfilled[i];
-        writer_map(writer, 6);
+        uint64_t at_ms = unfilled_at(service, ask, answer, i);
+        writer_map(writer, 6u + (at_ms != 0));
         writer_str(writer, "line");
         put_line_name(writer, ask, own->line);
         put_text(writer, "item", ask->lines[own->line].item.at, ask->lines[own->line].item.len);
@@ -384,6 +408,9 @@ void ask_put_unfilled(struct writer *writer, const struct ask *ask,
         put_string(writer, "reason", reason_text(own->reason));
         put_int(writer, "wanted", ask->route_lines[own->line].qty);
         put_int(writer, "available", own->available);
+        if (at_ms) {
+            put_int(writer, "available_at", (int64_t)at_ms);
+        }
     }
 }
 
@@ -456,7 +483,7 @@ WRITER_INLINE void put_answer(struct service_core *service, struct writer *write
         writer_str(writer, "unfilled");
         writer_array(writer, 0);
     } else {
-        ask_put_unfilled(writer, ask, answer);
+        ask_put_unfilled(service, writer, ask, answer);
     }
     writer_str(writer, "splits");
     writer_uint(writer, answer->splits);

@@ -534,11 +534,16 @@ void put_owed(struct service_core *service, struct writer *writer, struct order 
     for (uint32_t i = order->owed_first; i != OWED_NONE; i = owed_at(owed, i)->next_of_order) {
         const struct owed_entry *entry = owed_at(owed, i);
         const struct item *item = &service->tables.catalogue.items[entry->item];
-        writer_map(writer, 4);
+        bool is_told = entry->reason == REASON_INSUFFICIENT_STOCK && count < AVAILABLE_TOLD;
+        uint64_t at_ms = is_told ? available_at_owed(service, entry->order, entry->line) : 0;
+        writer_map(writer, 4u + (at_ms != 0));
         put_order_line(writer, order, entry->line);
         put_text(writer, "item", item->id, item->id_len);
         put_int(writer, "qty", entry->qty);
         put_string(writer, "reason", reason_text((enum reason)entry->reason));
+        if (at_ms) {
+            put_int(writer, "available_at", (int64_t)at_ms);
+        }
         count++;
     }
     writer_array_close(writer, mark, count);

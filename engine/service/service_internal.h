@@ -97,6 +97,7 @@ struct service_core {
     struct warm *warm_holds;
     struct call *calls;      /* options.batch of them */
     struct job *jobs;        /* loads being applied in slices, oldest first */
+    uint32_t keys_promised;  /* places for the keys of loads whose rows go in already */
     uint8_t *scratch;        /* REPLY_SIZE_MAX bytes: the reply being written */
     struct writer writer;    /* over scratch */
     uint64_t now_ms;         /* engine time of the running turn */
@@ -216,6 +217,16 @@ enum key_result key_look(struct service_core *service, struct call *call, struct
 /* The channel as decisions and quotas know it, 0 = none is named; nobody looks at it while there
  * is no quota. */
 uint64_t channel_find(const struct service_core *service, struct text channel);
+
+/* -- what is on its way (available.c) -- */
+
+/* When qty units more of the item than others wait for will have come, to the node (NODE_NONE:
+ * anywhere); never before now; 0 = nobody knows. Of a line that is owed: its units. */
+uint64_t available_at(const struct service_core *service, uint32_t item, uint16_t node,
+                      uint64_t qty);
+uint64_t available_at_owed(const struct service_core *service, slab_ref order, uint32_t line);
+
+enum { AVAILABLE_TOLD = 16 }; /* lines of an answer whose time is worked out */
 
 /* -- names in requests (lookup.c): each answers the call with an error and gives the none value
  * when the name is unknown -- */

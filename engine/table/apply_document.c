@@ -94,11 +94,15 @@ static enum err incoming_enter(struct tables *tables, slab_ref ref)
     return ERR_OK;
 }
 
+enum { EXPECTED_MAX = 200 }; /* documents looked at */
+
 uint64_t tables_expected(const struct tables *tables, uint32_t item, uint16_t node, uint64_t qty)
 {
     uint64_t sum = 0;
     uint32_t at = 0;
-    while ((at = incoming_next(&tables->incoming, item, at)) != 0) {
+    uint32_t steps = 0;
+    while (steps++ < EXPECTED_MAX &&
+           (at = incoming_next(&tables->incoming, item, at)) != 0) {
         const struct incoming_entry *entry = &tables->incoming.entries[at];
         struct document *document = document_at(&tables->documents, entry->document);
         if (entry->eta_ms == 0 || (node != NODE_NONE && entry->node != node)) {

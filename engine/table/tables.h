@@ -137,8 +137,8 @@ ERR_MUST_USE enum err tables_apply_document(struct tables *tables, uint64_t lsn,
 /* Bytes of the block that a document of the effect takes. */
 size_t tables_document_size(const struct effect_document *effect);
 
-/* When qty units of the item more than are promised already will have come: the first time at
- * which what is expected up to then covers them; 0 = never. At node, or anywhere (NODE_NONE). */
+/* The first time at which what is expected of the item up to then comes to qty units; 0 = never, or
+ * not by the next 200 supplies and transfers. At node, or anywhere (NODE_NONE). */
 uint64_t tables_expected(const struct tables *tables, uint32_t item, uint16_t node, uint64_t qty);
 
 ERR_MUST_USE enum err tables_apply_hours(struct tables *tables, uint64_t lsn, uint64_t now_ms,

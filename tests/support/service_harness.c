@@ -407,17 +407,22 @@ uint64_t harness_snapshot(struct harness *harness)
     return lsn;
 }
 
+void harness_tick(struct harness *harness)
+{
+    if (wal_is_busy(service_wal(harness->service))) {
+        wal_wait(service_wal(harness->service));
+    }
+    const struct service_turn turn = turn_now(harness);
+    service_tick(harness->service, &turn);
+}
+
 void harness_run(struct harness *harness)
 {
     pause_wait(harness);
     harness_batch(harness);
     for (uint32_t i = 0; !all_released(harness) || !service_is_idle(harness->service); i++) {
         CHECK(i < TURNS_MAX);
-        if (wal_is_busy(service_wal(harness->service))) {
-            wal_wait(service_wal(harness->service));
-        }
-        const struct service_turn turn = turn_now(harness);
-        service_tick(harness->service, &turn);
+        harness_tick(harness);
         if (harness->checkpoint_lsn) {
             checkpoint_run(harness);
         }

@@ -74,6 +74,9 @@ uint64_t harness_snapshot(struct harness *harness);
 /* Only the batch itself: loads may be under way after it. harness_run goes on. */
 void harness_batch(struct harness *harness);
 
+/* One tick of the service: a slice of what is under way. */
+void harness_tick(struct harness *harness);
+
 /* No answer is expected any more: the connection is closed. */
 void harness_forget(struct harness *harness, uint32_t number);
 

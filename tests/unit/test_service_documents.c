@@ -360,6 +360,52 @@ static void documents_are_bounded(void **state)
     harness_refute(harness, "supply.cancel", "{'supply_id':'s7'}", "UNKNOWN_SUPPLY", "s7");
 }
 
+/* What is missing is told with the time at which supplies cover it, after all that wait already;
+ * of a pinned line only what comes there counts; nobody knows of what no supply covers. */
+static void missing_units_have_a_time(void **state)
+{
+    struct harness *harness = *state;
+    long long now = (long long)harness->wall_ms;
+    const char *supply = "{'supply_id':'%s','item':'a','node':'%s','qty':5,'eta':%lld}";
+    harness_do(harness, "supply.put", supply, "s1", "n2", now + 5000000);
+    harness_do(harness, "supply.put", supply, "s2", "n1", now + 9000000);
+    const char *ask = "{'order_id':'%s','service':'standard','dest':{'lat':40.0,'lon':-74.0},%s"
+                      "'lines':[{'item':'a','qty':%d}%s]}";
+    json_t *answer = harness_ask(harness, "order.route", ask, "x", "", 14, "");
+    assert_int_equal(harness_int(answer, "unfilled.0.available_at"), now + 5000000);
+    harness_drop(answer);
+    answer = harness_ask(harness, "order.route", ask, "x", "", 21, "");
+    assert_false(harness_has(answer, "unfilled.0.available_at"));
+    harness_drop(answer);
+    answer = harness_ask(harness, "order.route", ask, "x", "", 10, ",{'item':'a','qty':5}"
+                                                                  ",{'item':'a','qty':1}");
+    assert_int_equal(harness_int(answer, "unfilled.0.available_at"), now + 5000000);
+    assert_int_equal(harness_int(answer, "unfilled.1.available_at"), now + 9000000);
+    harness_drop(answer);
+    answer =
+        harness_ask(harness, "order.route", ask, "x", "", 1, ",{'item':'a','qty':1,'node':'n3'}");
+    assert_false(harness_has(answer, "unfilled.0.available_at"));
+    harness_drop(answer);
+    answer = harness_ask(harness, "order.route", ask, "b1", "'backorder':true,", 14, "");
+    assert_string_equal(harness_text(answer, "status"), "backordered");
+    assert_int_equal(harness_int(answer, "unfilled.0.available_at"), now + 5000000);
+    harness_drop(answer);
+    answer = harness_ask(harness, "order.route", ask, "b2", "'backorder':true,", 2, "");
+    assert_int_equal(harness_int(answer, "unfilled.0.available_at"), now + 9000000);
+    harness_drop(answer);
+    answer = harness_ask(harness, "order.get", "{'order_id':'b2'}");
+    assert_int_equal(harness_int(answer, "lines.0.available_at"), now + 9000000);
+    harness_drop(answer);
+    answer = harness_ask(harness, "order.route", ask, "b1", "'backorder':true,", 14, "");
+    assert_true(harness_bool(answer, "duplicate"));
+    assert_int_equal(harness_int(answer, "unfilled.0.available_at"), now + 5000000);
+    harness_drop(answer);
+    harness->wall_ms += 6000000; /* s1 is late: not before now */
+    answer = harness_ask(harness, "order.get", "{'order_id':'b1'}");
+    assert_true(harness_int(answer, "lines.0.available_at") >= now + 6000000);
+    harness_drop(answer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -375,6 +421,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(transfer_holds_ships_arrives, setup, teardown),
         cmocka_unit_test_setup_teardown(transfer_takes_only_what_is_free, setup, teardown),
         cmocka_unit_test_setup_teardown(documents_are_bounded, setup, teardown),
+        cmocka_unit_test_setup_teardown(missing_units_have_a_time, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

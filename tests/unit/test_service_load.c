@@ -340,6 +340,34 @@ static void places_load_whole(void **state)
     assert_int_equal(service_tables(harness->service)->gazetteer.count, 2500);
 }
 
+/* The last place for a key is a load's from its first slice on: it ends well, others wait. */
+static void key_has_its_place(void **state)
+{
+    struct harness *harness = *state;
+    make_many(harness);
+    for (uint32_t i = 0; i + 1 < harness->options.tables.keys_max; i++) {
+        harness_do(harness, "stock.adjust", "{'item':'i0','node':'n1','delta':0,'key':'k%u'}", i);
+    }
+    char *rows = rows_text(MANY, 1);
+    uint32_t load =
+        harness_stage(harness, 0, "stock.load", "{'node':'n1','rows':%s,'key':'load'}", rows);
+    free(rows);
+    harness_batch(harness);
+    for (int i = 0; service_tables(harness->service)->cells < 500; i++) { /* its rows go in */
+        assert_true(i < 1000);
+        harness_tick(harness);
+    }
+    uint32_t other = harness_stage(harness, 1, "stock.adjust",
+                                   "{'item':'i0','node':'n2','delta':1,'key':'more'}");
+    harness_run(harness);
+    json_t *answer = harness_take(harness, other);
+    assert_non_null(strstr(harness_text(answer, "error.1"), "TABLE_FULL"));
+    harness_drop(answer);
+    answer = harness_take(harness, load);
+    assert_int_equal(harness_int(answer, "created") + harness_int(answer, "changed"), MANY);
+    harness_drop(answer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -354,6 +382,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(key_of_two_loads_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(load_without_its_connection_goes_on, setup, teardown),
         cmocka_unit_test_setup_teardown(places_load_whole, setup, teardown),
+        cmocka_unit_test_setup_teardown(key_has_its_place, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
