@@ -285,6 +285,7 @@ void split_begin(struct route *route)
     split->steps = 0;
     split->cells = 0;
     split->nodes_ruled_out = 0;
+    split->has_columns = false;
     for (uint32_t item = 0; item < split->item_count; item++) {
         split->demand[item] = route->demands[item].qty;
         split->available[item] = 0;

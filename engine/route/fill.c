@@ -117,14 +117,21 @@ static void list_holders(struct route *route, const uint16_t *nodes, uint32_t co
     }
 }
 
+/* Share and, where later groups come, what they do not find any more. */
+static bool give_whole(struct route *route, uint16_t node, uint32_t part, uint32_t line,
+                       uint32_t qty)
+{
+    if (route->group.line_count < route->request->line_count) {
+        take_line(route, line, node, qty);
+    }
+    return add_share(route, part, line, qty);
+}
+
 static bool give(struct route *route, const uint16_t *nodes, uint32_t part, uint32_t line,
                  uint32_t qty)
 {
     route->free_of_part[part] -= qty;
-    if (route->group.line_count < route->request->line_count) {
-        take_line(route, line, nodes[part], qty);
-    }
-    return add_share(route, part, line, qty);
+    return give_whole(route, nodes[part], part, line, qty);
 }
 
 /* The line whole from the nearest node that can hold it, else spread nearest first. Parts are
@@ -152,10 +159,38 @@ static bool place_line(struct route *route, const uint16_t *nodes, uint32_t coun
     return true;
 }
 
+/* Of an item of one line in a bitmap row the nearest part that holds it whole, UINT32_MAX: none. Only
+ * the cells of nodes that may have some are read, nearest first. */
+static uint32_t nearest_whole(const struct route *route, const uint16_t *nodes, uint32_t count,
+                              uint32_t item, uint32_t qty)
+{
+    const struct demand *demand = &route->demands[item];
+    uint32_t words = demand->row && demand->row->kind == ROW_BITMAP ? demand->row->words : 0;
+    const uint64_t *maybe = words ? row_maybe(demand->row) : NULL;
+    for (uint32_t part = 0; part < count && words; part++) {
+        uint32_t slot = route->slot_of_part[part];
+        bool is_able = slot / 64 < words &&
+                       __atomic_load_n(&maybe[slot / 64], __ATOMIC_RELAXED) >> (slot % 64) & 1;
+        if (is_able && demand_free(route, demand, nodes[part]) >= qty) {
+            return part;
+        }
+    }
+    return UINT32_MAX;
+}
+
 static bool place_item(struct route *route, const uint16_t *nodes, uint32_t count, uint32_t item,
                        const uint32_t *qty_of_line)
 {
     bool has_room = true;
+    uint32_t first = route->first_of_item[item];
+    uint32_t line = route->lines[first];
+    if (route->next_of_item[first] == UINT32_MAX) {
+        uint32_t qty = qty_of_line[first];
+        uint32_t part = qty ? nearest_whole(route, nodes, count, item, qty) : 0;
+        if (qty == 0 || part != UINT32_MAX) {
+            return qty == 0 || give_whole(route, nodes[part], part, line, qty);
+        }
+    }
     list_holders(route, nodes, count, item);
     for (uint32_t i = route->first_of_item[item]; i != UINT32_MAX && has_room;
          i = route->next_of_item[i]) {
@@ -217,6 +252,7 @@ static void mark_planned(struct route *route, const uint16_t *nodes, uint32_t co
         uint32_t slot = route->view->network->nodes[nodes[part]].slot;
         route->planned[slot / 64] |= (slot_bits)1 << (slot % 64);
         route->part_of_slot[slot] = (uint16_t)part;
+        route->slot_of_part[part] = (uint16_t)slot;
     }
 }
 

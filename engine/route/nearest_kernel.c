@@ -249,6 +249,9 @@ BODY void touch_body(const struct columns *columns, const uint16_t *listed, uint
     }
 }
 
+/* Columns between two looks whether anything is left. */
+enum { LOOK_EVERY = 4 };
+
 BODY bool has_bits(const lanes *block)
 {
     uint64_t any = 0;
@@ -265,7 +268,7 @@ BODY void meet_body(const struct columns *columns, const uint16_t *listed, uint3
         const uint64_t *words = columns->words + (size_t)block * columns->items * COLUMN_BLOCK;
         lanes left, column;
         memcpy(&left, open + (size_t)block * COLUMN_BLOCK, sizeof left);
-        for (uint32_t i = 0; i < count && has_bits(&left); i++) {
+        for (uint32_t i = 0; i < count && (i % LOOK_EVERY != 0 || has_bits(&left)); i++) {
             LOAD_COLUMN(column, words, listed[i]);
             left &= column;
         }

@@ -109,6 +109,7 @@ struct route {
     uint32_t next_of_item[ROUTE_LINES_MAX];
     slot_bits planned[WORD_MAX_NETWORK]; /* the plan that is being filled in */
     uint16_t part_of_slot[SLOT_MAX];
+    uint16_t slot_of_part[ROUTE_PARTS_MAX];
     uint32_t free_of_part[ROUTE_PARTS_MAX]; /* of one item; 0 between items */
     uint16_t holders[ROUTE_PARTS_MAX];      /* parts that have some of it */
     uint32_t holder_count;

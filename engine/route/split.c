@@ -14,8 +14,9 @@
 enum {
     CELLS = 2,
     RESTARTS = 4,
-    BOUND_STEPS = 800
-}; /* cells that take as long as a step; searches begun anew */
+    BOUND_STEPS = 800,
+    LONG_SHARE = 3 /* of all steps for the tree of a group that plans of few nodes do not serve */
+};                 /* cells that take as long as a step; searches begun anew */
 
 enum err split_new(struct split **out)
 {
@@ -116,7 +117,7 @@ static bool search_count(struct route *route, uint32_t count, struct plan *upper
         if (split->best.count > 0) {
             plan_copy(upper, &split->best);
         }
-        if (split->steps > route->steps_max) {
+        if (split->steps > split->stop) {
             break;
         }
     }
@@ -389,22 +390,28 @@ bool split_decide(struct route *route)
         route->group.max_nodes = room;
     }
     split_begin(route);
-    if (split->item_count > MASK_ITEMS_MAX && split_few(route) == VERDICT_FOUND) {
+    bool is_long = split->item_count > MASK_ITEMS_MAX;
+    if (is_long && split_few(route) == VERDICT_FOUND) {
         return fill(route, REASON_NONE); /* nothing is short */
     }
     split_collect(route);
+    split->stop = is_long ? split->steps + route->steps_max / LONG_SHARE : route->steps_max;
     bool is_short = lower(split);
     split->nodes_ruled_out = is_short ? 0 : split->nodes_ruled_out;
     if (is_short && !route->request->allow_partial) {
         return refuse(route, REASON_INSUFFICIENT_STOCK);
     }
-    if (is_short && !split->is_wide) {
-        split_candidates(route); /* afresh: what is whole depends on the demand */
-    }
     if (is_nothing(split)) {
         serve_lines(route);
         add_unfilled(route, REASON_INSUFFICIENT_STOCK);
         return true;
+    }
+    if (is_short && is_long && room > 0 && split_few(route) == VERDICT_FOUND) {
+        return fill(route, REASON_INSUFFICIENT_STOCK);
+    }
+    split->is_wide = split->item_count > SPLIT_ITEMS_MAX;
+    if (is_short && !split->is_wide) {
+        split_candidates(route); /* afresh: what is whole depends on the demand */
     }
     if (room == 0) {
         return refuse_all(route, REASON_MAX_SPLITS_EXCEEDED);

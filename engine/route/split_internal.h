@@ -9,7 +9,6 @@ enum {
     MASK_ITEMS_MAX = 12,  /* items of the search over subsets */
     MASKS = 1 << MASK_ITEMS_MAX,
     TREE_DEPTH_MAX = 16,
-    WIDE_PLANES = 10,       /* bits of a count of sampled items */
     REDUCE_SCALE = 240,     /* split_reduce.c: shares are counted in so many parts */
     REDUCE_NEVER = 1 << 30, /* a cost that no plan has */
     PRICE_SHIFT = 16,       /* of prices per unit */
@@ -57,11 +56,6 @@ struct mask_state {
     uint16_t from;
 };
 
-struct holding {
-    uint32_t slot;
-    uint32_t free; /* capped at the demand */
-};
-
 struct near_node {
     uint32_t metres;
     uint16_t node;
@@ -96,16 +90,23 @@ struct few_node {
     uint16_t slot;
 };
 
-/* What is left to be had when the nodes before are chosen, and who may come next. */
+/* Items left, rarest first, and how much of each. */
+struct few_rest {
+    uint32_t count;
+    uint16_t item[ROUTE_LINES_MAX];
+    uint32_t units[ROUTE_LINES_MAX];
+};
+
+/* What must still be touched when the nodes before are chosen, and who may come next. */
 struct few_level {
-    uint32_t count;                  /* items */
-    uint16_t item[ROUTE_LINES_MAX];  /* rarest first */
-    uint32_t units[ROUTE_LINES_MAX]; /* of each */
-    uint64_t cost;                   /* of the nodes before */
+    uint32_t count;                 /* items */
+    uint16_t item[ROUTE_LINES_MAX]; /* rarest first */
+    uint64_t cost;                  /* of the nodes before */
     slot_bits open[WORD_MAX_NETWORK];
     uint32_t able_count;
     uint32_t at;
-    struct few_node able[SLOT_MAX]; /* most items first */
+    uint32_t sorted; /* so many of able are in order: most items, then cheapest */
+    struct few_node able[SLOT_MAX];
 };
 
 struct split {
@@ -142,20 +143,11 @@ struct split {
     uint64_t word_stamp[WORD_MAX_NETWORK]; /* the group whose metres stand here */
     uint32_t slot_metres[SLOT_MAX];        /* UINT32_MAX = out of reach */
     uint32_t slot_candidate[SLOT_MAX];
-    struct holding holding[ROUTE_PARTS_MAX]; /* split_wide.c: of one item in a plan */
-    uint32_t holding_count;
-    uint32_t fill_slot;            /* split_wide.c: the cheapest that fills an item */
-    uint64_t slot_units[SLOT_MAX]; /* split_wide.c */
-    uint32_t slot_items[SLOT_MAX];
-    slot_bits planes[WIDE_PLANES][WORD_MAX_NETWORK]; /* split_wide.c: counts by slot, by bit */
-    slot_bits open[WORD_MAX_NETWORK];                /* not looked at in this pick */
-    slot_bits chosen[WORD_MAX_NETWORK];
-    slot_bits unused[WORD_MAX_NETWORK];  /* not in the plan */
-    slot_bits filling[WORD_MAX_NETWORK]; /* in the plan, added to fill some item */
-    slot_bits needed[WORD_MAX_NETWORK];  /* the others do not hold everything without these */
-    uint32_t slot_any[SLOT_MAX];         /* explain.c */
-    uint32_t slot_open[SLOT_MAX];
-    bool slot_chosen[SLOT_MAX];          /* explain.c */
+    uint32_t slot_units[SLOT_MAX]; /* explain.c */
+    uint32_t slot_items[SLOT_MAX]; /* explain.c */
+    uint32_t slot_any[SLOT_MAX];   /* explain.c */
+    uint32_t slot_open[SLOT_MAX];  /* explain.c */
+    bool slot_chosen[SLOT_MAX];    /* explain.c */
     uint8_t slot_excluded[SLOT_MAX];
 
     /* -- search over subsets -- */
@@ -207,6 +199,7 @@ struct split {
     int64_t least_sum[TREE_DEPTH_MAX + 1]; /* of reduced costs of so many nodes, at least */
 
     /* -- split_columns.c: which slots may have some of an item -- */
+    bool has_columns; /* of each item of the group */
     struct columns columns;
     slot_bits column_words[(size_t)ROUTE_LINES_MAX * WORD_MAX_NETWORK];
     slot_bits touched[WORD_MAX_NETWORK]; /* by some column, and within reach */
@@ -214,26 +207,35 @@ struct split {
     uint16_t rarest[ROUTE_LINES_MAX]; /* items asked for, those of fewest slots first */
     uint32_t asked_count;
     slot_bits able[WORD_MAX_NETWORK];
+    slot_bits planes[COLUMN_DIGITS][WORD_MAX_NETWORK]; /* how many columns touch a slot, by digit */
+    uint64_t slot_cost[SLOT_MAX]; /* priority and metres of the touched ones in one number */
+    uint64_t cost_min;
+
+    /* -- split_wide.c: of a plan that grows -- */
+    slot_bits open[WORD_MAX_NETWORK]; /* may be added */
+    slot_bits chosen[WORD_MAX_NETWORK];
+    uint16_t left_items[ROUTE_LINES_MAX]; /* rarest first */
+    uint32_t left_count;
 
     /* -- split_few.c -- */
-    uint64_t slot_cost[SLOT_MAX]; /* of the touched ones */
-    uint64_t cost_min;
     uint64_t row_stamp[SLOT_MAX];
-    uint32_t row_of[SLOT_MAX]; /* in the table of free stock, where the stamp is the group's */
+    uint64_t row_serial;       /* of the search */
+    uint32_t row_of[SLOT_MAX]; /* in the table of free stock, where the stamp is the search's */
     uint32_t row_count;
     struct few_node unsorted[SLOT_MAX];
     struct few_level few_levels[FEW_NODES_MAX];
+    struct few_rest few_rest;
     uint32_t nodes_ruled_out; /* proved: no plan has so many or fewer */
 
     /* -- results -- */
     uint32_t steps;
+    uint32_t stop; /* steps at which the tree ends */
     struct plan best;
     struct plan other;
     struct plan upper; /* a plan to fall back on */
     struct near_node near[ROUTE_PARTS_MAX];
     uint16_t nodes[ROUTE_PARTS_MAX];   /* of the answer, nearest first */
     uint32_t left[ROUTE_LINES_MAX];    /* by item, while lines are served or nodes picked */
-    uint64_t sum[ROUTE_LINES_MAX];     /* by item, what a wide plan holds */
     struct plan traced[2];             /* split_masks.c: two ways to one state */
     uint16_t tied[2][ROUTE_PARTS_MAX]; /* nodes by id of two plans being compared */
     bool is_optimal;
@@ -355,8 +357,19 @@ void plan_lower(struct split *split, const struct plan *plan);
 
 /* -- split_columns.c -- */
 
-/* Make the columns of the items asked for. False: some item is nowhere to be had. */
-bool split_columns(struct route *route);
+/* Make the columns of the items asked for, and know the costs of the slots. False: some item that
+ * is asked for is nowhere to be had; is_whole: they are made all the same. */
+bool split_columns(struct route *route, bool is_whole);
+
+/* Of the slots of among those that most of the listed columns touch, into split->able; by how many
+ * (0: none touches any). planes are those of the columns. */
+uint32_t split_most_touched(struct split *split, const slot_bits *among, uint32_t listed);
+
+/* Order of two touched slots by (priority, metres, id). */
+bool split_slot_is_cheaper(const struct route *route, uint32_t a, uint32_t b);
+
+/* The cheapest of the slots of bits, UINT32_MAX: there is none. */
+uint32_t split_cheapest_slot(const struct route *route, const slot_bits *bits);
 
 static inline uint64_t column_word(const struct split *split, uint32_t item, uint32_t word)
 {

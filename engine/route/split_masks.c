@@ -152,7 +152,7 @@ enum verdict split_masks(struct route *route, bool is_relaxed, struct plan *out)
             return VERDICT_FOUND;
         }
         for (uint32_t i = 0; i < split->state_count[level] && level + 1 < limit; i++) {
-            if (split->steps > route->steps_max) {
+            if (split->steps > split->stop) {
                 return VERDICT_UNKNOWN;
             }
             split->steps += expand(route, level, split->states_listed[level][i]) / WAYS + 1;

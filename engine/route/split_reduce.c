@@ -574,7 +574,7 @@ bool split_reduce(struct route *route, uint32_t nodes, struct plan *upper)
     struct split *split = route->split;
     struct ascent ascent = {.route = route, .split = split, .nodes = nodes};
     uint32_t share = split->steps + route->steps_max / STEPS_SHARE;
-    ascent.stop = share < route->steps_max ? share : route->steps_max;
+    ascent.stop = share < split->stop ? share : split->stop;
     split->needed_nodes = nodes + 1;
     CHECK(nodes <= TREE_DEPTH_MAX);
     if (split->count < nodes) {

@@ -357,7 +357,7 @@ bool split_tree(struct route *route, uint32_t count, bool is_restarting)
     split->levels[0].fresh = split->all;
     memcpy(split->levels[0].residual, split->demand, split->item_count * sizeof *split->demand);
     level_begin(split, &split->levels[0], count);
-    while (split->steps <= route->steps_max) {
+    while (split->steps <= split->stop) {
         struct tree_level *level = &split->levels[depth];
         if (is_restarting && split->best.count > 0 && split->best.cost < enough) {
             break;

@@ -1,354 +1,229 @@
-/* Groups of more items than masks hold: greedy over the cells themselves, without lists.
+/* Groups of more items than masks hold: greedy by columns, without lists of candidates.
  *
- * A pick looks at SAMPLE of the items left: how many of them each node may hold, counted 64 nodes
- * at a time. Of the SHORTLIST nodes with most the pick is the one that completes most of WEIGHED
- * items left (with max_splits binding: that brings most units), read from the cells. When its share
- * of the steps is used up, the items left are filled one by one from nodes that are in the plan or
- * else the cheapest. Where one node is all that is allowed every item is counted and weighed.
- * Only a single node that holds all is proved to be the best. */
+ * A pick is the node that touches most of the items left, by the count of their columns, the
+ * cheapest of those; where max_splits binds, of the SHORTLIST nodes that touch most the one that
+ * brings most units. It gives all that it has. When picks have used up their share of the steps,
+ * the items left are filled one by one from the cheapest node that has all of it, else from the
+ * cheapest ones together. Only a single node that holds all is proved to be the best here. */
 #include <string.h>
 
 #include "check.h"
 #include "split_internal.h"
 
 enum {
-    PICK_SHARE = 3, /* of the steps, one part in so many */
+    PICK_SHARE = 2, /* of the steps, one part in so many */
     SHORTLIST = 3,
     SHORTLIST_ONE = 8,
-    SAMPLE = 64,
-    WEIGHED = 192,
-    PRUNED = 16,    /* nodes that are looked at whether they are needed */
-    FREE_STEPS = 2, /* of finding a cell */
-    WORD_STEPS = 6  /* words or list entries that cost a step */
+    PRUNED = 16,      /* nodes that are looked at whether they are needed */
+    WHOLE_TRIES = 8,  /* cheapest nodes asked for all that is left of an item */
+    COUNT_BLOCKS = 4, /* blocks of columns counted in a step's time */
+    LOOKS = 4,        /* columns looked at for one bit, or nodes for their cost */
+    READS = 4         /* steps of a cell, most often not in cache */
 };
-
-_Static_assert(ROUTE_LINES_MAX < 1 << WIDE_PLANES, "counts of items fit");
 
 struct wide {
     struct route *route;
     struct split *split;
-    bool is_by_units; /* most units, else most items completed */
+    bool is_by_units; /* most units, else most items */
     uint32_t limit;   /* nodes */
 };
 
-static struct candidate candidate_of(const struct route *route, uint32_t slot)
+static void close_slot(slot_bits *bits, uint32_t slot)
 {
-    uint16_t node = route->view->network->node_of_slot[slot];
-    return (struct candidate){.metres = route->split->slot_metres[slot],
-                              .priority = route->view->network->nodes[node].config.priority,
-                              .node = node};
+    bits[slot / 64] &= ~((slot_bits)1 << (slot % 64));
 }
 
-static bool has_bit(const slot_bits *bits, uint32_t slot)
+static bool touches(const struct split *split, uint32_t slot, uint32_t item)
 {
-    return bits[slot / 64] >> (slot % 64) & 1;
+    return column_word(split, item, slot / 64) >> (slot % 64) & 1;
 }
 
-static bool is_better(const struct wide *wide, uint32_t slot, uint32_t best)
+/* Units of the item that the slot's node can give, at most cap. */
+static uint32_t units_at(const struct wide *wide, uint32_t slot, uint32_t item, uint32_t cap)
 {
-    const struct split *split = wide->split;
-    if (split->slot_units[slot] == 0 || has_bit(split->chosen, slot)) {
-        return false;
+    if (!touches(wide->split, slot, item)) {
+        return 0;
     }
-    if (best == UINT32_MAX) {
-        return true;
-    }
-    if (!wide->is_by_units && split->slot_items[slot] != split->slot_items[best]) {
-        return split->slot_items[slot] > split->slot_items[best];
-    }
-    if (split->slot_units[slot] != split->slot_units[best]) {
-        return split->slot_units[slot] > split->slot_units[best];
-    }
-    struct candidate a = candidate_of(wide->route, slot);
-    struct candidate b = candidate_of(wide->route, best);
-    return candidate_compare(wide->route, &a, &b) < 0;
-}
-
-static uint32_t capped_free(const struct route *route, uint32_t item, uint16_t node, uint32_t cap)
-{
-    uint32_t free = cap ? demand_free(route, &route->demands[item], node) : 0;
+    uint16_t node = wide->route->view->network->node_of_slot[slot];
+    uint32_t free = demand_free(wide->route, &wide->route->demands[item], node);
+    wide->split->steps += READS;
     return free < cap ? free : cap;
 }
 
-/* Count one more item for the slots that have a bit: an adder with a plane for each digit. */
-static void planes_add(struct split *split, uint32_t word, slot_bits bits)
-{
-    for (uint32_t plane = 0; plane < WIDE_PLANES && bits; plane++) {
-        slot_bits carry = split->planes[plane][word] & bits;
-        split->planes[plane][word] ^= bits;
-        bits = carry;
-    }
-}
-
-static void planes_add_row(const struct wide *wide, struct row *row)
-{
-    const slot_bits *base = wide->route->group.base;
-    uint32_t words = wide->route->view->network->words;
-    if (row->kind == ROW_LIST) {
-        for (uint32_t i = 0; i < row->count; i++) {
-            uint32_t slot = row_slots(row)[i];
-            planes_add(wide->split, slot / 64, base[slot / 64] & (slot_bits)1 << (slot % 64));
-        }
-        wide->split->steps += row->count / WORD_STEPS + 1;
-        return;
-    }
-    for (uint32_t word = 0; word < words && word < row->words; word++) {
-        slot_bits maybe = __atomic_load_n(&row_maybe(row)[word], __ATOMIC_RELAXED);
-        planes_add(wide->split, word, base[word] & maybe);
-    }
-    wide->split->steps += words / WORD_STEPS + 1;
-}
-
-static void count_sample(const struct wide *wide)
+/* Add the node with all that it has of the items left. False: it has nothing of them. */
+static bool add(const struct wide *wide, struct plan *plan, uint32_t slot)
 {
     struct split *split = wide->split;
-    uint32_t sampled = 0;
-    uint32_t most = wide->limit == 1 ? split->item_count : SAMPLE;
-    for (uint32_t plane = 0; plane < WIDE_PLANES; plane++) {
-        memset(split->planes[plane], 0, wide->route->view->network->words * sizeof(slot_bits));
+    uint32_t kept = 0;
+    uint64_t given = 0;
+    close_slot(split->open, slot);
+    split->steps += split->left_count / LOOKS + 1;
+    for (uint32_t i = 0; i < split->left_count; i++) {
+        uint32_t item = split->left_items[i];
+        uint32_t units = units_at(wide, slot, item, split->left[item]);
+        split->left[item] -= units;
+        given += units;
+        split->left_items[kept] = (uint16_t)item;
+        kept += split->left[item] > 0;
     }
-    for (uint32_t item = 0; item < split->item_count && sampled < most; item++) {
-        if (split->left[item] > 0) {
-            planes_add_row(wide, wide->route->demands[item].row);
-            sampled++;
-        }
+    split->left_count = kept;
+    if (given == 0) {
+        return false;
     }
+    CHECK(plan->count < ROUTE_PARTS_MAX);
+    split->chosen[slot / 64] |= (slot_bits)1 << (slot % 64);
+    plan->nodes[plan->count++] = wide->route->view->network->node_of_slot[slot];
+    return true;
 }
 
-/* Of the slots of bits those with the highest count in the word. */
-static slot_bits highest(const struct split *split, uint32_t word, slot_bits bits, uint32_t *count)
+static uint64_t all_units_at(const struct wide *wide, uint32_t slot)
 {
-    *count = 0;
-    for (uint32_t plane = WIDE_PLANES; plane-- > 0;) {
-        slot_bits set = bits & split->planes[plane][word];
-        bits = set ? set : bits;
-        *count |= set ? 1u << plane : 0;
+    const struct split *split = wide->split;
+    uint64_t units = 0;
+    wide->split->steps += split->left_count / LOOKS + 1;
+    for (uint32_t i = 0; i < split->left_count; i++) {
+        uint32_t item = split->left_items[i];
+        units += units_at(wide, slot, item, split->left[item]);
     }
-    return bits;
+    return units;
 }
 
-/* The open slot that may hold most of the sampled items; it is closed then. Or UINT32_MAX. */
-static uint32_t next_listed(const struct wide *wide)
-{
-    struct split *split = wide->split;
-    for (;;) {
-        uint32_t best = UINT32_MAX;
-        uint32_t most = 0;
-        for (uint32_t word = 0; word < wide->route->view->network->words; word++) {
-            uint32_t count;
-            slot_bits bits = highest(split, word, split->open[word], &count);
-            if (count > most) {
-                most = count;
-                best = word * 64 + (uint32_t)__builtin_ctzll(bits);
-            }
-        }
-        split->steps += wide->route->view->network->words / WORD_STEPS * 4 + 1;
-        if (best == UINT32_MAX) {
-            return best;
-        }
-        split->open[best / 64] &= ~((slot_bits)1 << (best % 64));
-        if (split_slot_metres(wide->route, best) != UINT32_MAX) {
-            return best;
-        }
-    }
-}
-
-/* Count exactly what the slot would give of the first WEIGHED items left. */
-static void weigh(const struct wide *wide, uint32_t slot)
-{
-    struct split *split = wide->split;
-    uint16_t node = wide->route->view->network->node_of_slot[slot];
-    split->slot_items[slot] = 0;
-    split->slot_units[slot] = 0;
-    uint32_t most = wide->limit == 1 ? split->item_count : WEIGHED;
-    for (uint32_t item = 0, weighed = 0; item < split->item_count && weighed < most; item++) {
-        uint32_t left = split->left[item];
-        uint32_t free = capped_free(wide->route, item, node, left);
-        split->slot_items[slot] += left > 0 && free == left;
-        split->slot_units[slot] += free;
-        split->steps += left > 0 ? FREE_STEPS : 0;
-        weighed += left > 0;
-    }
-}
-
-static uint32_t pick(const struct wide *wide)
+/* Of a few that touch most the one that brings most units; planes are counted. */
+static uint32_t pick_by_units(const struct wide *wide)
 {
     struct split *split = wide->split;
     uint32_t best = UINT32_MAX;
-    count_sample(wide);
-    for (uint32_t word = 0; word < wide->route->view->network->words; word++) {
-        split->open[word] = wide->route->group.base[word] & ~split->chosen[word];
-    }
+    uint64_t most = 0;
+    slot_bits among[WORD_MAX_NETWORK];
+    memcpy(among, split->open, split->columns.blocks * COLUMN_BLOCK * sizeof *among);
     for (uint32_t i = 0; i < (wide->limit == 1 ? SHORTLIST_ONE : SHORTLIST); i++) {
-        uint32_t slot = next_listed(wide);
-        if (slot == UINT32_MAX) {
+        if (split_most_touched(split, among, split->left_count) == 0) {
             break;
         }
-        weigh(wide, slot);
-        best = is_better(wide, slot, best) ? slot : best;
+        uint32_t slot = split_cheapest_slot(wide->route, split->able);
+        uint64_t units = all_units_at(wide, slot);
+        bool is_best = units > most || (units == most && best != UINT32_MAX &&
+                                        split_slot_is_cheaper(wide->route, slot, best));
+        best = is_best ? slot : best;
+        most = is_best ? units : most;
+        close_slot(among, slot);
     }
     return best;
 }
 
-/* Add the node and take what it has. */
-static void add(const struct wide *wide, struct plan *plan, uint16_t node)
+/* The next node, UINT32_MAX: none touches anything that is left. */
+static uint32_t pick(const struct wide *wide)
 {
     struct split *split = wide->split;
-    CHECK(plan->count < ROUTE_PARTS_MAX);
-    plan->nodes[plan->count++] = node;
-    uint32_t slot = wide->route->view->network->nodes[node].slot;
-    split->chosen[slot / 64] |= (slot_bits)1 << (slot % 64);
-    for (uint32_t item = 0; item < split->item_count; item++) {
-        split->steps += split->left[item] > 0 ? FREE_STEPS : 0;
-        split->left[item] -= capped_free(wide->route, item, node, split->left[item]);
+    wide->route->kernel->touch(&split->columns, split->left_items, split->left_count, 1,
+                               split->open, split->able, split->planes[0], WORD_MAX_NETWORK);
+    split->steps += (split->left_count + COLUMN_DIGITS) * split->columns.blocks / COUNT_BLOCKS + 1;
+    if (wide->is_by_units) {
+        return pick_by_units(wide);
     }
+    if (split_most_touched(split, split->open, split->left_count) == 0) {
+        return UINT32_MAX;
+    }
+    return split_cheapest_slot(wide->route, split->able);
 }
 
-static bool is_filled(const struct split *split)
+/* Open slots that touch the item. */
+static void list_touching(const struct wide *wide, uint32_t item, slot_bits *bits)
 {
-    for (uint32_t item = 0; item < split->item_count; item++) {
-        if (split->left[item] > 0) {
-            return false;
+    const struct split *split = wide->split;
+    for (uint32_t word = 0; word < split->columns.blocks * COLUMN_BLOCK; word++) {
+        bits[word] = split->open[word] & column_word(split, item, word);
+    }
+    wide->split->steps += split->column_cells[item] / LOOKS + 1;
+}
+
+/* The cheapest node that has all that is left of the item, of a few, UINT32_MAX: none of these. */
+static uint32_t find_whole(const struct wide *wide, uint32_t item)
+{
+    struct split *split = wide->split;
+    slot_bits bits[WORD_MAX_NETWORK];
+    list_touching(wide, item, bits);
+    for (uint32_t tries = 0; tries < WHOLE_TRIES; tries++) {
+        uint32_t slot = split_cheapest_slot(wide->route, bits);
+        if (slot == UINT32_MAX) {
+            break;
         }
+        if (units_at(wide, slot, item, split->left[item]) == split->left[item]) {
+            return slot;
+        }
+        close_slot(bits, slot);
+        split->steps += split->column_cells[item] / LOOKS;
     }
-    return true;
+    return UINT32_MAX;
 }
 
-/* Nodes added for an item before give of this one. Picked nodes have given all. */
-static bool take_cell(struct route *route, uint32_t item, uint32_t slot, uint32_t free)
-{
-    struct split *split = route->split;
-    uint32_t *left = &split->left[item];
-    (void)slot;
-    *left -= free < *left ? free : *left;
-    return *left > 0;
-}
-
-/* Keep the cheapest slot that has all that is left of the item. */
-static bool find_cell(struct route *route, uint32_t item, uint32_t slot, uint32_t free)
-{
-    struct split *split = route->split;
-    if (free < split->left[item]) {
-        return true;
-    }
-    if (split->fill_slot == UINT32_MAX) {
-        split->fill_slot = slot;
-        return true;
-    }
-    struct candidate a = candidate_of(route, slot);
-    struct candidate b = candidate_of(route, split->fill_slot);
-    split->fill_slot = candidate_compare(route, &a, &b) < 0 ? slot : split->fill_slot;
-    return true;
-}
-
-static bool list_cell(struct route *route, uint32_t item, uint32_t slot, uint32_t free)
-{
-    struct split *split = route->split;
-    (void)item;
-    (void)free;
-    split->candidates[split->count++] = candidate_of(route, slot);
-    return true;
-}
-
-/* Add a node for one item. */
-static void fill_from(const struct wide *wide, struct plan *plan, uint32_t item, uint32_t slot)
+/* Fill one item. False: there is no room for the nodes that it takes. */
+static bool fill_item(const struct wide *wide, struct plan *plan, uint32_t item)
 {
     struct split *split = wide->split;
-    uint16_t node = wide->route->view->network->node_of_slot[slot];
-    slot_bits bit = (slot_bits)1 << (slot % 64);
-    plan->nodes[plan->count++] = node;
-    split->filling[slot / 64] |= bit;
-    split->unused[slot / 64] &= ~bit;
-    split->left[item] -= capped_free(wide->route, item, node, split->left[item]);
+    uint32_t slot = find_whole(wide, item);
+    while (split->left[item] > 0 && plan->count < wide->limit) {
+        if (slot == UINT32_MAX) {
+            list_touching(wide, item, split->able);
+            slot = split_cheapest_slot(wide->route, split->able);
+        }
+        if (slot == UINT32_MAX) {
+            break;
+        }
+        add(wide, plan, slot);
+        slot = UINT32_MAX;
+    }
+    return split->left[item] == 0;
 }
 
-/* Fill one item: from what earlier ones added, from the cheapest node that has all that is left,
- * else from the cheapest ones together. */
-static void fill_item(const struct wide *wide, struct plan *plan, uint32_t item)
+static void begin(const struct wide *wide, struct plan *plan)
 {
     struct split *split = wide->split;
-    split_visit(wide->route, item, split->filling, take_cell);
-    if (split->left[item] == 0 || plan->count == wide->limit) {
-        return;
+    size_t size = split->columns.blocks * COLUMN_BLOCK * sizeof *split->open;
+    memset(split->chosen, 0, size);
+    memcpy(split->open, split->touched, size);
+    memcpy(split->left, split->demand, split->item_count * sizeof *split->left);
+    split->left_count = 0;
+    for (uint32_t i = 0; i < split->asked_count; i++) {
+        uint32_t item = split->rarest[i];
+        split->left_items[split->left_count] = (uint16_t)item;
+        split->left_count += split->left[item] > 0; /* demands were lowered since */
     }
-    split->fill_slot = UINT32_MAX;
-    split_visit(wide->route, item, split->unused, find_cell);
-    if (split->fill_slot != UINT32_MAX) {
-        fill_from(wide, plan, item, split->fill_slot);
-        return;
-    }
-    split->count = 0;
-    split_visit(wide->route, item, split->unused, list_cell);
-    split_sort(wide->route);
-    for (uint32_t i = 0; i < split->count && split->left[item] && plan->count < wide->limit; i++) {
-        uint16_t node = split->candidates[i].node;
-        fill_from(wide, plan, item, wide->route->view->network->nodes[node].slot);
-    }
+    plan->count = 0;
+    plan->cost = 0;
 }
 
 static void greedy(const struct wide *wide, struct plan *plan)
 {
     struct split *split = wide->split;
-    memset(split->chosen, 0, sizeof split->chosen);
-    memset(split->filling, 0, sizeof split->filling);
-    plan->count = 0;
-    plan->cost = 0;
-    memcpy(split->left, split->demand, split->item_count * sizeof *split->left);
-    while (plan->count < wide->limit &&
-           (plan->count == 0 || split->steps < wide->route->steps_max / PICK_SHARE)) {
-        uint32_t slot = is_filled(split) ? UINT32_MAX : pick(wide);
+    uint32_t stop = split->steps + wide->route->steps_max / PICK_SHARE;
+    begin(wide, plan);
+    while (plan->count < wide->limit && split->left_count > 0 &&
+           (plan->count == 0 || split->steps < stop)) {
+        uint32_t slot = pick(wide);
         if (slot == UINT32_MAX) {
             break;
         }
-        add(wide, plan, wide->route->view->network->node_of_slot[slot]);
+        add(wide, plan, slot);
     }
-    for (uint32_t word = 0; word < wide->route->view->network->words; word++) {
-        split->unused[word] = wide->route->group.base[word] & ~split->chosen[word];
-    }
-    for (uint32_t item = 0; item < split->item_count; item++) {
-        if (split->left[item] > 0) {
-            fill_item(wide, plan, item);
-        }
+    while (plan->count < wide->limit && split->left_count > 0 &&
+           fill_item(wide, plan, split->left_items[0])) {
     }
 }
 
-static bool hold_cell(struct route *route, uint32_t item, uint32_t slot, uint32_t free)
-{
-    struct split *split = route->split;
-    uint32_t capped = free < split->demand[item] ? free : split->demand[item];
-    split->holding[split->holding_count++] = (struct holding){slot, capped};
-    split->sum[item] += capped;
-    return true;
-}
-
-/* What the plan holds of each item, and which of its nodes are needed for some item. */
-static void sum_up(const struct wide *wide, const struct plan *plan)
-{
-    struct split *split = wide->split;
-    const struct network *network = wide->route->view->network;
-    memset(split->needed, 0, sizeof split->needed);
-    for (uint32_t i = 0; i < plan->count; i++) {
-        uint32_t slot = network->nodes[plan->nodes[i]].slot;
-        split->chosen[slot / 64] |= (slot_bits)1 << (slot % 64);
-    }
-    for (uint32_t item = 0; item < split->item_count; item++) {
-        split->sum[item] = 0;
-        split->holding_count = 0;
-        split_visit(wide->route, item, split->chosen, hold_cell);
-        for (uint32_t i = 0; i < split->holding_count; i++) {
-            const struct holding *at = &split->holding[i];
-            bool is_needed = split->sum[item] - at->free < split->demand[item];
-            split->needed[at->slot / 64] |= (slot_bits)is_needed << (at->slot % 64);
-        }
-    }
-}
-
-static bool is_needless(const struct wide *wide, uint16_t node)
+/* Whether the plan's other nodes hold all that the slot's node has. */
+static bool is_needless(const struct wide *wide, const struct plan *plan, uint32_t slot)
 {
     const struct split *split = wide->split;
-    for (uint32_t item = 0; item < split->item_count; item++) {
-        uint32_t free = capped_free(wide->route, item, node, split->demand[item]);
-        if (split->sum[item] - free < split->demand[item]) {
+    const struct network *network = wide->route->view->network;
+    for (uint32_t i = 0; i < split->asked_count; i++) {
+        uint32_t item = split->rarest[i];
+        uint32_t left = touches(split, slot, item) ? split->demand[item] : 0;
+        for (uint32_t n = 0; n < plan->count && left > 0; n++) {
+            uint32_t other = network->nodes[plan->nodes[n]].slot;
+            left -= other != slot ? units_at(wide, other, item, left) : 0;
+        }
+        if (left > 0) {
             return false;
         }
     }
@@ -359,22 +234,22 @@ static bool is_needless(const struct wide *wide, uint16_t node)
  * answer: so it need not find all. */
 static void prune(const struct wide *wide, struct plan *plan)
 {
-    struct split *split = wide->split;
-    sum_up(wide, plan);
-    for (uint32_t i = plan->count, looks = 0; i-- > 0 && looks < PRUNED;) {
-        uint16_t node = plan->nodes[i];
-        if (has_bit(split->needed, wide->route->view->network->nodes[node].slot)) {
-            continue;
-        }
+    uint32_t looks = 0;
+    for (uint32_t i = plan->count; i-- > 0 && looks < PRUNED && plan->count > 1;) {
+        uint32_t slot = wide->route->view->network->nodes[plan->nodes[i]].slot;
         looks++;
-        if (!is_needless(wide, node)) {
-            continue;
+        if (is_needless(wide, plan, slot)) {
+            memmove(&plan->nodes[i], &plan->nodes[i + 1],
+                    (plan->count - i - 1) * sizeof *plan->nodes);
+            plan->count--;
         }
-        for (uint32_t item = 0; item < split->item_count; item++) {
-            split->sum[item] -= capped_free(wide->route, item, node, split->demand[item]);
-        }
-        memmove(&plan->nodes[i], &plan->nodes[i + 1], (plan->count - i - 1) * sizeof *plan->nodes);
-        plan->count--;
+    }
+}
+
+static void columns_begin(struct route *route)
+{
+    if (!route->split->has_columns) {
+        split_columns(route, true);
     }
 }
 
@@ -382,12 +257,13 @@ enum verdict split_wide(struct route *route, struct plan *out)
 {
     struct split *split = route->split;
     struct wide wide = {.route = route, .split = split, .limit = ROUTE_PARTS_MAX};
+    columns_begin(route);
     greedy(&wide, out);
-    if (!is_filled(split)) {
+    if (split->left_count > 0) {
         return VERDICT_UNKNOWN;
     }
+    split->is_optimal = out->count == 1; /* the cheapest that touches everything */
     prune(&wide, out);
-    split->is_optimal = out->count == 1;
     if (out->count <= route->group.max_nodes) {
         return VERDICT_FOUND;
     }
@@ -402,11 +278,8 @@ void split_wide_most(struct route *route, struct plan *out)
     struct wide wide = {
         .route = route, .split = split, .is_by_units = true, .limit = route->group.max_nodes};
     greedy(&wide, out);
-    sum_up(&wide, out);
-    for (uint32_t item = 0; item < split->item_count; item++) {
-        if (split->sum[item] < split->demand[item]) {
-            split->demand[item] = (uint32_t)split->sum[item];
-        }
+    for (uint32_t i = 0; i < split->left_count; i++) {
+        split->demand[split->left_items[i]] -= split->left[split->left_items[i]];
     }
     prune(&wide, out);
     split->is_optimal = false;
