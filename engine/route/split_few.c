@@ -201,7 +201,7 @@ static void try_last(struct few *few, const struct few_level *level, uint32_t sl
     }
 }
 
-/* Open slots that touch all of the listed items and are not too dear, into able; if there are any. */
+/* Open slots that touch all of the listed items and are not too dear, into able; if there are any */
 static bool find_last(struct few *few, const struct few_level *level, const uint16_t *item,
                       uint32_t count)
 {
