@@ -159,8 +159,8 @@ static bool place_line(struct route *route, const uint16_t *nodes, uint32_t coun
     return true;
 }
 
-/* Of an item of one line in a bitmap row the nearest part that holds it whole, UINT32_MAX: none. Only
- * the cells of nodes that may have some are read, nearest first. */
+/* Of an item of one line in a bitmap row the nearest part that holds it whole, UINT32_MAX: none.
+ * Only the cells of nodes that may have some are read, nearest first. */
 static uint32_t nearest_whole(const struct route *route, const uint16_t *nodes, uint32_t count,
                               uint32_t item, uint32_t qty)
 {

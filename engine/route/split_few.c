@@ -6,10 +6,10 @@
  * and when the warehouses that hold nearly everything are through, the rest is cut short. The last
  * node touches all that is left: the columns of that are ANDed, the rarest first.
  *
- * Columns may say too much, and a node that touches an item may have less of it than is asked for. So
- * what is left is at first taken for what no node of the path touches; every plan touches that. Where
- * some node would end such a path, or nothing is left in that sense, the cells of the path's nodes
- * are read, once a group, and what they really leave counts. */
+ * Columns may say too much, and a node that touches an item may have less of it than is asked
+ * for. So what is left is at first taken for what no node of the path touches; every plan touches
+ * that. Where some node would end such a path, or nothing is left in that sense, the cells of the
+ * path's nodes are read, once a group, and what they really leave counts. */
 #include <string.h>
 
 #include "check.h"
@@ -201,7 +201,7 @@ static void try_last(struct few *few, const struct few_level *level, uint32_t sl
     }
 }
 
-/* Open slots that touch all of the listed items and are not too dear, into able; if there are any */
+/* Open slots that touch all of the listed items and are not too dear, into able; if any are. */
 static bool find_last(struct few *few, const struct few_level *level, const uint16_t *item,
                       uint32_t count)
 {
