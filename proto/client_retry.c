@@ -55,6 +55,7 @@ static const struct retry_row retry_rows[] = {
     {"carrier.load", RETRY_GOAL},
     {"travel.load", RETRY_GOAL},
     {"capacity.set", RETRY_GOAL},
+    {"strategy.put", RETRY_GOAL},
     {"strategy.activate", RETRY_GOAL},
     {"clock.set", RETRY_GOAL},
 };

@@ -21,6 +21,9 @@ static const char *const declines[] = {NAMES_DECLINES(TEXT)};
 static const char *const stock_actions[] = {NAMES_STOCK_ACTIONS(TEXT)};
 static const char *const causes[] = {NAMES_CAUSES(TEXT)};
 static const char *const events[] = {NAMES_EVENTS(TEXT)};
+static const char *const strategy_modes[] = {NAMES_STRATEGY_MODES(TEXT)};
+static const char *const strategy_terms[] = {NAMES_STRATEGY_TERMS(TEXT)};
+static const char *const strategy_fences[] = {NAMES_STRATEGY_FENCES(TEXT)};
 #undef TEXT
 #undef CODE_TEXT
 
@@ -50,6 +53,9 @@ const struct names names_declines = {declines, DECLINE_COUNT};
 const struct names names_stock_actions = {stock_actions, STOCK_ACTION_COUNT};
 const struct names names_causes = {causes, CAUSE_COUNT};
 const struct names names_events = {events, EVENT_COUNT};
+const struct names names_strategy_modes = {strategy_modes, STRATEGY_MODE_COUNT};
+const struct names names_strategy_terms = {strategy_terms, STRATEGY_TERM_COUNT};
+const struct names names_strategy_fences = {strategy_fences, STRATEGY_FENCE_COUNT};
 
 const char *method_text(enum method method)
 {
@@ -129,6 +135,21 @@ const char *cause_text(enum cause cause)
 const char *event_type_text(enum event event)
 {
     return events[event];
+}
+
+const char *strategy_mode_text(enum strategy_mode mode)
+{
+    return strategy_modes[mode];
+}
+
+const char *strategy_term_text(enum strategy_term_kind term)
+{
+    return strategy_terms[term];
+}
+
+const char *strategy_fence_text(enum strategy_fence_kind fence)
+{
+    return strategy_fences[fence];
 }
 
 /* Stops at the word's NUL whatever the text holds. */

@@ -57,7 +57,10 @@
     X(METHOD_CAPACITY_GET, "capacity.get")                                                         \
     X(METHOD_CARRIER_LOAD, "carrier.load")                                                         \
     X(METHOD_TRAVEL_LOAD, "travel.load")                                                           \
-    X(METHOD_EVENTS_READ, "events.read")
+    X(METHOD_EVENTS_READ, "events.read")                                                           \
+    X(METHOD_STRATEGY_PUT, "strategy.put")                                                         \
+    X(METHOD_STRATEGY_ACTIVATE, "strategy.activate")                                               \
+    X(METHOD_STRATEGY_LIST, "strategy.list")
 
 /* Errors: enumerator, text, kind (1 = the caller's fault, 0 = the server's). */
 #define NAMES_CODES(X)                                                                             \
@@ -111,10 +114,12 @@
     X(REJECT_DESTINATION_NOT_SERVED, "DESTINATION_NOT_SERVED")                                     \
     X(REJECT_TOO_FAR, "TOO_FAR")                                                                   \
     X(REJECT_ITEM_BARRED, "ITEM_BARRED")                                                           \
+    X(REJECT_NODE_BLOCKED, "NODE_BLOCKED")                                                         \
     X(REJECT_STOCK_STALE, "STOCK_STALE")                                                           \
     X(REJECT_CAPACITY_FULL, "CAPACITY_FULL")                                                       \
     X(REJECT_CUTOFF_MISSED, "CUTOFF_MISSED")                                                       \
     X(REJECT_MISSES_PROMISE, "MISSES_PROMISE")                                                     \
+    X(REJECT_STRATEGY_FENCED, "STRATEGY_FENCED")                                                   \
     X(REJECT_OUT_OF_STOCK, "OUT_OF_STOCK")                                                         \
     X(REJECT_BELOW_SAFETY_STOCK, "BELOW_SAFETY_STOCK")                                             \
     X(REJECT_INSUFFICIENT_QTY, "INSUFFICIENT_QTY")                                                 \
@@ -215,6 +220,36 @@
     X(CAUSE_STOCK, "stock")                                                                        \
     X(CAUSE_NODE_STATUS, "node_status")
 
+/* How a strategy compares two nodes. */
+#define NAMES_STRATEGY_MODES(X)                                                                    \
+    X(STRATEGY_LEXICOGRAPHIC, "lexicographic")                                                     \
+    X(STRATEGY_WEIGHTED, "weighted")
+
+/* What a strategy looks at: of each the smaller number is better. */
+#define NAMES_STRATEGY_TERMS(X)                                                                    \
+    X(STRATEGY_TERM_DISTANCE, "distance")                                                          \
+    X(STRATEGY_TERM_ROAD, "road")                                                                  \
+    X(STRATEGY_TERM_MINUTES, "minutes")                                                            \
+    X(STRATEGY_TERM_COST, "cost")                                                                  \
+    X(STRATEGY_TERM_DATE, "date")                                                                  \
+    X(STRATEGY_TERM_STORE, "store")                                                                \
+    X(STRATEGY_TERM_WAREHOUSE, "warehouse")                                                        \
+    X(STRATEGY_TERM_VENDOR, "vendor")                                                              \
+    X(STRATEGY_TERM_PRIORITY, "priority")                                                          \
+    X(STRATEGY_TERM_LOAD, "load")                                                                  \
+    X(STRATEGY_TERM_ACCEPTANCE, "acceptance")                                                      \
+    X(STRATEGY_TERM_SCARCITY, "scarcity")
+
+/* Who is no source for a strategy. */
+#define NAMES_STRATEGY_FENCES(X)                                                                   \
+    X(STRATEGY_FENCE_MAX_KM, "max_km")                                                             \
+    X(STRATEGY_FENCE_MAX_MINUTES, "max_minutes")                                                   \
+    X(STRATEGY_FENCE_MAX_COST, "max_cost_cents")                                                   \
+    X(STRATEGY_FENCE_MAX_LOAD, "max_load")                                                         \
+    X(STRATEGY_FENCE_MIN_ACCEPTANCE, "min_acceptance")                                             \
+    X(STRATEGY_FENCE_KEEP_LAST, "keep_last")                                                       \
+    X(STRATEGY_FENCE_TYPES, "types")
+
 /* Types of events. */
 #define NAMES_EVENTS(X)                                                                            \
     X(EVENT_ORDER_ROUTED, "order.routed")                                                          \
@@ -257,6 +292,9 @@ enum reservation_state { NAMES_RESERVATION_STATES(NAMES_ENUM) RESERVATION_STATE_
 enum decline { NAMES_DECLINES(NAMES_ENUM) DECLINE_COUNT };
 enum stock_action { NAMES_STOCK_ACTIONS(NAMES_ENUM) STOCK_ACTION_COUNT };
 enum cause { NAMES_CAUSES(NAMES_ENUM) CAUSE_COUNT };
+enum strategy_mode { NAMES_STRATEGY_MODES(NAMES_ENUM) STRATEGY_MODE_COUNT };
+enum strategy_term_kind { NAMES_STRATEGY_TERMS(NAMES_ENUM) STRATEGY_TERM_COUNT };
+enum strategy_fence_kind { NAMES_STRATEGY_FENCES(NAMES_ENUM) STRATEGY_FENCE_COUNT };
 enum event { NAMES_EVENTS(NAMES_ENUM) EVENT_COUNT };
 #undef NAMES_ENUM
 #undef NAMES_CODE_ENUM
@@ -278,6 +316,9 @@ const char *reservation_state_text(enum reservation_state state);
 const char *decline_text(enum decline decline);
 const char *cause_text(enum cause cause);
 const char *event_type_text(enum event event);
+const char *strategy_mode_text(enum strategy_mode mode);
+const char *strategy_term_text(enum strategy_term_kind term);
+const char *strategy_fence_text(enum strategy_fence_kind fence);
 
 /* The same with their lengths, for the words that stand in every reply to an order. */
 struct word {
@@ -295,8 +336,8 @@ struct names {
 
 extern const struct names names_methods, names_services, names_capabilities, names_node_types,
     names_node_statuses, names_ways, names_order_statuses, names_states, names_codes, names_reasons,
-    names_rejects, names_declines, names_stock_actions, names_causes,
-    names_events;
+    names_rejects, names_declines, names_stock_actions, names_causes, names_events,
+    names_strategy_modes, names_strategy_terms, names_strategy_fences;
 
 /* Index of the word of len bytes at text, or -1. */
 int names_find(const struct names *names, const char *text, uint32_t len);

@@ -120,7 +120,7 @@ static bool visit_cell(struct route *route, uint32_t item, uint32_t slot, uint32
     const struct demand *demand = &route->demands[item];
     uint16_t node = route->view->network->node_of_slot[slot];
     uint32_t free = stock_free(route->view, demand->item, node, row_word(demand->row, index));
-    uint32_t gone = route->has_takes ? taken(route, demand->item, node) : 0;
+    uint32_t gone = route->keep + (route->has_takes ? taken(route, demand->item, node) : 0);
     if (free > gone && split_slot_metres(route, slot) != UINT32_MAX) {
         return visit(route, item, slot, free - gone);
     }

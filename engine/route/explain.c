@@ -9,6 +9,7 @@
 
 #include "check.h"
 #include "split_internal.h"
+#include "strategy_route_internal.h"
 
 static void mark_chosen(struct route *route, uint32_t first_part)
 {
@@ -37,6 +38,7 @@ static void count_cells(struct route *route, const struct demand *demand)
         uint32_t free = stock_free(route->view, demand->item, node, word);
         uint32_t gone = route->has_takes ? taken(route, demand->item, node) : 0;
         int64_t before = (int64_t)cell_on_hand(word) - cell_reserved(word) - gone;
+        gone += route->keep;
         int64_t open = (int64_t)stock_unfenced(route->view, demand->item, node, word) - gone;
         split->slot_open[slot] += open >= (int64_t)demand->qty;
         split->slot_any[slot] += before > 0;
@@ -88,7 +90,13 @@ static enum reject fence(const struct route *route, uint16_t node, uint32_t metr
     if (route->listed[at->slot / 64] & bit) {
         return REJECT_ITEM_BARRED;
     }
-    return fence_reject(route, node);
+    enum reject reject = fence_reject(route, node);
+    if (reject == REJECT_NONE && route->is_ruled) {
+        struct contender contender;
+        contender_begin(&contender, node, group_metres(route, node));
+        reject = strategy_takes(route, &contender) ? REJECT_NONE : REJECT_STRATEGY_FENCED;
+    }
+    return reject;
 }
 
 static enum reject stock_reject(const struct route *route, uint32_t slot)
@@ -137,7 +145,7 @@ static void explain_node(struct route *route, uint16_t node)
     }
 }
 
-_Static_assert(REJECT_OUT_OF_STOCK > REJECT_MISSES_PROMISE, "reasons of stock come behind fences");
+_Static_assert(REJECT_OUT_OF_STOCK > REJECT_STRATEGY_FENCED, "reasons of stock come behind fences");
 
 /* The nearest nodes that were not chosen, with their reasons. */
 static void list_rejects(struct route *route)

@@ -142,7 +142,7 @@ void fence_full(struct route *route)
 {
     uint8_t marks = 0;
     if (route->request->at_ms) {
-        marks = MARK_FULL | MARK_CUTOFF; /* they are of the present */
+        marks = MARK_FULL | MARK_CUTOFF | MARK_BLOCKED; /* they are of the present */
     } else if (route->relaxed & FENCE_CAPACITY) {
         marks = MARK_FULL;
     }
@@ -174,6 +174,9 @@ void fence_time(struct route *route)
 enum reject fence_reject(const struct route *route, uint16_t node)
 {
     uint8_t marks = route->view->network->marks[node][route->group.service];
+    if (marks & MARK_BLOCKED) {
+        return REJECT_NODE_BLOCKED;
+    }
     if (marks & MARK_STALE) {
         return REJECT_STOCK_STALE;
     }

@@ -273,7 +273,7 @@ uint32_t demand_free(const struct route *route, const struct demand *demand, uin
     }
     cell_word word = row_word(demand->row, (uint32_t)index);
     uint32_t free = stock_free(route->view, demand->item, node, word);
-    uint32_t gone = route->has_takes ? taken(route, demand->item, node) : 0;
+    uint32_t gone = route->keep + (route->has_takes ? taken(route, demand->item, node) : 0);
     return free > gone ? free - gone : 0;
 }
 

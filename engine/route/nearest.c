@@ -301,6 +301,12 @@ static void and_all(const struct search *search)
     }
 }
 
+void nearest_able(struct route *route)
+{
+    const struct search search = {.route = route, .network = route->view->network};
+    and_all(&search);
+}
+
 /* Drop the words without candidates from those still to be looked at. */
 static void drop_empty(struct search *search)
 {

@@ -4,6 +4,7 @@
 #include "check.h"
 #include "mem.h"
 #include "route_internal.h"
+#include "strategy_route_internal.h"
 
 enum {
     STEPS_DEFAULT = 80000 /* README, "Steps": what fits into a millisecond */
@@ -110,6 +111,12 @@ static uint32_t max_nodes(const struct route *route)
     return left < ROUTE_PARTS_MAX ? left + 1 : ROUTE_PARTS_MAX;
 }
 
+/* The best node that holds all of the group. */
+static struct route_guess single_source(struct route *route)
+{
+    return route->is_ruled ? strategy_source(route) : nearest_source(route, false);
+}
+
 /* The store that the group is sent to holds all of it: a pickup, no parcel. */
 static bool store_holds(struct route *route, uint16_t store)
 {
@@ -140,7 +147,8 @@ static bool decide_to_store(struct route *route)
     if (store_holds(route, store)) {
         is_decided = answer_add_single(route, store, 0);
     } else {
-        struct route_guess best = nearest_source(route, false);
+        strategy_begin(route);
+        struct route_guess best = single_source(route);
         is_decided = best.node != NODE_NONE ? answer_add_single(route, best.node, best.metres)
                                             : split_decide(route);
     }
@@ -157,7 +165,7 @@ static bool decide_group(struct route *route)
         return answer_add_single(route, route->group.place, 0); /* it is gone already */
     }
     if (route->group.place == NODE_NONE && route->request->has_dest) {
-        struct route_guess best = nearest_source(route, false);
+        struct route_guess best = single_source(route);
         if (best.node != NODE_NONE) {
             return answer_add_single(route, best.node, best.metres);
         }
@@ -184,6 +192,7 @@ static bool begin_and_decide(struct route *route, const struct pending *pending)
     route->earlier_parts = first_part;
     group_begin(route, count);
     route->group.max_nodes = max_nodes(route);
+    strategy_begin(route);
     bool is_decided = decide_group(route);
     bool is_told = !route->request->is_quote && is_fenced_off(route, first_part);
     if (route->request->explain > 0 || is_told) {
@@ -217,6 +226,8 @@ void route_begin(struct route *route, const struct stock_view *view,
     }
     route->request = request;
     route->has_takes = false;
+    route->is_ruled = false;
+    route->keep = 0;
     route->earlier_parts = 0;
     fence_place(route);
 }
@@ -283,7 +294,8 @@ static bool common_begin(struct route *route, const struct stock_view *view,
 {
     uint32_t key = line_key(&request->lines[0]);
     route_begin(route, view, request);
-    if ((key & 0xffff) != NODE_NONE || !request->has_dest || request->explain > 0) {
+    if ((key & 0xffff) != NODE_NONE || !request->has_dest || request->explain > 0 ||
+        request->strategy) {
         return false;
     }
     for (uint32_t line = 0; line < request->line_count; line++) {

@@ -27,6 +27,8 @@ enum {
 
 #define ROUTE_NO_LIMIT UINT32_MAX
 
+struct strategy;
+
 struct route_line {
     uint32_t item;
     uint32_t qty;
@@ -58,6 +60,7 @@ struct route_request {
     uint64_t required_by_ms;    /* delivered by then, or not at all; 0 = any time */
     uint64_t deliver_after_ms;  /* not delivered before; 0 = as soon as can be */
     uint64_t channel;         /* of the order (quota.h), 0 = none */
+    const struct strategy *strategy; /* NULL = nearest */
     uint32_t explain; /* 0-2: at 1 and 2 rejected and candidates are filled in also on success */
 };
 

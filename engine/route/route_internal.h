@@ -90,6 +90,8 @@ struct route {
     uint32_t earlier_parts;     /* of the answer: those of groups decided before this one */
     uint32_t relaxed;           /* bits of enum fence that do not count */
     struct promise_place place; /* the destination */
+    bool is_ruled; /* a strategy decides the group */
+    uint32_t keep; /* units of each item that it leaves at a node */
     struct take_slot takes[TAKE_TABLE];
 
     /* -- nearest search -- */
@@ -192,6 +194,9 @@ bool fence_dates(struct route *route);
 /* The best node that holds the whole group, or NODE_NONE. Places that are not fixed only.
  * is_by_hint: of bitmap rows the hint counts, no cell is read: the best of a few too many. */
 struct route_guess nearest_source(struct route *route, bool is_by_hint);
+
+/* Every slot of base that may hold the whole group, into route->found; each item has a row. */
+void nearest_able(struct route *route);
 
 /* -- split.c: groups that no single node holds, fixed places, partial answers -- */
 

@@ -10,6 +10,7 @@
 #include "heap_sort.h"
 #include "mem.h"
 #include "split_internal.h"
+#include "strategy_route_internal.h"
 
 enum {
     CELLS = 2,
@@ -186,13 +187,14 @@ static void charge_gathering(struct route *route)
     split->steps += steps < most ? steps : most;
 }
 
-/* The best plan into split->best. */
+/* The best plan into split->best; costs are metres, or a strategy's. */
 static enum verdict solve(struct route *route)
 {
     struct split *split = route->split;
     enum verdict verdict;
     uint32_t least = 2;
     split->is_optimal = true;
+    strategy_costs(route);
     if (is_single(route)) {
         return VERDICT_FOUND;
     }
@@ -344,7 +346,9 @@ static bool fill(struct route *route, enum reason reason)
     serve_lines(route);
     list_nodes(route);
     route->answer->steps += split->steps;
-    route->answer->is_optimal = route->answer->is_optimal && split->is_optimal;
+    bool is_single_node = split->best.count == 1 && !split->is_wide;
+    bool is_proved = split->is_optimal && (split->is_exact || is_single_node);
+    route->answer->is_optimal = route->answer->is_optimal && is_proved;
     if (!answer_add_plan(route, split->nodes, split->best.count, split->qty_of_line)) {
         return refuse_all(route, REASON_MAX_SPLITS_EXCEEDED);
     }
@@ -385,6 +389,8 @@ bool split_decide(struct route *route)
     if (route->group.place != NODE_NONE) {
         fix_place(route);
     }
+    split->is_exact = !route->is_ruled; /* till strategy_costs says more */
+    strategy_fence_base(route);
     group_drop_unlisted(route);
     if (route->group.max_nodes > room) {
         route->group.max_nodes = room;

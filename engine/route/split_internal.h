@@ -3,6 +3,7 @@
 #define ROUTE_SPLIT_INTERNAL_H
 
 #include "route_internal.h"
+#include "strategy.h"
 
 enum {
     SPLIT_ITEMS_MAX = 64, /* items of a group that masks hold; more: split_wide.c */
@@ -107,6 +108,12 @@ struct few_level {
     uint32_t at;
     uint32_t sorted; /* so many of able are in order: most items, then cheapest */
     struct few_node able[SLOT_MAX];
+};
+
+/* What a strategy says of a candidate. */
+struct split_score {
+    uint64_t keys[STRATEGY_TERMS_MAX];
+    uint32_t metres;
 };
 
 struct split {
@@ -226,6 +233,9 @@ struct split {
     struct few_level few_levels[FEW_NODES_MAX];
     struct few_rest few_rest;
     uint32_t nodes_ruled_out; /* proved: no plan has so many or fewer */
+
+    struct split_score scores[NODE_MAX]; /* strategy_split.c: by candidate */
+    bool is_exact;                       /* costs add up to what is to be least */
 
     /* -- results -- */
     uint32_t steps;

@@ -468,6 +468,18 @@ uint32_t ask_canon(struct asks *asks, const struct ask *ask)
     return (uint32_t)(at - asks->canon);
 }
 
+void ask_choose(const struct service_core *service, struct ask *ask)
+{
+    const struct strategies *strategies = &service->tables.strategies;
+    ask->rule_handle = STRATEGY_NEAREST;
+    ask->rule = NULL;
+    if (strategies->choice_count > 0) {
+        ask->rule_handle = strategies_of(strategies, (enum service)ask->service, ask->channel.at,
+                                         ask->channel.len);
+        ask->rule = strategies_at(strategies, ask->rule_handle);
+    }
+}
+
 void ask_request(struct asks *asks, const struct ask *ask, struct route_request *request)
 {
     *request = (struct route_request){
@@ -488,6 +500,7 @@ void ask_request(struct asks *asks, const struct ask *ask, struct route_request 
         .required_by_ms = ask->required_by_ms,
         .deliver_after_ms = ask->deliver_after_ms,
         .channel = ask->channel_hash,
+        .strategy = ask->rule,
         .explain = ask->explain,
     };
 }

@@ -55,6 +55,8 @@ struct ask {
     uint32_t include_count, exclude_count;
     struct text include_raw, exclude_raw; /* MessagePack arrays of node ids; len 0 = absent */
     uint16_t sold_node; /* as resolved; NODE_NONE */
+    uint16_t rule_handle;        /* of the strategy that decides it, and itself: */
+    const struct strategy *rule; /* NULL = nearest */
     struct route_guess guess;
 };
 
@@ -111,6 +113,9 @@ uint32_t ask_canon(struct asks *asks, const struct ask *ask);
 /* The node that fixes line i, or that it is sent to: its pin, where it is picked up or was sold;
  * len 0 = none. */
 struct text ask_fixed_node(const struct ask *ask, uint32_t i);
+
+/* Which strategy decides it as things are now, where it names none. */
+void ask_choose(const struct service_core *service, struct ask *ask);
 
 /* The request as the router takes it. Borrowed from ask and asks. */
 void ask_request(struct asks *asks, const struct ask *ask, struct route_request *request);

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "replan_internal.h"
+#include "strategy_internal.h"
 #include "walk_internal.h"
 
 enum { HISTORY_TOLD = 1000 };
@@ -244,11 +245,15 @@ static void put_order(struct service_core *service, struct writer *writer, struc
     put_int(writer, "splits", order->splits);
     put_km(writer, "total_km", order->total_m);
     put_bool(writer, "optimal", order->is_optimal);
+    if (order->strategy) {
+        put_strategy_name(service, writer, order->strategy);
+    }
 }
 
 static uint32_t order_fields(const struct order *order)
 {
-    return 10u + (order->ref_len > 0) + (order->channel_len > 0) + (order->sold_at != NODE_NONE);
+    return 10u + (order->ref_len > 0) + (order->channel_len > 0) +
+           (order->sold_at != NODE_NONE) + (order->strategy ? STRATEGY_NAME_FIELDS : 0u);
 }
 
 /* -- order.get -- */

@@ -426,13 +426,34 @@ static void find_sources(struct service_core *service, struct replan *replan)
     (void)replan_decide(service, replan, &where);
 }
 
+static const struct strategy *strategy_of(const struct service_core *service,
+                                          const struct order *order)
+{
+    return strategies_at(&service->tables.strategies, order->strategy);
+}
+
+/* How often nodes may say no to the order before it is held. */
+static uint32_t rejects_max(const struct service_core *service, const struct order *order)
+{
+    const struct strategy *strategy = strategy_of(service, order);
+    return strategy && strategy->reject_max ? strategy->reject_max
+                                            : service->options.rejects_max;
+}
+
+/* Until when the node that says no gets no new orders; 0 = it gets them. */
+static uint64_t block_until_ms(const struct service_core *service, const struct order *order)
+{
+    const struct strategy *strategy = strategy_of(service, order);
+    return strategy && strategy->block_ms ? service->now_ms + strategy->block_ms : 0;
+}
+
 /* Find other nodes for what is missing, or note it as owed; the reason that it is. */
 static enum reason replace(struct service_core *service, struct replan *replan, bool reroute,
                            uint32_t attempt)
 {
     struct order *order = replan->order;
     enum reason reason = REASON_NONE;
-    if (reroute && attempt < service->options.rejects_max) {
+    if (reroute && attempt < rejects_max(service, order)) {
         find_sources(service, replan);
         for (uint32_t i = 0; i < replan->line_count; i++) {
             reason = replan->left[i] > 0 ? (enum reason)replan->why[i] : reason;
@@ -456,6 +477,7 @@ static void reject_take(struct service_core *service, struct call *call,
     replan->effect.decline = (uint8_t)refusal->reason;
     replan->effect.has_part = true;
     replan->effect.part = target->index;
+    replan->effect.block_until_ms = block_until_ms(service, target->order);
     replan->effect.key = *key;
     for (uint32_t i = 0; i < target->part->share_count; i++) {
         replan_move(replan, target->part->share_first + i, target->missing[i]);
@@ -553,6 +575,7 @@ static bool silent_try(struct service_core *service, slab_ref ref, uint32_t part
     struct order *order = order_at(&service->tables.orders, ref);
     const struct order_part *own = &order_parts(order)[part];
     struct replan *replan = silent_begin(service, ref, part);
+    replan->effect.block_until_ms = block_until_ms(service, order);
     for (uint32_t i = 0; i < own->share_count; i++) {
         uint32_t share = own->share_first + i;
         replan_move(replan, share, order_share_held(order, share));

@@ -5,6 +5,7 @@
 
 #include "content_internal.h"
 #include "replan_internal.h"
+#include "strategy_internal.h"
 
 enum {
     F_ORDER_ID,
@@ -35,6 +36,7 @@ struct reroute {
     uint32_t named_count, include_count, exclude_count;
     uint32_t max_splits, max_m;
     uint64_t required_by_ms; /* 0 = any time */
+    uint16_t rule;           /* handle of the strategy, where one is named */
     bool has_named, has_max_splits, has_max_m, allow_partial, dry_run;
 };
 
@@ -105,6 +107,7 @@ static bool decode(struct reader *reader, const struct call *call, struct rerout
     memset(reroute, 0, offsetof(struct reroute, named));
     reroute->named_count = reroute->include_count = reroute->exclude_count = 0;
     reroute->allow_partial = reroute->dry_run = false;
+    reroute->rule = STRATEGY_NEAREST;
     reroute->required_by_ms = 0;
     reader_init(reader, call->params, call->params_size);
     reader_params(reader, &map, fields, F_COUNT);
@@ -349,17 +352,6 @@ static void reroute_decide(struct service_core *service, struct call *call,
     }
 }
 
-static bool strategy_is_known(struct service_core *service, struct call *call, struct text name)
-{
-    if (name.len == 0 || (name.len == 7 && memcmp(name.at, "nearest", 7) == 0)) {
-        return true;
-    }
-    reply_error(service, call, CODE_UNKNOWN_STRATEGY,
-                "strategy: \"%.*s\" is not known: \"nearest\" is the only one", (int)name.len,
-                name.at);
-    return false;
-}
-
 static void decide(struct service_core *service, struct call *call, const struct reroute *reroute,
                    slab_ref ref)
 {
@@ -378,6 +370,8 @@ static void decide(struct service_core *service, struct call *call, const struct
         answer_seen(service, call, order, none);
     } else if (result == KEY_NEW) {
         struct replan *replan = replan_begin(service, ref, CAUSE_REROUTE);
+        replan->effect.has_strategy = reroute->strategy.len > 0; /* and the order remembers it */
+        replan->effect.strategy = reroute->rule;
         if (!reroute->has_named) {
             replan_want_owed(service, replan);
         }
@@ -385,6 +379,14 @@ static void decide(struct service_core *service, struct call *call, const struct
             reroute_decide(service, call, reroute, replan, &key);
         }
     }
+}
+
+static bool strategy_resolve(struct service_core *service, struct call *call,
+                             struct reroute *reroute)
+{
+    const struct text none = {"", 0};
+    return reroute->strategy.len == 0 ||
+           need_strategy(service, call, reroute->strategy, SERVICE_STANDARD, none, &reroute->rule);
 }
 
 void handle_order_reroute(struct service_core *service, struct call *call)
@@ -396,7 +398,7 @@ void handle_order_reroute(struct service_core *service, struct call *call)
         return;
     }
     slab_ref ref = need_order(service, call, reroute.order_id);
-    if (ref && strategy_is_known(service, call, reroute.strategy)) {
+    if (ref && strategy_resolve(service, call, &reroute)) {
         decide(service, call, &reroute, ref);
     }
 }

@@ -346,6 +346,7 @@ static void create(struct service_core *service, struct call *call, struct reser
             return;
         }
     }
+    ask_choose(service, &ask->ask);
     ask_request(service->asks, own, &request);
     route_decide(service->route, &service->tables.view, &request, &found);
     if (found.status == ORDER_REFUSED) {
@@ -462,6 +463,7 @@ static bool update_lines(struct service_core *service, struct call *call, slab_r
     if (!resolve(service, call, &ask->ask)) {
         return false;
     }
+    ask_choose(service, &ask->ask);
     ask_request(service->asks, &ask->ask, &request);
     request.channel = reservation_at(&service->tables.reserves, ref)->channel;
     tables_reserve_lend(&service->tables, ref, true);

@@ -24,6 +24,7 @@
 #include "decimal.h"
 #include "replan_internal.h"
 #include "reserve_internal.h"
+#include "strategy_internal.h"
 
 /* -- names -- */
 
@@ -188,6 +189,9 @@ static void stage_find(struct service_core *service, struct ask *ask)
     }
     ask->is_resolved = ask->is_resolved && place_find(service, ask);
     ask->channel_hash = channel_find(service, ask->channel);
+    if (ask->strategy.len == 0) {
+        ask_choose(service, ask);
+    }
     ask->generation = service->tables.generation;
 }
 
@@ -208,7 +212,8 @@ static void stage_bitmaps(struct service_core *service, struct ask *ask)
 static void stage_guess(struct service_core *service, struct ask *ask)
 {
     struct route_request request;
-    if (ask->is_resolved) {
+    bool is_nearest = !ask->rule && ask->strategy.len == 0;
+    if (ask->is_resolved && is_nearest) {
         ask_request(service->asks, ask, &request);
         route_guess(service->route, &service->tables.view, &request, &ask->guess);
         ask->is_guessed = ask->guess.node != NODE_NONE;
@@ -433,8 +438,8 @@ static void put_explain(struct service_core *service, struct writer *writer, con
                         const struct route_answer *answer)
 {
     writer_str(writer, "explain");
-    writer_map(writer, ask->explain > 1 ? 5 : 4);
-    put_string(writer, "strategy", "nearest");
+    writer_map(writer, STRATEGY_NAME_FIELDS + (ask->explain > 1 ? 4 : 3));
+    put_strategy_name(service, writer, ask->rule_handle);
     put_int(writer, "candidates", answer->candidates);
     put_int(writer, "steps", answer->steps);
     ask_put_rejected(writer, answer);
@@ -670,6 +675,7 @@ static void effect_build(struct asks *asks, const struct ask *ask,
         .sold_at = ask->sold_at.len ? (uint16_t)(ask->sold_node + 1) : 0,
         .required_by_ms = ask->required_by_ms,
         .deliver_after_ms = ask->deliver_after_ms,
+        .strategy = ask->rule_handle,
         .splits = answer->splits,
         .total_m = answer->total_m,
         .line_count = ask->line_count,
@@ -842,17 +848,18 @@ static void decide(struct service_core *service, struct ask *ask, struct route_a
     }
 }
 
-static bool strategy_is_known(struct service_core *service, struct call *call,
-                              const struct ask *ask)
+/* The strategy that decides it, as things are now. False: answered. */
+static bool strategy_resolve(struct service_core *service, struct call *call, struct ask *ask)
 {
-    if (ask->strategy.len == 0 ||
-        (ask->strategy.len == 7 && memcmp(ask->strategy.at, "nearest", 7) == 0)) {
+    if (ask->strategy.len == 0) {
+        ask_choose(service, ask);
         return true;
     }
-    reply_error(service, call, CODE_UNKNOWN_STRATEGY,
-                "strategy: \"%.*s\" is not known: \"nearest\" is the only one",
-                (int)ask->strategy.len, ask->strategy.at);
-    return false;
+    const struct text none = {"", 0};
+    bool is_known = need_strategy(service, call, ask->strategy, (enum service)ask->service, none,
+                                  &ask->rule_handle);
+    ask->rule = is_known ? strategies_at(&service->tables.strategies, ask->rule_handle) : NULL;
+    return is_known;
 }
 
 void asks_apply(struct service_core *service, struct call *calls, uint32_t i)
@@ -869,7 +876,7 @@ void asks_apply(struct service_core *service, struct call *calls, uint32_t i)
         }
         CHECK_UNREACHABLE("a request that could not be decoded could be, the second time");
     }
-    if (!strategy_is_known(service, call, ask)) {
+    if (!strategy_resolve(service, call, ask)) {
         return;
     }
     if (!ask->dry_run && answer_seen(service, call, ask)) {

@@ -192,6 +192,9 @@ static struct route_request request_of(const struct service_core *service, struc
         .exclude_count = where->exclude_count,
         .rejected = replan->rejected,
         .rejected_count = where->forgives ? 0 : rejected_fill(replan),
+        .strategy = strategies_at(&service->tables.strategies,
+                                  replan->effect.has_strategy ? replan->effect.strategy
+                                                              : replan->order->strategy),
     };
     request.has_dest = point_find(service, replan, &request.dest);
     return request;

@@ -4,10 +4,11 @@
 
 #include "tables.h"
 
-/* Tables in the digest. 6 to 8, 22 and 64 are those of order.c, 20 that of owed.c. */
+/* Tables in the digest. 6 to 8, 22, 64 and 73 are those of order.c, 20 that of owed.c. */
 enum { TAG_NODE = 1, TAG_ITEM, TAG_PLACE, TAG_CELL, TAG_POLICY, TAG_KEY = 9, TAG_MOVEMENT, TAG_FLAG,
        TAG_COUNT, TAG_DECLINES = 21, TAG_QUOTA = 30,
-       TAG_HOURS = 60, TAG_LANE, TAG_ROAD, TAG_METER };
+       TAG_HOURS = 60, TAG_LANE, TAG_ROAD, TAG_METER,
+       TAG_STRATEGY = 70, TAG_CHOICE, TAG_BLOCK };
 
 /* Answers of a node that its rate of declines follows: each counts for one part in so many. */
 enum { DECLINE_WEIGHT = 16 };

@@ -147,6 +147,7 @@ static void head_fill(struct order *order, const struct effect_order *effect, ui
     order->is_optimal = effect->is_optimal;
     order->is_po_box = effect->is_po_box;
     order->is_backorder = effect->is_backorder;
+    order->strategy = effect->strategy;
     order->sold_at = effect->sold_at ? (uint16_t)(effect->sold_at - 1) : NODE_NONE;
     order->body_at = (int64_t)order_head_size(effect->id.len);
     order->body_size = (uint32_t)body_size(effect);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "apply_order_internal.h"
+#include "apply_strategy_internal.h"
 #include "apply_timing_internal.h"
 #include "check.h"
 
@@ -119,6 +120,8 @@ static bool is_sound(const struct tables *tables, struct order *order,
                      const struct effect_replan *effect)
 {
     return (!effect->has_part || effect->part < order->part_count) &&
+           (!effect->block_until_ms || effect->has_part) &&
+           effect->strategy <= tables->strategies.count &&
            (!effect->is_put_off || effect->has_part) &&
            lines_are_sound(tables, order, effect) &&
            rows_are_sound(tables, effect, effect->counts, effect->count_count) &&
@@ -355,14 +358,19 @@ static void notes(struct tables *tables, struct order *order, uint64_t lsn,
 
 /* -- the effect -- */
 
-/* The node said no: it is shut out of the order, and its rate of declines rises. */
-static void decline(struct tables *tables, struct order *order, uint32_t index)
+/* The node said no: it is shut out of the order, its rate of declines rises, and for a while it
+ * gets no new orders, if that is the order's strategy. */
+static void decline(struct tables *tables, struct order *order, uint32_t index,
+                    uint64_t block_until_ms)
 {
     struct order_part *part = &order_parts(order)[index];
     uint32_t rate = tables->declines[part->node];
     part->is_rejected = true;
     order->rejects = (uint8_t)(order->rejects + (order->rejects < UINT8_MAX));
     declines_set(tables, part->node, rate + (MILLION - rate) / DECLINE_WEIGHT);
+    if (block_until_ms > tables->timing.blocked_ms[part->node]) {
+        block_set(tables, part->node, block_until_ms);
+    }
 }
 
 enum err tables_apply_replan(struct tables *tables, uint64_t lsn, uint64_t now_ms,
@@ -386,7 +394,7 @@ enum err tables_apply_replan(struct tables *tables, uint64_t lsn, uint64_t now_m
     if (effect->is_put_off) {
         order_part_await(tables, ref, (uint16_t)effect->part, now_ms);
     } else if (effect->has_part) {
-        decline(tables, order, effect->part);
+        decline(tables, order, effect->part, effect->block_until_ms);
         enum err err = cells_correct(tables, order_parts(order)[effect->part].node, effect);
         if (err != ERR_OK) {
             return err;
@@ -395,6 +403,7 @@ enum err tables_apply_replan(struct tables *tables, uint64_t lsn, uint64_t now_m
     if (!grow(tables, ref, effect)) {
         return ERR_FULL;
     }
+    order->strategy = effect->has_strategy ? effect->strategy : order->strategy;
     owe(tables, ref, lsn, effect);
     if (effect->has_place || effect->line_count > 0) {
         owed_raise_order(tables, order);

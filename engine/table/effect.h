@@ -42,7 +42,9 @@ enum effect_type {
     EFFECT_HOURS = 60, /* hours and terms of a node; effect_timing.h has these four */
     EFFECT_CAPACITY,   /* meters of a node */
     EFFECT_LANES,      /* rows of a carrier */
-    EFFECT_ROADS       /* rows of node and area */
+    EFFECT_ROADS,      /* rows of node and area */
+    EFFECT_STRATEGY = 70, /* the next version of a strategy (effect_strategy.h) */
+    EFFECT_CHOICE         /* which one decides what */
 };
 
 struct effect_text {
@@ -160,6 +162,7 @@ struct effect_order {
     uint32_t max_m;      /* metres, UINT32_MAX = none asked */
     uint16_t sold_at;    /* node + 1 of an in-store sale; 0 = none */
     uint64_t required_by_ms, deliver_after_ms; /* 0 = not asked; for trials, in no table */
+    uint16_t strategy; /* handle of the version that decided, STRATEGY_NEAREST */
     uint32_t include_count, exclude_count; /* nodes asked for, nodes asked not to be */
     const uint16_t *include;
     const uint16_t *exclude;
@@ -245,6 +248,9 @@ struct effect_replan {
     const struct effect_share *shares;
     uint32_t owed_count;
     const struct effect_owed *owed;
+    uint16_t strategy;  /* has_strategy: that of the order from now on */
+    bool has_strategy;
+    uint64_t block_until_ms; /* has_part: it gets no new orders until then; 0 = unchanged */
     struct effect_key key;
 };
 

@@ -3,6 +3,7 @@
 
 #include "check.h"
 #include "effect_bytes_internal.h"
+#include "strategy.h"
 
 /* -- order -- */
 
@@ -168,7 +169,8 @@ enum tail {
     TAIL_DATES,
     TAIL_ASKED,
     TAIL_SOLD_AT = 20,
-    TAIL_CHANNEL = 30
+    TAIL_CHANNEL = 30,
+    TAIL_STRATEGY
 };
 
 static uint8_t *put_nodes(uint8_t *at, enum tail tail, const uint16_t *nodes, uint32_t count)
@@ -214,6 +216,10 @@ static uint8_t *put_tails(uint8_t *at, const struct effect_order *effect)
         *at++ = TAIL_ASKED;
         at = bytes_put_int(at, effect->required_by_ms);
         at = bytes_put_int(at, effect->deliver_after_ms);
+    }
+    if (effect->strategy) {
+        *at++ = TAIL_STRATEGY;
+        at = bytes_put_int(at, effect->strategy);
     }
     return at;
 }
@@ -384,6 +390,9 @@ static void get_tails(struct bytes_source *source, struct effect_order *out,
         case TAIL_ASKED:
             out->required_by_ms = bytes_get_int(source);
             out->deliver_after_ms = bytes_get_int(source);
+            break;
+        case TAIL_STRATEGY:
+            out->strategy = (uint16_t)bytes_get_max(source, STRATEGY_VERSIONS_MAX);
             break;
         default:
             source->is_bad = true;

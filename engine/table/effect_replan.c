@@ -4,6 +4,7 @@
 #include "check.h"
 #include "effect_bytes_internal.h"
 #include "row.h"
+#include "strategy.h"
 
 enum {
     BIT_PART = 1,
@@ -11,7 +12,9 @@ enum {
     BIT_DEST = 4,
     BIT_ENGINE = 8,
     BIT_PO_BOX = 16,
-    BIT_PUT_OFF = 32
+    BIT_PUT_OFF = 32,
+    BIT_STRATEGY = 64, /* behind the key: the strategy */
+    BIT_BLOCK = 128    /* behind that: until when the node is shut out */
 };
 
 uint32_t effect_replan_size(const struct effect_replan *effect)
@@ -62,7 +65,9 @@ uint32_t effect_replan_encode(uint8_t *out, const struct effect_replan *effect)
                       (effect->has_dest ? BIT_DEST : 0) |
                       (effect->is_by_engine ? BIT_ENGINE : 0) |
                       (effect->is_po_box ? BIT_PO_BOX : 0) |
-                      (effect->is_put_off ? BIT_PUT_OFF : 0));
+                      (effect->is_put_off ? BIT_PUT_OFF : 0) |
+                      (effect->has_strategy ? BIT_STRATEGY : 0) |
+                      (effect->block_until_ms ? BIT_BLOCK : 0));
     *at++ = effect->service;
     at = bytes_put_int(at, effect->at_ms);
     if (effect->has_part) {
@@ -84,6 +89,8 @@ uint32_t effect_replan_encode(uint8_t *out, const struct effect_replan *effect)
     at = shares_put(at, effect->shares, effect->share_count);
     at = put_owed(at, effect);
     at = bytes_put_key(at, &effect->key);
+    at = effect->has_strategy ? bytes_put_int(at, effect->strategy) : at;
+    at = effect->block_until_ms ? bytes_put_int(at, effect->block_until_ms) : at;
     if (parts_have_dates(effect->parts, effect->part_count)) {
         at = dates_put(at, effect->parts, effect->part_count);
     }
@@ -138,6 +145,8 @@ static void get_head(struct bytes_source *source, struct effect_replan *out)
     out->is_by_engine = (bits & BIT_ENGINE) != 0;
     out->is_po_box = (bits & BIT_PO_BOX) != 0;
     out->is_put_off = (bits & BIT_PUT_OFF) != 0;
+    out->has_strategy = (bits & BIT_STRATEGY) != 0;
+    out->block_until_ms = (bits & BIT_BLOCK) != 0; /* its value follows the key */
     out->service = bytes_get_byte(source);
     out->at_ms = bytes_get_int(source);
     out->part = out->has_part ? (uint32_t)bytes_get_max(source, UINT16_MAX - 1) : 0;
@@ -176,6 +185,10 @@ enum err effect_replan_decode(const uint8_t *bytes, uint32_t size, struct effect
     out->owed_count = get_owed(&source, scratch->owed);
     out->owed = scratch->owed;
     bytes_get_key(&source, &out->key);
+    if (out->has_strategy) {
+        out->strategy = (uint16_t)bytes_get_max(&source, STRATEGY_VERSIONS_MAX);
+    }
+    out->block_until_ms = out->block_until_ms ? bytes_get_int(&source) : 0;
     if (!source.is_bad && source.at < source.end) {
         dates_get(&source, scratch->parts, out->part_count);
     }

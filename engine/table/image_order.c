@@ -92,6 +92,8 @@ static struct effect_order effect_of(struct order *order, struct effect_scratch 
         .channel = {order_channel(order), order->channel_len},
         .max_splits = UINT32_MAX,
         .max_m = UINT32_MAX,
+        .sold_at = order->sold_at == NODE_NONE ? 0 : (uint16_t)(order->sold_at + 1),
+        .strategy = order->strategy,
         .splits = order->splits,
         .total_m = order->total_m,
         .line_count = order->line_count,

@@ -49,7 +49,8 @@ enum {
     MARK_STALE = 1,   /* its counts are too old */
     MARK_FULL = 2,    /* no capacity left */
     MARK_CUTOFF = 4,  /* too late today */
-    MARK_OUT = MARK_STALE | MARK_FULL | MARK_CUTOFF,
+    MARK_BLOCKED = 32, /* it said no a short while ago (strategy.h) */
+    MARK_OUT = MARK_STALE | MARK_FULL | MARK_CUTOFF | MARK_BLOCKED,
     MARK_METERED = 8, /* units are counted: */
     MARK_TIGHT = 16,  /* fewer than NETWORK_TIGHT_UNITS are left */
     NETWORK_TIGHT_UNITS = 64

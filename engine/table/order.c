@@ -9,7 +9,8 @@
 #include "mem.h"
 #include "wheel.h"
 
-enum { PROBES = 64, TAG_ORDER = 6, TAG_SHARE = 7, TAG_PART = 8, TAG_LINE = 22, TAG_DATES = 64 };
+enum { PROBES = 64, TAG_ORDER = 6, TAG_SHARE = 7, TAG_PART = 8, TAG_LINE = 22, TAG_DATES = 64,
+       TAG_DECIDED = 73 };
 
 struct order_slot {
     uint32_t tag;
@@ -613,6 +614,9 @@ void order_digest(struct order *order, struct digest *digest, bool is_add)
                  ((uint64_t)order->status << 56 | (uint64_t)order->line_count << 40 |
                   (uint64_t)order->share_count << 20 | order->part_count) ^
                      (uint64_t)order->rejects << 48);
+    if (order->strategy) {
+        digest_words(digest, is_add, TAG_DECIDED, digest_name(order), order->strategy, 0);
+    }
     if (order->is_changed) {
         digest_changed(order, digest, is_add);
     }

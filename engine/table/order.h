@@ -126,6 +126,7 @@ struct order {
     uint16_t history_count, history_room;
     uint16_t sold_at; /* node of an in-store sale, else NODE_NONE */
     uint16_t splits;
+    uint16_t strategy; /* handle of the version that decided it last (strategy.h) */
     uint8_t status; /* enum order_status: routed or partial; done, cancelled by its shares */
     uint8_t service;
     uint8_t id_len;

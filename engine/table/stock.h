@@ -12,6 +12,13 @@
 
 struct timing;
 
+/* A node's open fulfilments, oldest first; links are in the parts. */
+struct node_queue {
+    uint32_t first_order, last_order;
+    uint16_t first_part, last_part;
+    uint32_t count;
+};
+
 /* The tables that a decision reads. Borrowed by the router; nothing in it is changed. */
 struct stock_view {
     const struct network *network;
@@ -19,6 +26,8 @@ struct stock_view {
     const struct policies *policies;
     const struct timing *timing;
     uint64_t channel; /* for whom: quotas of others are not free (quota.h); 0 = no channel */
+    const struct node_queue *queues; /* by node handle; NULL in a view without orders */
+    const uint32_t *declines;        /* by node handle, in millionths; the same */
 };
 
 /* Safety stock of the cell: the override, else the node's default. */

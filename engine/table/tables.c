@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "apply_internal.h"
+#include "apply_strategy_internal.h"
 #include "apply_timing_internal.h"
 #include "check.h"
 #include "mem.h"
@@ -52,6 +53,9 @@ static enum err parts_init(struct tables *tables, const struct tables_options *o
     if (err == ERR_OK) {
         err = effect_scratch_new(&tables->scratch);
     }
+    if (err == ERR_OK) {
+        err = strategies_init(&tables->strategies);
+    }
     return err == ERR_OK ? timing_init(&tables->timing) : err;
 }
 
@@ -63,13 +67,16 @@ enum err tables_init(struct tables *tables, const struct tables_options *options
     policies_init(&tables->policies);
     gazetteer_init(&tables->gazetteer);
     tables->batch = 1;
-    tables->view =
-        (struct stock_view){&tables->network, &tables->catalogue, &tables->policies,
-                            &tables->timing, 0};
     tables->node_items = calloc(NODE_MAX, sizeof *tables->node_items);
     tables->queues = calloc(NODE_MAX, sizeof *tables->queues);
     tables->declines = calloc(NODE_MAX, sizeof *tables->declines);
     tables->node_timers = calloc(NODE_MAX, sizeof *tables->node_timers);
+    tables->view = (struct stock_view){.network = &tables->network,
+                                       .catalogue = &tables->catalogue,
+                                       .policies = &tables->policies,
+                                       .timing = &tables->timing,
+                                       .queues = tables->queues,
+                                       .declines = tables->declines};
     bool has_memory =
         tables->node_items && tables->queues && tables->declines && tables->node_timers;
     enum err err = has_memory ? parts_init(tables, options) : ERR_NOMEM;
@@ -96,6 +103,7 @@ void tables_close(struct tables *tables)
     free(tables->node_timers);
     wheel_close(&tables->wheel);
     timing_close(&tables->timing);
+    strategies_close(&tables->strategies);
     network_close(&tables->network);
     catalogue_close(&tables->catalogue);
     epoch_free(tables->epoch);
@@ -117,7 +125,7 @@ void tables_close(struct tables *tables)
 uint64_t tables_memory(const struct tables_options *options)
 {
     uint64_t by_node = sizeof(struct itemset) + sizeof(struct node_queue) + 2 * sizeof(uint32_t);
-    return network_memory() + timing_memory() + NODE_MAX * by_node +
+    return network_memory() + timing_memory() + strategies_memory() + NODE_MAX * by_node +
            owed_memory(options->owed_max) + wheel_memory(timers_max(options)) +
            catalogue_memory(options->items_max) +
            orders_memory(options->orders_max, options->orders_memory) +
@@ -200,7 +208,8 @@ static bool nodes_are_sound(const struct tables *tables, const uint16_t *nodes, 
 static bool order_is_sound(const struct tables *tables, const struct effect_order *effect)
 {
     bool is_sound = effect->line_count > 0 && effect->id.len > 0 && effect->id.len <= ID_MAX &&
-                    effect->sold_at <= tables->network.count;
+                    effect->sold_at <= tables->network.count &&
+                    effect->strategy <= tables->strategies.count;
     for (uint32_t i = 0; i < effect->line_count && is_sound; i++) {
         is_sound = has_item(tables, effect->lines[i].item);
     }
@@ -352,6 +361,7 @@ enum err tables_replay(struct tables *tables, uint64_t lsn, uint64_t now_ms, uin
         [EFFECT_DOCUMENT] = replay_document,
         [EFFECT_HOURS] = replay_hours,   [EFFECT_CAPACITY] = replay_capacity,
         [EFFECT_LANES] = replay_lanes,   [EFFECT_ROADS] = replay_roads,
+        [EFFECT_STRATEGY] = replay_strategy, [EFFECT_CHOICE] = replay_choice,
     };
     if (type >= sizeof functions / sizeof functions[0] || !functions[type] || lsn <= tables->lsn) {
         return ERR_DAMAGED;

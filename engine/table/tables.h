@@ -30,6 +30,7 @@
 #include "policy.h"
 #include "reserve.h"
 #include "stock.h"
+#include "strategy.h"
 #include "wheel.h"
 #include "effect_timing.h"
 #include "timing.h"
@@ -44,13 +45,6 @@ struct tables_options {
     uint32_t movements_max;
     uint32_t owed_max; /* lines that are owed */
     uint32_t documents_max; /* returns, supplies and transfers */
-};
-
-/* A node's open fulfilments, oldest first; links are in the parts. */
-struct node_queue {
-    uint32_t first_order, last_order;
-    uint16_t first_part, last_part;
-    uint32_t count;
 };
 
 struct tables {
@@ -73,6 +67,7 @@ struct tables {
     uint32_t *node_timers;       /* by node handle: ends of statuses */
     struct wheel wheel;          /* what falls due by time alone */
     struct timing timing; /* hours, capacity, carriers, roads */
+    struct strategies strategies;
     struct hash_key key;
     struct digest digest;
     struct effect_scratch *scratch; /* of replay */
@@ -149,6 +144,13 @@ ERR_MUST_USE enum err tables_apply_lanes(struct tables *tables, uint64_t lsn, ui
                                          const struct effect_lanes *effect);
 ERR_MUST_USE enum err tables_apply_roads(struct tables *tables, uint64_t lsn, uint64_t now_ms,
                                          const struct effect_roads *effect);
+
+struct effect_strategy;
+struct effect_choice;
+ERR_MUST_USE enum err tables_apply_strategy(struct tables *tables, uint64_t lsn, uint64_t now_ms,
+                                            const struct effect_strategy *effect);
+ERR_MUST_USE enum err tables_apply_choice(struct tables *tables, uint64_t lsn, uint64_t now_ms,
+                                          const struct effect_choice *effect);
 
 /* Bring what follows from the time alone up to now_ms: no record, as it is worked out again after
  * a start. Before anything is decided at now_ms. */

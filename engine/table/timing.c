@@ -11,10 +11,12 @@ enum err timing_init(struct timing *timing)
 {
     memset(timing, 0, sizeof *timing);
     timing->stale_ms = UINT64_MAX;
+    timing->unblock_ms = UINT64_MAX;
     travels_init(&timing->travels);
     timing->terms = calloc(NODES, sizeof *timing->terms);
     timing->fed_ms = calloc(NODES, sizeof *timing->fed_ms);
-    enum err err = timing->terms && timing->fed_ms ? ERR_OK : ERR_NOMEM;
+    timing->blocked_ms = calloc(NODES, sizeof *timing->blocked_ms);
+    enum err err = timing->terms && timing->fed_ms && timing->blocked_ms ? ERR_OK : ERR_NOMEM;
     if (err == ERR_OK) {
         err = schedules_init(&timing->schedules);
     }
@@ -32,13 +34,14 @@ void timing_close(struct timing *timing)
     travels_close(&timing->travels);
     free(timing->terms);
     free(timing->fed_ms);
+    free(timing->blocked_ms);
     memset(timing, 0, sizeof *timing);
 }
 
 uint64_t timing_memory(void)
 {
     return schedules_memory() + capacity_memory() + carriers_memory() +
-           NODES * (uint64_t)(sizeof(struct node_terms) + sizeof(uint64_t));
+           NODES * (uint64_t)(sizeof(struct node_terms) + 2 * sizeof(uint64_t));
 }
 
 /* When the node's counts get too old; UINT64_MAX: never. */
@@ -56,7 +59,9 @@ static uint8_t marks_of(const struct timing *timing, uint16_t node, enum service
     const struct schedule_times *times = &schedule_of(&timing->schedules, node)->times[service];
     bool is_missed = times->is_never || (service == SERVICE_SAME_DAY && !times->is_today);
     bool is_stale = stale_at(timing, node) <= timing->now_ms;
-    uint32_t marks = (is_missed ? MARK_CUTOFF : 0u) | (is_stale ? MARK_STALE : 0u);
+    bool is_blocked = timing->blocked_ms[node] > timing->now_ms;
+    uint32_t marks = (is_missed ? MARK_CUTOFF : 0u) | (is_stale ? MARK_STALE : 0u) |
+                     (is_blocked ? MARK_BLOCKED : 0u);
     if (timing->capacity.nodes[node]) {
         struct capacity_room room = capacity_room(&timing->capacity, node, service, times->slot);
         bool is_full = room.orders == 0 || room.units == 0;
@@ -144,6 +149,21 @@ static bool ages_turn(struct timing *timing, struct network *network)
     return is_changed;
 }
 
+static bool blocks_turn(struct timing *timing, struct network *network)
+{
+    bool is_changed = false;
+    timing->unblock_ms = UINT64_MAX;
+    for (uint32_t node = 0; node < network->count; node++) {
+        uint64_t at = timing->blocked_ms[node];
+        if (at > timing->now_ms) {
+            timing->unblock_ms = at < timing->unblock_ms ? at : timing->unblock_ms;
+        } else if (at) {
+            is_changed |= node_mark(timing, network, (uint16_t)node, UINT32_MAX);
+        }
+    }
+    return is_changed;
+}
+
 bool timing_turn(struct timing *timing, struct network *network, uint64_t now_ms)
 {
     bool is_changed = false;
@@ -154,6 +174,9 @@ bool timing_turn(struct timing *timing, struct network *network, uint64_t now_ms
     if (timing->stale_ms <= now_ms) {
         is_changed |= ages_turn(timing, network);
     }
+    if (timing->unblock_ms <= now_ms) {
+        is_changed |= blocks_turn(timing, network);
+    }
     return is_changed;
 }
 
@@ -161,7 +184,8 @@ uint64_t timing_due(const struct timing *timing)
 {
     bool is_needed = timing->schedules.has_hours || timing->capacity.count > 0;
     uint64_t until_ms = is_needed ? timing->schedules.until_ms : UINT64_MAX;
-    return until_ms < timing->stale_ms ? until_ms : timing->stale_ms;
+    until_ms = until_ms < timing->stale_ms ? until_ms : timing->stale_ms;
+    return until_ms < timing->unblock_ms ? until_ms : timing->unblock_ms;
 }
 
 bool timing_node(struct timing *timing, struct network *network, uint16_t node, uint64_t now_ms)
@@ -179,6 +203,10 @@ bool timing_node(struct timing *timing, struct network *network, uint16_t node, 
     uint64_t stale = stale_at(timing, node);
     if (stale < timing->stale_ms && stale > timing->now_ms) {
         timing->stale_ms = stale;
+    }
+    uint64_t unblock = timing->blocked_ms[node];
+    if (unblock > timing->now_ms && unblock < timing->unblock_ms) {
+        timing->unblock_ms = unblock;
     }
     return node_mark(timing, network, node, UINT32_MAX) || is_changed;
 }

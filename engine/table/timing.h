@@ -25,6 +25,8 @@ struct timing {
     struct travels travels;
     struct node_terms *terms; /* by node handle */
     uint64_t *fed_ms;         /* by node handle: its latest count, ms; 0 = never */
+    uint64_t *blocked_ms;     /* by node handle: until when it gets no new orders; 0 = it does */
+    uint64_t unblock_ms;      /* the earliest moment at which one gets some again */
     uint64_t stale_ms;        /* the earliest moment at which counts of a node get too old */
     uint32_t ages;            /* nodes with a stock_max_age_min */
     uint32_t accepts;         /* nodes with an accept_min */

@@ -70,7 +70,7 @@ def edges_of_an_order(scene):
                        ("exclude_nodes", [node] * 1001), ("dest", 3)):
         scene.error("INVALID_ARGUMENT", [field], "order.route",
                     **scene.ask("b", [(item, 1)], **{field: bad}))
-    scene.error("UNKNOWN_STRATEGY", ["strategy", "nearest"], "order.route",
+    scene.error("UNKNOWN_STRATEGY", ["strategy", "cheapest"], "order.route",
                 **scene.ask("b", [(item, 1)], strategy="cheapest"))
     scene.error("UNKNOWN_ITEM", ["lines[1].item", "zz"], "order.route",
                 **scene.ask("b", [(item, 1), ("zz", 1)]))

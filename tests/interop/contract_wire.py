@@ -17,7 +17,8 @@ METHODS = {"hello", "stats", "node.put", "node.status", "node.get", "node.list",
            "supply.put", "supply.receive", "supply.cancel", "transfer.create", "transfer.ship",
            "transfer.receive", "transfer.cancel", "snapshot", "events.read", "reserve.create",
            "reserve.update", "reserve.release", "reserve.get", "promise.quote", "carrier.load",
-           "travel.load", "capacity.set", "capacity.get"}
+           "travel.load", "capacity.set", "capacity.get", "strategy.put", "strategy.activate",
+           "strategy.list"}
 
 
 def raw(scene, *messages):

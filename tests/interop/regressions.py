@@ -9,9 +9,7 @@ import server
 from client import CallError, Client, pages
 
 CASES = []
-SKIPPED = {
-    "13 another channel's stock is never counted": "strategy.put",
-}
+SKIPPED = {}
 
 
 def case(function):
@@ -295,6 +293,33 @@ def c12b_retries_of_64_connections(world):
     facts = {(a["fulfilments"][0]["fulfilment"], a["fulfilments"][0]["km"]) for a in answers}
     expect(len(facts) == 1, "different facts", facts)
     expect(here.cell("x", "a")["reserved"] == 1, "taken more than once")
+
+
+@case
+def c13_channels(world):
+    """13 another channel's stock is never counted, whatever strategy decides"""
+    here = world.scene("c13.", {"a": {"x": 5}, "b": {"x": 5}})
+    client = here.client
+    client.call("stock.policy", item="c13.x", node="c13.a", quotas={"c13.web": 5})
+    client.call("strategy.put", name="c13.spare", mode="lexicographic",
+                terms=[{"term": "scarcity"}, {"term": "distance"}])
+    client.call("strategy.activate", name="c13.spare", channels=["c13.app", "c13.web"])
+    asked = {"channel": "c13.app", "explain": 1}
+    answer = here.route("app", [("x", 3)], **asked)
+    expect(here.taken(answer) == {"b": 3}, "of the one that is open to all", answer)
+    expect(answer["explain"]["strategy"] == "c13.spare", "strategy", answer)
+    expect(answer["explain"]["rejected"].get("RING_FENCED") == 1, "reason", answer)
+    answer = here.route("more", [("x", 3)], allow_partial=True, **asked)
+    expect(here.taken(answer) == {"b": 2}, "no more is free for it", answer)
+    answer = here.route("none", [("x", 1)], **asked)
+    expect(answer["reason"] == "INSUFFICIENT_STOCK", "sold out for it", answer)
+    expect(answer["unfilled"][0]["available"] == 0, "available", answer)
+    answer = here.route("web", [("x", 5)], channel="c13.web")
+    expect(here.taken(answer) == {"a": 5}, "all of its own", answer)
+    for node in "ab":
+        cell = here.cell("x", node)
+        expect((cell["on_hand"], cell["reserved"]) == (5, 5), node, cell)
+    client.call("strategy.activate", name="nearest", channels=["c13.app", "c13.web"])
 
 
 @case

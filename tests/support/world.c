@@ -18,8 +18,15 @@ void world_init(struct world *world, uint32_t items_max)
     policies_init(&world->policies);
     err = route_new(&world->route);
     CHECK(err == ERR_OK);
-    world->view = (struct stock_view){&world->network, &world->catalogue, &world->policies,
-                                       NULL, 0};
+    world->queues = calloc(NODE_MAX, sizeof *world->queues);
+    CHECK(world->queues);
+    world->declines = calloc(NODE_MAX, sizeof *world->declines);
+    CHECK(world->declines);
+    world->view = (struct stock_view){.network = &world->network,
+                                      .catalogue = &world->catalogue,
+                                      .policies = &world->policies,
+                                      .queues = world->queues,
+                                      .declines = world->declines};
 }
 
 void world_close(struct world *world)
@@ -28,6 +35,8 @@ void world_close(struct world *world)
         row_free(world->catalogue.items[i].row);
         world->catalogue.items[i].row = NULL;
     }
+    free(world->queues);
+    free(world->declines);
     route_free(world->route);
     policies_close(&world->policies);
     catalogue_close(&world->catalogue);

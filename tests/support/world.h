@@ -10,6 +10,8 @@ struct world {
     struct network network;
     struct catalogue catalogue;
     struct policies policies;
+    struct node_queue *queues; /* by node handle; count is a test's to set */
+    uint32_t *declines;        /* the same */
     struct stock_view view;
     struct route *route;
 };

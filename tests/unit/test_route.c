@@ -345,7 +345,7 @@ static void rejects_in_order(void **state)
     decide();
     assert_single(chosen);
     for (int reject = REJECT_EXCLUDED; reject < REJECT_COUNT; reject++) {
-        bool is_of_time = reject >= REJECT_STOCK_STALE && reject <= REJECT_MISSES_PROMISE;
+        bool is_of_time = reject >= REJECT_NODE_BLOCKED && reject <= REJECT_STRATEGY_FENCED;
         bool is_there = reject != REJECT_DESTINATION_NOT_SERVED &&
                         reject != REJECT_ITEM_BARRED && reject != REJECT_RING_FENCED &&
                         !is_of_time;

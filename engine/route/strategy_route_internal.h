@@ -1,0 +1,52 @@
+/* Strategies in a decision: one node's score, the best single source, and costs for the split
+ * search. All of it for groups without a fixed place: a node that was named is taken. */
+#ifndef ROUTE_STRATEGY_ROUTE_INTERNAL_H
+#define ROUTE_STRATEGY_ROUTE_INTERNAL_H
+
+#include "route_internal.h"
+#include "strategy.h"
+
+enum { STRATEGY_PRIORITY_SHIFT = 1000000 }; /* no node's priority is below its negative */
+
+/* A node that is being looked at; what is worked out for it once. */
+struct contender {
+    uint16_t node;
+    bool has_promise;
+    uint32_t metres;
+    struct promise promise;
+};
+
+void contender_begin(struct contender *contender, uint16_t node, uint32_t metres);
+
+/* The term's value of the node in steps, rounded down to its band; the less the better. */
+uint64_t strategy_value(const struct route *route, struct contender *contender,
+                        const struct strategy_term *term);
+
+/* Numbers that a score has, compared in their order: one of a weighted strategy, the sum; else
+ * one for each term. keys has room for STRATEGY_TERMS_MAX. */
+uint32_t strategy_keys(const struct strategy *strategy);
+void strategy_score(const struct route *route, struct contender *contender, uint64_t *keys);
+
+/* Whether the fence lets the node in, and what was held against it. */
+bool strategy_fence_holds(const struct route *route, struct contender *contender,
+                          const struct strategy_fence *fence, uint64_t *value_out);
+bool strategy_takes(const struct route *route, struct contender *contender);
+
+/* The group begins, or goes to a store from now on: whether the strategy rules it, what stays
+ * at a node, how far it reaches. */
+void strategy_begin(struct route *route);
+
+/* Take the nodes that a fence bars out of the base. */
+void strategy_fence_base(struct route *route);
+
+/* -- strategy_source.c -- */
+
+/* The best node that holds the whole group, or NODE_NONE. */
+struct route_guess strategy_source(struct route *route);
+
+/* -- strategy_split.c -- */
+
+/* Set costs of the candidates of the split search by the strategy. */
+void strategy_costs(struct route *route);
+
+#endif

@@ -1,0 +1,246 @@
+/* What a strategy sees in a node: the values of its terms, the fences, and the score. */
+#include "strategy_route_internal.h"
+
+#include "check.h"
+#include "timing.h"
+
+enum { MILLION = 1000000, THOUSAND = 1000, MINUTE_MS = 60000 };
+
+/* Weight of the whole group: what one node would send. */
+static uint64_t group_grams(const struct route *route)
+{
+    uint64_t grams = 0;
+    for (uint32_t i = 0; i < route->group.demand_count; i++) {
+        const struct demand *demand = &route->demands[i];
+        grams += (uint64_t)demand->qty * route->view->catalogue->items[demand->item].weight_g;
+    }
+    return grams;
+}
+
+void contender_begin(struct contender *contender, uint16_t node, uint32_t metres)
+{
+    contender->node = node;
+    contender->metres = metres;
+    contender->has_promise = false;
+}
+
+static const struct promise *promise_of(const struct route *route, struct contender *contender)
+{
+    if (!contender->has_promise) {
+        contender->has_promise = true;
+        fence_promise(route, contender->node, contender->metres, group_grams(route),
+                      &contender->promise);
+    }
+    return &contender->promise;
+}
+
+static const struct road *road_of(const struct route *route, uint16_t node)
+{
+    const struct timing *timing = route->view->timing;
+    bool has_roads = timing && timing->travels.rows > 0;
+    return has_roads ? travels_find(&timing->travels, node, &route->place.roads) : NULL;
+}
+
+static uint64_t road_metres(const struct route *route, const struct contender *contender)
+{
+    const struct road *road = road_of(route, contender->node);
+    return road ? road->metres : contender->metres;
+}
+
+/* The rule of same_day's dates where no road is loaded. */
+static uint64_t road_minutes(const struct route *route, const struct contender *contender)
+{
+    const struct road *road = road_of(route, contender->node);
+    return road ? road->minutes
+                : PROMISE_ROAD_BASE_MIN +
+                      (uint64_t)contender->metres * 60 / (PROMISE_ROAD_KMH * 1000);
+}
+
+static uint64_t cost_of(const struct route *route, struct contender *contender)
+{
+    const struct timing *timing = route->view->timing;
+    uint64_t cents = route->view->network->hot[contender->node].handling_cents;
+    bool has_lanes = timing && timing->carriers.rows > 0;
+    return has_lanes ? cents + promise_of(route, contender)->cents : cents;
+}
+
+/* Minutes until it is delivered, begun ones too. */
+static uint64_t date_of(const struct route *route, struct contender *contender)
+{
+    const struct timing *timing = route->view->timing;
+    if (!timing) {
+        return 0;
+    }
+    const struct promise *promise = promise_of(route, contender);
+    uint64_t now_ms = route->request->at_ms ? route->request->at_ms : timing->now_ms;
+    if (promise->is_never) {
+        return STRATEGY_VALUE_MAX;
+    }
+    return promise->by_ms > now_ms ? (promise->by_ms - now_ms + MINUTE_MS - 1) / MINUTE_MS : 0;
+}
+
+/* The largest share of an item's free stock there that the group would take, in thousandths. */
+static uint64_t scarcity_of(const struct route *route, uint16_t node)
+{
+    uint64_t most = 0;
+    for (uint32_t i = 0; i < route->group.demand_count; i++) {
+        const struct demand *demand = &route->demands[i];
+        uint64_t free = demand_free(route, demand, node);
+        uint64_t share = free > demand->qty ? (uint64_t)demand->qty * THOUSAND / free : THOUSAND;
+        most = share > most ? share : most;
+    }
+    return most;
+}
+
+static bool is_of_type(const struct route *route, uint16_t node, enum node_type type)
+{
+    return route->view->network->hot[node].type == (uint8_t)type;
+}
+
+static uint64_t load_of(const struct route *route, uint16_t node)
+{
+    return route->view->queues ? route->view->queues[node].count : 0;
+}
+
+static uint64_t declines_of(const struct route *route, uint16_t node)
+{
+    return route->view->declines ? route->view->declines[node] : 0;
+}
+
+static uint64_t value_plain(const struct route *route, struct contender *contender,
+                            enum strategy_term_kind term)
+{
+    uint16_t node = contender->node;
+    switch (term) {
+    case STRATEGY_TERM_DISTANCE:
+        return contender->metres;
+    case STRATEGY_TERM_ROAD:
+        return road_metres(route, contender);
+    case STRATEGY_TERM_MINUTES:
+        return road_minutes(route, contender);
+    case STRATEGY_TERM_COST:
+        return cost_of(route, contender);
+    case STRATEGY_TERM_DATE:
+        return date_of(route, contender);
+    case STRATEGY_TERM_STORE:
+        return !is_of_type(route, node, NODE_STORE);
+    case STRATEGY_TERM_WAREHOUSE:
+        return !is_of_type(route, node, NODE_WAREHOUSE);
+    case STRATEGY_TERM_VENDOR:
+        return !is_of_type(route, node, NODE_VENDOR);
+    case STRATEGY_TERM_PRIORITY:
+        return (uint64_t)((int64_t)route->view->network->nodes[node].config.priority +
+                          STRATEGY_PRIORITY_SHIFT);
+    case STRATEGY_TERM_LOAD:
+        return load_of(route, node);
+    case STRATEGY_TERM_ACCEPTANCE:
+        return declines_of(route, node);
+    case STRATEGY_TERM_SCARCITY:
+        return scarcity_of(route, node);
+    case STRATEGY_TERM_COUNT:
+        break;
+    }
+    CHECK_UNREACHABLE("no such term");
+}
+
+uint64_t strategy_value(const struct route *route, struct contender *contender,
+                        const struct strategy_term *term)
+{
+    uint64_t value = value_plain(route, contender, (enum strategy_term_kind)term->term);
+    value = value < STRATEGY_VALUE_MAX ? value : STRATEGY_VALUE_MAX;
+    return value - value % term->band;
+}
+
+uint32_t strategy_keys(const struct strategy *strategy)
+{
+    return strategy->mode == STRATEGY_WEIGHTED ? 1 : strategy->term_count;
+}
+
+void strategy_score(const struct route *route, struct contender *contender, uint64_t *keys)
+{
+    const struct strategy *strategy = route->request->strategy;
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < strategy->term_count; i++) {
+        uint64_t value = strategy_value(route, contender, &strategy->terms[i]);
+        keys[i] = value;
+        sum += value * strategy->factor[i];
+    }
+    if (strategy->mode == STRATEGY_WEIGHTED) {
+        keys[0] = sum;
+    }
+}
+
+bool strategy_fence_holds(const struct route *route, struct contender *contender,
+                          const struct strategy_fence *fence, uint64_t *value_out)
+{
+    uint16_t node = contender->node;
+    switch ((enum strategy_fence_kind)fence->fence) {
+    case STRATEGY_FENCE_MAX_KM:
+        *value_out = contender->metres;
+        return *value_out <= fence->value;
+    case STRATEGY_FENCE_MAX_MINUTES:
+        *value_out = road_minutes(route, contender);
+        return *value_out <= fence->value;
+    case STRATEGY_FENCE_MAX_COST:
+        *value_out = cost_of(route, contender);
+        return *value_out <= fence->value;
+    case STRATEGY_FENCE_MAX_LOAD:
+        *value_out = load_of(route, node);
+        return *value_out < fence->value;
+    case STRATEGY_FENCE_MIN_ACCEPTANCE:
+        *value_out = MILLION - declines_of(route, node);
+        return *value_out >= fence->value;
+    case STRATEGY_FENCE_TYPES:
+        *value_out = route->view->network->hot[node].type;
+        return fence->value >> *value_out & 1;
+    case STRATEGY_FENCE_KEEP_LAST: /* lowers what is free: demand_free */
+        *value_out = 0;
+        return true;
+    case STRATEGY_FENCE_COUNT:
+        break;
+    }
+    CHECK_UNREACHABLE("no such fence");
+}
+
+bool strategy_takes(const struct route *route, struct contender *contender)
+{
+    const struct strategy *strategy = route->request->strategy;
+    uint64_t value;
+    for (uint32_t i = 0; i < strategy->fence_count; i++) {
+        if (!strategy_fence_holds(route, contender, &strategy->fences[i], &value)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void strategy_begin(struct route *route)
+{
+    const struct strategy *strategy = route->request->strategy;
+    bool is_ruled = strategy && route->group.place == NODE_NONE;
+    route->is_ruled = is_ruled;
+    route->keep = is_ruled ? strategy->keep : 0;
+    if (is_ruled && strategy->max_m < route->group.reach_m) {
+        route->group.reach_m = strategy->max_m;
+    }
+}
+
+void strategy_fence_base(struct route *route)
+{
+    const struct network *network = route->view->network;
+    if (!route->is_ruled || route->request->strategy->fence_count == 0) {
+        return;
+    }
+    group_base_copy(route);
+    for (uint32_t word = 0; word < network->words; word++) {
+        for (slot_bits left = route->base[word]; left; left &= left - 1) {
+            uint32_t at = (uint32_t)__builtin_ctzll(left);
+            uint16_t node = network->node_of_slot[word * 64 + at];
+            struct contender contender;
+            contender_begin(&contender, node, group_metres(route, node));
+            if (!strategy_takes(route, &contender)) {
+                route->base[word] &= ~((slot_bits)1 << at);
+            }
+        }
+    }
+}
