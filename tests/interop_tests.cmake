@@ -97,6 +97,8 @@ if(TARGET nearshelfd)
   target_link_libraries(mixed_ops PRIVATE base PkgConfig::MSGPACK Threads::Threads nearshelf_flags)
   nearshelf_outside(NAME integration.mixed_ops LABEL "integration;stress" TIMEOUT 300
     SCRIPT interop/with_engine.py ARGS -- $<TARGET_FILE:mixed_ops> HOST PORT ${outside_ops})
+  nearshelf_outside(NAME integration.all_methods LABEL "integration;stress" TIMEOUT 120
+    SCRIPT stress/all_methods.py ARGS --operations 20000 --kills 2)
 
   foreach(kind ext4 xfs)
     nearshelf_outside(NAME crash.power_cut_${kind} LABEL "integration;crash" TIMEOUT 200

@@ -108,6 +108,7 @@ static void open_failed(struct sim *sim, enum err err, const char *error)
         CHECK_UNREACHABLE("recovery refused what the disk holds");
     }
     CHECK(error[0]);
+    sim->on_disk = sim->on_disk_before; /* written again beside the log, without its name so far */
     if (is_full) {
         disk_sim_capacity_set(sim->disk, ROOMY);
         sim->is_full = false;
