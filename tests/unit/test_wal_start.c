@@ -9,8 +9,8 @@
 
 #include "disk_sim.h"
 #include "log_fixture.h"
-#include "wal_cursor.h"
 #include "rng.h"
+#include "wal_feed.h"
 
 enum { CAPACITY = 64 << 20, MARKS = 12 };
 
@@ -298,56 +298,68 @@ static void origin_needs_no_log(void **state)
     keeper_close(&keeper);
 }
 
-/* Read from an LSN to the durable one; every record must be the one that was appended. */
-static uint64_t follow(struct wal_cursor *cursor, uint64_t from)
+static struct wal_feed *feed_here(void)
 {
-    struct wal_cursor_group group;
-    uint64_t oldest;
-    enum err err;
-    while ((err = wal_cursor_read(cursor, from, keeper.durable, &group, &oldest)) == ERR_OK) {
-        assert_true(group.first_lsn <= from && from < group.first_lsn + group.count);
-        uint64_t at = 0;
-        for (uint64_t i = 0; i < group.count; i++) {
-            const struct kept *kept = &keeper.records[group.first_lsn + i];
-            assert_int_equal(wal_record_size(group.records + at), kept->size);
-            assert_int_equal(group.records[at], kept->type);
-            assert_int_equal(group.time_ms, kept->time_ms);
-            at += WAL_RECORD_HEADER_SIZE + kept->size;
-        }
-        assert_int_equal(at, group.size);
-        from = group.first_lsn + group.count;
+    struct wal_feed *feed;
+    const struct wal_feed_options options = {.disk = sim, .context_type = 255};
+    assert_int_equal(wal_feed_new(&options, &feed), ERR_OK);
+    return feed;
+}
+
+/* Every record of the part must be the one that was appended. */
+static void part_is_kept(const struct wal_feed_part *part)
+{
+    const uint8_t *at = part->bytes;
+    assert_true(part->count > 0);
+    for (uint64_t i = 0; i < part->count; i++) {
+        const struct kept *kept = &keeper.records[part->lsn + i];
+        assert_int_equal(wal_record_size(at), kept->size);
+        assert_int_equal(at[0], kept->type);
+        assert_int_equal(part->time_ms, kept->time_ms);
+        at += WAL_RECORD_HEADER_SIZE + kept->size;
     }
-    assert_int_equal(err, ERR_NOTFOUND);
+}
+
+/* Read from an LSN to the durable one; a part never goes behind it. */
+static uint64_t follow(struct wal_feed *feed, uint64_t from)
+{
+    struct wal_feed_part part;
+    enum err err;
+    while (from <= keeper.durable) {
+        wal_feed_ask(feed, keeper.wal, from);
+        assert_true(wal_feed_take(feed, &err, &part));
+        assert_int_equal(err, ERR_OK);
+        assert_int_equal(part.lsn, from);
+        part_is_kept(&part);
+        from += part.count;
+    }
     assert_int_equal(from, keeper.durable + 1);
+    assert_false(wal_feed_is_busy(feed));
     return from;
 }
 
-/* A cursor follows a writer over segments, restarts with groups written again, and removals; it
+/* A feed follows a writer over segments, restarts with groups written again, and removals; it
  * tells no group that is not durable, and says what is gone. */
-static void cursor_follows_the_writer(void **state)
+static void feed_follows_the_writer(void **state)
 {
     (void)state;
     struct rng rng;
-    struct wal_cursor *cursor;
-    struct wal_cursor_group group;
-    uint64_t oldest;
     uint64_t from = 1;
     rng_init(&rng, 5);
     must_open(&beginning);
-    assert_int_equal(wal_cursor_new(sim, &cursor), ERR_OK);
-    assert_int_equal(wal_cursor_read(cursor, 1, 0, &group, &oldest), ERR_NOTFOUND);
+    struct wal_feed *feed = feed_here();
     for (uint64_t round = 0; round < 60; round++) {
         batches(round * 100, rng_below(&rng, 20));
         if (round % 7 == 3) {
             disk_sim_hold_writes(sim, true);
             keeper_batch(&keeper, round, 3); /* begun, not durable */
-            (void)follow(cursor, from);
+            (void)follow(feed, from);
             disk_sim_hold_writes(sim, false);
             keeper_settle(&keeper);
         }
-        from = follow(cursor, from);
+        from = follow(feed, from);
         if (keeper.durable > 0) {
-            (void)follow(cursor, 1 + rng_below(&rng, keeper.durable));
+            (void)follow(feed, 1 + rng_below(&rng, keeper.durable));
             from = keeper.durable + 1;
         }
         if (round % 10 == 9) {
@@ -357,8 +369,8 @@ static void cursor_follows_the_writer(void **state)
             keeper_close(&keeper);
             disk_sim_power_on(sim);
             must_open(&beginning);
-            wal_cursor_free(cursor);
-            assert_int_equal(wal_cursor_new(sim, &cursor), ERR_OK);
+            wal_feed_free(feed);
+            feed = feed_here();
         }
     }
     const struct wal_start mark = mark_at(keeper.durable);
@@ -366,10 +378,9 @@ static void cursor_follows_the_writer(void **state)
     drive_all();
     wal_release(keeper.wal, mark.group_number);
     drive_all();
-    assert_int_equal(wal_cursor_read(cursor, 1, keeper.durable, &group, &oldest), ERR_CLOSED);
-    assert_true(oldest > 1);
-    (void)follow(cursor, oldest);
-    wal_cursor_free(cursor);
+    assert_true(wal_feed_oldest(keeper.wal) > 1);
+    (void)follow(feed, wal_feed_oldest(keeper.wal));
+    wal_feed_free(feed);
     keeper_close(&keeper);
 }
 
@@ -383,7 +394,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(cuts_during_removal, setup, teardown),
         cmocka_unit_test_setup_teardown(other_state_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(origin_needs_no_log, setup, teardown),
-        cmocka_unit_test_setup_teardown(cursor_follows_the_writer, setup, teardown),
+        cmocka_unit_test_setup_teardown(feed_follows_the_writer, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
