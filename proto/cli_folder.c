@@ -1,5 +1,4 @@
 /* `nearshelf check`, `backup`, `restore`: data folders, without an engine. */
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -92,15 +91,6 @@ static enum cli_exit read_ask(struct cli *cli, const char *name, uint32_t words,
     return got == ARGS_END && ask->count == words && read_config(config, ask) ? CLI_OK : CLI_USAGE;
 }
 
-/* A failed check of the books aborts: the tables are not to be walked any further. */
-static void on_abort(int number)
-{
-    static const char text[] = "DAMAGED books: the line above says what does not hold\n";
-    const ssize_t size = write(STDOUT_FILENO, text, sizeof text - 1);
-    (void)number;
-    _exit(size > 0 ? CLI_ERROR : CLI_ERROR);
-}
-
 enum cli_exit cli_run_check(struct cli *cli, int argc, char **argv)
 {
     bool is_over;
@@ -110,7 +100,6 @@ enum cli_exit cli_run_check(struct cli *cli, int argc, char **argv)
     if (code != CLI_OK || is_over) {
         return code;
     }
-    signal(SIGABRT, on_abort);
     setvbuf(stdout, NULL, _IOLBF, 0);
     const enum err err = folder_check(ask.words[0], &ask.tables, stdout, &is_sound);
     if (err == ERR_OK && is_sound) {

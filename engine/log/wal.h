@@ -64,6 +64,7 @@ struct wal_start {
     uint64_t chain;        /* that the next group must carry */
     struct digest digest;
     bool is_origin; /* history begins with it: the log may be empty */
+    bool is_whole;  /* look at every group before it too that is still there, not only at the last */
 };
 
 /* How far wal_read goes: to the last record that both allow. */
@@ -81,6 +82,7 @@ struct wal_recovery {
     bool is_divided; /* wal_read ended inside a group: its records behind the bound were not told,
                         and the digest is that of the whole group */
     uint64_t groups; /* verified and replayed, seals included */
+    uint64_t passed; /* verified only, as they are from before the start */
     uint64_t records;
     uint64_t bytes;        /* of those groups on disk */
     uint64_t last_lsn;     /* 0 in an empty log */

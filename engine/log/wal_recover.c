@@ -21,11 +21,13 @@ static enum err damaged(struct wal_reading *reading, enum err err, uint64_t ordi
                         uint64_t offset, const char *why)
 {
     char name[WAL_NAME_SIZE];
+    const uint64_t expected =
+        reading->is_linked || !reading->skip_number ? reading->number : reading->skip_number;
     wal_segment_name(ordinal, name);
     return wal_fail(reading->wal, err,
                     "%s, offset %llu: %s (expected group %llu with LSN %llu). Nothing was changed. "
                     "Restore this file from a copy, or keep the folder and ask",
-                    name, (unsigned long long)offset, why, (unsigned long long)reading->number,
+                    name, (unsigned long long)offset, why, (unsigned long long)expected,
                     (unsigned long long)reading->lsn);
 }
 
@@ -295,6 +297,7 @@ static enum err pass_over(struct wal_reading *reading, uint64_t offset,
                        "this group does not follow the one before");
     }
     reading->walked++;
+    reading->found->passed++;
     reading->skip_number = header->number + 1;
     reading->skip_chain = wal_group_chain(bytes, header->size);
     if (header->number < start->group_number) {
@@ -337,6 +340,15 @@ static uint64_t limit_of(const struct wal_reading *reading, uint32_t index)
     return limit;
 }
 
+/* Of the group that stands next, as far as it is known. */
+static uint64_t next_number(const struct wal_reading *reading)
+{
+    const bool is_passing = reading->wal->start.is_whole && !reading->is_linked;
+    return is_passing && reading->skip_number ? reading->skip_number
+           : is_passing                       ? 0
+                                              : reading->number;
+}
+
 /* Read groups of one segment until the limit or the first that is not sound. */
 static enum err read_segment(struct wal_reading *reading, uint32_t index, uint64_t limit)
 {
@@ -344,7 +356,7 @@ static enum err read_segment(struct wal_reading *reading, uint32_t index, uint64
     uint8_t *bytes;
     uint64_t offset = WAL_BLOCK_SIZE;
     enum err err = wal_reading_open(reading, index);
-    while (err == ERR_OK && !reading->is_stopped && reading->number < limit &&
+    while (err == ERR_OK && !reading->is_stopped && next_number(reading) < limit &&
            offset < reading->segments[index].size) {
         err = load(reading, offset, &header, &bytes);
         if (err != ERR_OK || !bytes) {
@@ -408,12 +420,13 @@ static enum err read_groups(struct wal_reading *reading)
     for (uint32_t i = 0; i < reading->count; i++) {
         const struct wal_found *segment = &reading->segments[i];
         const uint64_t limit = limit_of(reading, i);
-        if (segment->first_number == 0 || segment->first_number >= limit ||
-            limit <= reading->number) {
+        const uint64_t next = next_number(reading);
+        if (segment->first_number == 0 || segment->first_number >= limit || limit <= next) {
             continue;
         }
         const bool is_before = !reading->is_linked && segment->first_number < reading->number;
-        if (segment->first_number != reading->number && !is_before) {
+        const bool is_gap = next != 0 && next != reading->number && segment->first_number != next;
+        if (is_gap || (segment->first_number != reading->number && !is_before)) {
             return refuse_gap(reading, i);
         }
         const enum err err = read_segment(reading, i, limit);

@@ -1,8 +1,15 @@
 /* Each snapshot is loaded as a start would load it; then the whole log from the oldest one on is
- * replayed, and its digest compared at every group and with every newer snapshot. */
+ * replayed, and its digest compared at every group and with every newer snapshot. All of it in a
+ * child process: tables that contradict themselves end it, not the caller. */
 #include "folder_check.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "disk.h"
 #include "recovery.h"
@@ -19,6 +26,12 @@ struct checking {
     uint32_t damaged;
     struct tables tables;
     char error[WAL_ERROR_SIZE];
+};
+
+/* What the child found; shared with it. */
+struct answer {
+    enum err err;
+    bool is_sound;
 };
 
 static void say_bad(struct checking *checking, const char *what)
@@ -115,7 +128,8 @@ static enum err start(struct checking *checking)
                                                         .group_number = mark.group_number,
                                                         .chain = mark.chain,
                                                         .digest = mark.digest,
-                                                        .is_origin = mark.is_origin});
+                                                        .is_origin = mark.is_origin,
+                                                        .is_whole = true});
         return snapshot_load(checking->disk, name, mark.uuid, &checking->tables, &mark,
                              checking->error);
     }
@@ -130,6 +144,10 @@ static void say_log(struct checking *checking, const struct wal_recovery *found)
             (unsigned long long)found->segments, (unsigned long long)found->groups,
             (unsigned long long)found->records, (unsigned long long)found->last_lsn,
             (unsigned long long)found->bytes);
+    if (found->passed) {
+        fprintf(checking->out, "log: sound, %llu groups before the oldest snapshot\n",
+                (unsigned long long)found->passed);
+    }
     if (found->has_torn_tail) {
         fprintf(checking->out,
                 "log: %s, offset %llu: a last group that was never completed, told to nobody\n",
@@ -180,8 +198,8 @@ static enum err check_all(struct checking *checking)
     return err;
 }
 
-enum err folder_check(const char *dir, const struct tables_options *tables, FILE *out,
-                      bool *is_sound_out)
+static enum err check_here(const char *dir, const struct tables_options *tables, FILE *out,
+                           bool *is_sound_out)
 {
     static struct checking checking; /* large */
     const struct disk_options where = {
@@ -197,5 +215,87 @@ enum err folder_check(const char *dir, const struct tables_options *tables, FILE
     err = check_all(&checking);
     checking.disk->ops->free(checking.disk);
     *is_sound_out = err == ERR_OK && checking.damaged == 0;
+    return err;
+}
+
+/* -- in a process of its own -- */
+
+/* What a CHECK of tables that are broken ends; none of it is worth a core file. */
+static void child(const char *dir, const struct tables_options *tables, int answer_fd,
+                  struct answer *answer)
+{
+    const struct rlimit none = {0, 0};
+    (void)setrlimit(RLIMIT_CORE, &none);
+    FILE *out = fdopen(answer_fd, "w");
+    if (!out) {
+        _exit(1);
+    }
+    setlinebuf(out);
+    answer->err = check_here(dir, tables, out, &answer->is_sound);
+    fclose(out);
+    _exit(0);
+}
+
+static void copy_lines(int fd, FILE *out)
+{
+    char bytes[4096];
+    for (;;) {
+        const ssize_t got = read(fd, bytes, sizeof bytes);
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got <= 0) {
+            return;
+        }
+        (void)fwrite(bytes, 1, (size_t)got, out);
+    }
+}
+
+static enum err check_in_child(const char *dir, const struct tables_options *tables, FILE *out,
+                               struct answer *answer)
+{
+    int fds[2];
+    int status = 0;
+    if (pipe2(fds, O_CLOEXEC) != 0) {
+        return ERR_SYS;
+    }
+    fflush(NULL);
+    const pid_t pid = fork();
+    if (pid == 0) {
+        close(fds[0]);
+        child(dir, tables, fds[1], answer);
+    }
+    close(fds[1]);
+    if (pid > 0) {
+        copy_lines(fds[0], out);
+        while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+        }
+    }
+    close(fds[0]);
+    if (pid < 0) {
+        return ERR_SYS;
+    }
+    if (WIFSIGNALED(status)) {
+        answer->is_sound = false;
+        fprintf(out, "DAMAGED books: what was loaded contradicts itself, as the line `CHECK failed` "
+                     "on stderr says: restore a backup, or keep the folder and ask\n");
+        return ERR_OK;
+    }
+    return answer->err;
+}
+
+enum err folder_check(const char *dir, const struct tables_options *tables, FILE *out,
+                      bool *is_sound_out)
+{
+    *is_sound_out = false;
+    struct answer *answer = mmap(NULL, sizeof *answer, PROT_READ | PROT_WRITE,
+                                 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (answer == MAP_FAILED) {
+        return ERR_NOMEM;
+    }
+    *answer = (struct answer){.err = ERR_SYS};
+    const enum err err = check_in_child(dir, tables, out, answer);
+    *is_sound_out = err == ERR_OK && answer->is_sound;
+    munmap(answer, sizeof *answer);
     return err;
 }
