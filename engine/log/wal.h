@@ -64,7 +64,7 @@ struct wal_start {
     uint64_t chain;        /* that the next group must carry */
     struct digest digest;
     bool is_origin; /* history begins with it: the log may be empty */
-    bool is_whole;  /* look at every group before it too that is still there, not only at the last */
+    bool is_whole;  /* look at every group before it too still there, not just at the last */
 };
 
 /* How far wal_read goes: to the last record that both allow. */
