@@ -277,8 +277,8 @@ static enum err check_in_child(const char *dir, const struct tables_options *tab
     }
     if (WIFSIGNALED(status)) {
         answer->is_sound = false;
-        fprintf(out, "DAMAGED books: what was loaded contradicts itself, as the line `CHECK failed` on "
-                     "stderr says: restore a backup, or keep the folder and ask\n");
+        fprintf(out, "DAMAGED books: what was loaded contradicts itself, as the line on "
+                     "stderr says (CHECK failed): restore a backup, or keep the folder and ask\n");
         return ERR_OK;
     }
     return answer->err;
