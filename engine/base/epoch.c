@@ -1,5 +1,5 @@
-/* Two lists of retired blocks: those that a grace period runs for, and those retired since it began.
- * It is over when no reader is inside the turn that it was in at its beginning. */
+/* Two lists of retired blocks: those that a grace period runs for, and those retired since it
+ * began. It is over when no reader is inside the turn that it was in at its beginning. */
 #include "epoch.h"
 
 #include <sched.h>

@@ -202,7 +202,6 @@ enum err net_open(const struct net_options *options, net_batch_cb *batch, void *
     CHECK(options->loop);
     CHECK(batch);
     CHECK(error_size > 0);
-    CHECK(options->listen_count >= 1);
     CHECK(options->listen_count <= NET_LISTEN_MAX);
     struct net *net = net_new(options);
     if (!net) {

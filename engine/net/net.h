@@ -41,13 +41,21 @@ bool net_may_answer(struct net_conn *conn, const struct frame_head *head);
  * from the loop or from within the net_conn_done or net_reply_begin of its last request. */
 typedef void net_closed_cb(void *owner, struct net_conn *conn);
 
+/* Give the request and all behind it of its connection back, whatever there is room for: the
+ * batch cannot take it now. As after a net_may_answer that said no. */
+void net_give_back(struct net_conn *conn, const struct frame_head *head);
+
 typedef void net_done_cb(void *owner);
+
+/* An accepted socket, for another net to adopt: the callee's to close. False: not wanted, net
+ * closes it and counts it as refused. */
+typedef bool net_accepted_cb(void *owner, int fd, bool is_pipe);
 
 /* 0 or NULL stands for the default in brackets. Sizes are bytes. */
 struct net_options {
     uv_loop_t *loop;             /* borrowed until net_free */
     const char *const *listen;   /* HOST:PORT, [HOST]:PORT or unix:PATH; read by net_open only */
-    uint32_t listen_count;       /* 1 to NET_LISTEN_MAX */
+    uint32_t listen_count;       /* to NET_LISTEN_MAX; 0: connections come by net_adopt alone */
     uint32_t conns_max;          /* [10000] lowered when NOFILE does not allow it: net_limits */
     uint32_t inflight_max;       /* [16384] requests of a connection whose reply has not left */
     uint32_t frame_size_max;     /* [1 MiB] */
@@ -60,6 +68,7 @@ struct net_options {
     uint32_t arena_size;         /* [2 MiB] input of one turn, all connections together */
     uint64_t buffers_max;        /* [1 GiB] buffers of all connections together */
     net_closed_cb *closed;       /* may be NULL */
+    net_accepted_cb *accepted;   /* NULL: connections are served here */
 };
 
 enum { NET_LISTEN_MAX = 16 };
@@ -120,6 +129,10 @@ ERR_MUST_USE enum err net_address_check(const char *address, char *error, size_t
 uint32_t net_listen_count(const struct net *net);
 const char *net_listen_text(const struct net *net, uint32_t i);
 
+/* Serve a socket that another net accepted; fd is net's from now on, also on failure. The
+ * connection, or NULL: refused (conns_max, memory) or draining, and fd is closed. */
+struct net_conn *net_adopt(struct net *net, int fd, bool is_pipe);
+
 void net_limits(const struct net *net, struct net_limits *out);
 void net_stats(const struct net *net, struct net_stats *out);
 
@@ -166,6 +179,12 @@ void net_conn_hold(struct net_conn *conn, bool held);
 /* The service's own mark on a connection; NULL at first. */
 void *net_conn_tag(const struct net_conn *conn);
 void net_conn_tag_set(struct net_conn *conn, void *tag);
+
+/* The owner given to net_open, for a connection with an unfinished request. Any thread. */
+void *net_conn_owner(const struct net_conn *conn);
+
+/* Bytes of replies that have not left. */
+uint32_t net_conn_output(const struct net_conn *conn);
 
 /* A number that no other connection of this net has had. */
 uint64_t net_conn_id(const struct net_conn *conn);

@@ -333,6 +333,16 @@ void net_conn_tag_set(struct net_conn *conn, void *tag)
     conn->tag = tag;
 }
 
+void *net_conn_owner(const struct net_conn *conn)
+{
+    return conn->net->owner;
+}
+
+uint32_t net_conn_output(const struct net_conn *conn)
+{
+    return conn_output_size(conn);
+}
+
 uint64_t net_conn_id(const struct net_conn *conn)
 {
     return conn->id;

@@ -1,6 +1,7 @@
 /* Listening: addresses, stale socket files, accepting, and how many files the system allows. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +45,26 @@ static void refuse(struct net *net, struct net_conn *conn, const char *why)
     }
 }
 
+/* Hand the socket to whoever serves it: a second descriptor of it stays when ours is closed. */
+static void pass_on(struct net *net, struct net_conn *conn)
+{
+    uv_os_fd_t own;
+    const bool is_pipe = conn->socket.handle.type == UV_NAMED_PIPE;
+    CHECK(uv_fileno(&conn->socket.handle, &own) == 0);
+    const int fd = fcntl(own, F_DUPFD_CLOEXEC, 0);
+    if (fd < 0) {
+        refuse(net, conn, "no file to be had"); /* UNTESTED: FILES_BESIDE are kept free */
+        return;
+    }
+    if (!net->options.accepted(net->owner, fd, is_pipe)) {
+        close(fd);
+        refuse(net, conn, "conns_max reached");
+        return;
+    }
+    net->stats.conns_total++;
+    conn_close(conn);
+}
+
 static void on_connection(uv_stream_t *server, int status)
 {
     struct net_listener *listener = server->data;
@@ -61,6 +82,8 @@ static void on_connection(uv_stream_t *server, int status)
     }
     if (uv_accept(server, &conn->socket.stream) != 0) {
         refuse(net, conn, "accept failed");
+    } else if (net->options.accepted) {
+        pass_on(net, conn);
     } else if (conn->is_spare) {
         refuse(net, conn, "out of memory");
     } else if (net->stats.conns >= net->options.conns_max) {
@@ -78,6 +101,32 @@ void net_listen_again(struct net *net)
             on_connection(&listener->socket.stream, 0);
         }
     }
+}
+
+static int socket_open(struct net_conn *conn, int fd, bool is_pipe)
+{
+    return is_pipe ? uv_pipe_open(&conn->socket.pipe, fd) : uv_tcp_open(&conn->socket.tcp, fd);
+}
+
+struct net_conn *net_adopt(struct net *net, int fd, bool is_pipe)
+{
+    CHECK(net->magic == NET_MAGIC);
+    struct net_conn *conn = net->is_draining || net->is_failed ? NULL : conn_new(net, is_pipe);
+    if (!conn) {
+        close(fd);
+        return NULL;
+    }
+    if (socket_open(conn, fd, is_pipe) != 0) {
+        close(fd);
+        refuse(net, conn, "adopting failed"); /* UNTESTED: the socket was just accepted */
+        return NULL;
+    }
+    if (net->stats.conns >= net->options.conns_max) {
+        refuse(net, conn, "conns_max reached");
+        return NULL;
+    }
+    conn_start(conn);
+    return conn;
 }
 
 static bool port_parse(const char *text, uint16_t *port)

@@ -211,18 +211,11 @@ static uint32_t gather(struct net *net)
     return count;
 }
 
-/* The replies to a batch are larger than anybody could know when its frames were taken: what
- * would go over the limit goes back to the front of the input. */
-bool net_may_answer(struct net_conn *conn, const struct frame_head *head)
+void net_give_back(struct net_conn *conn, const struct frame_head *head)
 {
     const struct net_request *request =
         (const struct net_request *)(const void *)((const char *)head -
                                                    offsetof(struct net_request, head));
-    const bool is_fit = conn_output_size(conn) <= conn->net->options.output_hard / 2;
-    CHECK(conn->magic == CONN_MAGIC);
-    if (!conn->given_back && (is_fit || (conn->state != CONN_OPEN && !conn->is_used_up))) {
-        return true;
-    }
     if (!conn->given_back) {
         conn->given_back = request->frame;
         conn->net->has_given_back = true;
@@ -232,6 +225,18 @@ bool net_may_answer(struct net_conn *conn, const struct frame_head *head)
     conn->unfinished--;
     conn->net->stats.frames--;
     conn->net->stats.notifications -= head->type == FRAME_NOTIFY;
+}
+
+/* The replies to a batch are larger than anybody could know when its frames were taken: what
+ * would go over the limit goes back to the front of the input. */
+bool net_may_answer(struct net_conn *conn, const struct frame_head *head)
+{
+    const bool is_fit = conn_output_size(conn) <= conn->net->options.output_hard / 2;
+    CHECK(conn->magic == CONN_MAGIC);
+    if (!conn->given_back && (is_fit || (conn->state != CONN_OPEN && !conn->is_used_up))) {
+        return true;
+    }
+    net_give_back(conn, head);
     return false;
 }
 
