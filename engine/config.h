@@ -30,6 +30,7 @@ struct config {
     uint64_t items_max, orders_max, orders_memory, holds_max, keys_max, movements_max,
         owed_max, rejects_max, documents_max, reservations_max;
     uint64_t key_window, order_window, count_window, return_window;
+    uint64_t read_loops;
     uint64_t batch, max_delay_ms, search_steps;
     uint64_t conns_max, inflight_max, frame_size_max;
     uint64_t output_soft, output_hard, output_patience, buffers_max;

@@ -48,6 +48,8 @@ const struct setting config_settings[] = {
      "how old a stock count may be"},
     {"return_window", CONFIG_KIND_TIME, AT(return_window), "720h", SECOND, 87600 * HOUR, NULL,
      "how long after an order was done its units may come back"},
+    {"read_loops", CONFIG_KIND_COUNT, AT(read_loops), "0", 0, 16, NULL,
+     "threads that hold the connections and answer reads of stock; 0 = the engine's one does all"},
     {"batch", CONFIG_KIND_COUNT, AT(batch), "64", 1, 4096, NULL,
      "requests staged together; answers do not depend on it"},
     {"max_delay_ms", CONFIG_KIND_COUNT, AT(max_delay_ms), "5", 0, 60000, NULL,

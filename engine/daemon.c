@@ -21,6 +21,7 @@
 #include "check.h"
 #include "checkpoint_child.h"
 #include "limits.h"
+#include "loops.h"
 #include "loop_memory.h"
 #include "mem.h"
 #include "net.h"
@@ -37,6 +38,7 @@ struct daemon {
     uv_loop_t loop;
     struct service_core *service;
     struct net *net; /* NULL while recovering */
+    struct loops *loops; /* hold the connections; NULL without read_loops: net does */
     struct service_request *requests; /* NET_BATCH of them */
     uv_poll_t log_poll;
     uv_poll_t feed_poll; /* records read for events.read */
@@ -49,6 +51,7 @@ struct daemon {
     uv_signal_t terminate;
     uv_signal_t interrupt;
     bool is_stopping;
+    bool is_drained; /* net is, or the loops are: the other is waited for */
     enum daemon_exit exit_code;
     uint64_t started_ns;
     uint64_t stop_ns; /* of the first signal */
@@ -96,7 +99,9 @@ static void on_hold(void *conn, bool held)
 static void on_release(void *owner, uint64_t lsn)
 {
     struct daemon *daemon = owner;
-    if (daemon->net) {
+    if (daemon->loops) {
+        loops_release(daemon->loops, lsn);
+    } else if (daemon->net) {
         net_release(daemon->net, lsn);
     }
 }
@@ -111,10 +116,14 @@ static void on_pause(void *owner, bool is_paused)
     if (!daemon->net) {
         return;
     }
-    if (is_paused) {
+    if (daemon->loops) {
+        loops_pause(daemon->loops, is_paused);
+    } else if (is_paused) {
         net_stop_reading(daemon->net);
     } else {
         net_start_reading(daemon->net);
+    }
+    if (!is_paused) {
         tick_in(daemon, 0);
     }
 }
@@ -126,6 +135,16 @@ static uint64_t on_clock(void *owner)
 }
 
 /* -- checkpoints -- */
+
+/* What was answered outside of a batch leaves. */
+static void flush(struct daemon *daemon)
+{
+    if (daemon->loops) {
+        loops_flush(daemon->loops);
+    } else {
+        net_flush(daemon->net);
+    }
+}
 
 static void on_child_ended(void *owner)
 {
@@ -164,7 +183,7 @@ static void on_child_result(uv_async_t *async)
     }
     child_take(&daemon->child, &result);
     service_checkpoint_done(daemon->service, result.err, &result.made, result.why);
-    net_flush(daemon->net);
+    flush(daemon);
 }
 
 /* -- the end -- */
@@ -185,7 +204,15 @@ static void handles_close(struct daemon *daemon)
 
 static void on_drained(void *owner)
 {
-    handles_close(owner);
+    struct daemon *daemon = owner;
+    if (daemon->loops && !daemon->is_drained) {
+        daemon->is_drained = true;
+        return;
+    }
+    if (daemon->loops) {
+        loops_end(daemon->loops);
+    }
+    handles_close(daemon);
 }
 
 static void stop(struct daemon *daemon)
@@ -194,6 +221,9 @@ static void stop(struct daemon *daemon)
         daemon->is_stopping = true;
         service_drain(daemon->service);
         net_drain(daemon->net, on_drained);
+        if (daemon->loops) {
+            loops_drain(daemon->loops);
+        }
     }
 }
 
@@ -207,6 +237,9 @@ static void on_failed(void *owner, const char *why)
     daemon->exit_code = DAEMON_EXIT_LOG_FAILED;
     if (daemon->net) {
         net_fail(daemon->net);
+        if (daemon->loops) {
+            loops_fail(daemon->loops);
+        }
         stop(daemon);
     }
 }
@@ -260,8 +293,18 @@ static void tick(struct daemon *daemon)
 {
     struct service_turn turn = turn_now();
     uint32_t due_ms = service_tick(daemon->service, &turn);
-    net_flush(daemon->net);
+    flush(daemon);
     tick_in(daemon, due_ms);
+}
+
+static void on_loops_batch(void *owner, const struct service_request *requests, uint32_t count)
+{
+    struct daemon *daemon = owner;
+    struct service_turn turn = turn_now();
+    uint32_t due_ms = service_batch(daemon->service, &turn, requests, count);
+    if (due_ms != UINT32_MAX) {
+        tick_in(daemon, due_ms);
+    }
 }
 
 static void on_batch(void *owner, struct net_request *requests, uint32_t count)
@@ -314,7 +357,7 @@ static void on_feed(uv_poll_t *poll, int status, int events)
     (void)events;
     CHECK(status == 0);
     feed(daemon);
-    net_flush(daemon->net);
+    flush(daemon);
 }
 
 static void on_log(uv_poll_t *poll, int status, int events)
@@ -324,11 +367,21 @@ static void on_log(uv_poll_t *poll, int status, int events)
     CHECK(status == 0);
     wal_drive(service_wal(daemon->service));
     feed(daemon);
-    net_flush(daemon->net);
+    flush(daemon);
     seal_plan(daemon);
 }
 
 /* -- the start -- */
+
+/* Replies go by the read loops. */
+static void port_of_loops(struct service_port *port)
+{
+    port->reply_begin = loops_reply_begin;
+    port->reply_end = loops_reply_end;
+    port->done = loops_done;
+    port->hold = loops_hold;
+    port->may_answer = loops_may_answer;
+}
 
 static void service_options_fill(struct daemon *daemon, struct service_options *options)
 {
@@ -371,6 +424,9 @@ static void service_options_fill(struct daemon *daemon, struct service_options *
         .checkpoint = on_checkpoint,
         .may_answer = on_may_answer,
     };
+    if (config->read_loops) {
+        port_of_loops(&options->port);
+    }
     options->feed_thread = true;
     options->batch = (uint32_t)config->batch;
     options->rejects_max = (uint32_t)config->rejects_max;
@@ -418,6 +474,36 @@ static bool service_start(struct daemon *daemon, const struct service_options *o
     return true;
 }
 
+static bool on_accepted(void *owner, int fd, bool is_pipe)
+{
+    struct daemon *daemon = owner;
+    return loops_take(daemon->loops, fd, is_pipe);
+}
+
+/* The nets of the loops have the options of the one that accepts. */
+static bool loops_start(struct daemon *daemon, const struct net_options *net, uint32_t conns_max)
+{
+    struct loops_options options = {
+        .count = (uint32_t)daemon->config->read_loops,
+        .loop = &daemon->loop,
+        .service = daemon->service,
+        .net = *net,
+        .batch = on_loops_batch,
+        .drained = on_drained,
+        .owner = daemon,
+    };
+    char error[256];
+    options.net.conns_max = conns_max;
+    uint64_t durable_lsn = wal_lsn_durable(service_wal(daemon->service));
+    if (loops_open(&options, durable_lsn, &daemon->loops, error, sizeof error) != ERR_OK) {
+        daemon->loops = NULL;
+        say(SAY_ERROR, "not_started", "why=\"%s\"", error);
+        net_drain(daemon->net, on_drained);
+        return false;
+    }
+    return true;
+}
+
 static bool net_start(struct daemon *daemon)
 {
     const struct config *config = daemon->config;
@@ -439,6 +525,7 @@ static bool net_start(struct daemon *daemon)
         .batch_max = NET_BATCH,
         .arena_size = DAEMON_NET_ARENA,
         .buffers_max = config->buffers_max,
+        .accepted = config->read_loops ? on_accepted : NULL,
     };
     enum err err = net_open(&options, on_batch, daemon, &daemon->net, error, sizeof error);
     if (err != ERR_OK) {
@@ -450,7 +537,7 @@ static bool net_start(struct daemon *daemon)
     struct net_limits limits;
     net_limits(daemon->net, &limits);
     (void)loop_memory_files(&daemon->loop, &daemon->files_poll, (int)limits.conns_max);
-    return true;
+    return config->read_loops == 0 || loops_start(daemon, &options, limits.conns_max);
 }
 
 static void handles_start(struct daemon *daemon)
@@ -572,8 +659,10 @@ enum daemon_exit daemon_run(const struct config *config)
         daemon.exit_code = DAEMON_EXIT_NOT_STARTED;
     }
     CHECK(uv_run(&daemon.loop, UV_RUN_DEFAULT) == 0);
+    loops_join(daemon.loops);
     service_close(daemon.service);
     net_free(daemon.net);
+    loops_close(daemon.loops);
     signals_close(&daemon);
     CHECK(uv_loop_close(&daemon.loop) == 0);
     free(daemon.requests);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "limits.h"
+#include "loops.h"
 #include "net.h"
 #include "say.h"
 #include "tables.h"
@@ -21,7 +22,8 @@ uint64_t daemon_memory(const struct config *config)
     limits_tables(config, &tables);
     uint64_t net = config->buffers_max + DAEMON_NET_ARENA + config->conns_max * CONN_BYTES;
     uint64_t log = 2 * config->group_size_max;
-    return tables_memory(&tables) + net + log + SERVICE_SCRATCH;
+    uint64_t loops = loops_memory((uint32_t)config->read_loops, DAEMON_NET_ARENA);
+    return tables_memory(&tables) + net + loops + log + SERVICE_SCRATCH;
 }
 
 static bool memory_fits(const struct config *config)

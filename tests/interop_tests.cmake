@@ -100,6 +100,32 @@ if(TARGET nearshelfd)
   nearshelf_outside(NAME integration.all_methods LABEL "integration;stress" TIMEOUT 120
     SCRIPT stress/all_methods.py ARGS --operations 20000 --kills 2)
 
+  # The same with read loops: settings come from the environment too. Patient, as two more threads
+  # on a busy machine make five milliseconds short.
+  math(EXPR outside_delay "200 * ${outside_factor} * ${outside_factor}")
+  function(nearshelf_with_loops)
+    cmake_parse_arguments(PARSE_ARGV 0 ARG "" "NAME" "")
+    nearshelf_outside(${ARGN})
+    set_tests_properties(${ARG_NAME} PROPERTIES
+      ENVIRONMENT "NEARSHELF_READ_LOOPS=2;NEARSHELF_MAX_DELAY_MS=${outside_delay}")
+  endfunction()
+  nearshelf_with_loops(NAME interop.loops_contract LABEL interop TIMEOUT 120
+    SCRIPT interop/contract.py)
+  nearshelf_with_loops(NAME interop.loops_regressions LABEL interop TIMEOUT 120
+    SCRIPT interop/regressions.py)
+  nearshelf_with_loops(NAME interop.loops_oracle LABEL interop TIMEOUT 120
+    SCRIPT interop/oracle_route.py ARGS --orders 300 --splits 80)
+  nearshelf_with_loops(NAME interop.loops_abuse LABEL interop TIMEOUT 200
+    SCRIPT interop/abuse.py ARGS --quick)
+  nearshelf_with_loops(NAME integration.loops_events LABEL integration TIMEOUT 180
+    SCRIPT interop/events.py ARGS --cli $<TARGET_FILE:nearshelf> --seed 5)
+  nearshelf_with_loops(NAME integration.loops_daemon LABEL integration TIMEOUT 120
+    SCRIPT interop/daemon.py)
+  nearshelf_with_loops(NAME integration.read_loops LABEL "integration;stress" TIMEOUT 120
+    SCRIPT integration/read_loops.py)
+  nearshelf_with_loops(NAME integration.loops_mixed_ops LABEL "integration;stress" TIMEOUT 300
+    SCRIPT interop/with_engine.py ARGS -- $<TARGET_FILE:mixed_ops> HOST PORT ${outside_ops})
+
   foreach(kind ext4 xfs)
     nearshelf_outside(NAME crash.power_cut_${kind} LABEL "integration;crash" TIMEOUT 200
       SCRIPT crash/power_cut.py ARGS --kind ${kind} --rounds ${outside_rounds} --flush-kills 2)

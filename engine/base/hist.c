@@ -52,6 +52,41 @@ void hist_merge(struct hist *into, const struct hist *from)
     into->max = from->max > into->max ? from->max : into->max;
 }
 
+static void store(uint64_t *to, uint64_t value)
+{
+    __atomic_store_n(to, value, __ATOMIC_RELAXED);
+}
+
+static uint64_t load(const uint64_t *from)
+{
+    return __atomic_load_n(from, __ATOMIC_RELAXED);
+}
+
+void hist_record_shared(struct hist *hist, uint64_t value)
+{
+    uint64_t *count = &hist->counts[bucket_of(value)];
+    store(count, *count + 1);
+    store(&hist->total, hist->total + 1);
+    store(&hist->sum, hist->sum + value);
+    store(&hist->min, value < hist->min ? value : hist->min);
+    store(&hist->max, value > hist->max ? value : hist->max);
+}
+
+/* The total is counted here, so that the ranks of percentiles fit the counts. */
+void hist_merge_shared(struct hist *into, const struct hist *from)
+{
+    uint64_t min = load(&from->min);
+    uint64_t max = load(&from->max);
+    for (uint32_t i = 0; i < HIST_BUCKETS; i++) {
+        uint64_t count = load(&from->counts[i]);
+        into->counts[i] += count;
+        into->total += count;
+    }
+    into->sum += load(&from->sum);
+    into->min = min < into->min ? min : into->min;
+    into->max = max > into->max ? max : into->max;
+}
+
 uint64_t hist_percentile(const struct hist *hist, double percent)
 {
     if (hist->total == 0) {

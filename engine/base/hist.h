@@ -20,6 +20,11 @@ void hist_init(struct hist *hist);
 void hist_record(struct hist *hist, uint64_t value);
 void hist_merge(struct hist *into, const struct hist *from);
 
+/* The same where another thread merges a histogram into one of its own while its writer goes on:
+ * each number is read whole, the sums may be a few values apart. */
+void hist_record_shared(struct hist *hist, uint64_t value);
+void hist_merge_shared(struct hist *into, const struct hist *from);
+
 /* Value at or below which the given share (0 to 100) of values lies; 0 while empty. The upper
  * edge of its bucket, never above max. */
 uint64_t hist_percentile(const struct hist *hist, double percent);

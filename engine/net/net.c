@@ -150,6 +150,9 @@ static void memory_free(struct net *net)
     while (!net_link_is_empty(&net->all)) { /* only after net_fail: requests never finished */
         struct net_conn *conn = CONN_OF(net->all.next, all);
         net_link_take(&conn->all);
+        if (conn->is_started && net->options.closed) {
+            net->options.closed(net->owner, conn);
+        }
         free(conn);
     }
     net_pool_close(&net->pool);

@@ -173,7 +173,7 @@ void net_fail(struct net *net);
 void net_free(struct net *net);
 
 /* Deliver no more frames of conn until held is false again; those of the running batch are out
- * already. It is not read meanwhile. */
+ * already. It is not read meanwhile, and lives until it is let go. */
 void net_conn_hold(struct net_conn *conn, bool held);
 
 /* The service's own mark on a connection; NULL at first. */

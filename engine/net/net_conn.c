@@ -92,6 +92,7 @@ static void conn_free(struct net_conn *conn)
     struct net *net = conn->net;
     CHECK(conn->is_closed);
     CHECK(conn->unfinished == 0);
+    CHECK(!conn->is_held);
     if (conn->is_started && net->options.closed) {
         net->options.closed(net->owner, conn);
     }
@@ -145,7 +146,7 @@ static void on_closed(uv_handle_t *handle)
     conn_output_drop(conn);
     net->conns_open--;
     net->stats.conns -= conn->is_started;
-    if (conn->unfinished == 0) {
+    if (conn->unfinished == 0 && !conn->is_held) {
         conn_free(conn);
     }
     net_end_check(net);
@@ -292,6 +293,16 @@ void conn_deadline_clear(struct net_conn *conn)
     net_link_take(&conn->timed);
 }
 
+/* The socket is gone; the connection goes when nobody will name it any more. */
+static void closed_free(struct net_conn *conn)
+{
+    struct net *net = conn->net;
+    if (conn->unfinished == 0 && !conn->is_held) {
+        conn_free(conn);
+        net_end_check(net);
+    }
+}
+
 void net_conn_done(struct net_conn *conn)
 {
     CHECK(conn->magic == CONN_MAGIC);
@@ -300,11 +311,7 @@ void net_conn_done(struct net_conn *conn)
     conn->unfinished--;
     conn->inflight--;
     if (conn->is_closed) {
-        if (conn->unfinished == 0) {
-            struct net *net = conn->net;
-            conn_free(conn);
-            net_end_check(net);
-        }
+        closed_free(conn);
         return;
     }
     conn_wake(conn);
@@ -318,7 +325,9 @@ void net_conn_hold(struct net_conn *conn, bool held)
         conn->read_ns = uv_hrtime(); /* what waits behind its own load is not late by that */
     }
     conn->is_held = held; /* it parks when it next has something to take */
-    if (!conn->is_closed) {
+    if (conn->is_closed) {
+        closed_free(conn);
+    } else {
         conn_wake(conn);
     }
 }

@@ -1,5 +1,6 @@
 /* stats: counters, latencies and fill levels, for people and graphs. Rates are since the start;
  * who wants them of now asks twice. */
+#include "glance_internal.h"
 #include "service_internal.h"
 
 /* Nodes whose queues are looked at for the oldest fulfilment: more would hold the loop. */
@@ -22,10 +23,27 @@ static double uptime_s(const struct service_core *service)
                : 0;
 }
 
-static void put_method(const struct service_core *service, struct writer *writer,
+/* The loop's own count and those of the threads that answer the method too. */
+static const struct method_stats *method_sum(const struct service_core *service,
+                                             enum method method, struct method_stats *scratch)
+{
+    if (!glances_answer(service, method)) {
+        return &service->methods[method];
+    }
+    *scratch = service->methods[method];
+    glances_add(service, method, scratch);
+    return scratch;
+}
+
+/* How many fields: none while it was never called. */
+static uint32_t put_method(const struct service_core *service, struct writer *writer,
                        enum method method)
 {
-    const struct method_stats *stats = &service->methods[method];
+    struct method_stats sum;
+    const struct method_stats *stats = method_sum(service, method, &sum);
+    if (stats->calls == 0) {
+        return 0;
+    }
     double seconds = uptime_s(service);
     writer_string(writer, method_text(method));
     writer_map(writer, 4);
@@ -33,6 +51,7 @@ static void put_method(const struct service_core *service, struct writer *writer
     put_int(writer, "errors", (int64_t)stats->errors);
     put_float(writer, "per_second", seconds > 0 ? (double)stats->calls / seconds : 0);
     put_percentiles(writer, "latency_us", &stats->latency_us);
+    return 1;
 }
 
 static void put_methods(const struct service_core *service, struct writer *writer)
@@ -41,10 +60,7 @@ static void put_methods(const struct service_core *service, struct writer *write
     writer_str(writer, "methods");
     uint32_t mark = writer_open(writer);
     for (int i = 0; i < METHOD_COUNT; i++) {
-        if (service->methods[i].calls > 0) {
-            put_method(service, writer, (enum method)i);
-            count++;
-        }
+        count += put_method(service, writer, (enum method)i);
     }
     writer_map_close(writer, mark, count);
 }
@@ -69,8 +85,10 @@ static void put_errors(const struct service_core *service, struct writer *writer
     writer_str(writer, "errors");
     uint32_t mark = writer_open(writer);
     for (int i = 0; i < CODE_COUNT; i++) {
-        if (service->codes[i] > 0) {
-            put_int(writer, code_text((enum code)i), (int64_t)service->codes[i]);
+        uint64_t told = service->codes[i];
+        told += i == CODE_OVERLOADED ? glances_overloaded(service) : 0;
+        if (told > 0) {
+            put_int(writer, code_text((enum code)i), (int64_t)told);
             count++;
         }
     }
@@ -185,7 +203,7 @@ void handle_stats(struct service_core *service, struct call *call)
         return;
     }
     struct writer *writer = reply_begin(service, call);
-    writer_map(writer, 18);
+    writer_map(writer, 18 + (service->glance_count > 0));
     put_int(writer, "now", (int64_t)service->now_ms);
     put_float(writer, "uptime_s", uptime_s(service));
     put_methods(service, writer);
@@ -201,7 +219,8 @@ void handle_stats(struct service_core *service, struct call *call)
     put_int(writer, "backordered_orders", service->tables.owed.orders_backordered);
     put_int(writer, "owed_units", (int64_t)service->tables.owed.units);
     put_oldest(service, writer);
-    put_int(writer, "overloaded", (int64_t)service->overloaded);
+    glances_put(service, writer);
+    put_int(writer, "overloaded", (int64_t)(service->overloaded + glances_overloaded(service)));
     put_int(writer, "unknown_notifications", (int64_t)service->unknown_notifications);
     put_lsn(service, writer);
     reply_send(service, call);

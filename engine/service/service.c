@@ -108,7 +108,9 @@ uint8_t *log_begin(struct service_core *service, uint32_t size_max)
 
 uint64_t log_end(struct service_core *service, enum effect_type type, uint32_t size)
 {
-    return wal_append_end(service->wal, (uint8_t)type, size);
+    uint64_t lsn = wal_append_end(service->wal, (uint8_t)type, size);
+    __atomic_store_n(&service->begun.lsn, lsn, __ATOMIC_RELEASE);
+    return lsn;
 }
 
 static void pause_set(struct service_core *service, bool is_paused)
@@ -276,6 +278,7 @@ enum err service_open(const struct service_options *options, struct service_core
     if (warm_begin(service) != ERR_OK) {
         say(SAY_WARN, "no_warm_thread", "orders fault on fresh memory as they come");
     }
+    service->begun.lsn = wal_lsn_begun(service->wal);
     service->started_ns = service->options.port.clock_ns(service->options.port.owner);
     service->options.port.release(service->options.port.owner, wal_lsn_durable(service->wal));
     *out = service;
@@ -288,6 +291,7 @@ void service_close(struct service_core *service)
         return;
     }
     feeds_free(service->feeds);
+    glances_close(service);
     wal_close(service->wal);
     while (service->jobs) {
         job_conn_closed(service, service->jobs->call.conn);
@@ -573,6 +577,7 @@ static bool retention(struct service_core *service)
 static void turn_end(struct service_core *service)
 {
     wal_submit(service->wal, &service->tables.digest);
+    epoch_turn(service->tables.epoch);
     warm_go_on(service);
     pause_settle(service);
 }

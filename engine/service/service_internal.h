@@ -78,6 +78,7 @@ struct checkpoints {
 
 struct asks;
 struct feeds;
+struct glance;
 struct job;
 struct replan;
 
@@ -117,6 +118,13 @@ struct service_core {
     struct method_stats methods[METHOD_COUNT];
     struct checkpoints checkpoints;
     struct feeds *feeds; /* readers of events */
+    struct glance **glances; /* reads on other threads, glance_count of them; NULL = none */
+    uint32_t glance_count;
+    struct { /* what those look at after each read, on a cache line of its own */
+        uint64_t before[7];
+        uint64_t lsn; /* highest begun: stored with release before the first change of a record */
+        uint64_t after[7];
+    } begun;
 };
 
 /* -- replies (reply.c) -- */
@@ -184,6 +192,9 @@ uint64_t lsn_begun(const struct service_core *service);
 
 /* An effect that was logged must be applied: anything else ends the process, loudly. */
 void must_apply(enum err err, const char *what);
+
+/* Free them; no other thread is in one (glance.c). */
+void glances_close(struct service_core *service);
 
 /* -- time (clock.c, due.c) -- */
 

@@ -135,6 +135,13 @@ static void on_failed(void *owner, const char *why)
     CHECK_UNREACHABLE("the log failed");
 }
 
+const uint8_t *harness_request(struct harness *harness, uint32_t number, uint32_t *size_out)
+{
+    const struct harness_call *call = call_of(harness, number);
+    *size_out = call->request_size;
+    return call->request;
+}
+
 /* -- life -- */
 
 void harness_init(struct harness *harness)

@@ -68,6 +68,9 @@ json_t *harness_take(struct harness *harness, uint32_t number);
 /* The same as the bytes that were sent; the caller frees them. */
 uint8_t *harness_take_bytes(struct harness *harness, uint32_t number, uint32_t *size_out);
 
+/* The frame that was staged, the harness's until it is taken. */
+const uint8_t *harness_request(struct harness *harness, uint32_t number, uint32_t *size_out);
+
 /* Ask for a snapshot, make it, name it; its LSN. */
 uint64_t harness_snapshot(struct harness *harness);
 
