@@ -24,7 +24,9 @@ bool sim_chance(struct sim *sim, uint32_t percent)
 
 uint64_t sim_now(const struct sim *sim)
 {
-    return wal_time(service_wal(sim->service));
+    const uint64_t group_ms = wal_time(service_wal(sim->service));
+    const uint64_t record_ms = service_tables(sim->service)->time_ms; /* moved on by a record */
+    return group_ms > record_ms ? group_ms : record_ms;
 }
 
 static struct sim_client *client_of(struct sim *sim, const void *conn)
