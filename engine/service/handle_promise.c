@@ -143,6 +143,7 @@ static void quote_read(struct service_core *service, struct reader *reader, stru
     quote->line_count = quote->near = 0;
     quote->services = SERVICES_QUOTED;
     quote->place.is_given = false;
+    quote->channel = (struct text){"", 0};
     quote->request = (struct route_request){.max_splits = ROUTE_NO_LIMIT,
                                             .max_m = ROUTE_NO_LIMIT,
                                             .country = "",

@@ -227,6 +227,11 @@ static void found_for_the_channel(void **state)
                          "'dest':{'lat':40,'lon':-74},'channel':'app'}");
     assert_false(harness_bool(answer, "options.0.feasible"));
     harness_drop(answer);
+    answer = harness_ask(*state, "promise.quote",
+                         "{'lines':[{'item':'a','qty':4}],'services':['standard'],"
+                         "'dest':{'lat':40,'lon':-74}}");
+    assert_true(harness_bool(answer, "options.0.feasible"));
+    harness_drop(answer);
 }
 
 /* What a customer carries out of the store is neither fenced nor counted. */
