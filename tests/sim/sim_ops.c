@@ -38,6 +38,9 @@ static const struct sim_kind kinds[] = {
     {"travel.load", 3, true, false, travel_make, plain_see},
     {"events.read", 6, false, false, events_make, events_see},
     {"return.quote", 3, false, false, return_quote_make, return_quote_see},
+    {"strategy.put", 4, true, false, strategy_put_make, strategy_see},
+    {"strategy.activate", 4, true, false, strategy_activate_make, strategy_see},
+    {"strategy.list", 2, false, false, empty_make, plain_see},
     {"reserve.create", 90, true, true, reserve_create_make, reserve_create_see},
     {"reserve.update", 35, true, true, reserve_update_make, reserve_update_see},
     {"reserve.release", 20, true, true, reserve_release_make, reserve_update_see},
@@ -177,6 +180,14 @@ void put_coordinates(struct sim *sim, struct writer *writer)
 void form_place(struct sim *sim, struct sim_form *form)
 {
     put_coordinates(sim, form_key(form, "dest"));
+}
+
+void form_channel(struct sim *sim, struct sim_form *form)
+{
+    static const char *const channels[] = {"web", "shop", "telephone"};
+    if (sim->is_wide && sim_chance(sim, 30)) {
+        form_text(form, "channel", channels[sim_draw(sim, 3)]);
+    }
 }
 
 /* -- reservations and documents -- */

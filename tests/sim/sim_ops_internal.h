@@ -38,6 +38,12 @@ uint32_t draw_order(struct sim *sim); /* SIM_NONE: there is none yet */
 void draw_thing(struct sim *sim, struct sim_request *request, enum books_kind kind);
 void draw_new_thing(struct sim *sim, struct sim_request *request, enum books_kind kind);
 
+/* In seeds of all methods now and then a channel, for which quotas may keep units. */
+void form_channel(struct sim *sim, struct sim_form *form);
+
+/* The name of a strategy; not every one of so many names is put. */
+void form_strategy(struct sim *sim, struct sim_form *form, const char *field, uint32_t names);
+
 /* A fulfilment of some order, in the field of that name. */
 void form_fulfilment(struct sim *sim, struct sim_request *request, struct sim_form *form);
 
@@ -158,6 +164,9 @@ void capacity_get_make(struct sim *, struct sim_request *, struct writer *);
 void capacity_get_see(struct sim *, const struct sim_request *, const struct sim_reply *);
 void carrier_make(struct sim *, struct sim_request *, struct writer *);
 void travel_make(struct sim *, struct sim_request *, struct writer *);
+void strategy_put_make(struct sim *, struct sim_request *, struct writer *);
+void strategy_activate_make(struct sim *, struct sim_request *, struct writer *);
+void strategy_see(struct sim *, const struct sim_request *, const struct sim_reply *);
 void events_make(struct sim *, struct sim_request *, struct writer *);
 void events_see(struct sim *, const struct sim_request *, const struct sim_reply *);
 

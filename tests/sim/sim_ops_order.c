@@ -49,6 +49,7 @@ static void put_line(struct sim *sim, struct sim_request *request, struct writer
 /* What only seeds of all methods ask for. */
 static void put_wide_wishes(struct sim *sim, struct sim_request *request, struct sim_form *form)
 {
+    form_channel(sim, form);
     if (!request->is_flagged && sim_chance(sim, 35)) {
         form_bool(form, "backorder", true);
     }
@@ -79,6 +80,9 @@ static void put_wishes(struct sim *sim, struct sim_request *request, struct sim_
     }
     if (sim_chance(sim, 6)) {
         form_int(form, "explain", sim_draw(sim, 3));
+    }
+    if (sim_chance(sim, 8)) {
+        form_strategy(sim, form, "strategy", SIM_STRATEGIES - 1);
     }
     if (sim_chance(sim, 10)) {
         form_text(form, "ref", "by telephone");
@@ -242,7 +246,7 @@ void route_see(struct sim *sim, const struct sim_request *request, const struct 
         CHECK(!is_same);
         return;
     }
-    if (is_plain_error(sim, request, reply)) {
+    if (sim_is_error(reply, "UNKNOWN_STRATEGY") || is_plain_error(sim, request, reply)) {
         return;
     }
     if (sim_is_true(reply->result, "duplicate")) {

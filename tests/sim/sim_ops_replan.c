@@ -260,3 +260,100 @@ void travel_make(struct sim *sim, struct sim_request *request, struct writer *pa
     form_new_key(sim, request, &form);
     form_end(&form);
 }
+
+/* -- strategies -- */
+
+/* Few names, so that they get versions; the last is never put. */
+void form_strategy(struct sim *sim, struct sim_form *form, const char *field, uint32_t names)
+{
+    form_id(form, field, 'y', sim_draw(sim, names));
+}
+
+static void put_terms(struct sim *sim, struct sim_form *form, bool is_weighted)
+{
+    static const char *const terms[] = {"distance", "road",     "minutes", "cost",       "date",
+                                        "store",    "priority", "load",    "acceptance", "scarcity"};
+    const uint32_t count = 1 + sim_draw(sim, 3);
+    const uint32_t first = sim_draw(sim, 10);
+    struct writer *writer = form_key(form, "terms");
+    writer_array(writer, count);
+    for (uint32_t i = 0; i < count; i++) {
+        const bool has_band = sim_chance(sim, 30);
+        writer_map(writer, 1u + is_weighted + has_band);
+        writer_string(writer, "term");
+        writer_string(writer, terms[(first + i) % 10]);
+        if (is_weighted) {
+            writer_string(writer, "weight");
+            writer_float(writer, 0.5 + sim_draw(sim, 9));
+        }
+        if (has_band) {
+            writer_string(writer, "band");
+            writer_float(writer, 1 + sim_draw(sim, 50));
+        }
+    }
+}
+
+static void put_fence(struct sim *sim, struct sim_form *form)
+{
+    static const char *const fences[] = {"max_km", "max_minutes", "max_cost_cents", "max_load",
+                                         "keep_last"};
+    static const uint32_t values[] = {400, 900, 5000, 60, 2};
+    const uint32_t which = sim_draw(sim, 5);
+    struct writer *writer = form_key(form, "fences");
+    writer_array(writer, 1);
+    writer_map(writer, 2);
+    writer_string(writer, "fence");
+    writer_string(writer, fences[which]);
+    writer_string(writer, "value");
+    writer_int(writer, values[which]);
+}
+
+void strategy_put_make(struct sim *sim, struct sim_request *request, struct writer *params)
+{
+    struct sim_form form = form_begin(params);
+    const bool is_weighted = sim_chance(sim, 50);
+    form_strategy(sim, &form, "name", SIM_STRATEGIES - 1);
+    form_text(&form, "mode", is_weighted ? "weighted" : "lexicographic");
+    put_terms(sim, &form, is_weighted);
+    if (sim_chance(sim, 40)) {
+        put_fence(sim, &form);
+    }
+    if (sim_chance(sim, 30)) {
+        struct writer *writer = form_key(&form, "reject");
+        writer_map(writer, 2);
+        writer_string(writer, "max");
+        writer_int(writer, 1 + sim_draw(sim, 4));
+        writer_string(writer, "block_ms");
+        writer_int(writer, sim_draw(sim, 500));
+    }
+    form_new_key(sim, request, &form);
+    form_end(&form);
+}
+
+void strategy_activate_make(struct sim *sim, struct sim_request *request, struct writer *params)
+{
+    struct sim_form form = form_begin(params);
+    if (sim_chance(sim, 40)) {
+        form_text(&form, "name", "nearest");
+    } else {
+        form_strategy(sim, &form, "name", SIM_STRATEGIES);
+    }
+    if (sim_chance(sim, 50)) {
+        struct writer *writer = form_key(&form, "services");
+        writer_array(writer, 1);
+        writer_string(writer, sim_chance(sim, 50) ? "standard" : "next_day");
+    }
+    form_new_key(sim, request, &form);
+    form_end(&form);
+}
+
+/* Which names are known, the books do not keep. */
+void strategy_see(struct sim *sim, const struct sim_request *request,
+                  const struct sim_reply *reply)
+{
+    if (sim_is_error(reply, "UNKNOWN_STRATEGY") || is_key_answer(sim, request, reply)) {
+        return;
+    }
+    CHECK(sim_int(reply->result, "version") >= 0);
+    key_note(sim, request, NULL);
+}

@@ -43,6 +43,7 @@ void reserve_create_make(struct sim *sim, struct sim_request *request, struct wr
         form_text(&form, "service", "standard");
         form_place(sim, &form);
     }
+    form_channel(sim, &form);
     if (sim_chance(sim, 30)) {
         form_bool(&form, "allow_partial", true);
     }

@@ -280,6 +280,18 @@ void load_see(struct sim *sim, const struct sim_request *request, const struct s
 
 /* -- stock.policy -- */
 
+static void put_quotas(struct sim *sim, struct sim_form *form)
+{
+    static const char *const channels[] = {"web", "shop"};
+    const uint32_t count = sim_draw(sim, 3);
+    struct writer *writer = form_key(form, "quotas");
+    writer_map(writer, count);
+    for (uint32_t i = 0; i < count; i++) {
+        writer_string(writer, channels[i]);
+        writer_int(writer, sim_draw(sim, 20));
+    }
+}
+
 void policy_make(struct sim *sim, struct sim_request *request, struct writer *params)
 {
     struct sim_form form = form_begin(params);
@@ -288,6 +300,9 @@ void policy_make(struct sim *sim, struct sim_request *request, struct writer *pa
     request->is_flagged = sim_chance(sim, 90);
     form_int(&form, "safety_stock", request->lines[0].value);
     form_bool(&form, "listed", request->is_flagged);
+    if (sim->is_wide && sim_chance(sim, 50)) {
+        put_quotas(sim, &form);
+    }
     form_new_key(sim, request, &form);
     form_end(&form);
 }
@@ -314,6 +329,7 @@ void stock_get_make(struct sim *sim, struct sim_request *request, struct writer 
     struct sim_form form = form_begin(params);
     draw_cell(sim, request, &form);
     form_bool(&form, "holds", sim_chance(sim, 50));
+    form_channel(sim, &form);
     form_end(&form);
 }
 
@@ -331,12 +347,23 @@ static void check_holds(const struct sim_value *answer)
     CHECK(sum == sim_int(answer, "reserved"));
 }
 
+/* What is left of a quota is never more than it, nor less than nothing. */
+static void check_quotas(const struct sim_value *cell)
+{
+    const struct sim_value *quotas = sim_field(cell, "quotas");
+    for (const struct sim_value *at = quotas ? quotas->first : NULL; at; at = at->next) {
+        CHECK(sim_int(at, "left") >= 0);
+        CHECK(sim_int(at, "left") <= sim_int(at, "qty"));
+    }
+}
+
 void stock_get_see(struct sim *sim, const struct sim_request *request,
                    const struct sim_reply *reply)
 {
     if (!is_plain_error(sim, request, reply)) {
         check_amounts(sim, reply->result, request->item, request->node);
         check_holds(reply->result);
+        check_quotas(reply->result);
     }
 }
 

@@ -24,7 +24,8 @@ RECENT = 400
 DAY_MS = 86400000
 # What a correct client may meet in a race, or draws on purpose; anything else is a fault.
 RACES = {"OVERLOADED", "UNKNOWN_ORDER", "UNKNOWN_LINE", "UNKNOWN_FULFILMENT", "UNKNOWN_RETURN",
-         "UNKNOWN_RESERVATION", "UNKNOWN_SUPPLY", "UNKNOWN_TRANSFER", "IDEMPOTENCY_CONFLICT"}
+         "UNKNOWN_RESERVATION", "UNKNOWN_SUPPLY", "UNKNOWN_TRANSFER", "IDEMPOTENCY_CONFLICT",
+         "TABLE_FULL"}
 # Drawn blindly: lines of transfers, orders and fulfilments that may not fit.
 BLIND = {"transfer.ship", "transfer.receive", "order.modify", "fulfil.update", "return.receive",
          "fulfil.reject"}
@@ -188,7 +189,7 @@ class Drawer:
             (2, self.release), (8, self.adjust), (3, self.count), (1, self.policy),
             (1, self.load), (2, self.receive), (1, self.announce), (1, self.supply),
             (2, self.supplied), (2, self.transfer), (3, self.transferred), (6, self.read),
-            (1, self.status), (1, self.capacity), (1, self.quote)]
+            (1, self.status), (1, self.capacity), (1, self.quote), (0.2, self.strategy)]
         self.weights = [weight for weight, _ in self.table]
         self.makers = [maker for _, maker in self.table]
 
@@ -225,6 +226,10 @@ class Drawer:
             order["backorder"] = True
         elif lot.random() < 0.3:
             order["allow_partial"] = True
+        if lot.random() < 0.2:
+            order["channel"] = lot.choice(["web", "shop"])
+        if lot.random() < 0.2:
+            order["strategy"] = lot.choice(["cheap", "even", "nearest"])
         if lot.random() < 0.05:
             order["sold_at"] = NODES[-1]
             order["lines"][-1]["service"] = "carry_out"
@@ -303,7 +308,7 @@ class Drawer:
         return {"item": self.rng.choice(ITEMS), "node": self.rng.choice(NODES)}
 
     def adjust(self):
-        params = dict(self.cell(), delta=self.rng.choice([-2, -1, 1, 3, 5, 8]))
+        params = dict(self.cell(), delta=self.rng.choice([-2, -1, 5, 10, 20, 40]))
         if self.rng.random() < 0.1:
             params["delta"] = -1
             if self.rng.random() < 0.5:
@@ -313,13 +318,16 @@ class Drawer:
         return "stock.adjust", params
 
     def count(self):
-        return "stock.set", dict(self.cell(), on_hand=self.rng.randint(0, 60))
+        return "stock.set", dict(self.cell(), on_hand=self.rng.randint(0, 200))
 
     def policy(self):
-        return "stock.policy", dict(self.cell(), safety_stock=self.rng.randint(0, 2))
+        params = dict(self.cell(), safety_stock=self.rng.randint(0, 2))
+        if self.rng.random() < 0.3:
+            params["quotas"] = {"web": self.rng.randint(0, 20), "shop": self.rng.randint(0, 9)}
+        return "stock.policy", params
 
     def load(self):
-        rows = [[item, self.rng.randint(0, 60)] for item in self.rng.sample(ITEMS, 20)]
+        rows = [[item, self.rng.randint(0, 300)] for item in self.rng.sample(ITEMS, 20)]
         return "stock.load", {"node": self.rng.choice(NODES), "rows": rows, "max_zero_share": 1.0}
 
     def announce(self):
@@ -380,6 +388,15 @@ class Drawer:
         return "capacity.set", {"node": self.rng.choice(METERED), "kind": "units", "per": "day",
                                 "limit": self.rng.choice([0, 1000, 10 ** 9, 10 ** 9])}
 
+    def strategy(self):
+        rng = self.rng
+        terms = rng.sample(["distance", "cost", "load", "acceptance", "store"], 2)
+        name = rng.choice(["cheap", "even"])
+        if rng.random() < 0.3:
+            return "strategy.activate", {"name": rng.choice([name, "nearest"])}
+        return "strategy.put", {"name": name, "mode": "weighted", "terms": [
+            {"term": term, "weight": rng.randint(1, 3)} for term in terms]}
+
     def quote(self):
         return "promise.quote", {"lines": [{"item": self.rng.choice(ITEMS), "qty": 2}],
                                  "dest": self.place()}
@@ -396,6 +413,8 @@ def world(client):
         client.call("capacity.set", node=node, kind="units", per="day", limit=10 ** 9)
     for node in NODES:
         client.call("stock.load", node=node, rows=[[item, 60] for item in ITEMS])
+    for name in ("cheap", "even"):
+        client.call("strategy.put", name=name, mode="lexicographic", terms=[{"term": "distance"}])
 
 
 def judge(method, params, error, result, tally):
