@@ -147,6 +147,11 @@ const char *wal_facts_text(struct wal *wal);
  * wal_recover or wal_read; the log must continue the state, or is refused. */
 void wal_start_at(struct wal *wal, const struct wal_start *start);
 
+/* Hear of each record `lead` records before it is told, as a hint to fetch what it will touch; at
+ * the end of a group size 0 stands for those that are not there. Before wal_recover or wal_read. */
+typedef void wal_ahead_cb(void *owner, uint8_t type, const uint8_t *bytes, uint32_t size);
+void wal_ahead(struct wal *wal, wal_ahead_cb *ahead, uint32_t lead);
+
 /* Read the log up to until and stop there, telling each record and group; nothing is changed, and
  * the log may be one that another process is writing, if until is durable in it. Once, right after
  * wal_open. Without a bound (UINT64_MAX twice) everything is looked at as in wal_recover. Errors

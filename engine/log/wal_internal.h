@@ -68,6 +68,8 @@ struct wal {
     uint64_t retain_bytes;
     uint64_t retain_ms;
     struct wal_start start; /* group_number 0: none */
+    wal_ahead_cb *ahead;    /* of reading; NULL: none */
+    uint32_t ahead_lead;
     uint64_t segment_size;
     uint32_t group_size_max;
     uint64_t group_memory_size; /* of both buffers */

@@ -195,14 +195,39 @@ static bool is_whole(const struct wal_reading *reading, const struct wal_group_h
            header->first_lsn + header->count - 1 == reading->until.lsn;
 }
 
+/* Where the record is that is told ahead. */
+struct lead {
+    uint64_t at; /* in the payload */
+    uint64_t told;
+};
+
+static void lead_to(const struct wal_reading *reading, const uint8_t *payload, uint64_t count,
+                    uint64_t wanted, struct lead *lead)
+{
+    for (; lead->told < wanted; lead->told++) {
+        const uint8_t *record = payload + lead->at;
+        if (lead->told >= count) {
+            reading->wal->ahead(reading->owner, 0, NULL, 0);
+            continue;
+        }
+        const uint32_t size = wal_record_size(record);
+        reading->wal->ahead(reading->owner, record[0], record + WAL_RECORD_HEADER_SIZE, size);
+        lead->at += WAL_RECORD_HEADER_SIZE + size;
+    }
+}
+
 static enum err replay(struct wal_reading *reading, const struct wal_group_header *header,
                        const uint8_t *payload)
 {
     uint64_t at = 0;
     const bool is_all = is_whole(reading, header);
     const uint64_t count = is_all ? header->count : reading->until.lsn - header->first_lsn + 1;
+    struct lead lead = {0, 0};
     for (uint64_t i = 0; i < count; i++) {
         const uint32_t size = wal_record_size(payload + at);
+        if (reading->wal->ahead) {
+            lead_to(reading, payload, count, i + 1 + reading->wal->ahead_lead, &lead);
+        }
         const enum err err =
             reading->replay(reading->owner, header->first_lsn + i, header->time_ms, payload[at],
                             payload + at + WAL_RECORD_HEADER_SIZE, size);
@@ -559,6 +584,13 @@ static uint64_t now_us(void)
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
+}
+
+void wal_ahead(struct wal *wal, wal_ahead_cb *ahead, uint32_t lead)
+{
+    CHECK(!wal->is_open);
+    wal->ahead = ahead;
+    wal->ahead_lead = lead;
 }
 
 void wal_start_at(struct wal *wal, const struct wal_start *start)

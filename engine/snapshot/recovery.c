@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "check.h"
+#include "replay_ahead.h"
 
 static uint64_t now_us(void)
 {
@@ -14,19 +15,32 @@ static uint64_t now_us(void)
     return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
 }
 
+/* The owner of the log's callbacks. */
+struct replaying {
+    struct tables *tables;
+    struct replay_ahead ahead;
+};
+
+static void on_ahead(void *owner, uint8_t type, const uint8_t *bytes, uint32_t size)
+{
+    struct replaying *replaying = owner;
+    replay_ahead(&replaying->ahead, replaying->tables, type, bytes, size);
+}
+
 static enum err on_replay(void *owner, uint64_t lsn, uint64_t time_ms, uint8_t type,
                           const uint8_t *bytes, uint32_t size)
 {
-    return tables_replay(owner, lsn, time_ms, type, bytes, size);
+    const struct replaying *replaying = owner;
+    return tables_replay(replaying->tables, lsn, time_ms, type, bytes, size);
 }
 
 static enum err on_group(void *owner, const struct digest *stamped, uint64_t last_lsn,
                          uint64_t time_ms)
 {
-    const struct tables *tables = owner;
+    const struct replaying *replaying = owner;
     (void)last_lsn;
     (void)time_ms;
-    return digest_equal(stamped, &tables->digest) ? ERR_OK : ERR_DAMAGED;
+    return digest_equal(stamped, &replaying->tables->digest) ? ERR_OK : ERR_DAMAGED;
 }
 
 static enum err tables_fresh(const struct wal *wal, const struct recovery_options *options,
@@ -122,11 +136,13 @@ static void start_behind(struct wal *wal, const struct snapshot_mark *mark)
 static enum err read_log(struct wal *wal, const struct recovery_options *options,
                          struct tables *tables, struct recovery_found *found, char *error)
 {
+    struct replaying replaying = {.tables = tables};
     start_behind(wal, &found->mark);
+    wal_ahead(wal, on_ahead, REPLAY_AHEAD);
     const enum err err =
         options->until
-            ? wal_read(wal, options->until, on_replay, on_group, tables, &found->log)
-            : wal_recover(wal, on_replay, on_group, tables, &found->log);
+            ? wal_read(wal, options->until, on_replay, on_group, &replaying, &found->log)
+            : wal_recover(wal, on_replay, on_group, &replaying, &found->log);
     if (err != ERR_OK) {
         const int used = snprintf(error, WAL_ERROR_SIZE, "%s", wal_error(wal));
         if (found->passed_over && used >= 0 && used < WAL_ERROR_SIZE) {

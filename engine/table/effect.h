@@ -335,6 +335,21 @@ ERR_MUST_USE enum err effect_stock_decode(const uint8_t *bytes, uint32_t size,
                                           struct effect_stock *out);
 ERR_MUST_USE enum err effect_policy_decode(const uint8_t *bytes, uint32_t size,
                                            struct effect_policy *out);
+/* What a record of an order, a cancellation or a fulfilment is about, by its first fields: a hint,
+ * nothing is judged. count: of items at node, of a new order from one node; else 0. False: not even
+ * the id can be read. */
+enum { EFFECT_PEEK_MAX = 4 };
+
+struct effect_order_peek {
+    struct effect_text id;
+    uint16_t node;
+    uint32_t count;
+    uint32_t items[EFFECT_PEEK_MAX]; /* the first ones */
+};
+
+bool effect_order_peek(const uint8_t *bytes, uint32_t size, bool is_order,
+                       struct effect_order_peek *out);
+
 ERR_MUST_USE enum err effect_order_decode(const uint8_t *bytes, uint32_t size,
                                           struct effect_scratch *scratch,
                                           struct effect_order *out);

@@ -36,7 +36,7 @@ uint8_t *bytes_put_key(uint8_t *at, const struct effect_key *key)
 
 /* -- reading: sticky, so that a decoder asks once at its end -- */
 
-uint64_t bytes_get_int(struct bytes_source *source)
+uint64_t bytes_get_long(struct bytes_source *source)
 {
     uint64_t value = 0;
     for (uint32_t shift = 0; shift < 64; shift += 7) {
@@ -52,40 +52,6 @@ uint64_t bytes_get_int(struct bytes_source *source)
     }
     source->is_bad = true;
     return 0;
-}
-
-uint64_t bytes_get_max(struct bytes_source *source, uint64_t max)
-{
-    uint64_t value = bytes_get_int(source);
-    if (value > max) {
-        source->is_bad = true;
-        return 0;
-    }
-    return value;
-}
-
-int64_t bytes_get_signed(struct bytes_source *source)
-{
-    uint64_t value = bytes_get_int(source);
-    return (int64_t)(value >> 1 ^ (0 - (value & 1)));
-}
-
-void bytes_get_bytes(struct bytes_source *source, void *out, size_t size)
-{
-    if ((size_t)(source->end - source->at) < size) {
-        source->is_bad = true;
-        memset(out, 0, size);
-        return;
-    }
-    memcpy(out, source->at, size);
-    source->at += size;
-}
-
-uint8_t bytes_get_byte(struct bytes_source *source)
-{
-    uint8_t byte;
-    bytes_get_bytes(source, &byte, 1);
-    return byte;
 }
 
 double bytes_get_float(struct bytes_source *source)

@@ -63,14 +63,62 @@ struct bytes_source {
     bool is_bad;
 };
 
-uint64_t bytes_get_int(struct bytes_source *source);
+/* Of any length; bytes_get_int calls it for what is not one or two bytes. */
+uint64_t bytes_get_long(struct bytes_source *source);
+
+/* In line, as writing is: recovery decodes millions of records and cells. */
+static inline uint64_t bytes_get_int(struct bytes_source *source)
+{
+    const uint8_t *at = source->at;
+    if (source->end - at < 2) {
+        return bytes_get_long(source);
+    }
+    if (!(at[0] & 0x80)) {
+        source->at = at + 1;
+        return at[0];
+    }
+    if (!(at[1] & 0x80)) {
+        source->at = at + 2;
+        return (uint64_t)(at[0] & 0x7f) | (uint64_t)at[1] << 7;
+    }
+    return bytes_get_long(source);
+}
 
 /* An integer that must be at most max. */
-uint64_t bytes_get_max(struct bytes_source *source, uint64_t max);
+static inline uint64_t bytes_get_max(struct bytes_source *source, uint64_t max)
+{
+    const uint64_t value = bytes_get_int(source);
+    if (value > max) {
+        source->is_bad = true;
+        return 0;
+    }
+    return value;
+}
 
-int64_t bytes_get_signed(struct bytes_source *source);
-void bytes_get_bytes(struct bytes_source *source, void *out, size_t size);
-uint8_t bytes_get_byte(struct bytes_source *source);
+static inline int64_t bytes_get_signed(struct bytes_source *source)
+{
+    const uint64_t value = bytes_get_int(source);
+    return (int64_t)(value >> 1 ^ (0 - (value & 1)));
+}
+
+static inline void bytes_get_bytes(struct bytes_source *source, void *out, size_t size)
+{
+    if ((size_t)(source->end - source->at) < size) {
+        source->is_bad = true;
+        memset(out, 0, size);
+        return;
+    }
+    memcpy(out, source->at, size);
+    source->at += size;
+}
+
+static inline uint8_t bytes_get_byte(struct bytes_source *source)
+{
+    uint8_t byte;
+    bytes_get_bytes(source, &byte, 1);
+    return byte;
+}
+
 double bytes_get_float(struct bytes_source *source);
 /* Text of at most max bytes, where it stands in the record. */
 struct effect_text bytes_get_text(struct bytes_source *source, uint32_t max);

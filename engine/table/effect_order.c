@@ -439,6 +439,43 @@ enum err effect_order_decode(const uint8_t *bytes, uint32_t size, struct effect_
     return bytes_finish(&source);
 }
 
+bool effect_order_peek(const uint8_t *bytes, uint32_t size, bool is_order,
+                       struct effect_order_peek *out)
+{
+    struct bytes_source source = {bytes, bytes + size, false};
+    out->id = bytes_get_text(&source, ID_MAX);
+    out->count = 0;
+    if (!is_order || source.is_bad) {
+        return !source.is_bad;
+    }
+    const uint8_t bits = bytes_get_byte(&source);
+    const size_t fixed = 2 + sizeof(uint64_t) + (bits & BIT_DEST ? 2 * sizeof(double) : 0);
+    if (!(bits & BIT_PLAIN) || !(bits & BIT_WHOLE) || (size_t)(source.end - source.at) < fixed) {
+        return true;
+    }
+    source.at += fixed;
+    if (bits & BIT_PLACE) {
+        (void)bytes_get_text(&source, 2);
+        (void)bytes_get_text(&source, ID_MAX);
+    }
+    if (bits & BIT_LIMITS) {
+        (void)bytes_get_int(&source);
+        (void)bytes_get_int(&source);
+    }
+    (void)bytes_get_text(&source, 127);
+    const uint32_t count = (uint32_t)bytes_get_max(&source, EFFECT_LINES_MAX);
+    for (uint32_t i = 0; i < count && !source.is_bad; i++) {
+        const uint32_t item = (uint32_t)bytes_get_max(&source, UINT32_MAX);
+        (void)bytes_get_int(&source);
+        if (out->count < EFFECT_PEEK_MAX) {
+            out->items[out->count++] = item;
+        }
+    }
+    out->node = (uint16_t)bytes_get_max(&source, NODE_MAX - 1);
+    out->count = source.is_bad ? 0 : out->count;
+    return true;
+}
+
 /* -- cancel, fulfil -- */
 
 uint8_t *quantities_put(uint8_t *at, const struct effect_quantity *list, uint32_t count)

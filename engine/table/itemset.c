@@ -57,7 +57,8 @@ static enum err to_bitmap(struct itemset_group *group)
 
 static enum err array_add(struct itemset_group *group, uint16_t low)
 {
-    uint32_t at = lower_bound(group, low);
+    const bool is_last = group->count == 0 || group->array[group->count - 1] < low; /* of a load */
+    uint32_t at = is_last ? group->count : lower_bound(group, low);
     if (at < group->count && group->array[at] == low) {
         return ERR_OK;
     }
@@ -70,7 +71,9 @@ static enum err array_add(struct itemset_group *group, uint16_t low)
         group->array = array;
         group->capacity = capacity;
     }
-    memmove(group->array + at + 1, group->array + at, (group->count - at) * sizeof(uint16_t));
+    if (at < group->count) {
+        memmove(group->array + at + 1, group->array + at, (group->count - at) * sizeof(uint16_t));
+    }
     group->array[at] = low;
     group->count++;
     return ERR_OK;

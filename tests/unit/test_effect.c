@@ -97,6 +97,22 @@ static void channel_round_trip(void **state)
     assert_memory_equal(back.channel.at, "marketplace", 11);
 }
 
+/* A glance at the record tells the id, and the cells of an order that one node fills. */
+static void assert_peeked(const struct effect_order *effect, const uint8_t *bytes, uint32_t size)
+{
+    struct effect_order_peek peek;
+    assert_true(effect_order_peek(bytes, size, true, &peek));
+    assert_int_equal(peek.id.len, effect->id.len);
+    assert_memory_equal(peek.id.at, effect->id.at, peek.id.len);
+    assert_true(peek.count == 0 || effect->part_count == 1);
+    for (uint32_t i = 0; i < peek.count; i++) {
+        assert_int_equal(peek.items[i], effect->lines[i].item);
+        assert_int_equal(peek.node, effect->parts[0].node);
+    }
+    assert_true(effect_order_peek(bytes, size, false, &peek));
+    assert_int_equal(peek.count, 0);
+}
+
 /* Orders plain and rich come back as they were; every truncation is refused. */
 static void order_round_trip(void **state)
 {
@@ -111,9 +127,12 @@ static void order_round_trip(void **state)
         uint32_t size = effect_order_encode(bytes, &effects[i]);
         assert_int_equal(effect_order_decode(bytes, size, scratch, &back), 0);
         assert_same_order(&effects[i], &back);
+        assert_peeked(&effects[i], bytes, size);
         for (uint32_t cut = 0; cut < size; cut++) {
+            struct effect_order_peek peek;
             uint8_t *exact = malloc(cut ? cut : 1);
             memcpy(exact, bytes, cut);
+            (void)effect_order_peek(exact, cut, true, &peek);
             assert_int_not_equal(effect_order_decode(exact, cut, scratch, &back), 0);
             free(exact);
         }
@@ -137,6 +156,8 @@ static void flipped_bits_stay_inside(void **state)
         uint8_t *exact = malloc(size);
         memcpy(exact, bytes, size);
         exact[i / 8] ^= (uint8_t)(1u << (i % 8));
+        struct effect_order_peek peek;
+        (void)effect_order_peek(exact, size, true, &peek);
         int sum = effect_order_decode(exact, size, scratch, &order) == ERR_OK;
         sum += effect_node_decode(exact, size, scratch, &node) == ERR_OK;
         sum += effect_stock_decode(exact, size, scratch, &stock) == ERR_OK;
