@@ -60,7 +60,9 @@
     X(METHOD_EVENTS_READ, "events.read")                                                           \
     X(METHOD_STRATEGY_PUT, "strategy.put")                                                         \
     X(METHOD_STRATEGY_ACTIVATE, "strategy.activate")                                               \
-    X(METHOD_STRATEGY_LIST, "strategy.list")
+    X(METHOD_STRATEGY_LIST, "strategy.list")                                                       \
+    X(METHOD_EXPLAIN_GET, "explain.get")                                                           \
+    X(METHOD_EXPLAIN_WHY_NOT, "explain.why_not")
 
 /* Errors: enumerator, text, kind (1 = the caller's fault, 0 = the server's). */
 #define NAMES_CODES(X)                                                                             \

@@ -30,6 +30,7 @@ target_include_directories(test_quick_texts PRIVATE ${PROJECT_SOURCE_DIR}/engine
 nearshelf_test(unit/test_service_documents.c LABEL unit DEPS service_harness)
 nearshelf_test(unit/test_service_replan.c LABEL unit DEPS service_harness)
 nearshelf_test(unit/test_service_strategy.c LABEL unit DEPS service_harness)
+nearshelf_test(unit/test_service_explain.c LABEL unit DEPS service_harness)
 nearshelf_test(unit/test_service_channels.c LABEL unit DEPS service_harness)
 nearshelf_test(unit/test_service_quotas.c LABEL unit DEPS service_harness)
 nearshelf_test(unit/test_order_alloc.c LABEL unit TIMEOUT 60 DEPS bench_shelf)

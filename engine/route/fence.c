@@ -171,24 +171,31 @@ void fence_time(struct route *route)
     }
 }
 
-enum reject fence_reject(const struct route *route, uint16_t node)
+static uint32_t bit_if(bool is_out, enum reject reject)
+{
+    return is_out ? 1u << reject : 0;
+}
+
+uint32_t fence_rejects(const struct route *route, uint16_t node)
 {
     uint8_t marks = route->view->network->marks[node][route->group.service];
-    if (marks & MARK_BLOCKED) {
-        return REJECT_NODE_BLOCKED;
-    }
-    if (marks & MARK_STALE) {
-        return REJECT_STOCK_STALE;
-    }
-    if ((marks & MARK_FULL) || (route->view->timing && !has_capacity(route, node))) {
-        return REJECT_CAPACITY_FULL;
-    }
-    if (marks & MARK_CUTOFF) {
-        return REJECT_CUTOFF_MISSED;
-    }
-    bool is_dated = route->view->timing && route->request->required_by_ms;
-    return is_dated && !keeps_promise(route, node) ? REJECT_MISSES_PROMISE : REJECT_NONE;
+    bool has_timing = route->view->timing != NULL;
+    bool is_full = (marks & MARK_FULL) || (has_timing && !has_capacity(route, node));
+    bool is_dated = has_timing && route->request->required_by_ms;
+    return bit_if(marks & MARK_BLOCKED, REJECT_NODE_BLOCKED) |
+           bit_if(marks & MARK_STALE, REJECT_STOCK_STALE) |
+           bit_if(is_full, REJECT_CAPACITY_FULL) |
+           bit_if(marks & MARK_CUTOFF, REJECT_CUTOFF_MISSED) |
+           bit_if(is_dated && !keeps_promise(route, node), REJECT_MISSES_PROMISE);
 }
+
+enum reject fence_reject(const struct route *route, uint16_t node)
+{
+    uint32_t rejects = fence_rejects(route, node);
+    return rejects ? (enum reject)__builtin_ctz(rejects) : REJECT_NONE;
+}
+
+_Static_assert(REJECT_COUNT <= 32, "a bit for each reason");
 
 /* -- dates of the answer -- */
 

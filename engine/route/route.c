@@ -148,6 +148,9 @@ static bool decide_to_store(struct route *route)
         is_decided = answer_add_single(route, store, 0);
     } else {
         strategy_begin(route);
+        if (route->why.visit) {
+            why_group(route, single_source);
+        }
         struct route_guess best = single_source(route);
         is_decided = best.node != NODE_NONE ? answer_add_single(route, best.node, best.metres)
                                             : split_decide(route);
@@ -159,6 +162,9 @@ static bool decide_group(struct route *route)
 {
     if (route->group.service == SERVICE_SHIP_TO_STORE) {
         return decide_to_store(route);
+    }
+    if (route->why.visit) {
+        why_group(route, single_source);
     }
     if (route->group.service == SERVICE_CARRY_OUT &&
         group_takes_node(route, route->group.place, 0)) {
@@ -239,6 +245,15 @@ static void decide_all(struct route *route, const struct stock_view *view,
     answer_begin(route, answer);
     decide_groups(route, groups_find(route));
     answer_end(route);
+}
+
+void route_why(struct route *route, const struct stock_view *view,
+               const struct route_request *request, uint16_t node, route_why_visit *visit,
+               void *owner, struct route_answer *answer)
+{
+    route->why = (struct why_ask){node, visit, owner};
+    decide_all(route, view, request, answer);
+    route->why.visit = NULL;
 }
 
 /* Whether it is an answer without these fences. */

@@ -133,6 +133,47 @@ uint32_t route_kernel_set(struct route *route, uint32_t index);
 void route_decide(struct route *route, const struct stock_view *view,
                   const struct route_request *request, struct route_answer *answer);
 
+/* What stands between a node and a group of the order (why.c). Values are in steps of the term or
+ * fence (strategy.h), metres where it is TOO_FAR. */
+struct route_why_fence {
+    uint8_t reject; /* enum reject */
+    uint8_t fence;  /* enum strategy_fence_kind, of STRATEGY_FENCED */
+    bool has_values;
+    uint64_t is, needs;
+};
+
+struct route_why_item { /* of which it has too little */
+    uint32_t item, wanted, free;
+};
+
+struct route_why_term {
+    uint8_t term; /* enum strategy_term_kind */
+    uint32_t weight;
+    uint64_t is, best;
+};
+
+enum { ROUTE_WHY_FENCES_MAX = 24, ROUTE_WHY_TERMS_MAX = 8 };
+
+struct route_why {
+    uint16_t node;
+    enum service service;
+    uint32_t metres;
+    uint32_t fence_count, item_count;
+    struct route_why_fence fences[ROUTE_WHY_FENCES_MAX];
+    struct route_why_item items[ROUTE_LINES_MAX];
+    uint16_t best; /* the single source, NODE_NONE = no node holds all */
+    uint32_t best_metres;
+    bool is_weighted;
+    uint32_t term_count; /* 0: there is no other node to compare with */
+    struct route_why_term terms[ROUTE_WHY_TERMS_MAX];
+};
+
+/* Decide, and before each group tell what is in the node's way. */
+typedef void route_why_visit(void *owner, const struct route_why *why);
+void route_why(struct route *route, const struct stock_view *view,
+               const struct route_request *request, uint16_t node, route_why_visit *visit,
+               void *owner, struct route_answer *answer);
+
 /* The common case split in two, for batches: one group, no fixed place, one node holds all.
  *
  * route_guess finds the best node that may hold everything, or NODE_NONE (no single source, or

@@ -57,6 +57,13 @@ enum fence { FENCE_CAPACITY = 1, FENCE_PROMISE = 2 };
 
 struct split; /* scratch of the split search, in split_internal.h */
 
+/* A node that a decision is to tell about; visit NULL = none. */
+struct why_ask {
+    uint16_t node;
+    route_why_visit *visit;
+    void *owner;
+};
+
 /* The scratch of one deciding thread. */
 struct route {
     /* -- set at route_new -- */
@@ -90,6 +97,7 @@ struct route {
     uint32_t earlier_parts;     /* of the answer: those of groups decided before this one */
     uint32_t relaxed;           /* bits of enum fence that do not count */
     struct promise_place place; /* the destination */
+    struct why_ask why;
     bool is_ruled; /* a strategy decides the group */
     uint32_t keep; /* units of each item that it leaves at a node */
     struct take_slot takes[TAKE_TABLE];
@@ -175,7 +183,8 @@ void fence_full(struct route *route);
 /* Take nodes without capacity for the group, and late ones, out of base. */
 void fence_time(struct route *route);
 
-/* The first of the reasons of time that takes the node out. */
+/* The reasons of time that take the node out, a bit per enum reject; the first of them. */
+uint32_t fence_rejects(const struct route *route, uint16_t node);
 enum reject fence_reject(const struct route *route, uint16_t node);
 
 /* Work out the request's destination as lanes and roads name it. */
@@ -205,6 +214,11 @@ void split_free(struct split *split);
 
 /* Decide the group and add its parts to the answer; false: the order is refused. */
 bool split_decide(struct route *route);
+
+/* -- why.c -- */
+
+/* Tell about the node that is asked for; source finds the best single source. */
+void why_group(struct route *route, struct route_guess (*source)(struct route *route));
 
 /* -- explain.c -- */
 

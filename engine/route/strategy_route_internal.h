@@ -6,8 +6,6 @@
 #include "route_internal.h"
 #include "strategy.h"
 
-enum { STRATEGY_PRIORITY_SHIFT = 1000000 }; /* no node's priority is below its negative */
-
 /* A node that is being looked at; what is worked out for it once. */
 struct contender {
     uint16_t node;

@@ -25,6 +25,7 @@ enum {
     STRATEGY_ANY_SERVICE = 0xff,
     STRATEGY_REJECTS_MAX = 255,
     STRATEGY_WEIGHT_MAX = 1000000, /* thousandths */
+    STRATEGY_PRIORITY_SHIFT = 1000000, /* no node's priority is below its negative */
     STRATEGY_VALUE_MAX = 100000000 /* of a term, in its steps: more counts as that much */
 };
 

@@ -1,6 +1,7 @@
 # A walk through the contract, sentence by sentence: fields, edges, error texts, retries, limits.
 """The cases stand in contract_wire.py (frames, values, errors), contract_stock.py (network and
-stock), contract_order.py, contract_fulfil.py, contract_change.py, contract_way.py and
+stock), contract_order.py, contract_fulfil.py, contract_change.py, contract_way.py,
+contract_strategy.py and
 contract_limits.py (engines with small limits, a full disk). All but the last share one engine; each
 case draws ids of its own."""
 import os
@@ -12,6 +13,7 @@ import contract_fulfil
 import contract_limits
 import contract_order
 import contract_stock
+import contract_strategy
 import contract_way
 import contract_wire
 import regressions
@@ -37,7 +39,7 @@ def main():
     good = True
     with server.Engine(options.engine) as engine:
         for module in (contract_wire, contract_stock, contract_order, contract_fulfil,
-                       contract_change, contract_way):
+                       contract_change, contract_way, contract_strategy):
             for number, function in enumerate(module.CASES):
                 if options.only in function.__doc__:
                     prefix = "%s%d." % (module.PREFIX, number)
