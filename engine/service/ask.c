@@ -378,7 +378,7 @@ bool ask_decode(struct service_core *service, struct reader *reader, const struc
 
 /* -- content -- */
 
-static uint8_t *add(uint8_t *at, const void *bytes, size_t size)
+static inline uint8_t *add(uint8_t *at, const void *bytes, size_t size)
 {
     if (size > 0) {
         memcpy(at, bytes, size);
@@ -386,19 +386,22 @@ static uint8_t *add(uint8_t *at, const void *bytes, size_t size)
     return at + size;
 }
 
-static uint8_t *add_text(uint8_t *at, struct text text)
+/* In line: most of a request's dozen texts are empty. */
+static inline uint8_t *add_text(uint8_t *at, struct text text)
 {
     *at++ = (uint8_t)text.len;
     if (text.len >= 32) {
         return add(at, text.at, text.len);
     }
-    writer_copy_short(at, text.at, text.len);
+    if (text.len > 0) {
+        writer_copy_short(at, text.at, text.len);
+    }
     return at + text.len;
 }
 
 static struct text text_of(const char *string)
 {
-    return (struct text){string, (uint32_t)strlen(string)};
+    return (struct text){string, string[0] ? (uint32_t)strlen(string) : 0};
 }
 
 static uint8_t *add_raw(uint8_t *at, struct text raw, uint32_t count)
@@ -417,23 +420,42 @@ static uint8_t *add_raw(uint8_t *at, struct text raw, uint32_t count)
     return at;
 }
 
+/* What fixes the place of a line. */
+static uint8_t *add_line_nodes(uint8_t *at, const struct ask *ask, uint32_t i)
+{
+    const struct ask_line *line = &ask->lines[i];
+    struct text pickup = line->pickup_node.len || !is_fetched(ask, i) || line->node.len
+                             ? line->pickup_node
+                             : ask->pickup_node;
+    at = add_text(at, line->node);
+    return add_text(at, pickup);
+}
+
 static uint8_t *add_lines(uint8_t *at, const struct ask *ask)
 {
     char scratch[12];
     for (uint32_t i = 0; i < ask->line_count; i++) {
         const struct ask_line *line = &ask->lines[i];
         const struct route_line *own = &ask->route_lines[i];
-        struct text pickup = line->pickup_node.len || !is_fetched(ask, i) || line->node.len
-                                 ? line->pickup_node
-                                 : ask->pickup_node;
         at = add_text(at, line_name(ask, i, scratch));
         at = add_text(at, line->item);
         at = add(at, &own->qty, sizeof own->qty);
         *at++ = (uint8_t)own->service;
-        at = add_text(at, line->node);
-        at = add_text(at, pickup);
+        at = add_line_nodes(at, ask, i);
     }
     return at;
+}
+
+/* Behind the place: a block of constant bytes where nothing of it was asked. */
+static uint8_t *add_wishes(uint8_t *at, const struct ask *ask)
+{
+    at = add_text(at, ask->channel);
+    at = add_text(at, ask->strategy.len ? ask->strategy : (struct text){"nearest", 7});
+    at = add(at, &ask->max_splits, sizeof ask->max_splits);
+    at = add(at, &ask->max_m, sizeof ask->max_m);
+    at = add_raw(at, ask->include_raw, ask->include_count);
+    at = add_raw(at, ask->exclude_raw, ask->exclude_count);
+    return add_text(at, ask->ref);
 }
 
 uint32_t ask_canon(struct asks *asks, const struct ask *ask)
@@ -446,13 +468,7 @@ uint32_t ask_canon(struct asks *asks, const struct ask *ask)
     at = add(at, &ask->lon, sizeof ask->lon);
     at = add_text(at, text_of(ask->country));
     at = add_text(at, text_of(ask->postcode));
-    at = add_text(at, ask->channel);
-    at = add_text(at, ask->strategy.len ? ask->strategy : text_of("nearest"));
-    at = add(at, &ask->max_splits, sizeof ask->max_splits);
-    at = add(at, &ask->max_m, sizeof ask->max_m);
-    at = add_raw(at, ask->include_raw, ask->include_count);
-    at = add_raw(at, ask->exclude_raw, ask->exclude_count);
-    at = add_text(at, ask->ref);
+    at = add_wishes(at, ask);
     if (ask->reservation_id.len) { /* not where there is none: contents of old logs stay */
         *at++ = 'r';
         at = add_text(at, ask->reservation_id);

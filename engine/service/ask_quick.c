@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "ask.h"
-#include "quick_internal.h"
+#include "quick.h"
 
 enum { HAS_ORDER_ID = 1, HAS_LINES = 2, HAS_SERVICE = 4, HAS_ALL = 7, HAS_DEST = 8,
        HAS_CHANNEL = 16, HAS_REF = 32, HAS_PARTIAL = 64, HAS_SPLITS = 128 };

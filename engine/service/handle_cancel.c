@@ -8,7 +8,7 @@
 #include "content_internal.h"
 #include "decimal.h"
 #include "order_names_internal.h"
-#include "quick_internal.h"
+#include "quick.h"
 
 enum { REASON_TEXT_MAX = 127 };
 

@@ -13,7 +13,7 @@
 #include "content_internal.h"
 #include "load_internal.h"
 #include "order_names_internal.h"
-#include "quick_internal.h"
+#include "quick.h"
 
 enum { TRACKING_MAX = 127 };
 

@@ -1,5 +1,5 @@
 /* Maps of texts in one pass: fulfil.update and order.cancel as their clients send them. */
-#include "quick_internal.h"
+#include "quick.h"
 
 static int field_of(const struct quick_field *fields, uint32_t count, struct text key)
 {

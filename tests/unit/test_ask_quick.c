@@ -348,6 +348,71 @@ static void takes_up_to_the_limits(void **state)
     }
 }
 
+static void pinned_text(struct writer *writer, const char *name, const char *text)
+{
+    writer_string(writer, name);
+    writer_string(writer, text);
+}
+
+static void pinned_line(struct writer *writer, const char *item, uint32_t qty, bool is_full)
+{
+    writer_map(writer, is_full ? 4 : 2);
+    pinned_text(writer, "item", item);
+    writer_string(writer, "qty");
+    writer_uint(writer, qty);
+    if (is_full) {
+        pinned_text(writer, "line", item + 1);
+        pinned_text(writer, "node", "W-a-rather-long-name-of-a-warehouse-1");
+    }
+}
+
+static void pinned_write(struct writer *writer, bool is_full)
+{
+    writer_map(writer, is_full ? 9 : 4);
+    pinned_text(writer, "order_id", "order-2026-11-27-0001");
+    writer_string(writer, "lines");
+    writer_array(writer, 2);
+    pinned_line(writer, "SKU-1", 1, false);
+    pinned_line(writer, "SKU-2", 300, is_full);
+    pinned_text(writer, "service", "standard");
+    writer_string(writer, "dest");
+    writer_map(writer, is_full ? 4 : 2);
+    writer_string(writer, "lat");
+    writer_float(writer, 40.5);
+    writer_string(writer, "lon");
+    writer_float(writer, -74.25);
+    if (is_full) {
+        pinned_text(writer, "country", "DE");
+        pinned_text(writer, "postcode", "10115");
+        pinned_text(writer, "channel", "web");
+        pinned_text(writer, "ref", "R-9");
+        writer_string(writer, "max_splits");
+        writer_uint(writer, 2);
+        pinned_text(writer, "strategy", "nearest");
+        writer_string(writer, "exclude_nodes");
+        writer_array(writer, 1);
+        writer_string(writer, "S1");
+    }
+}
+
+/* Logs hold contents: what they are made of is for ever, with all fields and with few. */
+static void contents_stay_what_old_logs_hold(void **state)
+{
+    struct fixture *fixture = *state;
+    struct asks *asks = fixture->service.asks;
+    struct writer writer;
+    uint8_t frame[FRAME_ROOM];
+    for (int is_full = 0; is_full < 2; is_full++) {
+        writer_init(&writer, frame, sizeof frame);
+        writer_array(&writer, 1);
+        pinned_write(&writer, is_full);
+        struct reader reader;
+        const struct call call = {.params = frame, .params_size = writer_size(&writer)};
+        assert_true(ask_decode(&fixture->service, &reader, &call, &fixture->slow, asks->lines));
+        assert_int_equal(content(asks, &fixture->slow), is_full ? 0x5ba1c2de2c55b92bu : 0xa508999656a40e07u);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -355,6 +420,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(agrees_on_odd_requests, setup, teardown),
         cmocka_unit_test_setup_teardown(agrees_on_changed_bytes, setup, teardown),
         cmocka_unit_test_setup_teardown(takes_up_to_the_limits, setup, teardown),
+        cmocka_unit_test_setup_teardown(contents_stay_what_old_logs_hold, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "quick_internal.h"
+#include "quick.h"
 #include "rng.h"
 
 enum { FIELDS = 3, FRAME_ROOM = 1024, DRAWS = 40000 };

@@ -4,8 +4,8 @@
  *
  * Each take_* gets a place in the params and gives the one behind what it read, NULL where that
  * is not what it expects. */
-#ifndef SERVICE_QUICK_INTERNAL_H
-#define SERVICE_QUICK_INTERNAL_H
+#ifndef SERVICE_QUICK_H
+#define SERVICE_QUICK_H
 
 #include <string.h>
 
@@ -18,6 +18,9 @@ struct quick_field {
     uint32_t min, max;
 };
 
+/* The compiler keeps some of them as calls, at link time too, which costs 100 instructions. */
+#define QUICK_INLINE static inline __attribute__((always_inline))
+
 #define QUICK_NAME(literal) {literal, sizeof(literal) - 1}
 
 /* Params that are one map of such fields and nothing else: texts[i] is what fields[i] told, an
@@ -27,7 +30,7 @@ uint32_t quick_texts(const struct call *call, const struct quick_field *fields, 
                      struct text *texts);
 
 /* Fields that come once; a second one is for ask_decode to refuse. */
-static inline bool first_time(uint32_t *seen, uint32_t field)
+QUICK_INLINE bool first_time(uint32_t *seen, uint32_t field)
 {
     bool is_first = (*seen & field) == 0;
     *seen |= field;
@@ -36,7 +39,7 @@ static inline bool first_time(uint32_t *seen, uint32_t field)
 
 /* Whether no byte has its high bit. Reads 8 bytes at a time, in a short text those before it
  * too, and shifts them out: at least 8 bytes of params end where the first text does. */
-static inline bool is_ascii(const uint8_t *text, uint32_t len)
+QUICK_INLINE bool is_ascii(const uint8_t *text, uint32_t len)
 {
     uint64_t word;
     uint64_t high = 0;
@@ -52,8 +55,8 @@ static inline bool is_ascii(const uint8_t *text, uint32_t len)
     return (high & 0x8080808080808080u) == 0;
 }
 
-static inline const uint8_t *take_text(const uint8_t *at, const uint8_t *end, uint32_t min,
-                                       uint32_t max, struct text *out)
+QUICK_INLINE const uint8_t *take_text(const uint8_t *at, const uint8_t *end, uint32_t min,
+                                      uint32_t max, struct text *out)
 {
     uint32_t len;
     if (end - at < 2) {
@@ -76,7 +79,7 @@ static inline const uint8_t *take_text(const uint8_t *at, const uint8_t *end, ui
 }
 
 /* A key, with at least a byte of its value behind it. */
-static inline const uint8_t *take_key(const uint8_t *at, const uint8_t *end, struct text *key)
+QUICK_INLINE const uint8_t *take_key(const uint8_t *at, const uint8_t *end, struct text *key)
 {
     if (at >= end || (*at & 0xe0) != 0xa0 || end - at <= (*at & 31) + 1) {
         return NULL;
@@ -87,8 +90,8 @@ static inline const uint8_t *take_key(const uint8_t *at, const uint8_t *end, str
 
 #define IS(key, name) (memcmp((key).at, name, sizeof name - 1) == 0)
 
-static inline const uint8_t *take_uint(const uint8_t *at, const uint8_t *end, uint32_t max,
-                                       uint32_t *out)
+QUICK_INLINE const uint8_t *take_uint(const uint8_t *at, const uint8_t *end, uint32_t max,
+                                      uint32_t *out)
 {
     uint32_t value = *at;
     uint32_t size = 1;
