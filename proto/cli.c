@@ -36,9 +36,10 @@ const struct cli_command cli_commands[] = {
     {"check", "DIR", "look at a data folder whole: snapshots, log, books",
      "No engine may have it; nothing is changed. Damage is named with file and offset.\n", NULL,
      cli_check_flags, cli_run_check},
-    {"backup", "DIR TARGET", "copy a data folder from under a running engine",
-     "TARGET is a new folder, on this machine as DIR is. A backup can be checked, and started\n"
-     "from.\n",
+    {"backup", "DIR|ADDRESS TARGET", "copy a data folder from under a running engine",
+     "An engine at ADDRESS tells its folder, which is on this machine, as TARGET is, a new\n"
+     "folder. A backup can be checked, and started from.\n"
+     "  nearshelf backup 127.0.0.1:7420 /backup/monday\n",
      NULL, cli_no_flags, cli_run_backup},
     {"restore", "BACKUP DIR", "make a data folder from a backup, up to a moment",
      "DIR is a new folder, with a history of its own: another log_id; LSNs go on.\n"

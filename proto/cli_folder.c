@@ -9,8 +9,9 @@
 #include "folder_check.h"
 #include "folder_copy.h"
 #include "limits.h"
+#include "wal_format.h"
 
-enum { FLAG_CONFIG, FLAG_UNTIL, WORDS_MAX = 2 };
+enum { FLAG_CONFIG, FLAG_UNTIL, WORDS_MAX = 2, PATH_SIZE = 4096 };
 
 #define CONFIG_FLAG {"--config", "FILE", "the engine's configuration, for its limits", NULL, false}
 
@@ -108,14 +109,84 @@ enum cli_exit cli_run_check(struct cli *cli, int argc, char **argv)
     return err == ERR_OK && is_sound ? CLI_OK : CLI_ERROR;
 }
 
+/* A folder wins over an address of the same name. */
+static bool is_address(const char *word)
+{
+    return strchr(word, ':') && access(word, F_OK) != 0;
+}
+
+/* A field of an answer: path_out gets it. False: it has been said what is wrong. */
+static bool ask_text(struct cli *cli, const char *method, const char *map, const char *field,
+                     char *text_out, size_t size)
+{
+    struct nearshelf_reply *reply = cli_call(cli, method, NULL);
+    if (!reply) {
+        return false;
+    }
+    const struct nearshelf_value *value = nearshelf_reply_result(reply);
+    value = map ? nearshelf_get(value, map) : value;
+    const char *text = nearshelf_text_copy(nearshelf_get(value, field), text_out, size);
+    const bool is_told = text && text[0];
+    if (!is_told) {
+        cli_complain("%s does not tell %s: is it an older engine?", cli->address, field);
+    }
+    nearshelf_reply_free(reply);
+    return is_told;
+}
+
+/* Whether the folder here is that of the engine: an address may lead to another machine. */
+static bool is_folder_of(const char *folder, const char *log_id)
+{
+    char path[PATH_SIZE];
+    uint8_t bytes[WAL_IDENTITY_SIZE];
+    char text[2 * 16 + 1] = "";
+    struct wal_identity identity;
+    const int len = snprintf(path, sizeof path, "%s/identity", folder);
+    FILE *file = len > 0 && (size_t)len < sizeof path ? fopen(path, "rb") : NULL;
+    const size_t got = file ? fread(bytes, 1, sizeof bytes, file) : 0;
+    if (file) {
+        fclose(file);
+    }
+    if (got == sizeof bytes && wal_identity_decode(bytes, &identity) == WAL_VERDICT_OK) {
+        for (size_t i = 0; i < sizeof identity.uuid; i++) {
+            snprintf(text + 2 * i, 3, "%02x", identity.uuid[i]);
+        }
+    }
+    return strcmp(text, log_id) == 0;
+}
+
+/* The folder of the engine at that address, which must be on this machine. */
+static bool folder_of(struct cli *cli, const char *address, char folder_out[PATH_SIZE])
+{
+    char log_id[64];
+    cli->address = address;
+    if (!cli_connect(cli) || !ask_text(cli, "hello", NULL, "log_id", log_id, sizeof log_id) ||
+        !ask_text(cli, "stats", "log", "folder", folder_out, PATH_SIZE)) {
+        return false;
+    }
+    if (!is_folder_of(folder_out, log_id)) {
+        cli_complain("%s: its folder %s is not to be read here: run this on its machine, as a user "
+                     "who may", address, folder_out);
+        return false;
+    }
+    return true;
+}
+
 enum cli_exit cli_run_backup(struct cli *cli, int argc, char **argv)
 {
     bool is_over;
     struct folder_ask ask;
     char error[WAL_ERROR_SIZE];
+    char folder[PATH_SIZE];
     const enum cli_exit code = read_ask(cli, "backup", 2, argc, argv, &ask, &is_over);
     if (code != CLI_OK || is_over) {
         return code;
+    }
+    if (is_address(ask.words[0])) {
+        if (!folder_of(cli, ask.words[0], folder)) {
+            return CLI_ERROR;
+        }
+        ask.words[0] = folder;
     }
     if (folder_backup(ask.words[0], ask.words[1], stdout, error) != ERR_OK) {
         cli_complain("%s", error);

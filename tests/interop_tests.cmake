@@ -89,6 +89,8 @@ if(TARGET nearshelfd)
     SCRIPT interop/promise_dates.py ARGS ${outside_triples})
   nearshelf_outside(NAME integration.events LABEL integration TIMEOUT 180 SCRIPT interop/events.py
     ARGS --cli $<TARGET_FILE:nearshelf> --seed 5)
+  nearshelf_outside(NAME integration.backup_address LABEL integration TIMEOUT 120
+    SCRIPT integration/backup_address.py ARGS --cli $<TARGET_FILE:nearshelf>)
   nearshelf_outside(NAME interop.abuse LABEL interop TIMEOUT 300 SCRIPT interop/abuse.py
     ARGS ${outside_quick})
 

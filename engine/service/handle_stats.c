@@ -101,7 +101,8 @@ static void put_log(const struct service_core *service, struct writer *writer)
     struct wal_stats stats;
     wal_stats(service->wal, &stats);
     writer_str(writer, "log");
-    writer_map(writer, 17);
+    writer_map(writer, 18);
+    put_string(writer, "folder", service->folder);
     put_string(writer, "backend", facts->backend);
     put_bool(writer, "durable", facts->is_durable);
     put_int(writer, "lsn_begun", (int64_t)wal_lsn_begun(service->wal));

@@ -15,6 +15,7 @@
 #include "events_internal.h"
 #include "replan_internal.h"
 #include "reserve_internal.h"
+#include "utf8.h"
 
 enum {
     DROP_MAX = 1000,       /* orders and keys that leave by one record */
@@ -255,6 +256,18 @@ static enum err warm_begin(struct service_core *service)
     return err;
 }
 
+/* A path that is too long to be told, or no text, is not told. */
+static void folder_note(struct service_core *service)
+{
+    const char *dir = service->options.log.dir;
+    char *path = dir ? realpath(dir, NULL) : NULL;
+    if (path && strlen(path) < sizeof service->folder &&
+        utf8_is_valid(path, (uint32_t)strlen(path))) {
+        memcpy(service->folder, path, strlen(path) + 1);
+    }
+    free(path);
+}
+
 enum err service_open(const struct service_options *options, struct service_core **out,
                       struct service_start *start_out, char error[WAL_ERROR_SIZE])
 {
@@ -274,6 +287,7 @@ enum err service_open(const struct service_options *options, struct service_core
         service_close(service);
         return err;
     }
+    folder_note(service);
     stack_touch();
     if (warm_begin(service) != ERR_OK) {
         say(SAY_WARN, "no_warm_thread", "orders fault on fresh memory as they come");

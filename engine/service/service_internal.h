@@ -85,6 +85,8 @@ struct replan;
 /* jobs is a list of struct job; deferred requests hang in job.c's own list. */
 struct job_deferred;
 
+enum { FOLDER_SIZE = 1024 };
+
 struct service_core {
     struct service_options options;
     struct tables tables;
@@ -92,6 +94,7 @@ struct service_core {
     struct replan *replan;   /* the change of an order that is being made */
     uint32_t refill_failures; /* orders in a row that new stock did not help */
     struct wal *wal;
+    char folder[FOLDER_SIZE]; /* of the data, absolute, for who copies it; "" where there is none */
     struct zone_files *zones;
     struct asks *asks;       /* order.route requests of the running batch */
     struct warm *warm_orders; /* touch memory ahead of its use; NULL where not to be had */

@@ -104,7 +104,7 @@ static void assert_peeked(const struct effect_order *effect, const uint8_t *byte
     assert_true(effect_order_peek(bytes, size, true, &peek));
     assert_int_equal(peek.id.len, effect->id.len);
     assert_memory_equal(peek.id.at, effect->id.at, peek.id.len);
-    assert_true(peek.count == 0 || effect->part_count == 1);
+    assert_int_equal(peek.count, effect->part_count == 1 ? effect->line_count : 0);
     for (uint32_t i = 0; i < peek.count; i++) {
         assert_int_equal(peek.items[i], effect->lines[i].item);
         assert_int_equal(peek.node, effect->parts[0].node);
