@@ -46,6 +46,7 @@ struct tally {
     uint64_t parts, metres;           /* of orders of up to 12 items that were compared */
     uint64_t best_parts, best_metres; /* of the exact result */
     uint32_t compared, unknown;
+    uint64_t long_parts, long_metres; /* of orders of more items */
     double us_sum, us_max;
     uint64_t steps_sum;
     double us[65536];
@@ -138,6 +139,8 @@ static void add_order(const struct quality_order *from)
     tally.split += answer.part_count > 1;
     tally.split_by[is_long] += answer.part_count > 1;
     tally.proved_by[is_long] += answer.part_count > 1 && answer.is_optimal;
+    tally.long_parts += is_long ? answer.part_count : 0;
+    tally.long_metres += is_long ? answer.total_m : 0;
     if (!is_long && !answer.is_optimal) {
         compare(&request, answer.part_count, answer.total_m);
     } else if (!is_long) {
@@ -167,12 +170,13 @@ static void family_end(const char *name)
     qsort(tally.us, kept, sizeof tally.us[0], by_value);
     double p99 = kept ? tally.us[kept * 99 / 100] : 0;
     printf("%-26s %6u routed, %6u split, optimal %.2f %% (split <=12: %u/%u, more: %u/%u), "
-           "parts %.5f km %.5f unknown %u; us mean %.1f p50 %.1f p99 %.0f max %.0f; steps mean "
+           "parts %.5f km %.5f unknown %u; longer: %llu parts %.0f km; us mean %.1f p50 %.1f p99 %.0f max %.0f; steps mean "
            "%.0f, ns per step %.1f\n",
            name, tally.routed, tally.split, 100 * ratio(tally.proved, tally.routed),
            tally.proved_by[0], tally.split_by[0], tally.proved_by[1], tally.split_by[1],
            ratio(tally.parts, tally.best_parts), ratio(tally.metres, tally.best_metres),
-           tally.unknown, tally.us_sum / tally.orders, tally.us[kept / 2], p99, tally.us_max,
+           tally.unknown, (unsigned long long)tally.long_parts,
+           (double)tally.long_metres / 1e3, tally.us_sum / tally.orders, tally.us[kept / 2], p99, tally.us_max,
            (double)tally.steps_sum / tally.orders,
            tally.us_sum * 1e3 / (double)(tally.steps_sum + 1));
     fflush(stdout);

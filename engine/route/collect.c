@@ -5,7 +5,12 @@
 #include "heap_sort.h"
 #include "split_internal.h"
 
-enum { CELLS_A_WORD = 6, DIGIT_BITS = 8, DIGIT = 1 << DIGIT_BITS }; /* of the counting sort */
+enum {
+    LISTED_CELLS = 8000,
+    CELLS_A_WORD = 6,
+    DIGIT_BITS = 8,
+    DIGIT = 1 << DIGIT_BITS
+}; /* of the counting sort */
 
 /* Whether some node may be too far for the group. */
 static bool has_reach(const struct route *route)
@@ -89,13 +94,19 @@ static uint32_t measure_slot(struct route *route, uint32_t slot)
     return split->slot_metres[slot];
 }
 
-/* Whether the group's rows have few cells in a word: 64 metres at once cost as much as six. */
-static bool is_sparse(const struct route *route)
+/* Cells of the group's rows, whoever may serve. */
+static uint64_t row_cells_of(const struct route *route)
 {
     uint64_t cells = 0;
     for (uint32_t i = 0; i < route->group.demand_count; i++) {
         cells += route->demands[i].row ? route->demands[i].row->count : 0;
     }
+    return cells;
+}
+
+/* Whether they are few in a word: 64 metres at once cost as much as six. */
+static bool is_sparse(const struct route *route, uint64_t cells)
+{
     return cells < (uint64_t)route->view->network->words * CELLS_A_WORD;
 }
 
@@ -280,8 +291,12 @@ void split_begin(struct route *route)
 {
     struct split *split = route->split;
     split_place_begin(route);
-    split->is_sparse = is_sparse(route);
+    uint64_t cells = row_cells_of(route);
+    split->is_sparse = is_sparse(route, cells);
     split->item_count = route->group.demand_count;
+    split->is_long = split->item_count > MASK_ITEMS_MAX;
+    split->is_listed =
+        split->item_count <= SPLIT_ITEMS_MAX && (!split->is_long || cells <= LISTED_CELLS);
     split->steps = 0;
     split->cells = 0;
     split->nodes_ruled_out = 0;
@@ -295,7 +310,7 @@ void split_begin(struct route *route)
 void split_collect(struct route *route)
 {
     struct split *split = route->split;
-    split->is_wide = split->item_count > SPLIT_ITEMS_MAX;
+    split->is_wide = !split->is_listed;
     if (!split->is_wide) {
         candidates_begin(route);
     }

@@ -396,12 +396,11 @@ bool split_decide(struct route *route)
         route->group.max_nodes = room;
     }
     split_begin(route);
-    bool is_long = split->item_count > MASK_ITEMS_MAX;
-    if (is_long && split_few(route) == VERDICT_FOUND) {
+    if (split->is_long && split_few(route) == VERDICT_FOUND) {
         return fill(route, REASON_NONE); /* nothing is short */
     }
     split_collect(route);
-    split->stop = is_long ? split->steps + route->steps_max / LONG_SHARE : route->steps_max;
+    split->stop = split->is_long ? split->steps + route->steps_max / LONG_SHARE : route->steps_max;
     bool is_short = lower(split);
     split->nodes_ruled_out = is_short ? 0 : split->nodes_ruled_out;
     if (is_short && !route->request->allow_partial) {
@@ -412,10 +411,10 @@ bool split_decide(struct route *route)
         add_unfilled(route, REASON_INSUFFICIENT_STOCK);
         return true;
     }
-    if (is_short && is_long && room > 0 && split_few(route) == VERDICT_FOUND) {
+    if (is_short && split->is_long && room > 0 && split_few(route) == VERDICT_FOUND) {
         return fill(route, REASON_INSUFFICIENT_STOCK);
     }
-    split->is_wide = split->item_count > SPLIT_ITEMS_MAX;
+    split->is_wide = !split->is_listed;
     if (is_short && !split->is_wide) {
         split_candidates(route); /* afresh: what is whole depends on the demand */
     }

@@ -125,7 +125,9 @@ struct split {
     uint32_t qty_of_line[ROUTE_LINES_MAX]; /* served, by place in route->lines */
     uint32_t cells;                        /* gathered */
     uint64_t spread;                       /* items of which some candidate holds a part only */
-    bool is_wide;                          /* plans hold nodes: no candidates are listed */
+    bool is_long;                          /* plans of few nodes are looked for by columns first */
+    bool is_listed; /* else by a list of the candidates, not by greedy columns */
+    bool is_wide;   /* plans hold nodes: no candidates are listed */
 
     /* -- candidates, by (priority, metres, id) once sorted -- */
     uint32_t count;
