@@ -170,13 +170,13 @@ static void family_end(const char *name)
     qsort(tally.us, kept, sizeof tally.us[0], by_value);
     double p99 = kept ? tally.us[kept * 99 / 100] : 0;
     printf("%-26s %6u routed, %6u split, optimal %.2f %% (split <=12: %u/%u, more: %u/%u), "
-           "parts %.5f km %.5f unknown %u; longer: %llu parts %.0f km; us mean %.1f p50 %.1f p99 %.0f max %.0f; steps mean "
-           "%.0f, ns per step %.1f\n",
+           "parts %.5f km %.5f unknown %u; longer: %llu parts %.0f km; "
+           "us mean %.1f p50 %.1f p99 %.0f max %.0f; steps mean %.0f, ns per step %.1f\n",
            name, tally.routed, tally.split, 100 * ratio(tally.proved, tally.routed),
            tally.proved_by[0], tally.split_by[0], tally.proved_by[1], tally.split_by[1],
            ratio(tally.parts, tally.best_parts), ratio(tally.metres, tally.best_metres),
-           tally.unknown, (unsigned long long)tally.long_parts,
-           (double)tally.long_metres / 1e3, tally.us_sum / tally.orders, tally.us[kept / 2], p99, tally.us_max,
+           tally.unknown, (unsigned long long)tally.long_parts, (double)tally.long_metres / 1e3,
+           tally.us_sum / tally.orders, tally.us[kept / 2], p99, tally.us_max,
            (double)tally.steps_sum / tally.orders,
            tally.us_sum * 1e3 / (double)(tally.steps_sum + 1));
     fflush(stdout);

@@ -1,7 +1,7 @@
 /* Groups of more items than masks hold: greedy by columns, without lists of candidates.
  *
- * A pick is the node that touches most of the items left, by the count of their columns, the
- * cheapest of those; where max_splits binds, of the SHORTLIST nodes that touch most the one that
+ * A pick is the node that touches most of the items left, by the count of the columns of the
+ * SAMPLE rarest, the cheapest of those; where max_splits binds, of the SHORTLIST nodes that touch most the one that
  * brings most units. It gives all that it has. When picks have used up their share of the steps,
  * the items left are filled one by one from the cheapest node that has all of it, else from the
  * cheapest ones together. Only a single node that holds all is proved to be the best here. */
@@ -12,6 +12,7 @@
 
 enum {
     PICK_SHARE = 2, /* of the steps, one part in so many */
+    SAMPLE = 512,   /* items left that are counted, the rarest */
     SHORTLIST = 3,
     SHORTLIST_ONE = 8,
     PRUNED = 16,      /* nodes that are looked at whether they are needed */
@@ -50,6 +51,26 @@ static uint32_t units_at(const struct wide *wide, uint32_t slot, uint32_t item, 
     return free < cap ? free : cap;
 }
 
+/* Fetch what the cells of the items that the slot touches are found by, then the cells: a node's
+ * cells lie apart from each other, a line or two for each item. */
+static void prefetch_cells(const struct wide *wide, uint32_t slot)
+{
+    const struct split *split = wide->split;
+    const struct demand *demands = wide->route->demands;
+    for (uint32_t i = 0; i < split->left_count; i++) {
+        if (touches(split, slot, split->left_items[i])) {
+            row_prefetch_find(demands[split->left_items[i]].row, slot);
+        }
+    }
+    for (uint32_t i = 0; i < split->left_count; i++) {
+        if (touches(split, slot, split->left_items[i])) {
+            const struct row *row = demands[split->left_items[i]].row;
+            int32_t index = row_find(row, slot);
+            row_prefetch_cell(row, index < 0 ? 0 : (uint32_t)index);
+        }
+    }
+}
+
 /* Add the node with all that it has of the items left. False: it has nothing of them. */
 static bool add(const struct wide *wide, struct plan *plan, uint32_t slot)
 {
@@ -57,6 +78,7 @@ static bool add(const struct wide *wide, struct plan *plan, uint32_t slot)
     uint32_t kept = 0;
     uint64_t given = 0;
     close_slot(split->open, slot);
+    prefetch_cells(wide, slot);
     split->steps += split->left_count / LOOKS + 1;
     for (uint32_t i = 0; i < split->left_count; i++) {
         uint32_t item = split->left_items[i];
@@ -115,9 +137,11 @@ static uint32_t pick_by_units(const struct wide *wide)
 static uint32_t pick(const struct wide *wide)
 {
     struct split *split = wide->split;
-    wide->route->kernel->touch(&split->columns, split->left_items, split->left_count, 1,
-                               split->open, split->able, split->planes[0], WORD_MAX_NETWORK);
-    split->steps += (split->left_count + COLUMN_DIGITS) * split->columns.blocks / COUNT_BLOCKS + 1;
+    bool is_sampled = split->left_count > SAMPLE && wide->limit > 1;
+    uint32_t counted = is_sampled ? SAMPLE : split->left_count;
+    wide->route->kernel->touch(&split->columns, split->left_items, counted, 1, split->open,
+                               split->able, split->planes[0], WORD_MAX_NETWORK);
+    split->steps += (counted + COLUMN_DIGITS) * split->columns.blocks / COUNT_BLOCKS + 1;
     if (wide->is_by_units) {
         return pick_by_units(wide);
     }
