@@ -1,10 +1,11 @@
 /* Groups of more items than masks hold: greedy by columns, without lists of candidates.
  *
  * A pick is the node that touches most of the items left, by the count of the columns of the
- * SAMPLE rarest, the cheapest of those; where max_splits binds, of the SHORTLIST nodes that touch most the one that
- * brings most units. It gives all that it has. When picks have used up their share of the steps,
- * the items left are filled one by one from the cheapest node that has all of it, else from the
- * cheapest ones together. Only a single node that holds all is proved to be the best here. */
+ * SAMPLE rarest, the cheapest of those; where max_splits binds, of the SHORTLIST nodes that touch
+ * most the one that brings most units. It gives all that it has. When picks have used up their
+ * share of the steps, the items left are filled one by one from the cheapest node that has all of
+ * it, else from the cheapest ones together. Only a single node that holds all is proved to be the
+ * best here. */
 #include <string.h>
 
 #include "check.h"
