@@ -121,7 +121,8 @@ static void order_one(struct apply *apply, uint8_t *bytes)
     for (uint32_t i = 0; i < 2; i++) {
         struct pair pair = apply->pairs[apply->pair_next++ % PAIRS];
         lines[i] =
-            (struct effect_line){pair.item, i + 1, 0, {NULL, 0}, SERVICE_STANDARD, NODE_NONE};
+            (struct effect_line){pair.item, i + 1, 0, {NULL, 0}, SERVICE_STANDARD, NODE_NONE,
+                                 {0, 0, 0}};
         parts[i] = (struct effect_part){.node = pair.node, .metres = 1000};
     }
     struct effect_order effect = {.content = apply->serial, .status = ORDER_ROUTED,

@@ -77,7 +77,7 @@ static uint32_t items_of(const struct route_request *request)
 static struct route_request request_of(const struct quality_order *from)
 {
     for (uint32_t i = 0; i < from->count; i++) {
-        lines[i] = (struct route_line){from->item[i], from->qty[i], SERVICE_STANDARD, NODE_NONE};
+        lines[i] = (struct route_line){from->item[i], from->qty[i], SERVICE_STANDARD, NODE_NONE, 0};
     }
     return (struct route_request){.lines = lines,
                                   .line_count = from->count,

@@ -116,7 +116,8 @@ static bool order_draw(struct world *world, uint64_t number, struct effect_order
         if (item == UINT32_MAX) {
             return false;
         }
-        lines[i] = (struct effect_line){item, 1, 0, {"", 0}, SERVICE_STANDARD, NODE_NONE};
+        lines[i] = (struct effect_line){item, 1, 0, {"", 0}, SERVICE_STANDARD, NODE_NONE,
+                                            {0, 0, 0}};
         shares[i] = (struct effect_share){0, i, 1};
     }
     part = (struct effect_part){.node = node,

@@ -168,7 +168,7 @@ static struct route_answer decide(void)
     struct route_answer answer;
     for (uint32_t i = 0; i < prepared.basket.lines; i++) {
         prepared.lines[i] = (struct route_line){prepared.item[i], prepared.qty[i],
-                                                SERVICE_STANDARD, NODE_NONE};
+                                                SERVICE_STANDARD, NODE_NONE, 0};
     }
     struct route_request request = {.lines = prepared.lines,
                                     .line_count = prepared.basket.lines,

@@ -42,22 +42,35 @@ static bool is_able(const struct route *route, int service, uint32_t slot, uint3
                            metres <= node->config.max_m[service]);
 }
 
-uint32_t route_nearest(struct route *route, const struct stock_view *view, uint32_t item,
-                       uint32_t qty, const struct route_request *where, int service, uint32_t k,
+/* How many kits of these lines the node has; of one item its units. */
+static uint32_t sets_free(const struct route *route, uint16_t node, cell_word first)
+{
+    const struct demand *demand = &route->demands[0];
+    uint32_t least = stock_free(route->view, demand->item, node, first) / demand->qty;
+    for (uint32_t i = 1; i < route->group.demand_count && least > 0; i++) {
+        uint32_t own = demand_free(route, &route->demands[i], node) / route->demands[i].qty;
+        least = own < least ? own : least;
+    }
+    return least;
+}
+
+uint32_t route_nearest(struct route *route, const struct stock_view *view,
+                       const struct route_line *lines, uint32_t line_count, uint32_t qty,
+                       const struct route_request *where, int service, uint32_t k,
                        struct route_near *out)
 {
-    enum service wanted = service < 0 ? SERVICE_STANDARD : (enum service)service;
-    struct route_line line = {item, qty, wanted, NODE_NONE};
     struct route_request request = *where;
     struct row_walk walk;
     uint32_t slot;
     uint32_t index;
     uint32_t count = 0;
-    request.lines = &line;
-    request.line_count = 1;
+    request.lines = lines;
+    request.line_count = line_count;
     route_begin(route, view, &request);
-    route->lines[0] = 0;
-    group_begin(route, 1);
+    for (uint32_t i = 0; i < line_count; i++) {
+        route->lines[i] = i;
+    }
+    group_begin(route, line_count);
     const struct row *row = route->demands[0].row;
     if (!row || k == 0) {
         return 0;
@@ -67,8 +80,7 @@ uint32_t route_nearest(struct route *route, const struct stock_view *view, uint3
     row_walk_begin(row, &walk);
     while (row_walk_next(row, &walk, &slot, &index)) {
         uint16_t node = view->network->node_of_slot[slot];
-        struct route_near near = {node, 0,
-                                  stock_free(route->view, item, node, row_word(row, index))};
+        struct route_near near = {node, 0, sets_free(route, node, row_word(row, index))};
         if (near.free == 0 || near.free < qty) {
             continue;
         }

@@ -111,14 +111,12 @@ static uint32_t max_nodes(const struct route *route)
     return left < ROUTE_PARTS_MAX ? left + 1 : ROUTE_PARTS_MAX;
 }
 
-/* The best node that holds all of the group. */
-static struct route_guess single_source(struct route *route)
+struct route_guess single_source(struct route *route)
 {
     return route->is_ruled ? strategy_source(route) : nearest_source(route, false);
 }
 
-/* The store that the group is sent to holds all of it: a pickup, no parcel. */
-static bool store_holds(struct route *route, uint16_t store)
+bool store_holds(struct route *route, uint16_t store)
 {
     route->group.service = SERVICE_PICKUP;
     group_refence(route);
@@ -128,8 +126,7 @@ static bool store_holds(struct route *route, uint16_t store)
     return holds;
 }
 
-/* The group goes to a store: that is its destination, in place of the order's. */
-static bool decide_to_store(struct route *route)
+void to_store_begin(struct route *route)
 {
     const struct route_request *request = route->request;
     uint16_t store = route->group.place;
@@ -143,7 +140,13 @@ static bool decide_to_store(struct route *route)
     route->group.place = NODE_NONE;
     route->group.to = store;
     group_refence(route);
+}
+
+static bool decide_to_store(struct route *route)
+{
+    uint16_t store = route->group.place;
     bool is_decided = true;
+    to_store_begin(route);
     if (store_holds(route, store)) {
         is_decided = answer_add_single(route, store, 0);
     } else {
@@ -158,7 +161,7 @@ static bool decide_to_store(struct route *route)
     return is_decided;
 }
 
-static bool decide_group(struct route *route)
+bool group_decide(struct route *route)
 {
     if (route->group.service == SERVICE_SHIP_TO_STORE) {
         return decide_to_store(route);
@@ -192,14 +195,16 @@ static bool begin_and_decide(struct route *route, const struct pending *pending)
     const struct route_request *request = route->request;
     uint32_t count = 0;
     uint32_t first_part = route->answer->part_count;
+    bool has_kits = false;
     for (uint32_t line = pending->first; line != UINT32_MAX; line = route->next_line[line]) {
         route->lines[count++] = line;
+        has_kits = has_kits || request->lines[line].kit;
     }
     route->earlier_parts = first_part;
     group_begin(route, count);
     route->group.max_nodes = max_nodes(route);
     strategy_begin(route);
-    bool is_decided = decide_group(route);
+    bool is_decided = has_kits ? kits_decide(route, pending) : group_decide(route);
     bool is_told = !route->request->is_quote && is_fenced_off(route, first_part);
     if (route->request->explain > 0 || is_told) {
         explain_group(route, first_part);

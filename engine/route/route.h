@@ -34,6 +34,7 @@ struct route_line {
     uint32_t qty;
     enum service service;
     uint16_t node; /* pins the line, or the pickup_node of a pickup line; else NODE_NONE */
+    uint16_t kit;  /* lines with the same number come whole from one node; 0 = alone */
 };
 
 /* One order. All pointers are borrowed for the call. */
@@ -210,8 +211,9 @@ bool route_confirm(struct route *route, const struct stock_view *view,
                    const struct route_request *request, const struct route_guess *guess,
                    struct route_answer *answer);
 
-/* The k nearest nodes with free stock of one item (stock.find), nearest first. max_m as above;
- * service < 0: any. Without a destination: by node handle. Returns how many. */
+/* The k nearest nodes that have sets of these lines free, qty of them at least (stock.find): one
+ * line of one unit for an item, a line for each component of a kit. Nearest first, max_m as above;
+ * service < 0: any, the lines tell standard. Without a destination: by node handle. Returns how many. */
 struct route_near {
     uint16_t node;
     uint32_t metres;
@@ -223,8 +225,9 @@ struct route_near {
 uint32_t route_nodes_near(struct route *route, const struct stock_view *view,
                           const struct route_request *request, uint32_t k, struct route_near *out);
 
-uint32_t route_nearest(struct route *route, const struct stock_view *view, uint32_t item,
-                       uint32_t qty, const struct route_request *where, int service, uint32_t k,
+uint32_t route_nearest(struct route *route, const struct stock_view *view,
+                       const struct route_line *lines, uint32_t line_count, uint32_t qty,
+                       const struct route_request *where, int service, uint32_t k,
                        struct route_near *out);
 
 #endif

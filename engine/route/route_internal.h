@@ -225,7 +225,25 @@ void why_group(struct route *route, struct route_guess (*source)(struct route *r
 /* Count why the nodes that are not parts from first_part on were not chosen for the group. */
 void explain_group(struct route *route, uint32_t first_part);
 
+/* -- kits.c: groups with lines that must come whole from one node -- */
+
+/* Decide such a group, which was begun: from one node, else each kit by itself and then the rest.
+ * False: the order is refused. */
+bool kits_decide(struct route *route, const struct pending *pending);
+
 /* -- route.c -- */
+
+/* The best node that holds all of the group, by the order's strategy; or NODE_NONE. */
+struct route_guess single_source(struct route *route);
+
+/* Decide the group that was begun, which has no kits. False: the order is refused. */
+bool group_decide(struct route *route);
+
+/* The group goes to a store: that is its destination from now on, in place of the order's. */
+void to_store_begin(struct route *route);
+
+/* The store that the group is sent to holds all of it: a pickup, no parcel. */
+bool store_holds(struct route *route, uint16_t store);
 
 /* Begin a call: nothing taken yet. */
 void route_begin(struct route *route, const struct stock_view *view,

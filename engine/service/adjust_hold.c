@@ -12,7 +12,8 @@ static uint32_t part_units(const struct service_core *service, const struct adju
     uint32_t units = 0;
     for (uint32_t i = 0; i < part->share_count && part->node == node; i++) {
         const struct order_share *share = &order_shares(order)[part->share_first + i];
-        bool is_here = order_lines(order)[share->line].item == item;
+        bool is_here = order_lines(order)[share->line].item == item &&
+                       !line_kit(order, share->line).item; /* kits leave whole */
         units += is_here ? share_held(share, (enum way)part->way) : 0;
     }
     return units;
@@ -84,7 +85,8 @@ static void part_take(struct service_core *service, const struct adjust_hold *ho
         uint32_t index = part->share_first + i;
         const struct order_share *share = &order_shares(order)[index];
         uint32_t held = share_held(share, way);
-        if (order_lines(order)[share->line].item != item || held == 0) {
+        if (order_lines(order)[share->line].item != item || held == 0 ||
+            line_kit(order, share->line).item) {
             continue;
         }
         uint32_t gone = held < units ? held : units;

@@ -20,8 +20,10 @@ static void put_share(struct service_core *service, struct writer *writer, struc
     const struct item *item =
         &service->tables.catalogue.items[order_lines(order)[share->line].item];
     enum way way = (enum way)order_parts(order)[share->part].way;
-    writer_map(writer, 4);
+    struct order_kit kit = line_kit(order, share->line);
+    writer_map(writer, 4u + (kit.item != 0));
     put_text(writer, "line", name, len);
+    put_kit(service, writer, &kit);
     put_text(writer, "item", item->id, item->id_len);
     put_int(writer, "qty", share->qty);
     put_int(writer, "open", share_held(share, way));

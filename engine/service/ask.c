@@ -331,6 +331,7 @@ static void services_fill(struct ask *ask)
         ask->route_lines[i].service = (enum service)(own < 0 ? ask->service : own);
         ask->route_lines[i].node = NODE_NONE;
         ask->route_lines[i].item = ITEM_NONE;
+        ask->route_lines[i].kit = 0;
     }
 }
 
@@ -547,7 +548,10 @@ enum err asks_new(struct asks **out)
     asks->lines = touched((ASK_LINE_POOL + ASK_LINES_MAX) * sizeof *asks->lines);
     asks->route_lines = touched((ASK_LINE_POOL + ASK_LINES_MAX) * sizeof *asks->route_lines);
     asks->canon = touched(ASK_CANON_MAX);
-    if (!asks->asks || !asks->touches || !asks->lines || !asks->route_lines || !asks->canon) {
+    asks->kit_lines = touched(ASK_LINES_MAX * sizeof *asks->kit_lines);
+    asks->kit_route_lines = touched(ASK_LINES_MAX * sizeof *asks->kit_route_lines);
+    if (!asks->asks || !asks->touches || !asks->lines || !asks->route_lines || !asks->canon ||
+        !asks->kit_lines || !asks->kit_route_lines) {
         asks_free(asks);
         return ERR_NOMEM;
     }
@@ -562,6 +566,8 @@ void asks_free(struct asks *asks)
         free(asks->touches);
         free(asks->lines);
         free(asks->route_lines);
+        free(asks->kit_lines);
+        free(asks->kit_route_lines);
         free(asks->canon);
         free(asks);
     }

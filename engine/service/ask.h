@@ -19,6 +19,7 @@ struct ask_line {
     char scratch[READER_INT_TEXT_SIZE];
     uint64_t item_hash;
     int service; /* enum service, or -1 = the order's */
+    struct order_kit kit; /* of a component; only where the ask has kits */
 };
 
 struct ask {
@@ -31,6 +32,7 @@ struct ask {
     bool dry_run;
     bool has_point; /* point is set: coordinates given, or the postcode is loaded */
     bool is_resolved; /* all names were found */
+    bool has_kits;    /* the lines are components where kits were asked for */
     bool may_float;   /* a line may have neither destination nor node: a cart's */
     uint8_t explain;
     int service;
@@ -68,6 +70,8 @@ struct asks {
     struct ask_line *lines;
     struct route_line *route_lines;
     uint32_t lines_used;
+    struct ask_line *kit_lines; /* ASK_LINES_MAX: an order with kits, taken apart */
+    struct route_line *kit_route_lines;
     uint8_t *canon;
     uint16_t include[LIST_MAX], exclude[LIST_MAX];
     struct effect_line effect_lines[EFFECT_LINES_MAX];
@@ -101,6 +105,9 @@ void ask_read_dest(struct reader *reader, struct ask *ask);
 /* Find every name as it is now (order_route.c); false: answered with the error. And pieces of an
  * answer: what has no source, and why nodes were not chosen. */
 bool ask_resolve(struct service_core *service, struct call *call, struct ask *ask);
+
+/* Put components in the place of kits (kit_lines.c), once all names are found. False: answered. */
+bool kits_apart(struct service_core *service, struct call *call, struct ask *ask);
 void ask_put_unfilled(const struct service_core *service, struct writer *writer,
                       const struct ask *ask, const struct route_answer *answer);
 void ask_put_rejected(struct writer *writer, const struct route_answer *answer);

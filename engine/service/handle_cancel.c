@@ -119,7 +119,10 @@ static bool asked_fill(struct service_core *service, struct call *call, const st
             reply_line_twice(service, call, i, own->line);
             return false;
         }
-        plan->asked[line] = own->qty ? own->qty : order_lines(order)[line].qty;
+        uint32_t run = line_run(order, line);
+        for (uint32_t k = line; k < line + run; k++) {
+            plan->asked[k] = own->qty ? own->qty * units_per(order, k) : order_lines(order)[k].qty;
+        }
     }
     return true;
 }
@@ -364,8 +367,8 @@ static void refuse_qty(struct service_core *service, struct call *call, struct o
     put_string(writer, "status", order_status_text(ORDER_REFUSED));
     put_string(writer, "reason", reason_text(REASON_QTY_EXCEEDS_ORDERED));
     put_line_name(writer, order, line);
-    put_int(writer, "qty", asked);
-    put_int(writer, "ordered", order_lines(order)[line].qty);
+    put_int(writer, "qty", asked / units_per(order, line));
+    put_int(writer, "ordered", order_lines(order)[line].qty / units_per(order, line));
     put_lsn(service, writer);
     reply_send(service, call);
 }

@@ -122,6 +122,45 @@ static uint32_t put_holds(struct service_core *service, struct writer *writer, u
     return 1;
 }
 
+/* A component at the node: how many kits it is enough for. */
+static int64_t put_component(struct service_core *service, struct writer *writer,
+                             const struct kit_part *part, uint16_t node, struct text channel)
+{
+    struct stock_view view = service->tables.view;
+    struct cell cell = tables_cell(&service->tables, part->item, node);
+    cell_word word = tables_word(&cell);
+    view.channel = channel_find(service, channel);
+    int64_t ats = channel.len ? stock_ats_seen(&view, part->item, node, word)
+                              : stock_ats(&view, part->item, node, word);
+    const struct item *item = &service->tables.catalogue.items[part->item];
+    const struct policy *policy =
+        cell_has_override(word) ? policies_find(view.policies, part->item, node) : NULL;
+    writer_map(writer, 3);
+    put_text(writer, "item", item->id, item->id_len);
+    put_int(writer, "qty", part->qty);
+    put_int(writer, "ats", ats);
+    return ats > 0 && !(policy && policy->is_unlisted) ? ats / part->qty : 0;
+}
+
+/* A kit has no stock: what it is made of says how many there are. */
+static void answer_kit(struct service_core *service, struct call *call, uint32_t item,
+                       uint16_t node, struct text channel)
+{
+    const struct kit *kit = kits_find(&service->tables.kits, item);
+    int64_t least = INT64_MAX;
+    struct writer *writer = reply_begin(service, call);
+    writer_map(writer, 3);
+    writer_str(writer, "components");
+    writer_array(writer, kit->count);
+    for (uint32_t i = 0; i < kit->count; i++) {
+        int64_t own = put_component(service, writer, &kit->parts[i], node, channel);
+        least = own < least ? own : least;
+    }
+    put_int(writer, "ats", least);
+    put_lsn(service, writer);
+    reply_send(service, call);
+}
+
 static void answer_get(struct service_core *service, struct call *call, uint32_t item,
                        uint16_t node, struct text channel, bool wants_holds)
 {
@@ -171,7 +210,9 @@ void handle_stock_get(struct service_core *service, struct call *call)
     }
     uint16_t at_node = need_node(service, call, "node", node);
     uint32_t of_item = at_node == NODE_NONE ? ITEM_NONE : need_item(service, call, "item", item);
-    if (of_item != ITEM_NONE) {
+    if (of_item != ITEM_NONE && service->tables.catalogue.items[of_item].is_kit) {
+        answer_kit(service, call, of_item, at_node, channel);
+    } else if (of_item != ITEM_NONE) {
         answer_get(service, call, of_item, at_node, channel, wants_holds);
     }
 }

@@ -124,6 +124,21 @@ static bool where_find(struct service_core *service, struct call *call, struct f
     return place_point(service, call, "dest", dest, &find->where.dest);
 }
 
+/* What one of the item takes: itself, or the components of a kit. */
+static uint32_t lines_of(const struct service_core *service, uint32_t item, int wanted,
+                         struct route_line lines[KIT_PARTS_MAX])
+{
+    enum service own = wanted < 0 ? SERVICE_STANDARD : (enum service)wanted;
+    const struct kit *kit = service->tables.catalogue.items[item].is_kit
+                                ? kits_find(&service->tables.kits, item)
+                                : NULL;
+    lines[0] = (struct route_line){item, 1, own, NODE_NONE, 0};
+    for (uint32_t i = 0; kit && i < kit->count; i++) {
+        lines[i] = (struct route_line){kit->parts[i].item, kit->parts[i].qty, own, NODE_NONE, 1};
+    }
+    return kit ? kit->count : 1;
+}
+
 static bool items_find(struct service_core *service, struct call *call, struct find *find)
 {
     const struct catalogue *catalogue = &service->tables.catalogue;
@@ -132,9 +147,10 @@ static bool items_find(struct service_core *service, struct call *call, struct f
         struct find_item *item = &find->items[i];
         uint64_t hash = catalogue_hash(catalogue, item->id.at, item->id.len);
         item->item = catalogue_find(catalogue, hash, item->id.at, item->id.len);
-        const struct row *row =
-            item->item == ITEM_NONE ? NULL : catalogue->items[item->item].row;
-        cells += row ? row->count : 0;
+        struct route_line lines[KIT_PARTS_MAX];
+        uint32_t parts = item->item == ITEM_NONE ? 0 : lines_of(service, item->item, -1, lines);
+        const struct row *row = parts ? catalogue->items[lines[0].item].row : NULL;
+        cells += row ? (uint64_t)row->count * parts : 0;
     }
     if ((find->count > 1 && cells > FIND_CELLS_MAX) || find->count * find->k > FIND_ENTRIES_MAX) {
         reply_error(service, call, CODE_TOO_LARGE,
@@ -149,13 +165,29 @@ static bool items_find(struct service_core *service, struct call *call, struct f
 
 /* -- the answer -- */
 
+/* Sets of the lines that the node has, of which the first one's cell is word. */
+static uint32_t sets_at(const struct tables *tables, const struct stock_view *view,
+                        const struct route_line *lines, uint32_t count, uint16_t node,
+                        cell_word word)
+{
+    uint32_t least = stock_free(view, lines[0].item, node, word) / lines[0].qty;
+    for (uint32_t i = 1; i < count && least > 0; i++) {
+        struct cell cell = tables_cell(tables, lines[i].item, node);
+        uint32_t free = cell.index < 0 ? 0
+                                       : stock_free(view, lines[i].item, node, tables_word(&cell));
+        least = free / lines[i].qty < least ? free / lines[i].qty : least;
+    }
+    return least;
+}
+
 /* What orders of the channel may take of the item, over all nodes. */
-static uint64_t total_free(const struct service_core *service, uint32_t item, uint64_t channel)
+static uint64_t total_free(const struct service_core *service, const struct route_line *lines,
+                           uint32_t count, uint64_t channel)
 {
     const struct tables *tables = &service->tables;
     struct stock_view view = tables->view;
     view.channel = channel;
-    const struct row *row = tables->catalogue.items[item].row;
+    const struct row *row = tables->catalogue.items[lines[0].item].row;
     struct row_walk walk;
     uint32_t slot;
     uint32_t index;
@@ -166,7 +198,7 @@ static uint64_t total_free(const struct service_core *service, uint32_t item, ui
     row_walk_begin(row, &walk);
     while (row_walk_next(row, &walk, &slot, &index)) {
         uint16_t node = tables->network.node_of_slot[slot];
-        total += stock_free(&view, item, node, row_word(row, index));
+        total += sets_at(tables, &view, lines, count, node, row_word(row, index));
     }
     return total;
 }
@@ -193,11 +225,13 @@ static void put_item(struct service_core *service, struct writer *writer, const 
         put_bool(writer, "unknown", true);
         return;
     }
-    uint32_t count = route_nearest(service->route, &service->tables.view, item->item, item->qty,
+    struct route_line lines[KIT_PARTS_MAX];
+    uint32_t parts = lines_of(service, item->item, find->service, lines);
+    uint32_t count = route_nearest(service->route, &service->tables.view, lines, parts, item->qty,
                                    &find->where, find->service, find->k, near);
     writer_map(writer, 3);
     put_text(writer, "item", item->id.at, item->id.len);
-    put_int(writer, "ats", (int64_t)total_free(service, item->item, find->where.channel));
+    put_int(writer, "ats", (int64_t)total_free(service, lines, parts, find->where.channel));
     writer_str(writer, "nodes");
     writer_array(writer, count);
     for (uint32_t i = 0; i < count; i++) {

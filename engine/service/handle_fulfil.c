@@ -208,8 +208,9 @@ static void refuse_qty(struct service_core *service, struct call *call,
     const struct order_share *share = share_at(target, i);
     struct writer *writer = refuse(service, call, target, REASON_QTY_EXCEEDS_ORDERED, 3);
     put_line_name(writer, target, i);
-    put_int(writer, "qty", target->totals[i]);
-    put_int(writer, "ordered", share->qty - share->cancelled - share->moved);
+    uint32_t per = units_per(target->order, share->line);
+    put_int(writer, "qty", target->totals[i] / per);
+    put_int(writer, "ordered", (share->qty - share->cancelled - share->moved) / per);
     put_lsn(service, writer);
     reply_send(service, call);
 }
@@ -265,7 +266,11 @@ static bool totals_fill(struct service_core *service, struct call *call,
             reply_line_twice(service, call, i, own->line);
             return false;
         }
-        *total = own->qty;
+        uint32_t run = share_run(target->order, share);
+        for (uint32_t k = 0; k < run; k++) {
+            total[k] =
+                own->qty * units_per(target->order, order_shares(target->order)[share + k].line);
+        }
     }
     return true;
 }

@@ -118,12 +118,46 @@ void put_areas(struct writer *writer, const char *name, const struct area *areas
 
 struct item_ask {
     struct text item, key;
-    bool has_weight, has_flags, has_not_to;
+    bool has_weight, has_flags, has_not_to, has_parts;
     uint32_t weight_g;
     uint32_t not_to_count;
     struct flag_words flags;
     struct area not_to[ITEM_AREAS_MAX];
+    uint32_t part_count;
+    struct item_part {
+        struct text item;
+        uint32_t qty;
+    } parts[KIT_PARTS_MAX]; /* components */
 };
+
+static void read_part(struct reader *reader, struct item_part *part)
+{
+    static const char *const fields[] = {"item", "qty"};
+    struct reader_map map;
+    *part = (struct item_part){{"", 0}, 1};
+    reader_map_begin(reader, &map, fields, 2);
+    for (int field; (field = reader_map_next(reader, &map)) >= 0;) {
+        if (field == 0) {
+            part->item = reader_text(reader, 1, ID_MAX);
+        } else {
+            part->qty = (uint32_t)reader_int(reader, 1, KIT_UNITS_MAX);
+        }
+    }
+    reader_require(reader, &map, 0);
+}
+
+static void read_parts(struct reader *reader, struct item_ask *ask)
+{
+    struct reader_array array;
+    ask->has_parts = true;
+    if (reader_nil(reader)) {
+        return;
+    }
+    reader_array_begin(reader, &array, KIT_PARTS_MAX);
+    while (reader_array_next(reader, &array)) {
+        read_part(reader, &ask->parts[ask->part_count++]);
+    }
+}
 
 static void item_read_field(struct reader *reader, struct item_ask *ask, int field)
 {
@@ -147,17 +181,21 @@ static void item_read_field(struct reader *reader, struct item_ask *ask, int fie
             ask->not_to_count = read_areas(reader, ask->not_to, ITEM_AREAS_MAX);
         }
         break;
-    default:
+    case 4:
         ask->key = reader_text(reader, 1, ID_MAX);
+        break;
+    default:
+        read_parts(reader, ask);
     }
 }
 
 static void item_read(struct reader *reader, struct item_ask *ask)
 {
-    static const char *const fields[] = {"item", "weight_g", "flags", "not_to", "key"};
+    static const char *const fields[] = {"item", "weight_g", "flags", "not_to", "key",
+                                         "components"};
     struct reader_map map;
     memset(ask, 0, sizeof *ask);
-    reader_params(reader, &map, fields, 5);
+    reader_params(reader, &map, fields, 6);
     for (int field; (field = reader_map_next(reader, &map)) >= 0;) {
         item_read_field(reader, ask, field);
     }
@@ -175,6 +213,13 @@ static uint64_t item_content(const struct item_ask *ask)
     flag_words_content(&ask->flags, &content);
     content_text(&content, (const char *)ask->not_to,
                  ask->not_to_count * (uint32_t)sizeof ask->not_to[0]);
+    if (ask->has_parts) { /* not where there are none: contents of old logs stay */
+        content_int(&content, ask->part_count);
+    }
+    for (uint32_t i = 0; i < ask->part_count; i++) {
+        content_text(&content, ask->parts[i].item.at, ask->parts[i].item.len);
+        content_int(&content, ask->parts[i].qty);
+    }
     return content.hash;
 }
 
@@ -224,6 +269,98 @@ static void item_merge(const struct item_ask *ask, const struct item *before,
     effect->not_to_count = keeps ? before->not_to_count : ask->not_to_count;
 }
 
+/* Whether some cell of the item holds units. */
+static bool has_stock(const struct item *item)
+{
+    struct row_walk walk;
+    uint32_t slot;
+    uint32_t index;
+    if (!item->row) {
+        return false;
+    }
+    row_walk_begin(item->row, &walk);
+    while (row_walk_next(item->row, &walk, &slot, &index)) {
+        cell_word word = row_word(item->row, index);
+        if (cell_on_hand(word) != 0 || cell_reserved(word) != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether the item may become a kit. False: answered. */
+static bool may_be_kit(struct service_core *service, struct call *call, const struct item_ask *ask,
+                       uint32_t handle)
+{
+    const struct tables *tables = &service->tables;
+    const struct item *item = handle == ITEM_NONE ? NULL : &tables->catalogue.items[handle];
+    const struct kit *known = item ? kits_find(&tables->kits, handle) : NULL;
+    if (item && (has_stock(item) || item->owed_first != OWED_NONE)) {
+        reply_error(service, call, CODE_INVALID_ARGUMENT,
+                    "components: %.*s has stock or orders of its own: a kit has none",
+                    (int)ask->item.len, ask->item.at);
+    } else if (known && known->uses > 0) {
+        reply_error(service, call, CODE_INVALID_ARGUMENT,
+                    "components: %.*s is a component of a kit: kits are not nested",
+                    (int)ask->item.len, ask->item.at);
+    } else if (!(item && item->is_kit) && tables->kits.count == KITS_MAX) {
+        reply_error(service, call, CODE_TABLE_FULL, "components: at most %d items are kits",
+                    KITS_MAX);
+    } else {
+        return true;
+    }
+    return false;
+}
+
+static bool is_named_twice(const struct effect_item *effect, uint32_t item)
+{
+    for (uint32_t i = 0; i < effect->part_count; i++) {
+        if (effect->parts[i].item == item) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The components by their items. False: answered. */
+static bool parts_find(struct service_core *service, struct call *call,
+                       const struct item_ask *ask, uint32_t handle, struct effect_item *effect)
+{
+    if (ask->part_count > 0 && !may_be_kit(service, call, ask, handle)) {
+        return false;
+    }
+    effect->part_count = 0;
+    for (uint32_t i = 0; i < ask->part_count; i++) {
+        const struct item_part *part = &ask->parts[i];
+        uint32_t item = need_item(service, call, "components", part->item);
+        if (item == ITEM_NONE) {
+            return false;
+        }
+        bool is_nested = service->tables.catalogue.items[item].is_kit;
+        if (item == handle || is_nested || is_named_twice(effect, item)) {
+            reply_error(service, call, CODE_INVALID_ARGUMENT,
+                        item == handle ? "components[%u]: %.*s is the kit itself"
+                        : is_nested    ? "components[%u]: %.*s is a kit: kits are not nested"
+                                       : "components[%u]: %.*s is named twice",
+                        i, (int)part->item.len, part->item.at);
+            return false;
+        }
+        effect->parts[effect->part_count++] = (struct kit_part){item, part->qty};
+    }
+    return true;
+}
+
+/* What it is made of stays where nothing else is asked for. */
+static void parts_keep(const struct service_core *service, uint32_t handle,
+                       struct effect_item *effect)
+{
+    const struct kit *kit = kits_find(&service->tables.kits, handle);
+    effect->part_count = kit ? kit->count : 0;
+    if (effect->part_count > 0) {
+        memcpy(effect->parts, kit->parts, kit->count * sizeof *kit->parts);
+    }
+}
+
 static void item_apply(struct service_core *service, struct call *call,
                        const struct item_ask *ask, struct effect_item *effect)
 {
@@ -235,6 +372,11 @@ static void item_apply(struct service_core *service, struct call *call,
         return;
     }
     item_merge(ask, is_new ? NULL : &tables->catalogue.items[handle], effect);
+    if (!ask->has_parts) {
+        parts_keep(service, handle, effect);
+    } else if (!parts_find(service, call, ask, handle, effect)) {
+        return;
+    }
     effect->key.facts[0] = is_new;
     uint32_t size = effect_item_size(effect) + flag_words_size(&ask->flags);
     if (!log_room(service, call, size, 1 + ask->flags.count, WAL_CLAIM_CHANGE)) {
@@ -275,12 +417,28 @@ void handle_item_put(struct service_core *service, struct call *call)
 
 /* -- item.get -- */
 
+static void put_components(struct service_core *service, struct writer *writer, uint32_t handle)
+{
+    const struct kit *kit = kits_find(&service->tables.kits, handle);
+    writer_str(writer, "components");
+    writer_array(writer, kit->count);
+    for (uint32_t i = 0; i < kit->count; i++) {
+        const struct item *item = &service->tables.catalogue.items[kit->parts[i].item];
+        writer_map(writer, 2);
+        put_text(writer, "item", item->id, item->id_len);
+        put_int(writer, "qty", kit->parts[i].qty);
+    }
+}
+
 static void answer_get(struct service_core *service, struct call *call, uint32_t handle)
 {
     const struct item *item = &service->tables.catalogue.items[handle];
     struct writer *writer = reply_begin(service, call);
-    writer_map(writer, 6);
+    writer_map(writer, 6u + item->is_kit);
     put_text(writer, "item", item->id, item->id_len);
+    if (item->is_kit) {
+        put_components(service, writer, handle);
+    }
     put_int(writer, "weight_g", item->weight_g);
     put_flags(service, writer, "flags", item->flags);
     put_areas(writer, "not_to", item->not_to, item->not_to_count);

@@ -260,6 +260,9 @@ static bool row_enter(struct service_core *service, struct job *job, struct text
                     id.at);
         return false;
     }
+    if (refuse_kit(service, &job->call, "rows", item)) {
+        return false;
+    }
     if (is_seen(load, item)) {
         reply_error(service, &job->call, CODE_INVALID_ARGUMENT,
                     "rows[%u][0]: item %.*s has a row already: one row an item", number,

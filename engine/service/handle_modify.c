@@ -255,7 +255,8 @@ static void change_line(struct replan *replan, uint32_t line, uint32_t qty, stru
     bool is_new = line >= replan->order->line_count;
     uint32_t unfilled = is_new ? 0 : order_lines(replan->order)[line].unfilled;
     replan->changes[replan->effect.line_count++] = (struct effect_replan_line){
-        line, {own->item, qty, unfilled, {name.at, name.len}, own->service, own->node}};
+        line, {own->item, qty, unfilled, {name.at, name.len}, own->service, own->node,
+               {0, 0, line}}}; /* a component stays one: its name is not told again */
 }
 
 /* Held units of a share that have not come to the step; STEP_COUNT: all that is held. */
@@ -386,7 +387,8 @@ static bool wish_new(struct service_core *service, struct call *call, const stru
         return false;
     }
     line.item = need_item(service, call, "lines.item", wish->item);
-    if (line.item == ITEM_NONE || !node_of_wish(service, call, wish, &line.node) ||
+    if (line.item == ITEM_NONE || refuse_kit(service, call, "lines.item", line.item) ||
+        !node_of_wish(service, call, wish, &line.node) ||
         !place_fits(service, call, modify, (int)at, &line, SERVICE_COUNT, true)) {
         return false;
     }
@@ -399,10 +401,10 @@ static bool wish_new(struct service_core *service, struct call *call, const stru
 }
 
 static bool item_is_same(struct service_core *service, struct call *call,
-                         const struct modify *modify, uint32_t at, const struct order_line *line)
+                         const struct modify *modify, uint32_t at, uint32_t handle)
 {
     const struct wish *wish = &modify->wishes[at];
-    const struct item *item = &service->tables.catalogue.items[line->item];
+    const struct item *item = &service->tables.catalogue.items[handle];
     if (wish->item.len == 0 || (wish->item.len == item->id_len &&
                                 memcmp(wish->item.at, item->id, item->id_len) == 0)) {
         return true;
@@ -423,10 +425,14 @@ static bool line_settle(struct service_core *service, struct call *call,
     struct replan_line *line = &replan->lines[index];
     struct line_units units = units_of(service, replan, index);
     uint32_t have = units.gone + units.held + units.owed;
-    uint32_t qty = wish ? wish->qty : modify->has_lines ? units.gone : have;
+    uint32_t qty = wish                ? wish->qty * units_per(order, index)
+                   : modify->has_lines ? units.gone
+                                       : have;
     bool is_pinned = false;
     if (wish) {
-        if (!item_is_same(service, call, modify, (uint32_t)at, own) ||
+        struct order_kit kit = line_kit(order, index);
+        uint32_t item = kit.item ? kit.item - 1 : own->item;
+        if (!item_is_same(service, call, modify, (uint32_t)at, item) ||
             !node_of_wish(service, call, wish, &line->node)) {
             return false;
         }
@@ -478,7 +484,9 @@ static bool lines_settle(struct service_core *service, struct call *call,
         if (line == ORDER_NAMES_NONE) {
             fresh[fresh_count++] = i;
         } else {
-            wish_of[line] = (int)i;
+            for (uint32_t k = line; k < line + line_run(replan->order, line); k++) {
+                wish_of[k] = (int)i; /* all components of a kit */
+            }
         }
     }
     for (uint32_t i = 0; i < line_count; i++) {

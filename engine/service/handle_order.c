@@ -64,8 +64,14 @@ static void put_line(struct service_core *service, struct writer *writer, struct
     const char *name = line_text(order, index, scratch, &len);
     uint32_t owed = owed_units(&service->tables.owed, order, index);
     uint64_t at_ms = owed > 0 && sum->is_told ? owed_at_ms(service, order, index) : 0;
-    writer_map(writer, 8u + (sum->no_show > 0) + (owed > 0) + (at_ms != 0));
+    struct order_kit kit = line_kit(order, index);
+    writer_map(writer, 8u + (sum->no_show > 0) + (owed > 0) + (at_ms != 0) +
+                           2u * (kit.item != 0));
     put_text(writer, "line", name, len);
+    put_kit(service, writer, &kit);
+    if (kit.item) {
+        put_int(writer, "per_kit", kit.per);
+    }
     put_text(writer, "item", item->id, item->id_len);
     put_int(writer, "qty", line->qty);
     put_int(writer, "open", sum->open);

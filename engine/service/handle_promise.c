@@ -17,6 +17,7 @@ enum {
 struct quote_line {
     struct text item, line, node;
     char scratch[READER_INT_TEXT_SIZE];
+    struct order_kit kit; /* of a component */
 };
 
 struct quote {
@@ -38,6 +39,7 @@ static void read_line(struct reader *reader, struct quote_line *line, uint32_t *
     static const char *const fields[] = {"item", "qty", "line", "node"};
     struct reader_map map;
     line->item = line->line = line->node = (struct text){"", 0};
+    line->kit = (struct order_kit){0, 0, 0};
     reader_map_begin(reader, &map, fields, 4);
     for (int field; (field = reader_map_next(reader, &map)) >= 0;) {
         switch (field) {
@@ -173,12 +175,85 @@ static bool names_find_all(struct service_core *service, struct call *call, stru
             return false;
         }
         own->node = NODE_NONE;
+        own->kit = 0;
         if (quote->lines[i].node.len) {
             own->node = need_node(service, call, "node", quote->lines[i].node);
             if (own->node == NODE_NONE) {
                 return false;
             }
         }
+    }
+    return true;
+}
+
+/* Move a line to another place, under the name that it has here. */
+static void line_move(struct quote *quote, uint32_t from, uint32_t to)
+{
+    struct quote_line *line = &quote->lines[to];
+    const struct quote_line *old = &quote->lines[from];
+    bool is_own = old->line.at == old->scratch;
+    if (to != from) {
+        *line = *old;
+        quote->route_lines[to] = quote->route_lines[from];
+    }
+    line->line.at = is_own ? line->scratch : line->line.at;
+}
+
+/* A line for each component of the kit that line i asks for. False: answered. */
+static bool kit_apart(struct service_core *service, struct call *call, struct quote *quote,
+                      uint32_t i)
+{
+    const struct kit *kit = kits_find(&service->tables.kits, quote->route_lines[i].item);
+    uint32_t more = kit->count - 1;
+    uint32_t qty = quote->route_lines[i].qty;
+    if (quote->line_count + more > QUOTE_LINES_MAX) {
+        reply_error(service, call, CODE_INVALID_ARGUMENT,
+                    "lines: with the components of kits at most %d", QUOTE_LINES_MAX);
+        return false;
+    }
+    for (uint32_t k = quote->line_count; k-- > i + 1;) {
+        line_move(quote, k, k + more);
+    }
+    for (uint32_t k = kit->count; k-- > 0;) {
+        const struct item *item = &service->tables.catalogue.items[kit->parts[k].item];
+        line_move(quote, i, i + k);
+        quote->lines[i + k].item = (struct text){item->id, item->id_len};
+        quote->lines[i + k].kit =
+            (struct order_kit){quote->route_lines[i].item + 1, kit->parts[k].qty, i};
+        quote->route_lines[i + k].qty = qty * kit->parts[k].qty;
+        quote->route_lines[i + k].kit = (uint16_t)(i + 1);
+        if (k > 0) {
+            quote->route_lines[i + k].item = kit->parts[k].item;
+        }
+    }
+    quote->route_lines[i].item = kit->parts[0].item;
+    quote->line_count += more;
+    return true;
+}
+
+/* Components in the place of kits. False: answered. */
+static bool kits_apart_all(struct service_core *service, struct call *call, struct quote *quote)
+{
+    const struct item *items = service->tables.catalogue.items;
+    for (uint32_t i = 0; i < quote->line_count && service->tables.kits.count > 0; i++) {
+        struct quote_line *line = &quote->lines[i];
+        if (line->line.len == 0) { /* its place is not its name any more */
+            line->line = (struct text){line->scratch, decimal_put(line->scratch, i + 1)};
+        }
+    }
+    for (uint32_t i = quote->line_count; i-- > 0;) { /* from the last: places before stay */
+        if (items[quote->route_lines[i].item].is_kit && !kit_apart(service, call, quote, i)) {
+            return false;
+        }
+    }
+    for (uint32_t i = 1; i < quote->line_count; i++) { /* numbers as the lines stand now */
+        bool goes_on = quote->lines[i].kit.item && quote->lines[i - 1].kit.item &&
+                       quote->route_lines[i].kit == quote->route_lines[i - 1].kit;
+        quote->lines[i].kit.first = goes_on ? quote->lines[i - 1].kit.first : i;
+    }
+    for (uint32_t i = 0; i < quote->line_count; i++) {
+        bool is_part = quote->lines[i].kit.item != 0;
+        quote->route_lines[i].kit = is_part ? (uint16_t)(quote->lines[i].kit.first + 1) : 0;
     }
     return true;
 }
@@ -209,7 +284,14 @@ static void put_time(struct writer *writer, const char *name, uint32_t minutes)
     put_int(writer, name, (int64_t)(minutes * DATE_MINUTE_MS));
 }
 
-static void put_line(struct writer *writer, const struct quote *quote, uint32_t line, uint32_t qty)
+/* Fields of an entry beside those that put_line writes always. */
+static uint32_t kit_fields(const struct quote *quote, uint32_t line)
+{
+    return quote->lines[line].kit.item != 0;
+}
+
+static void put_line(const struct service_core *service, struct writer *writer,
+                     const struct quote *quote, uint32_t line, uint32_t qty)
 {
     const struct quote_line *own = &quote->lines[line];
     char scratch[DECIMAL_MAX];
@@ -218,6 +300,7 @@ static void put_line(struct writer *writer, const struct quote *quote, uint32_t 
     } else {
         put_text(writer, "line", scratch, decimal_put(scratch, line + 1));
     }
+    put_kit(service, writer, &own->kit);
     put_text(writer, "item", own->item.at, own->item.len);
     put_int(writer, "qty", qty);
 }
@@ -242,20 +325,22 @@ static void put_part(struct service_core *service, struct writer *writer, const 
     writer_str(writer, "lines");
     writer_array(writer, end - *share);
     for (; *share < end; ++*share) {
-        writer_map(writer, 3);
-        put_line(writer, quote, answer->shares[*share].line, answer->shares[*share].qty);
+        uint32_t line = answer->shares[*share].line;
+        writer_map(writer, 3 + kit_fields(quote, line));
+        put_line(service, writer, quote, line, answer->shares[*share].qty);
     }
 }
 
-static void put_missing(struct writer *writer, const struct quote *quote,
+static void put_missing(const struct service_core *service, struct writer *writer,
+                        const struct quote *quote,
                         const struct route_answer *answer)
 {
     writer_str(writer, "missing");
     writer_array(writer, answer->unfilled_count);
     for (uint32_t i = 0; i < answer->unfilled_count; i++) {
         const struct route_unfilled *own = &answer->unfilled[i];
-        writer_map(writer, 5);
-        put_line(writer, quote, own->line, own->qty);
+        writer_map(writer, 5 + kit_fields(quote, own->line));
+        put_line(service, writer, quote, own->line, own->qty);
         put_string(writer, "reason", reason_text(own->reason));
         put_int(writer, "available", own->available);
     }
@@ -310,8 +395,10 @@ static uint32_t line_missing(const struct service_core *service, const struct qu
 {
     const struct route_line *own = &quote->route_lines[line];
     struct cell cell = tables_cell(&service->tables, own->item, node);
+    struct stock_view view = service->tables.view;
+    view.channel = quote->request.channel;
     uint64_t free =
-        cell.index < 0 ? 0 : stock_free(&service->tables.view, own->item, node, tables_word(&cell));
+        cell.index < 0 ? 0 : stock_free(&view, own->item, node, tables_word(&cell));
     uint64_t before = 0;
     for (uint32_t i = 0; i < line; i++) {
         before += quote->route_lines[i].item == own->item ? quote->route_lines[i].qty : 0;
@@ -341,8 +428,8 @@ static void put_near(struct service_core *service, struct writer *writer, const 
     for (uint32_t i = 0; i < quote->line_count; i++) {
         uint32_t missing = line_missing(service, quote, near->node, i);
         if (missing > 0) {
-            writer_map(writer, 3);
-            put_line(writer, quote, i, missing);
+            writer_map(writer, 3 + kit_fields(quote, i));
+            put_line(service, writer, quote, i, missing);
             count++;
         }
     }
@@ -380,7 +467,7 @@ static void put_option(struct service_core *service, struct writer *writer, stru
     } else {
         put_string(writer, "reason", reason_text(answer.reason));
     }
-    put_missing(writer, quote, &answer);
+    put_missing(service, writer, quote, &answer);
     if (has_near) {
         put_pickup_nodes(service, writer, quote);
     }
@@ -396,7 +483,8 @@ void handle_promise_quote(struct service_core *service, struct call *call)
         reply_invalid(service, call, &reader);
         return;
     }
-    if (!names_find_all(service, call, &quote) || !request_fill(service, call, &quote)) {
+    if (!names_find_all(service, call, &quote) || !kits_apart_all(service, call, &quote) ||
+        !request_fill(service, call, &quote)) {
         return;
     }
     uint64_t at_ms = quote.request.at_ms ? quote.request.at_ms : service->now_ms;

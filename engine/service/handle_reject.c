@@ -272,6 +272,22 @@ static void answer(struct service_core *service, struct call *call,
 
 /* -- what is missing -- */
 
+static bool per_kit(const struct reject_target *target, uint32_t share)
+{
+    return line_kit(target->order, order_shares(target->order)[share].line).item != 0;
+}
+
+/* Of a kit line all components of so many kits are missing: which of them is, nobody told. */
+static void missing_set(struct reject_target *target, uint32_t share, uint32_t qty, int64_t on_hand)
+{
+    uint32_t run = share_run(target->order, share);
+    for (uint32_t k = share; k < share + run; k++) {
+        uint32_t at = k - target->part->share_first;
+        target->missing[at] = qty * units_per(target->order, order_shares(target->order)[k].line);
+        target->on_hand[at] = on_hand;
+    }
+}
+
 static bool missing_of_lines(struct service_core *service, struct call *call,
                              const struct refusal *refusal, struct reject_target *target)
 {
@@ -286,7 +302,8 @@ static bool missing_of_lines(struct service_core *service, struct call *call,
             return false;
         }
         uint32_t at = share - target->part->share_first;
-        uint32_t open = order_share_held(target->order, share);
+        uint32_t per = units_per(target->order, order_shares(target->order)[share].line);
+        uint32_t open = order_share_held(target->order, share) / per;
         if (named[at]) {
             reply_line_twice(service, call, i, line->line);
             return false;
@@ -296,9 +313,14 @@ static bool missing_of_lines(struct service_core *service, struct call *call,
                        line->qty_found, open);
             return false;
         }
+        if (per_kit(target, share) && line->on_hand != NOT_COUNTED) {
+            reply_error(service, call, CODE_INVALID_ARGUMENT,
+                        "lines[%u].on_hand: line %.*s is a kit: count its components", i,
+                        (int)line->line.len, line->line.at);
+            return false;
+        }
         named[at] = true;
-        target->missing[at] = open - line->qty_found;
-        target->on_hand[at] = line->on_hand;
+        missing_set(target, share, open - line->qty_found, line->on_hand);
     }
     return true;
 }
@@ -340,7 +362,12 @@ struct cell_sums { /* of one item in the fulfilment */
     bool is_torn; /* two lines of it were counted differently */
 };
 
-/* Sums over the shares of the item of share i; false: an earlier share has the same item. */
+static uint32_t share_line(const struct reject_target *target, uint32_t i)
+{
+    return order_shares(target->order)[target->part->share_first + i].line;
+}
+
+/* Sums over the shares of the item of share i, those of kits aside; false: an earlier share has the same item. */
 static bool cell_sum(const struct reject_target *target, uint32_t i, struct cell_sums *sums)
 {
     struct order *order = target->order;
@@ -348,7 +375,8 @@ static bool cell_sum(const struct reject_target *target, uint32_t i, struct cell
     *sums = (struct cell_sums){.item = order_lines(order)[shares[i].line].item,
                                .on_hand = NOT_COUNTED};
     for (uint32_t k = 0; k < target->part->share_count; k++) {
-        if (order_lines(order)[shares[k].line].item != sums->item) {
+        if (order_lines(order)[shares[k].line].item != sums->item ||
+            line_kit(order, shares[k].line).item) {
             continue;
         }
         if (k < i) {
@@ -388,8 +416,9 @@ static bool cells_fill(struct service_core *service, struct call *call,
     enum stock_action action = action_of(refusal);
     for (uint32_t i = 0; i < target->part->share_count && action != STOCK_ACTION_NONE; i++) {
         struct cell_sums sums;
-        if (!cell_sum(target, i, &sums)) {
-            continue;
+        bool is_of_kit = line_kit(target->order, share_line(target, i)).item != 0;
+        if (is_of_kit || !cell_sum(target, i, &sums)) {
+            continue; /* of a kit nobody told which component is missing */
         }
         struct cell cell = tables_cell(&service->tables, sums.item, target->part->node);
         int64_t on_hand = cell_on_hand(tables_word(&cell));

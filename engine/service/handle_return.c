@@ -136,7 +136,10 @@ static uint32_t line_of_item(const struct returning *returning, uint32_t item)
     for (uint32_t i = 0; i < returning->order->line_count; i++) {
         int64_t left = (int64_t)returning->left_store[i] - returning->elsewhere[i];
         left = left < 0 ? 0 : left;
-        if (order_lines(returning->order)[i].item == item && left > most) {
+        struct order_kit kit = line_kit(returning->order, i);
+        bool is_named = kit.item ? kit.item - 1 == item && kit.first == i
+                                 : order_lines(returning->order)[i].item == item;
+        if (is_named && left > most) {
             best = i;
             most = left;
         }
@@ -161,15 +164,54 @@ static bool order_line_find(struct service_core *service, struct call *call,
                     ask->item.at, (int)returning->order_id.len, returning->order_id.at);
         return false;
     }
-    uint32_t item = order_lines(returning->order)[line].item;
+    struct order_kit kit = line_kit(returning->order, line);
+    uint32_t item = kit.item ? kit.item - 1 : order_lines(returning->order)[line].item;
     if (ask->item.len && returning->items[i] != item) {
         reply_error(service, call, CODE_INVALID_ARGUMENT,
                     "lines[%u].item: is not the item of line %.*s: leave one of the two out", i,
                     (int)ask->line.len, ask->line.at);
         return false;
     }
-    returning->items[i] = item;
+    returning->items[i] = order_lines(returning->order)[line].item;
     returning->order_lines[i] = (uint16_t)line;
+    return true;
+}
+
+static void ask_copy(struct draft_ask *to, const struct draft_ask *from)
+{
+    *to = *from;
+    if (from->line.at == from->line_scratch) {
+        to->line.at = to->line_scratch;
+    }
+}
+
+/* A kit comes back whole: what names its line is about each component, in units of it. Goes on
+ * behind them; false: answered. */
+static bool kit_apart(struct service_core *service, struct call *call, struct returning *returning,
+                      uint32_t *i)
+{
+    struct order *order = returning->order;
+    uint32_t line = returning->order_lines[*i];
+    uint32_t run = line_run(order, line);
+    uint32_t kits = returning->asks[*i].qty;
+    if (returning->count + run - 1 > DOCUMENT_LINES_MAX) {
+        reply_error(service, call, CODE_TOO_LARGE,
+                    "lines: with the components of kits at most %d", DOCUMENT_LINES_MAX);
+        return false;
+    }
+    for (uint32_t k = returning->count; run > 1 && k-- > *i + 1;) {
+        ask_copy(&returning->asks[k + run - 1], &returning->asks[k]);
+    }
+    for (uint32_t k = 0; k < run && line_kit(order, line).item; k++) {
+        if (k > 0) {
+            ask_copy(&returning->asks[*i + k], &returning->asks[*i]);
+        }
+        returning->asks[*i + k].qty = kits * units_per(order, line + k);
+        returning->items[*i + k] = order_lines(order)[line + k].item;
+        returning->order_lines[*i + k] = (uint16_t)(line + k);
+    }
+    returning->count += run - 1;
+    *i += run - 1;
     return true;
 }
 
@@ -195,7 +237,11 @@ static bool lines_find(struct service_core *service, struct call *call, struct r
                         i, (int)ask->line.len, ask->line.at);
             return false;
         }
-        if (returning->order && !order_line_find(service, call, &names, returning, i)) {
+        if (returning->order && (!order_line_find(service, call, &names, returning, i) ||
+                                 !kit_apart(service, call, returning, &i))) {
+            return false;
+        }
+        if (!returning->order && refuse_kit(service, call, "lines[].item", returning->items[i])) {
             return false;
         }
     }

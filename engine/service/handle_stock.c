@@ -55,7 +55,7 @@ static bool change_find(struct service_core *service, struct call *call, struct 
         return false;
     }
     change->item = need_item(service, call, "item", item);
-    if (change->item == ITEM_NONE) {
+    if (change->item == ITEM_NONE || refuse_kit(service, call, "item", change->item)) {
         return false;
     }
     change->cell = tables_cell(&service->tables, change->item, change->node);

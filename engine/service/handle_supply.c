@@ -146,7 +146,8 @@ static bool put_names(struct service_core *service, struct call *call, const str
     }
     uint32_t item = draft->before ? draft->lines[0].item : ITEM_NONE;
     uint16_t node = draft->effect.node;
-    if (put->item.len && (item = need_item(service, call, "item", put->item)) == ITEM_NONE) {
+    if (put->item.len && ((item = need_item(service, call, "item", put->item)) == ITEM_NONE ||
+                          refuse_kit(service, call, "item", item))) {
         return false;
     }
     if (put->node.len && (node = need_node(service, call, "node", put->node)) == NODE_NONE) {

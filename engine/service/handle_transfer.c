@@ -166,7 +166,7 @@ static bool lines_take(struct service_core *service, struct call *call,
     for (uint32_t i = 0; i < transfer->count; i++) {
         const struct draft_ask *ask = &transfer->asks[i];
         uint32_t item = need_item(service, call, "lines[].item", ask->item);
-        if (item == ITEM_NONE) {
+        if (item == ITEM_NONE || refuse_kit(service, call, "lines[].item", item)) {
             return false;
         }
         for (uint32_t k = 0; k < draft->effect.line_count; k++) {

@@ -60,19 +60,49 @@ static void add(struct order_names *names, uint32_t index, bool is_share)
     names->slots[slot] = (uint16_t)index;
 }
 
+uint32_t units_per(struct order *order, uint32_t line)
+{
+    struct order_kit kit = line_kit(order, line);
+    return kit.item ? kit.per : 1;
+}
+
+uint32_t share_run(struct order *order, uint32_t share)
+{
+    const struct order_share *shares = order_shares(order);
+    const struct order_part *part = &order_parts(order)[shares[share].part];
+    struct order_kit kit = line_kit(order, shares[share].line);
+    uint32_t end = share + 1;
+    while (kit.item && end < part->share_first + part->share_count &&
+           line_kit(order, shares[end].line).item &&
+           line_kit(order, shares[end].line).first == kit.first) {
+        end++;
+    }
+    return end - share;
+}
+
+/* Of the components of a kit line the first one stands for all. */
+static bool is_first(struct order *order, uint32_t line)
+{
+    return line_kit(order, line).first == line;
+}
+
 void order_names_init(struct order_names *names, struct order *order, int part)
 {
     names->order = order;
     memset(names->slots, 0xff, sizeof names->slots);
     if (part < 0) {
         for (uint32_t i = 0; i < order->line_count; i++) {
-            add(names, i, false);
+            if (is_first(order, i)) {
+                add(names, i, false);
+            }
         }
         return;
     }
     const struct order_part *own = &order_parts(order)[part];
     for (uint32_t i = 0; i < own->share_count; i++) {
-        add(names, own->share_first + i, true);
+        if (is_first(order, order_shares(order)[own->share_first + i].line)) {
+            add(names, own->share_first + i, true);
+        }
     }
 }
 

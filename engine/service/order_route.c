@@ -122,6 +122,9 @@ bool ask_resolve(struct service_core *service, struct call *call, struct ask *as
                     (int)unknown.len, unknown.at);
         return false;
     }
+    if (!kits_apart(service, call, ask)) {
+        return false;
+    }
     if (!place_find(service, ask)) {
         reply_error(service, call, CODE_UNKNOWN_PLACE,
                     "dest.postcode: \"%s\" of country \"%s\" is not loaded: give lat and lon, or "
@@ -184,7 +187,8 @@ static void stage_find(struct service_core *service, struct ask *ask)
 {
     ask->is_resolved = is_plain(ask);
     for (uint32_t i = 0; i < ask->line_count; i++) {
-        bool is_known = item_resolve(service, ask, i);
+        bool is_known = item_resolve(service, ask, i) &&
+                        !service->tables.catalogue.items[ask->route_lines[i].item].is_kit;
         ask->is_resolved = ask->is_resolved && is_known && !ask_fixed_node(ask, i).len;
     }
     ask->is_resolved = ask->is_resolved && place_find(service, ask);
@@ -363,9 +367,13 @@ WRITER_INLINE void put_parts(struct service_core *service, struct writer *writer
         writer_array(writer, end - share);
         for (; share < end; share++) {
             const struct route_share *own = &answer->shares[share];
-            writer_map(writer, 3);
+            bool is_part = ask->has_kits && ask->lines[own->line].kit.item;
+            writer_map(writer, 3u + is_part);
             writer_str(writer, "line");
             put_line_name(writer, ask, own->line);
+            if (is_part) {
+                put_kit(service, writer, &ask->lines[own->line].kit);
+            }
             writer_str(writer, "item");
             writer_text(writer, ask->lines[own->line].item.at, ask->lines[own->line].item.len);
             writer_str(writer, "qty");
@@ -405,9 +413,13 @@ void ask_put_unfilled(const struct service_core *service, struct writer *writer,
     for (uint32_t i = 0; i < answer->unfilled_count; i++) {
         const struct route_unfilled *own = &answer->unfilled[i];
         uint64_t at_ms = unfilled_at(service, ask, answer, i);
-        writer_map(writer, 6u + (at_ms != 0));
+        bool is_part = ask->has_kits && ask->lines[own->line].kit.item;
+        writer_map(writer, 6u + (at_ms != 0) + is_part);
         writer_str(writer, "line");
         put_line_name(writer, ask, own->line);
+        if (is_part) {
+            put_kit(service, writer, &ask->lines[own->line].kit);
+        }
         put_text(writer, "item", ask->lines[own->line].item.at, ask->lines[own->line].item.len);
         put_int(writer, "qty", own->qty);
         put_string(writer, "reason", reason_text(own->reason));
@@ -510,7 +522,7 @@ WRITER_INLINE void put_answer(struct service_core *service, struct writer *write
 static bool is_plain_answer(const struct ask *ask, const struct route_answer *answer)
 {
     return answer->status == ORDER_ROUTED && answer->unfilled_count == 0 && ask->explain == 0 &&
-           !ask->dry_run && !ask->reservation_told;
+           !ask->has_kits && !ask->dry_run && !ask->reservation_told;
 }
 
 /* Bytes that put_answer writes at most for a plain one: constant parts, numbers, ids. */
@@ -561,8 +573,10 @@ static void put_unfilled_seen(struct service_core *service, struct writer *write
             continue;
         }
         const char *name = line_text(order, i, scratch, &len);
-        writer_map(writer, 4);
+        struct order_kit kit = line_kit(order, i);
+        writer_map(writer, 4u + (kit.item != 0));
         put_text(writer, "line", name, len);
+        put_kit(service, writer, &kit);
         put_text(writer, "item", item->id, item->id_len);
         put_int(writer, "qty", line->unfilled);
         put_string(writer, "reason", reason_text(REASON_INSUFFICIENT_STOCK));
@@ -618,7 +632,8 @@ static void effect_lines(struct asks *asks, const struct ask *ask,
         const struct text line = ask->lines[i].line;
         asks->effect_lines[i] =
             (struct effect_line){own->item, own->qty, 0, {line.at, line.len},
-                                 (uint8_t)own->service, own->node};
+                                 (uint8_t)own->service, own->node,
+                                 ask->has_kits ? ask->lines[i].kit : (struct order_kit){0, 0, i}};
     }
     memset(asks->effect_owed, 0, ask->backorder ? ask->line_count * sizeof(uint32_t) : 0);
     for (uint32_t i = 0; i < answer->unfilled_count; i++) {

@@ -11,7 +11,9 @@ static void lines_begin(struct replan *replan)
     replan->line_count = order->line_count;
     for (uint32_t i = 0; i < order->line_count; i++) {
         const struct order_line *line = &order_lines(order)[i];
-        replan->lines[i] = (struct replan_line){line->item, line->service, line->node};
+        struct order_kit kit = line_kit(order, i);
+        replan->lines[i] = (struct replan_line){line->item, line->service, line->node,
+                                                kit.item ? (uint16_t)(kit.first + 1) : 0};
         replan->wanted[i] = 0;
         replan->left[i] = 0;
         replan->owed_index[i] = OWED_NONE;
@@ -152,7 +154,8 @@ static uint32_t route_lines_fill(struct replan *replan)
                 (struct route_line){.item = line->item,
                                     .qty = replan->wanted[i],
                                     .service = (enum service)line->service,
-                                    .node = line->node};
+                                    .node = line->node,
+                                    .kit = line->kit};
         }
     }
     return count;
@@ -444,6 +447,12 @@ void put_order_line(struct writer *writer, struct order *order, uint32_t line)
     put_text(writer, "line", name, len);
 }
 
+/* The kit that the line is a component of, + 1; 0 = none. New lines are none. */
+static uint32_t replan_kit(const struct replan *replan, uint32_t line)
+{
+    return line < replan->order->line_count ? line_kit(replan->order, line).item : 0;
+}
+
 static void put_line_head(struct service_core *service, struct writer *writer,
                           const struct replan *replan, uint32_t line)
 {
@@ -461,6 +470,7 @@ static void put_line_head(struct service_core *service, struct writer *writer,
         }
     }
     put_text(writer, "line", name ? name : "", len);
+    put_kit(service, writer, &(struct order_kit){.item = replan_kit(replan, line)});
     put_text(writer, "item", item->id, item->id_len);
 }
 
@@ -474,7 +484,7 @@ static uint32_t put_share_lines(struct service_core *service, struct writer *wri
     writer_str(writer, "lines");
     writer_array(writer, end - share);
     for (; share < end; share++) {
-        writer_map(writer, 3);
+        writer_map(writer, 3u + (replan_kit(replan, replan->shares[share].line) != 0));
         put_line_head(service, writer, replan, replan->shares[share].line);
         put_int(writer, "qty", replan->shares[share].qty);
     }
@@ -518,7 +528,7 @@ void replan_put_left(struct service_core *service, struct writer *writer,
     uint32_t mark = writer_open(writer);
     for (uint32_t i = 0; i < replan->line_count; i++) {
         if (replan->left[i] > 0) {
-            writer_map(writer, 4);
+            writer_map(writer, 4u + (replan_kit(replan, i) != 0));
             put_line_head(service, writer, replan, i);
             put_int(writer, "qty", replan->left[i]);
             put_string(writer, "reason", reason_text((enum reason)replan->why[i]));
@@ -539,8 +549,10 @@ void put_owed(struct service_core *service, struct writer *writer, struct order 
         const struct item *item = &service->tables.catalogue.items[entry->item];
         bool is_told = entry->reason == REASON_INSUFFICIENT_STOCK && count < AVAILABLE_TOLD;
         uint64_t at_ms = is_told ? available_at_owed(service, entry->order, entry->line) : 0;
-        writer_map(writer, 4u + (at_ms != 0));
+        struct order_kit kit = line_kit(order, entry->line);
+        writer_map(writer, 4u + (at_ms != 0) + (kit.item != 0));
         put_order_line(writer, order, entry->line);
+        put_kit(service, writer, &kit);
         put_text(writer, "item", item->id, item->id_len);
         put_int(writer, "qty", entry->qty);
         put_string(writer, "reason", reason_text((enum reason)entry->reason));

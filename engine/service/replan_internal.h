@@ -14,6 +14,7 @@ struct replan_line {
     uint32_t item;
     uint8_t service;
     uint16_t node;
+    uint16_t kit; /* as in struct route_line */
 };
 
 /* What a decision keeps to. */

@@ -232,6 +232,15 @@ enum key_result key_look(struct service_core *service, struct call *call, struct
  * is no quota. */
 uint64_t channel_find(const struct service_core *service, struct text channel);
 
+/* -- kits (kit_lines.c) -- */
+
+/* Whether the item is a kit; then the call is answered: it has no stock. */
+bool refuse_kit(struct service_core *service, struct call *call, const char *field, uint32_t item);
+
+/* `kit` of a component's entry: one field, or none. */
+void put_kit(const struct service_core *service, struct writer *writer,
+             const struct order_kit *kit);
+
 /* -- what is on its way (available.c) -- */
 
 /* When qty units more of the item than others wait for will have come, to the node (NODE_NONE:

@@ -286,6 +286,15 @@ static void item_digest(struct tables *tables, uint32_t handle, bool is_add)
     } else {
         digest_take_words(&tables->digest, TAG_ITEM, id, item->flags, rest);
     }
+    const struct kit *kit = item->is_kit ? kits_find(&tables->kits, handle) : NULL;
+    for (uint32_t i = 0; kit && i < kit->count; i++) {
+        uint64_t part = (uint64_t)kit->parts[i].item << 32 | kit->parts[i].qty;
+        if (is_add) {
+            digest_add_words(&tables->digest, TAG_KIT, id, part, i);
+        } else {
+            digest_take_words(&tables->digest, TAG_KIT, id, part, i);
+        }
+    }
 }
 
 enum err item_enter(struct tables *tables, const struct effect_item *effect)
@@ -308,6 +317,12 @@ enum err item_enter(struct tables *tables, const struct effect_item *effect)
     if (size) {
         memcpy(areas, effect->not_to, size);
     }
+    err = kits_set(&tables->kits, handle, effect->parts, effect->part_count);
+    if (err != ERR_OK) {
+        free(areas);
+        return err;
+    }
+    item->is_kit = effect->part_count > 0;
     free(item->not_to);
     item->not_to = areas;
     item->not_to_count = (uint8_t)effect->not_to_count;

@@ -6,7 +6,7 @@
 
 /* Tables in the digest. 6 to 8, 22, 64 and 73 are those of order.c, 20 that of owed.c. */
 enum { TAG_NODE = 1, TAG_ITEM, TAG_PLACE, TAG_CELL, TAG_POLICY, TAG_KEY = 9, TAG_MOVEMENT, TAG_FLAG,
-       TAG_COUNT, TAG_DECLINES = 21, TAG_QUOTA = 30,
+       TAG_COUNT, TAG_DECLINES = 21, TAG_QUOTA = 30, TAG_KIT,
        TAG_HOURS = 60, TAG_LANE, TAG_ROAD, TAG_METER,
        TAG_STRATEGY = 70, TAG_CHOICE, TAG_BLOCK };
 

@@ -19,6 +19,7 @@ static size_t texts_size(const struct effect_order *effect)
     size_t texts = effect->postcode.len + effect->ref.len + effect->channel.len;
     for (uint32_t i = 0; i < effect->line_count; i++) {
         texts += effect->lines[i].line.len;
+        texts += effect->lines[i].kit.item ? sizeof(struct order_kit) : 0;
     }
     size_t rules = rules_size(effect);
     return rules ? (texts + 3) / 4 * 4 + rules : texts;
@@ -100,10 +101,15 @@ static uint32_t lines_fill(struct order *order, const struct effect_order *effec
 {
     for (uint32_t i = 0; i < effect->line_count; i++) {
         const struct effect_line *from = &effect->lines[i];
+        uint8_t kit = from->kit.item ? ORDER_LINE_KIT : 0;
         order_lines(order)[i] = (struct order_line){
-            from->item, from->qty, from->unfilled, at, (uint8_t)from->line.len, from->service,
-            from->node};
+            from->item, from->qty, from->unfilled, at, (uint8_t)(from->line.len | kit),
+            from->service, from->node};
         at = order_text_put(order, at, &from->line);
+        if (kit) {
+            memcpy(order_body(order) + at, &from->kit, sizeof from->kit);
+            at += (uint32_t)sizeof from->kit;
+        }
     }
     return at;
 }

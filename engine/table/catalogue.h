@@ -18,7 +18,7 @@
 
 enum { ITEM_AREAS_MAX = 100 };
 
-enum { ITEM_HEAD = 13 }; /* bytes of an id beside the rest: most ids are no longer */
+enum { ITEM_HEAD = 12 }; /* bytes of an id beside the rest: most ids are no longer */
 
 /* One cache line, where finding it by its id ends. */
 struct item {
@@ -33,6 +33,7 @@ struct item {
     uint8_t owed_todo;              /* bits of owed.c */
     uint8_t not_to_count;
     uint8_t id_len;
+    bool is_kit;          /* made up of others: kit.h */
     char head[ITEM_HEAD]; /* of the id */
 };
 

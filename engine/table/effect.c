@@ -174,7 +174,7 @@ enum err effect_node_decode(const uint8_t *bytes, uint32_t size, struct effect_s
 
 uint32_t effect_item_size(const struct effect_item *effect)
 {
-    return 256 + effect->not_to_count * (uint32_t)sizeof(struct area);
+    return 256 + effect->not_to_count * (uint32_t)sizeof(struct area) + effect->part_count * 8;
 }
 
 uint32_t effect_item_encode(uint8_t *out, const struct effect_item *effect)
@@ -184,7 +184,29 @@ uint32_t effect_item_encode(uint8_t *out, const struct effect_item *effect)
     at = bytes_put_int(at, effect->flags);
     at = put_areas(at, effect->not_to, effect->not_to_count);
     at = bytes_put_key(at, &effect->key);
+    if (effect->part_count > 0) {
+        at = bytes_put_int(at, effect->part_count);
+    }
+    for (uint32_t i = 0; i < effect->part_count; i++) {
+        at = bytes_put_int(at, effect->parts[i].item);
+        at = bytes_put_int(at, effect->parts[i].qty);
+    }
     return (uint32_t)(at - out);
+}
+
+/* Behind the key, where the item is a kit. */
+static void get_components(struct bytes_source *source, struct effect_item *out)
+{
+    out->part_count = 0;
+    if (source->is_bad || source->at == source->end) {
+        return;
+    }
+    out->part_count = (uint32_t)bytes_get_max(source, KIT_PARTS_MAX);
+    for (uint32_t i = 0; i < out->part_count && !source->is_bad; i++) {
+        out->parts[i].item = (uint32_t)bytes_get_max(source, UINT32_MAX);
+        out->parts[i].qty = (uint32_t)bytes_get_max(source, KIT_UNITS_MAX);
+        source->is_bad = source->is_bad || out->parts[i].qty == 0;
+    }
 }
 
 enum err effect_item_decode(const uint8_t *bytes, uint32_t size, struct effect_scratch *scratch,
@@ -197,6 +219,7 @@ enum err effect_item_decode(const uint8_t *bytes, uint32_t size, struct effect_s
     out->not_to_count = get_areas(&source, scratch->areas, NODE_AREAS_MAX);
     out->not_to = scratch->areas;
     bytes_get_key(&source, &out->key);
+    get_components(&source, out);
     return bytes_finish(&source);
 }
 

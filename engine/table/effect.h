@@ -15,6 +15,7 @@
 #include "document.h"
 #include "hash.h"
 #include "keyring.h"
+#include "kit.h"
 #include "names.h"
 #include "network.h"
 #include "order.h"
@@ -73,6 +74,8 @@ struct effect_item {
     uint32_t not_to_count;
     const struct area *not_to;
     struct effect_key key;
+    uint32_t part_count; /* components, 0 = it is no kit */
+    struct kit_part parts[KIT_PARTS_MAX];
 };
 
 struct effect_place {
@@ -124,6 +127,7 @@ struct effect_line {
     struct effect_text line; /* len 0 = its position */
     uint8_t service;
     uint16_t node; /* pinned or pickup_node; NODE_NONE */
+    struct order_kit kit; /* of a component; then line is named */
 };
 
 struct effect_part {

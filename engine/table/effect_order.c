@@ -20,7 +20,7 @@ enum {
 
 uint32_t effect_order_size(const struct effect_order *effect)
 {
-    return 464 + effect->line_count * 98 + effect->part_count * 44 + effect->share_count * 16 +
+    return 464 + effect->line_count * 112 + effect->part_count * 44 + effect->share_count * 16 +
            (effect->include_count + effect->exclude_count) * 3;
 }
 
@@ -170,7 +170,8 @@ enum tail {
     TAIL_ASKED,
     TAIL_SOLD_AT = 20,
     TAIL_CHANNEL = 30,
-    TAIL_STRATEGY
+    TAIL_STRATEGY,
+    TAIL_KITS
 };
 
 static uint8_t *put_nodes(uint8_t *at, enum tail tail, const uint16_t *nodes, uint32_t count)
@@ -195,6 +196,51 @@ static uint8_t *put_backorder(uint8_t *at, const struct effect_order *effect)
     return at;
 }
 
+/* Lines that are components: count, [line minus the one before, kit + 1, units in one, first]. */
+static uint8_t *put_kits(uint8_t *at, const struct effect_order *effect)
+{
+    uint32_t count = 0;
+    uint32_t before = 0;
+    for (uint32_t i = 0; i < effect->line_count; i++) {
+        count += effect->lines[i].kit.item != 0;
+    }
+    if (count == 0) {
+        return at;
+    }
+    *at++ = TAIL_KITS;
+    at = bytes_put_int(at, count);
+    for (uint32_t i = 0; i < effect->line_count; i++) {
+        const struct order_kit *kit = &effect->lines[i].kit;
+        if (kit->item) {
+            at = bytes_put_int(at, i - before);
+            at = bytes_put_int(at, kit->item);
+            at = bytes_put_int(at, kit->per);
+            at = bytes_put_int(at, i - kit->first);
+            before = i;
+        }
+    }
+    return at;
+}
+
+static void get_kits(struct bytes_source *source, const struct effect_order *out,
+                     struct effect_line *lines)
+{
+    uint32_t count = (uint32_t)bytes_get_max(source, out->line_count);
+    uint32_t line = 0;
+    for (uint32_t i = 0; i < count && !source->is_bad; i++) {
+        line += (uint32_t)bytes_get_max(source, UINT16_MAX);
+        struct order_kit kit = {.item = (uint32_t)bytes_get_max(source, UINT32_MAX)};
+        kit.per = (uint32_t)bytes_get_max(source, KIT_UNITS_MAX);
+        kit.first = line - (uint32_t)bytes_get_max(source, KIT_PARTS_MAX - 1);
+        if (line >= out->line_count || kit.item == 0 || kit.per == 0 || kit.first > line ||
+            lines[line].line.len == 0) {
+            source->is_bad = true;
+        } else {
+            lines[line].kit = kit;
+        }
+    }
+}
+
 static uint8_t *put_tails(uint8_t *at, const struct effect_order *effect)
 {
     at = put_nodes(at, TAIL_INCLUDE, effect->include, effect->include_count);
@@ -207,6 +253,7 @@ static uint8_t *put_tails(uint8_t *at, const struct effect_order *effect)
         *at++ = TAIL_CHANNEL;
         at = bytes_put_text(at, effect->channel.at, effect->channel.len);
     }
+    at = put_kits(at, effect);
     at = effect->is_backorder ? put_backorder(at, effect) : at;
     if (parts_have_dates(effect->parts, effect->part_count)) {
         *at++ = TAIL_DATES;
@@ -383,6 +430,9 @@ static void get_tails(struct bytes_source *source, struct effect_order *out,
             break;
         case TAIL_SOLD_AT:
             out->sold_at = (uint16_t)bytes_get_max(source, NODE_MAX);
+            break;
+        case TAIL_KITS:
+            get_kits(source, out, scratch->lines);
             break;
         case TAIL_CHANNEL:
             out->channel = bytes_get_text(source, ID_MAX);

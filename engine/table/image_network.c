@@ -69,11 +69,15 @@ void save_items(const struct tables *tables, struct image_sink *sink)
 {
     for (uint32_t i = 0; i < tables->catalogue.count; i++) {
         const struct item *item = &tables->catalogue.items[i];
+        const struct kit *kit = item->is_kit ? kits_find(&tables->kits, i) : NULL;
         struct effect_item effect = {.id = {item->id, item->id_len},
                                      .weight_g = item->weight_g,
                                      .flags = item->flags,
                                      .not_to_count = item->not_to_count,
                                      .not_to = item->not_to};
+        for (; kit && effect.part_count < kit->count; effect.part_count++) {
+            effect.parts[effect.part_count] = kit->parts[effect.part_count];
+        }
         uint8_t *at = image_begin(sink, effect_item_size(&effect));
         image_end(sink, at + effect_item_encode(at, &effect));
     }

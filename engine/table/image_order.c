@@ -24,7 +24,7 @@ enum {
     BIT_CHANGED = 1
 };
 
-_Static_assert(464 + EFFECT_LINES_MAX * 98 + 2 * EFFECT_NODES_MAX * 3 +
+_Static_assert(464 + EFFECT_LINES_MAX * 112 + 2 * EFFECT_NODES_MAX * 3 +
                        EFFECT_PARTS_MAX * (44 + PART_SIZE_MAX) +
                        EFFECT_SHARES_MAX * (16 + SHARE_SIZE_MAX) +
                        ORDER_HISTORY_MAX * ENTRY_SIZE_MAX + TAIL_HEAD_MAX <=
@@ -40,7 +40,8 @@ static void effect_lines_of(struct order *order, struct effect_scratch *scratch)
         const struct order_line *line = &order_lines(order)[i];
         scratch->lines[i] = (struct effect_line){
             line->item, line->qty, line->unfilled,
-            {order_body(order) + line->text, line->text_len}, line->service, line->node};
+            {order_body(order) + line->text, line->text_len & ~(uint32_t)ORDER_LINE_KIT},
+            line->service, line->node, line_kit(order, i)};
     }
 }
 

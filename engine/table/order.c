@@ -503,11 +503,35 @@ enum order_status order_status_now(struct order *order)
     return kept > 0 ? ORDER_DONE : ORDER_CANCELLED;
 }
 
+struct order_kit line_kit(struct order *order, uint32_t line)
+{
+    const struct order_line *own = &order_lines(order)[line];
+    struct order_kit kit = {0, 0, line};
+    if (own->text_len & ORDER_LINE_KIT) {
+        memcpy(&kit, order_body(order) + own->text + (own->text_len & ~ORDER_LINE_KIT), sizeof kit);
+    }
+    return kit;
+}
+
+uint32_t line_run(struct order *order, uint32_t line)
+{
+    uint32_t count = 1;
+    struct order_kit kit = line_kit(order, line);
+    while (kit.item && line + count < order->line_count) {
+        struct order_kit next = line_kit(order, line + count);
+        if (!next.item || next.first != kit.first) {
+            break;
+        }
+        count++;
+    }
+    return count;
+}
+
 const char *line_text(struct order *order, uint32_t line, char scratch[12], uint32_t *len_out)
 {
     const struct order_line *own = &order_lines(order)[line];
     if (own->text_len) {
-        *len_out = own->text_len;
+        *len_out = own->text_len & ~(uint32_t)ORDER_LINE_KIT;
         return order_body(order) + own->text;
     }
     *len_out = decimal_put(scratch, line + 1);

@@ -64,12 +64,22 @@ struct order_part {
     struct order_dates dates;
 };
 
+/* What a line that is a component of a kit is part of: stands behind the line's name. Components
+ * of one kit line are lines of the order in a row, all with its name. */
+struct order_kit {
+    uint32_t item; /* the kit + 1, 0 = the line is no component */
+    uint32_t per;  /* units in one kit */
+    uint32_t first; /* line of its first component */
+};
+
+enum { ORDER_LINE_KIT = 0x80 }; /* of text_len */
+
 struct order_line {
     uint32_t item;
     uint32_t qty;
     uint32_t unfilled;
     uint32_t text;     /* offset of its id in the body */
-    uint8_t text_len;  /* 0 = its position from 1, as text */
+    uint8_t text_len;  /* 0 = its position from 1, as text; ORDER_LINE_KIT: a kit's component */
     uint8_t service;   /* enum service */
     uint16_t node;     /* pinned, or pickup_node; NODE_NONE */
 };
@@ -320,6 +330,11 @@ static inline uint64_t part_due_ms(const struct order_part *part)
 {
     return part->collect_by ? part->collect_by : part->dates.ship_by_min * DATE_MINUTE_MS;
 }
+
+/* Of what kit the line is a component, all 0 = none; and how many lines that kit line has from
+ * line on, 1 where it is none. */
+struct order_kit line_kit(struct order *order, uint32_t line);
+uint32_t line_run(struct order *order, uint32_t line);
 
 /* Text of a line's id; scratch holds it where it is a position. */
 const char *line_text(struct order *order, uint32_t line, char scratch[12], uint32_t *len_out);

@@ -65,6 +65,7 @@ enum err tables_init(struct tables *tables, const struct tables_options *options
     memset(tables, 0, sizeof *tables);
     hash_key_init(&tables->key, secret);
     policies_init(&tables->policies);
+    kits_init(&tables->kits);
     gazetteer_init(&tables->gazetteer);
     tables->batch = 1;
     tables->node_items = calloc(NODE_MAX, sizeof *tables->node_items);
@@ -109,6 +110,7 @@ void tables_close(struct tables *tables)
     epoch_free(tables->epoch);
     tables->epoch = NULL;
     policies_close(&tables->policies);
+    kits_close(&tables->kits);
     gazetteer_close(&tables->gazetteer);
     orders_close(&tables->orders);
     holds_close(&tables->holds);
@@ -155,6 +157,9 @@ static enum err replay_item(struct tables *tables, uint64_t lsn, uint64_t now_ms
 {
     struct effect_item effect;
     enum err err = effect_item_decode(bytes, size, tables->scratch, &effect);
+    for (uint32_t i = 0; err == ERR_OK && i < effect.part_count; i++) {
+        err = has_item(tables, effect.parts[i].item) ? ERR_OK : ERR_DAMAGED;
+    }
     if (err == ERR_OK && (effect.id.len == 0 || effect.not_to_count > ITEM_AREAS_MAX)) {
         err = ERR_DAMAGED;
     }
@@ -211,7 +216,8 @@ static bool order_is_sound(const struct tables *tables, const struct effect_orde
                     effect->sold_at <= tables->network.count &&
                     effect->strategy <= tables->strategies.count;
     for (uint32_t i = 0; i < effect->line_count && is_sound; i++) {
-        is_sound = has_item(tables, effect->lines[i].item);
+        is_sound = has_item(tables, effect->lines[i].item) &&
+                   effect->lines[i].kit.item <= tables->catalogue.count;
     }
     is_sound = is_sound && nodes_are_sound(tables, effect->include, effect->include_count) &&
                nodes_are_sound(tables, effect->exclude, effect->exclude_count);

@@ -23,6 +23,7 @@
 #include "incoming.h"
 #include "itemset.h"
 #include "keyring.h"
+#include "kit.h"
 #include "movement.h"
 #include "network.h"
 #include "order.h"
@@ -51,6 +52,7 @@ struct tables {
     struct network network;
     struct catalogue catalogue;
     struct policies policies;
+    struct kits kits;
     struct gazetteer gazetteer;
     struct orders orders;
     struct holds holds;

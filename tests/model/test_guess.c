@@ -77,7 +77,7 @@ static void draw_order(struct order *order)
                                             .allow_partial = draw(4) == 0};
     for (uint32_t i = 0; i < LINES; i++) {
         order->lines[i] =
-            (struct route_line){draw(ITEMS), 1 + draw(2), SERVICE_STANDARD, NODE_NONE};
+            (struct route_line){draw(ITEMS), 1 + draw(2), SERVICE_STANDARD, NODE_NONE, 0};
     }
     order->lines[LINES - 1].service = is_odd ? SERVICE_PICKUP : SERVICE_STANDARD;
 }

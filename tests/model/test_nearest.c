@@ -176,7 +176,7 @@ static void draw_ask(struct ask *ask)
         ask->exclude[i] = (uint16_t)draw(node_count);
     }
     for (uint32_t i = 0; i < ask->request.line_count; i++) {
-        ask->lines[i] = (struct route_line){draw(ITEMS), 1 + draw(3), service, NODE_NONE};
+        ask->lines[i] = (struct route_line){draw(ITEMS), 1 + draw(3), service, NODE_NONE, 0};
     }
 }
 

@@ -127,7 +127,7 @@ static void draw_request(uint32_t qty_max)
                                      .allow_partial = chance(0.4)};
     for (uint32_t i = 0; i < line_count; i++) {
         uint32_t item = i < item_count ? i : draw(item_count);
-        lines[i] = (struct route_line){item, 1 + draw(qty_max), SERVICE_STANDARD, NODE_NONE};
+        lines[i] = (struct route_line){item, 1 + draw(qty_max), SERVICE_STANDARD, NODE_NONE, 0};
     }
 }
 

@@ -223,7 +223,8 @@ static void order_put(struct model *model)
         order->qty[n] = 1 + draw(model, (uint32_t)left);
         model->reserved[item][node] += order->qty[n];
         lines[n] = (struct effect_line){
-            item, order->qty[n] + order->owed[n], 0, {"L", draw(model, 2)}, service, NODE_NONE};
+            item, order->qty[n] + order->owed[n], 0, {"L", draw(model, 2)}, service, NODE_NONE,
+            {0}};
         parts[n] = (struct effect_part){(uint16_t)node, way, service, 1000 * n, n, {0}};
         shares[n] = (struct effect_share){n, n, order->qty[n]};
     }

@@ -129,7 +129,7 @@ static bool order(struct sample *sample, char id[24])
         }
         uint32_t qty = 1 + (uint32_t)rng_below(&sample->rng, 3);
         lines[i] = (struct effect_line){item, qty, 0, {"line-a", i * 6},
-                                        SERVICE_STANDARD, NODE_NONE};
+                                        SERVICE_STANDARD, NODE_NONE, {0}};
         parts[i] = (struct effect_part){node,     WAY_SHIP_FROM_STORE, SERVICE_STANDARD,
                                         1000 * i, 99,                  {0}};
         shares[i] = (struct effect_share){i, i, qty};

@@ -9,8 +9,8 @@
 
 #include "effect.h"
 
-static struct effect_line lines[2] = {{7, 1, 0, {NULL, 0}, SERVICE_STANDARD, NODE_NONE},
-                                      {90000, 3, 0, {NULL, 0}, SERVICE_STANDARD, NODE_NONE}};
+static struct effect_line lines[2] = {{7, 1, 0, {NULL, 0}, SERVICE_STANDARD, NODE_NONE, {0}},
+                                      {90000, 3, 0, {NULL, 0}, SERVICE_STANDARD, NODE_NONE, {0}}};
 static struct effect_part parts[2] = {
     {4000, WAY_SHIP_FROM_STORE, SERVICE_STANDARD, 123456, 250, {0}},
     {12, WAY_PICKUP, SERVICE_PICKUP, 0, 0, {0}},
@@ -254,7 +254,7 @@ static void replan_round_trip(void **state)
     struct effect_quantity cancels[1] = {{1, 2}};
     struct effect_stock_row counts[1] = {{7, 12}};
     struct effect_stock_row missing[1] = {{8, -4}};
-    struct effect_replan_line changes[1] = {{2, {7, 3, 0, {"new", 3}, SERVICE_PICKUP, 4}}};
+    struct effect_replan_line changes[1] = {{2, {7, 3, 0, {"new", 3}, SERVICE_PICKUP, 4, {0}}}};
     struct effect_part new_parts[1] = {{.node = 4, .way = WAY_PICKUP, .service = SERVICE_PICKUP,
                                     .metres = 99}};
     struct effect_share new_shares[2] = {{0, 0, 3}, {0, 2, 3}};

@@ -27,7 +27,7 @@ static int set_up(void **state)
     for (uint32_t i = 0; i < 8; i++) {
         char id[2] = {(char)('p' + i), 0};
         world_item(&world, id);
-        lines[i] = (struct route_line){i, 1, SERVICE_STANDARD, NODE_NONE};
+        lines[i] = (struct route_line){i, 1, SERVICE_STANDARD, NODE_NONE, 0};
     }
     request = (struct route_request){.lines = lines,
                                      .line_count = 1,
@@ -479,14 +479,17 @@ static void nearest_lists_k(void **state)
     world_stock(&world, 0, a, 1, 0);
     world_stock(&world, 0, b, 5, 1);
     world_stock(&world, 0, c, 5, 0);
+    const struct route_line one = {0, 1, SERVICE_STANDARD, NODE_NONE, 0};
     assert_int_equal(
-        route_nearest(world.route, &world.view, 0, 2, &request, SERVICE_STANDARD, 2, near), 2);
+        route_nearest(world.route, &world.view, &one, 1, 2, &request, SERVICE_STANDARD, 2, near),
+        2);
     assert_int_equal(near[0].node, b);
     assert_int_equal(near[0].free, 4);
     assert_int_equal(near[1].node, c);
     assert_int_equal(near[1].metres, 222390);
     request.has_dest = false;
-    assert_int_equal(route_nearest(world.route, &world.view, 0, 1, &request, -1, 3, near), 3);
+    assert_int_equal(route_nearest(world.route, &world.view, &one, 1, 1, &request, -1, 3, near),
+                     3);
     assert_int_equal(near[0].node, d);
     assert_int_equal(near[1].node, a);
 }

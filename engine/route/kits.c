@@ -1,0 +1,243 @@
+/* Groups with kits: lines of one number, the components of a kit, come whole from one node.
+ *
+ * A group that some node holds whole comes from there, as any other. Else each kit is a group of its
+ * own, in line order: the best node that holds it whole, or none. What lines are left are decided
+ * last, by the search for several nodes. Parts of the group at one node are one part. */
+#include <string.h>
+
+#include "check.h"
+#include "heap_sort.h"
+#include "split_internal.h"
+#include "strategy_route_internal.h"
+
+/* -- one node -- */
+
+/* The best node that holds the group, where there is no destination: by priority, then id. */
+static uint16_t anywhere(struct route *route)
+{
+    const struct network *network = route->view->network;
+    const struct row *row = route->demands[0].row;
+    struct row_walk walk;
+    uint32_t slot;
+    uint32_t index;
+    uint16_t best = NODE_NONE;
+    if (!row) {
+        return NODE_NONE;
+    }
+    row_walk_begin(row, &walk);
+    while (row_walk_next(row, &walk, &slot, &index)) {
+        uint16_t node = network->node_of_slot[slot];
+        if (!group_takes_node(route, node, 0) || !group_holds(route, node)) {
+            continue;
+        }
+        int32_t own = network->nodes[node].config.priority;
+        int32_t other = best == NODE_NONE ? 0 : network->nodes[best].config.priority;
+        bool is_better = best == NODE_NONE || own < other ||
+                         (own == other && node_compare(network, node, best) < 0);
+        best = is_better ? node : best;
+    }
+    return best;
+}
+
+/* The node that the group comes from whole, or NODE_NONE. */
+static struct route_guess single(struct route *route)
+{
+    uint16_t place = route->group.place;
+    struct route_guess none = {NODE_NONE, 0};
+    if (route->group.service == SERVICE_SHIP_TO_STORE) {
+        to_store_begin(route);
+        struct route_guess store = {place, 0};
+        if (store_holds(route, place)) {
+            return store;
+        }
+        strategy_begin(route);
+        return single_source(route);
+    }
+    if (place != NODE_NONE) {
+        uint32_t metres = group_metres(route, place);
+        bool is_carried = route->group.service == SERVICE_CARRY_OUT; /* it is gone already */
+        bool is_able = group_takes_node(route, place, metres) &&
+                       (is_carried || group_holds(route, place));
+        return is_able ? (struct route_guess){place, metres} : none;
+    }
+    if (route->request->has_dest) {
+        return single_source(route);
+    }
+    return (struct route_guess){anywhere(route), 0};
+}
+
+/* -- a kit by itself -- */
+
+static void begin_lines(struct route *route, const struct pending *pending, uint16_t kit)
+{
+    uint32_t count = 0;
+    for (uint32_t line = pending->first; line != UINT32_MAX; line = route->next_line[line]) {
+        if (route->request->lines[line].kit == kit) {
+            route->lines[count++] = line;
+        }
+    }
+    group_begin(route, count);
+    strategy_begin(route);
+}
+
+/* Units of the demand free at candidates. */
+static uint32_t available(struct route *route, const struct demand *demand)
+{
+    const struct network *network = route->view->network;
+    struct row_walk walk;
+    uint32_t slot;
+    uint32_t index;
+    uint64_t sum = 0;
+    if (!demand->row) {
+        return 0;
+    }
+    row_walk_begin(demand->row, &walk);
+    while (row_walk_next(demand->row, &walk, &slot, &index)) {
+        uint16_t node = network->node_of_slot[slot];
+        bool is_place = route->group.place == NODE_NONE || route->group.place == node;
+        if (is_place && group_takes_node(route, node, group_metres(route, node))) {
+            sum += demand_free(route, demand, node);
+        }
+    }
+    return sum < UINT32_MAX ? (uint32_t)sum : UINT32_MAX;
+}
+
+/* Whether any node passes all but stock. */
+static bool has_candidate(const struct route *route)
+{
+    const struct network *network = route->view->network;
+    uint16_t place = route->group.place;
+    if (place != NODE_NONE) {
+        return group_takes_node(route, place, group_metres(route, place));
+    }
+    for (uint32_t node = 0; node < network->count; node++) {
+        uint16_t at = (uint16_t)node;
+        if (group_takes_node(route, at, group_metres(route, at))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* No node has the lines whole. False: the order is refused. */
+static bool fail(struct route *route, bool allow_partial)
+{
+    enum reason reason =
+        has_candidate(route) ? REASON_INSUFFICIENT_STOCK : REASON_NO_FEASIBLE_SOURCE;
+    for (uint32_t i = 0; i < route->group.line_count; i++) {
+        uint32_t line = route->lines[i];
+        const struct demand *demand = &route->demands[route->demand_of[line]];
+        answer_add_unfilled(route, line, route->request->lines[line].qty, available(route, demand),
+                            reason);
+    }
+    if (!allow_partial) {
+        answer_refuse(route, reason);
+    }
+    return allow_partial;
+}
+
+static bool kit_decide(struct route *route, const struct pending *pending, uint16_t kit)
+{
+    const struct route_request *request = route->request;
+    begin_lines(route, pending, kit);
+    struct route_guess best = single(route);
+    bool is_decided = best.node != NODE_NONE ? answer_add_single(route, best.node, best.metres)
+                                             : fail(route, request->allow_partial);
+    route->request = request;
+    return is_decided;
+}
+
+/* -- the group -- */
+
+/* Parts from first_part on that one node sends are one. */
+static void parts_merge(struct route *route, uint32_t first_part, uint32_t first_share)
+{
+    struct route_answer *answer = route->answer;
+    uint32_t *part_now = route->from_of_key;
+    uint32_t kept = first_part;
+    for (uint32_t i = first_part; i < answer->part_count; i++) {
+        uint32_t to = first_part;
+        while (to < kept && (route->parts[to].node != route->parts[i].node ||
+                             route->parts[to].way != route->parts[i].way)) {
+            to++;
+        }
+        answer->total_m -= to < kept ? route->parts[i].metres : 0;
+        part_now[i] = to;
+        route->parts[to] = route->parts[i];
+        kept += to == kept;
+    }
+    for (uint32_t i = first_share; i < answer->share_count; i++) {
+        route->shares[i].part = part_now[route->shares[i].part];
+    }
+    answer->part_count = kept;
+}
+
+static bool is_before(const void *owner, uint32_t a, uint32_t b)
+{
+    const struct route *route = owner;
+    const struct route_share *x = &route->shares[a];
+    const struct route_share *y = &route->shares[b];
+    return x->part != y->part ? x->part < y->part : x->line < y->line;
+}
+
+static void swap_shares(void *owner, uint32_t a, uint32_t b)
+{
+    struct route_share *shares = ((struct route *)owner)->shares;
+    struct route_share moved = shares[a];
+    shares[a] = shares[b];
+    shares[b] = moved;
+}
+
+/* Each kit, then what is left. False: the order is refused. */
+static bool decide_apart(struct route *route, const struct pending *pending)
+{
+    const struct route_request *request = route->request;
+    bool has_rest = false;
+    uint16_t last = 0;
+    for (uint32_t line = pending->first; line != UINT32_MAX; line = route->next_line[line]) {
+        uint16_t kit = request->lines[line].kit;
+        has_rest = has_rest || kit == 0;
+        if (kit != 0 && kit != last && !kit_decide(route, pending, kit)) {
+            return false;
+        }
+        last = kit;
+    }
+    if (!has_rest) {
+        return true;
+    }
+    begin_lines(route, pending, 0);
+    route->group.max_nodes = ROUTE_PARTS_MAX;
+    bool is_decided = group_decide(route);
+    route->request = request;
+    return is_decided;
+}
+
+static const struct heap_order by_part = {is_before, swap_shares};
+
+bool kits_decide(struct route *route, const struct pending *pending)
+{
+    struct route_answer *answer = route->answer;
+    const struct route_request *request = route->request;
+    uint32_t max_nodes = route->group.max_nodes;
+    uint32_t first_part = answer->part_count;
+    uint32_t first_share = answer->share_count;
+    uint32_t splits = answer->splits;
+    struct route_guess best = single(route);
+    if (best.node != NODE_NONE) {
+        return answer_add_single(route, best.node, best.metres);
+    }
+    route->request = request;
+    if (!decide_apart(route, pending)) {
+        return false;
+    }
+    parts_merge(route, first_part, first_share);
+    heap_sort(route, &by_part, first_share, answer->share_count - first_share);
+    uint32_t nodes = answer->part_count - first_part;
+    answer->splits = splits + (nodes > 1 ? nodes - 1 : 0);
+    answer->is_optimal = answer->is_optimal && nodes <= 1;
+    if (nodes > max_nodes) {
+        answer_refuse(route, REASON_MAX_SPLITS_EXCEEDED);
+        return false;
+    }
+    return true;
+}
