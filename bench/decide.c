@@ -104,7 +104,8 @@ static void make_orders(uint32_t line_count)
                                                 .max_splits = ROUTE_NO_LIMIT,
                                                 .max_m = ROUTE_NO_LIMIT};
         for (uint32_t line = 0; line < line_count; line++) {
-            order->lines[line] = (struct route_line){draw(items), 1, SERVICE_STANDARD, NODE_NONE, 0};
+            order->lines[line] =
+                (struct route_line){draw(items), 1, SERVICE_STANDARD, NODE_NONE, 0};
         }
     }
 }
@@ -215,7 +216,8 @@ static void make_split(uint32_t line_count, double density, uint32_t most, uint3
                 world_stock(&world, item, (uint16_t)node, 1 + (int32_t)draw(most), 0);
             }
         }
-        split_lines[item] = (struct route_line){item, 1 + draw(most), SERVICE_STANDARD, NODE_NONE, 0};
+        split_lines[item] =
+            (struct route_line){item, 1 + draw(most), SERVICE_STANDARD, NODE_NONE, 0};
     }
 }
 

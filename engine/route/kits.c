@@ -1,8 +1,8 @@
 /* Groups with kits: lines of one number, the components of a kit, come whole from one node.
  *
- * A group that some node holds whole comes from there, as any other. Else each kit is a group of its
- * own, in line order: the best node that holds it whole, or none. What lines are left are decided
- * last, by the search for several nodes. Parts of the group at one node are one part. */
+ * A group that some node holds whole comes from there, as any other. Else each kit is a group of
+ * its own, in line order: the best node that holds it whole, or none. What lines are left are
+ * decided last, by the search for several nodes. Parts of the group at one node are one part. */
 #include <string.h>
 
 #include "check.h"

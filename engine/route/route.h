@@ -213,7 +213,8 @@ bool route_confirm(struct route *route, const struct stock_view *view,
 
 /* The k nearest nodes that have sets of these lines free, qty of them at least (stock.find): one
  * line of one unit for an item, a line for each component of a kit. Nearest first, max_m as above;
- * service < 0: any, the lines tell standard. Without a destination: by node handle. Returns how many. */
+ * service < 0: any, the lines tell standard. Without a destination: by node handle. Returns how
+ * many. */
 struct route_near {
     uint16_t node;
     uint32_t metres;

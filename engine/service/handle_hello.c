@@ -94,7 +94,7 @@ static void put_features(struct writer *writer)
         "node.put.cutoff",            "node.put.processing_min", "node.put.capacity",
         "node.put.acceptance",        "node.put.accept_min",     "node.put.stock_max_age_min",
         "stock.adjust.reservation_id", "stock.adjust.fulfilment",
-        "stock.policy.quotas"};
+        "stock.policy.quotas",         "item.put.components"};
     uint32_t count = sizeof features / sizeof features[0];
     writer_str(writer, "features");
     writer_array(writer, count);

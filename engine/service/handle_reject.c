@@ -367,7 +367,8 @@ static uint32_t share_line(const struct reject_target *target, uint32_t i)
     return order_shares(target->order)[target->part->share_first + i].line;
 }
 
-/* Sums over the shares of the item of share i, those of kits aside; false: an earlier share has the same item. */
+/* Sums over the shares of the item of share i, those of kits aside; false: an earlier share has the
+ * same item. */
 static bool cell_sum(const struct reject_target *target, uint32_t i, struct cell_sums *sums)
 {
     struct order *order = target->order;

@@ -27,8 +27,9 @@ struct order_names {
 /* Index the lines of the order; or, with part >= 0, the shares of that part by their lines. */
 void order_names_init(struct order_names *names, struct order *order, int part);
 
-/* Number of the line, or of the share in the order; ORDER_NAMES_NONE: unknown. Of a kit line that of
- * its first component: the others follow it (line_run), their units are those of so many kits. */
+/* Number of the line, or of the share in the order; ORDER_NAMES_NONE: unknown. Of a kit line that
+ * of its first component: the others follow it (line_run), their units are those of so many
+ * kits. */
 uint32_t order_names_find(const struct order_names *names, struct text line, bool is_share);
 
 /* Units of the line that its name counts as one: of a component those of one kit. */

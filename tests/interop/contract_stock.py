@@ -143,7 +143,7 @@ def items(scene):
     for weight in (-1, 1000000001):
         scene.error("INVALID_ARGUMENT", ["weight_g"], "item.put", item=item, weight_g=weight)
     scene.error("UNKNOWN_ITEM", [scene.prefix + "none"], "item.get", item=scene.prefix + "none")
-    scene.error("INVALID_ARGUMENT", ["components"], "item.put", item=item, components=[])
+    scene.error("INVALID_ARGUMENT", ["colour"], "item.put", item=item, colour="red")
 
 
 @case
@@ -313,6 +313,44 @@ def quotas(scene):
     for value in (-1, 1000001, "1"):
         scene.error("INVALID_ARGUMENT", ["quotas", "web"], "stock.policy", item=item, node=node,
                     quotas={"web": value})
+
+
+@case
+def kits(scene):
+    """item.put with components: ordered, told, cancelled, shipped and returned in whole kits"""
+    cup, pot, tray = scene.item("cup"), scene.item("pot"), scene.item("tray")
+    node, other = scene.node("n"), scene.node("m", lat=41.0)
+    kit = scene.prefix + "set"
+    parts = [{"item": pot, "qty": 1}, {"item": cup, "qty": 4}]
+    scene.call("item.put", item=kit, components=parts)
+    expect(scene.call("item.get", item=kit)["components"] == parts, "components")
+    scene.stock(pot, node, 9)
+    scene.stock(cup, node, 11)
+    scene.stock(pot, other, 1)
+    scene.stock(cup, other, 40)
+    expect(scene.cell(kit, node)["ats"] == 2, "as many as every component is enough for")
+    found = scene.call("stock.find", items=[{"item": kit}])["items"][0]
+    expect(found["ats"] == 3 and len(found["nodes"]) == 2, "found", found)
+    refused = scene.refused("INSUFFICIENT_STOCK", "order.route", **scene.ask("o", [(kit, 3)]))
+    expect([entry["kit"] for entry in refused["unfilled"]] == [kit, kit], "unfilled", refused)
+    lines = scene.route("o", [(kit, 2)])["fulfilments"][0]["lines"]
+    expect(lines == [{"line": "1", "kit": kit, "item": pot, "qty": 2},
+                     {"line": "1", "kit": kit, "item": cup, "qty": 8}], "lines", lines)
+    order = scene.prefix + "o"
+    scene.call("order.cancel", order_id=order, lines=[{"line": "1", "qty": 1}])
+    expect(scene.cell(cup, node)["reserved"] == 4, "four cups are free again")
+    scene.call("fulfil.update", fulfilment=order + "/1", state="delivered")
+    got = scene.call("return.receive", return_id=scene.prefix + "r", order_id=order, node=other,
+                     lines=[{"line": "1", "qty": 1, "condition": "sellable"}])
+    expect([entry["qty"] for entry in got["booked"]] == [1, 4], "booked", got)
+    got = scene.call("order.get", order_id=order)["lines"]
+    expect([entry["per_kit"] for entry in got] == [1, 4], "per_kit", got)
+    for method, more in (("stock.set", {"on_hand": 1}), ("stock.adjust", {"delta": 1}),
+                         ("stock.policy", {"listed": True})):
+        scene.error("INVALID_ARGUMENT", "kit", method, item=kit, node=node, **more)
+    scene.error("INVALID_ARGUMENT", "nested", "item.put", item=tray, components=[{"item": kit}])
+    scene.error("INVALID_ARGUMENT", "at most 20", "item.put", item=tray,
+                components=[{"item": cup}] * 21)
 
 
 @case

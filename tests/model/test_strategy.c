@@ -265,7 +265,7 @@ static uint32_t compare(struct world *world, struct rng *rng, struct strategies 
         request.dest = geo_point(40 + 0.01 * below(rng, 1000), -90 + 0.01 * below(rng, 1000));
         for (uint32_t line = 0; line < request.line_count; line++) {
             lines[line] = (struct route_line){line, 1 + below(rng, 3), SERVICE_STANDARD,
-                                              NODE_NONE};
+                                              NODE_NONE, 0};
         }
         struct route_answer answer;
         route_decide(world->route, &world->view, &request, &answer);

@@ -241,6 +241,11 @@ static void order_put(struct model *model)
         .is_backorder = true, .owed = order->owed, .splits = order->shares - 1, .lines = lines,
         .parts = parts, .shares = shares};
     effect.id_hash = orders_hash(&model->live.orders, order->id, (uint32_t)len);
+    for (uint32_t i = 0; i < order->shares; i++) { /* components of kits, some of them */
+        if (lines[i].line.len && draw(model, 2)) {
+            lines[i].kit = (struct order_kit){1 + draw(model, ITEMS), 1 + draw(model, 9), i};
+        }
+    }
     if (draw(model, 2)) {
         effect.channel = (struct effect_text){draw(model, 2) ? "web" : "app", 3};
     }
