@@ -506,7 +506,31 @@ static void on_reserve_taken(struct ledger *ledger, const struct sim_value *even
 
 /* -- documents -- */
 
-/* The same id may stand for another document once the first is done and its window over. */
+static int64_t total_of(const struct sim_value *event, const char *name)
+{
+    int64_t sum = 0;
+    for (const struct sim_value *line = sim_list(event, "lines")->first; line; line = line->next) {
+        sum += sim_int(line, name);
+    }
+    return sum;
+}
+
+/* The same id may stand for another document once the first is done and its window over. Supplies
+ * and transfers begin with nothing; of a return it is taken for granted. */
+static bool is_another(const struct sim_value *event, const struct ledger_document *own,
+                       enum ledger_document_kind kind)
+{
+    static const char *const first[] = {NULL, "received", "shipped"};
+    int64_t sum = 0;
+    if (!own->is_done || own->at_ms + (int64_t)window_of_ids > sim_int(event, "at")) {
+        return false;
+    }
+    for (uint32_t i = 0; i < LEDGER_DOCUMENT_LINES; i++) {
+        sum += own->counts[i][0];
+    }
+    return kind == LEDGER_RETURN || total_of(event, first[kind]) < sum;
+}
+
 static struct ledger_document *document_of(struct ledger *ledger, const struct sim_value *event,
                                            enum ledger_document_kind kind)
 {
@@ -514,12 +538,11 @@ static struct ledger_document *document_of(struct ledger *ledger, const struct s
     static const char letters[] = {'b', 's', 't'};
     struct ledger_document *own =
         &ledger->documents[kind][id_of(event, names[kind], letters[kind], LEDGER_IDS)];
-    const int64_t at = sim_int(event, "at");
-    if (own->is_done && own->at_ms + (int64_t)window_of_ids <= at) {
+    if (is_another(event, own, kind)) {
         memset(own, 0, sizeof *own);
     }
     own->is_there = true;
-    own->at_ms = at;
+    own->at_ms = sim_int(event, "at");
     return own;
 }
 

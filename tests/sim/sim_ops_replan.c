@@ -272,7 +272,7 @@ void form_strategy(struct sim *sim, struct sim_form *form, const char *field, ui
 static void put_terms(struct sim *sim, struct sim_form *form, bool is_weighted)
 {
     static const char *const terms[] = {"distance", "road",     "minutes",    "cost",     "date",
-                                        "store",    "priority", "acceptance", "scarcity", "load"};
+                                        "store",    "priority", "load", "acceptance", "scarcity"};
     const uint32_t count = 1 + sim_draw(sim, 3);
     const uint32_t first = sim_draw(sim, 10);
     struct writer *writer = form_key(form, "terms");
