@@ -110,7 +110,7 @@ void node_status_see(struct sim *sim, const struct sim_request *request,
         CHECK(request->at_ms <= sim_now(sim));
         return;
     }
-    /* A reroute in slices has its key from the first one on, and an end may come before its reply. */
+    /* A reroute in slices has its key from the first one on; an end may come before its reply. */
     if (sim->is_wide && sim_is_error(reply, "IDEMPOTENCY_CONFLICT")) {
         return;
     }
