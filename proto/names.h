@@ -61,6 +61,7 @@
     X(METHOD_STRATEGY_PUT, "strategy.put")                                                         \
     X(METHOD_STRATEGY_ACTIVATE, "strategy.activate")                                               \
     X(METHOD_STRATEGY_LIST, "strategy.list")                                                       \
+    X(METHOD_STRATEGY_TRY, "strategy.try")                                                         \
     X(METHOD_EXPLAIN_GET, "explain.get")                                                           \
     X(METHOD_EXPLAIN_WHY_NOT, "explain.why_not")
 

@@ -3,17 +3,18 @@
 
 #include <string.h>
 
-/* Units of the share that are at no end, or at the good one. */
-static uint32_t units_of(const struct order_share *share)
+static uint32_t units_of(const struct again *again, uint32_t index)
 {
-    return share->qty - share->cancelled - share->no_show - share->moved;
+    const struct order_share *share = &order_shares(again->order)[index];
+    return again->is_held ? order_share_held(again->order, index)
+                          : share->qty - share->cancelled - share->no_show - share->moved;
 }
 
-bool again_is_open(struct order *order, uint32_t part)
+bool again_has(const struct again *again, uint32_t part)
 {
-    const struct order_part *own = &order_parts(order)[part];
+    const struct order_part *own = &order_parts(again->order)[part];
     for (uint32_t i = 0; i < own->share_count; i++) {
-        if (units_of(&order_shares(order)[own->share_first + i]) > 0) {
+        if (units_of(again, own->share_first + i) > 0) {
             return own->way != WAY_CARRY_OUT;
         }
     }
@@ -27,15 +28,18 @@ static uint32_t lines_fill(struct order *order, struct again *again)
     memset(wanted, 0, order->line_count * sizeof wanted[0]);
     for (uint32_t i = 0; i < order->share_count; i++) {
         const struct order_share *share = &order_shares(order)[i];
-        wanted[share->line] += units_of(share);
+        wanted[share->line] += units_of(again, i);
     }
     for (uint32_t i = 0; i < order->line_count; i++) {
         const struct order_line *line = &order_lines(order)[i];
+        struct order_kit kit = line_kit(order, i);
         if (wanted[i] > 0 && line->service != SERVICE_CARRY_OUT) {
             again->lines[count++] = (struct route_line){.item = line->item,
                                                         .qty = wanted[i],
                                                         .service = (enum service)line->service,
-                                                        .node = line->node};
+                                                        .node = line->node,
+                                                        .kit = kit.item ? (uint16_t)(kit.first + 1)
+                                                                        : 0};
         }
     }
     return count;
@@ -82,9 +86,11 @@ static void rules_fill(struct order *order, struct again *again)
     request->rejected = again->rejected;
 }
 
-bool again_begin(const struct service_core *service, struct order *order, struct again *again)
+bool again_begin(const struct service_core *service, struct order *order, bool is_held,
+                 struct again *again)
 {
     again->order = order;
+    again->is_held = is_held;
     again->request = (struct route_request){.lines = again->lines};
     again->request.line_count = lines_fill(order, again);
     again->request.strategy = strategies_at(&service->tables.strategies, order->strategy);
@@ -101,7 +107,7 @@ void again_exclude_chosen(struct again *again)
     uint32_t count = request->exclude_count;
     memcpy(again->exclude, request->exclude, count * sizeof again->exclude[0]);
     for (uint32_t i = 0; i < again->order->part_count; i++) {
-        if (again_is_open(again->order, i)) {
+        if (again_has(again, i)) {
             again->exclude[count++] = order_parts(again->order)[i].node;
         }
     }

@@ -1,5 +1,6 @@
-/* An order decided again as things are now, changing nothing: its units that are at no end, on
- * present stock, what it still holds itself counted as free. For explain.* and strategy.try. */
+/* An order decided again as things are now, changing nothing, on present stock, what it still
+ * holds itself counted as free: all that its customer has or gets (explain.*), or only what it
+ * still holds (strategy.try). */
 #ifndef SERVICE_AGAIN_INTERNAL_H
 #define SERVICE_AGAIN_INTERNAL_H
 
@@ -7,6 +8,7 @@
 
 struct again {
     struct order *order;
+    bool is_held; /* only units that it holds */
     struct route_request request; /* to be bettered before the decision */
     struct route_line lines[EFFECT_LINES_MAX];
     uint16_t rejected[EFFECT_PARTS_MAX];
@@ -15,9 +17,10 @@ struct again {
     char postcode[17];
 };
 
-/* Fill in the request as it was asked, under the order's own strategy. False: nothing of it is
- * left to decide: all was carried out, cancelled or is owed. */
-bool again_begin(const struct service_core *service, struct order *order, struct again *again);
+/* Fill in the request as it was asked, under the order's own strategy. False: there is nothing to
+ * decide: all was carried out, cancelled or is owed. */
+bool again_begin(const struct service_core *service, struct order *order, bool is_held,
+                 struct again *again);
 
 /* Leave out the nodes that it has units at. */
 void again_exclude_chosen(struct again *again);
@@ -29,7 +32,7 @@ void again_decide(struct service_core *service, struct again *again, struct rout
 void again_why(struct service_core *service, struct again *again, uint16_t node,
                route_why_visit *visit, void *owner);
 
-/* Whether the part has units that are at no end. */
-bool again_is_open(struct order *order, uint32_t part);
+/* Whether the part has units that are decided again. */
+bool again_has(const struct again *again, uint32_t part);
 
 #endif

@@ -40,14 +40,16 @@ static void put_node(const struct service_core *service, struct writer *writer, 
 }
 
 /* Where its units are, as it was decided. */
-static void put_chosen(struct service_core *service, struct writer *writer, struct order *order)
+static void put_chosen(struct service_core *service, struct writer *writer,
+                       const struct again *again)
 {
+    struct order *order = again->order;
     uint32_t count = 0;
     writer_str(writer, "chosen");
     uint32_t mark = writer_open(writer);
     for (uint32_t i = 0; i < order->part_count; i++) {
         const struct order_part *part = &order_parts(order)[i];
-        if (!again_is_open(order, i)) {
+        if (!again_has(again, i)) {
             continue;
         }
         char id[ID_MAX + 8];
@@ -94,12 +96,12 @@ void handle_explain_get(struct service_core *service, struct call *call)
         return;
     }
     struct order *order = order_at(&service->tables.orders, ref);
-    bool is_open = again_begin(service, order, &again);
+    bool is_open = again_begin(service, order, false, &again);
     struct writer *writer = reply_begin(service, call);
     writer_map(writer, 6 + STRATEGY_NAME_FIELDS);
     put_text(writer, "order_id", order_id(order), order->id_len);
     put_strategy_name(service, writer, order->strategy);
-    put_chosen(service, writer, order);
+    put_chosen(service, writer, &again);
     if (is_open) {
         again.request.explain = 1;
         again_decide(service, &again, &answer);
@@ -260,10 +262,10 @@ static void tell_group(void *owner, const struct route_why *why)
     teller->groups++;
 }
 
-static bool is_chosen(struct order *order, uint16_t node)
+static bool is_chosen(const struct again *again, uint16_t node)
 {
-    for (uint32_t i = 0; i < order->part_count; i++) {
-        if (order_parts(order)[i].node == node && again_is_open(order, i)) {
+    for (uint32_t i = 0; i < again->order->part_count; i++) {
+        if (order_parts(again->order)[i].node == node && again_has(again, i)) {
             return true;
         }
     }
@@ -279,14 +281,14 @@ void handle_explain_why_not(struct service_core *service, struct call *call)
         return;
     }
     struct order *order = order_at(&service->tables.orders, ref);
-    bool is_open = again_begin(service, order, &again);
+    bool is_open = again_begin(service, order, false, &again);
     struct writer *writer = reply_begin(service, call);
     struct teller teller = {service, writer, 0};
     writer_map(writer, 5 + STRATEGY_NAME_FIELDS);
     put_text(writer, "order_id", order_id(order), order->id_len);
     put_node(service, writer, node);
     put_strategy_name(service, writer, order->strategy);
-    put_bool(writer, "chosen", is_chosen(order, node));
+    put_bool(writer, "chosen", is_chosen(&again, node));
     writer_str(writer, "groups");
     uint32_t mark = writer_open(writer);
     if (is_open) {

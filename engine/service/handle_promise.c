@@ -457,6 +457,9 @@ static void put_option(struct service_core *service, struct writer *writer, stru
     for (uint32_t i = 0; i < quote->line_count; i++) {
         quote->route_lines[i].service = own;
     }
+    const struct strategies *strategies = &service->tables.strategies;
+    quote->request.strategy = strategies_at(
+        strategies, strategies_of(strategies, own, quote->channel.at, quote->channel.len));
     route_decide(service->route, &service->tables.view, &quote->request, &answer);
     bool is_feasible = answer.status == ORDER_ROUTED;
     writer_map(writer, (is_feasible ? 10u : 4u) + has_near);

@@ -366,6 +366,7 @@ static method_handler *const handlers[METHOD_COUNT] = {
     [METHOD_STRATEGY_PUT] = handle_strategy_put,
     [METHOD_STRATEGY_ACTIVATE] = handle_strategy_activate,
     [METHOD_STRATEGY_LIST] = handle_strategy_list,
+    [METHOD_STRATEGY_TRY] = handle_strategy_try,
     [METHOD_EXPLAIN_GET] = handle_explain_get,
     [METHOD_EXPLAIN_WHY_NOT] = handle_explain_why_not,
     [METHOD_RESERVE_CREATE] = handle_reserve_create,

@@ -393,7 +393,7 @@ method_handler handle_return_quote, handle_return_create, handle_return_receive,
     handle_supply_receive, handle_supply_cancel, handle_transfer_create, handle_transfer_ship,
     handle_transfer_receive, handle_transfer_cancel, handle_events_read;
 method_handler handle_strategy_put, handle_strategy_activate, handle_strategy_list,
-    handle_explain_get, handle_explain_why_not;
+    handle_strategy_try, handle_explain_get, handle_explain_why_not;
 
 /* -- order.route in batches (ask.c, order_route.c) -- */
 

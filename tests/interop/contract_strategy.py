@@ -122,6 +122,27 @@ def why(scene):
 
 
 @case
+def trial(scene):
+    """strategy.try: what would move under another strategy; changes nothing"""
+    item, dear, cheap = two_nodes(scene)
+    name = scene.prefix + "s"
+    scene.call("strategy.put", name=name, mode="lexicographic", terms=[{"term": "cost"}])
+    for at in range(3):
+        first = scene.route("o%d" % at, [(item, 1)])
+        lsn = first["lsn"] if at == 0 else lsn
+    for params in ({"from_lsn": lsn}, {"last_n": 3}):
+        got = scene.call("strategy.try", name=name, **params)
+        expect((got["orders"], got["moved"], got["refused"]) == (3, 3, 0), "counts", got)
+        expect(got["was"]["shipments"] == 3 == got["would"]["shipments"], "shipments", got)
+        expect((got["was"]["cost_cents"], got["would"]["cost_cents"]) == (2700, 300), "cost", got)
+        expect({(own["node"], own["was"], own["would"]) for own in got["nodes"]} ==
+               {(dear, 3, 0), (cheap, 0, 3)} and got["nodes_changed"] == 2, "loads", got)
+    expect(scene.cell(item, dear)["reserved"] == 3, "changed nothing")
+    scene.error("INVALID_ARGUMENT", "last_n", "strategy.try", name=name)
+    scene.error("UNKNOWN_STRATEGY", "none", "strategy.try", name="none", last_n=1)
+
+
+@case
 def shut_out(scene):
     """fulfil.reject: as the strategy says, the node is shut out, and the order held"""
     item, dear, cheap = two_nodes(scene)

@@ -18,7 +18,8 @@ METHODS = {"hello", "stats", "node.put", "node.status", "node.get", "node.list",
            "transfer.receive", "transfer.cancel", "snapshot", "events.read", "reserve.create",
            "reserve.update", "reserve.release", "reserve.get", "promise.quote", "carrier.load",
            "travel.load", "capacity.set", "capacity.get", "strategy.put", "strategy.activate",
-           "strategy.list", "explain.get", "explain.why_not"}
+           "strategy.list", "strategy.try", "explain.get",
+           "explain.why_not"}
 
 
 def raw(scene, *messages):

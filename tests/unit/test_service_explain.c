@@ -1,7 +1,8 @@
-/* explain.get and explain.why_not: what stood in whose way, against answers known by hand. */
+/* explain.get, explain.why_not and strategy.try, against answers known by hand. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -166,6 +167,79 @@ static void test_unknown(void **state)
     harness_drop(answer);
 }
 
+/* -- strategy.try -- */
+
+/* What the trial tells is what reroutes of the same orders, one by one, would do. */
+static void test_try(void **state)
+{
+    struct harness *harness = *state;
+    harness_do(harness, "stock.set", "{'item':'x','node':'a','on_hand':40}");
+    harness_do(harness, "stock.set", "{'item':'x','node':'b','on_hand':20}");
+    harness_do(harness, "strategy.put",
+               "{'name':'cheap','mode':'lexicographic','terms':[{'term':'cost'}]}");
+    char id[16];
+    for (int i = 0; i < 20; i++) {
+        snprintf(id, sizeof id, "o%d", i);
+        route(harness, id, 1, "");
+    }
+    route(harness, "big", 20, "");
+    harness_do(harness, "fulfil.update", "{'fulfilment':'o0/1','state':'shipped'}");
+    harness_do(harness, "order.cancel", "{'order_id':'o1'}");
+    route(harness, "at", 1, ",'include_nodes':['a']");
+    json_t *answer = harness_ask(harness, "strategy.try", "{'name':'cheap','last_n':1000}");
+    assert_int_equal(harness_int(answer, "orders"), 20);
+    assert_int_equal(harness_int(answer, "skipped"), 2);
+    assert_int_equal(harness_int(answer, "moved"), 19); /* 18 of one, and the big one too */
+    assert_int_equal(harness_int(answer, "refused"), 0);
+    assert_int_equal(harness_int(answer, "was.shipments"), 20);
+    assert_int_equal(harness_int(answer, "was.cost_cents"), 20 * 900);
+    assert_int_equal(harness_int(answer, "would.cost_cents"), 19 * 300 + 900);
+    assert_true(is_near(harness_float(answer, "would.total_km"), 19 * 111.195));
+    assert_int_equal(harness_count(answer, "nodes"), 2);
+    assert_string_equal(harness_text(answer, "nodes.1.node"), "b");
+    assert_int_equal(harness_int(answer, "nodes.1.would"), 19);
+    assert_true(harness_bool(answer, "complete"));
+    harness_drop(answer);
+    answer = harness_ask(harness, "strategy.try", "{'name':'nearest','last_n':5}");
+    assert_int_equal(harness_int(answer, "orders"), 5);
+    assert_int_equal(harness_int(answer, "moved"), 0);
+    assert_int_equal(harness_count(answer, "nodes"), 0);
+    harness_drop(answer);
+    answer = harness_ask(harness, "order.get", "{'order_id':'at'}");
+    char from[64];
+    snprintf(from, sizeof from, "{'name':'cheap','from_lsn':%lld}",
+             (long long)harness_int(answer, "history.0.lsn"));
+    harness_drop(answer);
+    answer = harness_ask(harness, "strategy.try", "%s", from);
+    assert_int_equal(harness_int(answer, "orders"), 1);
+    harness_drop(answer);
+    answer = harness_ask(harness, "stock.get", "{'item':'x','node':'a'}");
+    assert_int_equal(harness_int(answer, "reserved"), 18 + 20 + 1); /* nothing was changed */
+    harness_drop(answer);
+}
+
+/* Bad calls of a trial. */
+static void test_try_bad(void **state)
+{
+    struct harness *harness = *state;
+    static const char *const cases[][2] = {
+        {"{'last_n':5}", "name"},
+        {"{'name':'nearest'}", "last_n"},
+        {"{'name':'nearest','last_n':5,'from_lsn':5}", "last_n"},
+        {"{'name':'nearest','last_n':0}", "last_n"},
+        {"{'name':'nearest','last_n':100001}", "last_n"},
+        {"{'name':'none','last_n':1}", "none"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        json_t *answer = harness_ask(harness, "strategy.try", "%s", cases[i][0]);
+        assert_non_null(strstr(harness_text(answer, "error.1"), cases[i][1]));
+        harness_drop(answer);
+    }
+    json_t *answer = harness_ask(harness, "strategy.try", "{'name':'nearest','last_n':100000}");
+    assert_int_equal(harness_int(answer, "orders"), 0);
+    harness_drop(answer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -174,6 +248,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_gaps, setup, teardown),
         cmocka_unit_test_setup_teardown(test_groups, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unknown, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_try, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_try_bad, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

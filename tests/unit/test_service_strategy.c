@@ -250,6 +250,31 @@ static void test_decides(void **state)
                  "UNKNOWN_STRATEGY", "none");
 }
 
+/* A quote and a reservation are decided as the order would be. */
+static void test_quotes(void **state)
+{
+    struct harness *harness = *state;
+    harness_do(harness, "strategy.put", "{'name':'cheap'," CHEAP "}");
+    harness_do(harness, "strategy.activate", "{'name':'cheap','channels':['web']}");
+    static const char *const channels[] = {"web", "app"};
+    static const char *const nodes[] = {"far", "near"};
+    for (int i = 0; i < 2; i++) {
+        json_t *answer = harness_ask(harness, "promise.quote",
+                                     "{'lines':[{'item':'a','qty':1}],'channel':'%s',"
+                                     "'services':['standard'],'dest':{'lat':40.0,'lon':-74.0}}",
+                                     channels[i]);
+        assert_string_equal(harness_text(answer, "options.0.fulfilments.0.node"), nodes[i]);
+        harness_drop(answer);
+        answer = harness_ask(harness, "reserve.create",
+                             "{'reservation_id':'r%d','ttl_ms':60000,'service':'standard',"
+                             "'lines':[{'item':'a','qty':1}],'channel':'%s',"
+                             "'dest':{'lat':40.0,'lon':-74.0}}",
+                             i, channels[i]);
+        assert_string_equal(harness_text(answer, "lines.0.node"), nodes[i]);
+        harness_drop(answer);
+    }
+}
+
 /* The order tells which version decided it, after a snapshot and a restart too. */
 static void test_remembers(void **state)
 {
@@ -374,6 +399,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_keys, setup, teardown),
         cmocka_unit_test_setup_teardown(test_snapshot, setup, teardown),
         cmocka_unit_test_setup_teardown(test_decides, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_quotes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_remembers, setup, teardown),
         cmocka_unit_test_setup_teardown(test_fences, setup, teardown),
         cmocka_unit_test_setup_teardown(test_rejects, setup, teardown),
