@@ -2,7 +2,8 @@
  * parts and km over the exact result, on orders of the load generator and on drawn hard ones.
  *
  * Flags of its own: --data DIR (stores and baskets), --json FILE, --orders N, --family NAME,
- * --steps N (the bound of a search; 0 = the default). The
+ * --steps N (the bound of a search; 0 = the default), --gap N (so many orders of more than 12 items
+ * against linear programs that glpsol solves). The
  * stock of a family is never taken: each order meets the same. */
 #include <jansson.h>
 #include <math.h>
@@ -14,6 +15,7 @@
 #include "bench.h"
 #include "check.h"
 #include "quality_draw.h"
+#include "quality_gap.h"
 #include "rng.h"
 #include "world.h"
 
@@ -27,6 +29,7 @@ struct options {
     const char *json;
     const char *family;
     uint32_t orders;
+    uint32_t gap;   /* orders that are held against linear programs */
     uint32_t steps; /* the bound; 0 = the default */
     bool is_smoke;
 };
@@ -275,6 +278,89 @@ static void drawn_world(const struct quality_draw *draws)
     }
 }
 
+/* -- orders of many items against linear programs -- */
+
+static struct {
+    uint32_t orders, unsolved, proved;
+    uint64_t parts, bound_parts;
+    double metres, bound_metres;
+} gap;
+
+enum { GAP_NODES_MAX = 8192, GAP_SECONDS = 120 /* then the orders so far have to do */ };
+
+/* The order's items once each, and what the sites have of them; false: it is not of this kind. */
+static bool problem_of(const struct quality_draw *draws, struct quality_problem *problem)
+{
+    static uint32_t metres[GAP_NODES_MAX], demand[QUALITY_LINES_MAX], item[QUALITY_LINES_MAX];
+    static uint32_t free_units[GAP_NODES_MAX * QUALITY_LINES_MAX];
+    struct geo_point dest = geo_point(order.lat, order.lon);
+    *problem = (struct quality_problem){.nodes = quality_draw_sites(draws)};
+    for (uint32_t i = 0; i < order.count; i++) {
+        uint32_t at = 0;
+        while (at < problem->items && item[at] != order.item[i]) {
+            at++;
+        }
+        demand[at] = (at < problem->items ? demand[at] : 0) + order.qty[i];
+        item[at] = order.item[i];
+        problem->items += at == problem->items;
+    }
+    if (problem->items <= 12 || problem->nodes > GAP_NODES_MAX) {
+        return false;
+    }
+    for (uint32_t node = 0; node < problem->nodes; node++) {
+        metres[node] = geo_metres(&world.network.nodes[node].point, &dest);
+        for (uint32_t i = 0; i < problem->items; i++) {
+            free_units[(size_t)node * problem->items + i] =
+                quality_draw_units(draws, node, item[i]);
+        }
+    }
+    problem->metres = metres;
+    problem->demand = demand;
+    problem->free = free_units;
+    return true;
+}
+
+/* Hold one order against the bounds: parts against the fewest, metres against those of as many. */
+static void add_gap(const struct quality_draw *draws)
+{
+    struct route_answer answer;
+    struct quality_problem problem;
+    struct route_request request = request_of(&order);
+    uint32_t parts;
+    double metres;
+    route_decide(world.route, &world.view, &request, &answer);
+    if (answer.status != ORDER_ROUTED || answer.part_count < 2 || !problem_of(draws, &problem)) {
+        return;
+    }
+    uint32_t answered = answer.part_count;
+    gap.orders++;
+    if (!quality_gap_parts(&problem, &parts) || !quality_gap_metres(&problem, answered, &metres)) {
+        gap.unsolved++;
+        return;
+    }
+    gap.proved += answer.is_optimal;
+    gap.parts += answered;
+    gap.bound_parts += parts;
+    gap.metres += (double)answer.total_m;
+    gap.bound_metres += metres;
+}
+
+static void run_gap(const struct quality_draw *draws)
+{
+    if (options.gap == 0 || !quality_gap_can()) {
+        return;
+    }
+    uint64_t end = bench_now_ns() + GAP_SECONDS * (uint64_t)1000000000;
+    for (uint64_t i = 0; gap.orders < options.gap && bench_now_ns() < end; i++) {
+        quality_draw_order(draws, i, &order);
+        add_gap(draws);
+    }
+    printf("%u orders of more than 12 items in several parts: %llu parts, by linear programs at "
+           "least %llu; km %.0f, at least %.0f; %u proved here, %u not solved\n",
+           gap.orders, (unsigned long long)gap.parts, (unsigned long long)gap.bound_parts,
+           gap.metres / 1e3, gap.bound_metres / 1e3, gap.proved, gap.unsolved);
+}
+
 static void run_drawn(const char *name, bool is_baskets, uint32_t items, uint32_t orders)
 {
     if (options.family && strcmp(options.family, name) != 0) {
@@ -289,6 +375,9 @@ static void run_drawn(const char *name, bool is_baskets, uint32_t items, uint32_
     for (uint32_t i = 0; i < orders; i++) {
         quality_draw_order(draws, i, &order);
         add_order(&order);
+    }
+    if (is_baskets) {
+        run_gap(draws);
     }
     world_close(&world);
     quality_draw_close(draws);
@@ -309,6 +398,8 @@ static bool read_options(int *argc, char **argv)
         to = strcmp(argv[i], "--family") == 0 ? &options.family : to;
         if (strcmp(argv[i], "--orders") == 0 && i + 1 < *argc) {
             options.orders = (uint32_t)strtoul(argv[++i], NULL, 10);
+        } else if (strcmp(argv[i], "--gap") == 0 && i + 1 < *argc) {
+            options.gap = (uint32_t)strtoul(argv[++i], NULL, 10);
         } else if (strcmp(argv[i], "--steps") == 0 && i + 1 < *argc) {
             options.steps = (uint32_t)strtoul(argv[++i], NULL, 10);
         } else if (to && i + 1 < *argc) {
@@ -353,6 +444,14 @@ int main(int argc, char **argv)
     json_t *root =
         json_pack("{s:f,s:f,s:o}", "splits_over_optimum", ratio(all_parts, best_parts),
                   "km_over_optimum", ratio(all_metres, best_metres), "families", families);
+    if (gap.bound_parts > 0) {
+        json_object_update_new(root,
+                               json_pack("{s:i,s:f,s:f,s:i,s:i}", "long_proved", (int)gap.proved,
+                                         "long_gap", ratio(gap.parts, gap.bound_parts) - 1,
+                                         "long_km_gap", gap.metres / gap.bound_metres - 1,
+                                         "long_orders", (int)(gap.orders - gap.unsolved),
+                                         "long_not_solved", (int)gap.unsolved));
+    }
     if (options.json && json_dump_file(root, options.json, JSON_INDENT(1)) != 0) {
         fprintf(stderr, "bench_quality: %s: cannot be written\n", options.json);
         return 1;

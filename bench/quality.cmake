@@ -9,3 +9,4 @@ target_compile_definitions(quality_draw PRIVATE
   network_init=load_network_init network_close=load_network_close)
 target_link_libraries(quality_draw PRIVATE nearshelf_flags base wire m)
 nearshelf_bench(quality DEPS test_world quality_draw PkgConfig::JANSSON)
+target_sources(bench_quality PRIVATE quality_gap.c)

@@ -26,7 +26,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 PARTS = (
     ("disk", "part_disk", 30),
     ("micro", "part_micro", 120),
-    ("quality", "part_quality", 150),
+    ("quality", "part_quality", 270),
     ("floor", "part_floor", 300),
     ("engine", "part_engine", 300),
     ("peers", "part_peers", 420),
