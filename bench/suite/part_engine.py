@@ -85,6 +85,35 @@ def reads(run, client, engine):
             "%d/s" % (100 * got["thread"], figures["find"]["per_s"]["median"]))
 
 
+def read_loops(run, client, loader, items):
+    """Reads with 0, 1 and 2 read loops, in turns; cores is how many the engine used. The client wants
+    a core as well: on a machine of two, what loops gain is per CPU-second, not per second."""
+    counts = (0, 1, 2)
+    engines = {count: servers.Engine(run.build, "--read-loops", str(count), *BIG)
+               for count in counts}
+    rows = {count: [] for count in counts}
+    for engine in engines.values():
+        loader.fill(engine, ["--items", str(items)])
+    for turn in range(2 if run.is_quick else 3):
+        for count in counts if turn % 2 == 0 else counts[::-1]:
+            rows[count].append(client.call("rpc", port_of(engines[count]), PIPELINED + [
+                "--job", "get", "--duration", "2"], engines[count].pid))
+    figures = {}
+    for count, some in rows.items():
+        told = stats(run, engines[count]).get("read_loops", [])
+        figures[str(count)] = {
+            "per_s": load.spread([row["reads"] / row["seconds"] for row in some], 0),
+            "cores": load.median([row["server_cpu"] for row in some]),
+            "per_cpu_s": load.spread([row["reads"] / row["seconds"] / max(row["server_cpu"], 0.05)
+                                      for row in some], 0),
+            "client_cpu": load.median([row["client_cpu"] for row in some]),
+            "answered_by_loops": sum(loop["answered"] for loop in told)}
+        engines[count].stop()
+        servers.drop(engines[count].root)
+    figures["cores_of_machine"] = os.cpu_count()
+    run.section("read_loops", figures)
+
+
 def depth_one(run, client, engine):
     """p50 of one order at a time, over what it cannot be quicker than."""
     part_disk.measure(run)  # again: what it is compared with belongs to the same minute
@@ -191,6 +220,7 @@ def measure(run):
     engine, rate = durable(run, client, loader, items)
     run.attempt(depth_one, run, client, engine)
     run.attempt(reads, run, client, engine)
+    run.attempt(read_loops, run, client, loader, 2000)
     again = run.attempt(replay, run, engine, rate)
     if again:
         again.stop()

@@ -45,6 +45,29 @@ static bool cell_read(const struct glance *glance, uint32_t item, uint16_t node,
            (row_glance(row, (uint32_t)index, word, counted) && !cell_has_override(*word));
 }
 
+WRITER_INLINE void cell_write(struct writer *writer, cell_word word, uint64_t counted,
+                              int32_t safety, uint64_t lsn)
+{
+    uint32_t mark = writer_open(writer);
+    writer_str(writer, "on_hand");
+    writer_int(writer, cell_on_hand(word));
+    writer_str(writer, "reserved");
+    writer_int(writer, cell_reserved(word));
+    writer_str(writer, "safety_stock");
+    writer_int(writer, safety);
+    writer_str(writer, "ats");
+    writer_int(writer, (int64_t)cell_on_hand(word) - cell_reserved(word) - safety);
+    writer_str(writer, "counted_at");
+    if (counted) {
+        writer_uint(writer, counted);
+    } else {
+        writer_nil(writer);
+    }
+    writer_str(writer, "lsn");
+    writer_uint(writer, lsn);
+    writer_map_close(writer, mark, 6);
+}
+
 bool glance_get(struct glance *glance, struct reader *reader, struct writer *writer,
                 uint64_t *lsn_out)
 {
@@ -63,20 +86,9 @@ bool glance_get(struct glance *glance, struct reader *reader, struct writer *wri
         return false;
     }
     *lsn_out = glance_lsn(glance);
-    int64_t ats = (int64_t)cell_on_hand(word) - cell_reserved(word) - place.safety_stock;
-    uint32_t mark = writer_open(writer);
-    put_int(writer, "on_hand", cell_on_hand(word));
-    put_int(writer, "reserved", cell_reserved(word));
-    put_int(writer, "safety_stock", place.safety_stock);
-    put_int(writer, "ats", ats);
-    writer_str(writer, "counted_at");
-    if (counted) {
-        writer_uint(writer, counted);
-    } else {
-        writer_nil(writer);
-    }
-    put_int(writer, "lsn", (int64_t)*lsn_out);
-    writer_map_close(writer, mark, 6);
+    struct writer copy = *writer; /* lives in registers: writer.h */
+    cell_write(&copy, word, counted, place.safety_stock, *lsn_out);
+    *writer = copy;
     return true;
 }
 

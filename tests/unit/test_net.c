@@ -359,6 +359,33 @@ static void half_close_gets_replies(void **state)
     rig_close(&rig);
 }
 
+static void reset(int fd)
+{
+    struct linger hard = {.l_onoff = 1, .l_linger = 0};
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+    close(fd);
+}
+
+/* A connection that is held lives until it is let go, though it was reset and its last request is
+ * finished: whoever holds it may still name it. */
+static void held_connection_lives(void **state)
+{
+    (void)state;
+    struct rig rig = {.is_later = true};
+    uint8_t frame[64];
+    rig_open(&rig);
+    const int fd = rig_connect(&rig);
+    rig_send(&rig, fd, frame, rig_request(frame, 1, "hello", 0));
+    reset(fd);
+    rig_turn(&rig, 5);
+    net_conn_hold(rig.later[0], true);
+    assert_false(rig_answer(&rig, 0, 0));
+    assert_int_equal(rig.closed, 0);
+    net_conn_hold(rig.later[0], false);
+    assert_int_equal(rig.closed, 1);
+    rig_close(&rig);
+}
+
 /* Requests outlive their connection: a late answer is refused, then the connection is gone. */
 static void late_answer_after_reset(void **state)
 {
@@ -505,6 +532,7 @@ int main(void)
         cmocka_unit_test(bad_frame_after_good),
         cmocka_unit_test(half_close_gets_replies),
         cmocka_unit_test(late_answer_after_reset),
+        cmocka_unit_test(held_connection_lives),
         cmocka_unit_test(answers_later),
         cmocka_unit_test(stop_and_start_reading),
         cmocka_unit_test(drain_delivers_then_ends),

@@ -277,6 +277,50 @@ static void no_memory_left(void **state)
     rig_close(&rig);
 }
 
+static struct rig *taker; /* where on_accepted sends what it gets; NULL: it wants nothing */
+
+static bool on_accepted(void *owner, int fd, bool is_pipe)
+{
+    (void)owner;
+    if (taker) {
+        net_adopt(taker->net, fd, is_pipe);
+    }
+    return taker != NULL;
+}
+
+/* A net serves what another one accepted, up to its own limit; what nobody wants is closed and
+ * counted where it was accepted. */
+static void accepted_elsewhere(void **state)
+{
+    (void)state;
+    struct rig door = {.options = {.accepted = on_accepted}};
+    struct rig server = {.options = {.conns_max = 1}};
+    uint8_t frame[64];
+    rig_open(&door);
+    rig_open(&server);
+    taker = NULL;
+    const int unwanted = rig_connect(&door);
+    assert_true(rig_is_ended(&door, unwanted));
+    taker = &server;
+    const int served = rig_connect(&door);
+    rig_turn(&door, 5);
+    rig_send(&server, served, frame, rig_request(frame, 7, "hello", 0));
+    assert_true(rig_has_replies(&server, served, 7, 1));
+    const int over = rig_connect(&door);
+    rig_turn(&door, 5);
+    assert_true(rig_is_ended(&server, over));
+    assert_int_equal(rig_stats(&door).conns, 0);
+    assert_int_equal(rig_stats(&door).conns_total, 2);
+    assert_int_equal(rig_stats(&door).conns_refused, 1);
+    assert_int_equal(rig_stats(&server).conns, 1);
+    assert_int_equal(rig_stats(&server).conns_refused, 1);
+    close(unwanted);
+    close(served);
+    close(over);
+    rig_close(&server);
+    rig_close(&door);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -289,6 +333,7 @@ int main(void)
         cmocka_unit_test(file_limit_lowers_conns),
         cmocka_unit_test(no_file_left),
         cmocka_unit_test(no_memory_left),
+        cmocka_unit_test(accepted_elsewhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
