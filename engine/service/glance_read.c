@@ -48,7 +48,7 @@ static bool cell_read(const struct glance *glance, uint32_t item, uint16_t node,
 WRITER_INLINE void cell_write(struct writer *writer, cell_word word, uint64_t counted,
                               int32_t safety, uint64_t lsn)
 {
-    uint32_t mark = writer_open(writer);
+    writer_map(writer, 6);
     writer_str(writer, "on_hand");
     writer_int(writer, cell_on_hand(word));
     writer_str(writer, "reserved");
@@ -65,7 +65,6 @@ WRITER_INLINE void cell_write(struct writer *writer, cell_word word, uint64_t co
     }
     writer_str(writer, "lsn");
     writer_uint(writer, lsn);
-    writer_map_close(writer, mark, 6);
 }
 
 bool glance_get(struct glance *glance, struct reader *reader, struct writer *writer,
