@@ -1,8 +1,8 @@
 # Power cuts under load, again and again: what was acknowledged must be there, once, and no more.
 """As kill9.py, with its ledger and its rules, on a file system of its own (loop_disk.py) whose power
 is cut instead of a process being killed. The daemon must then end by itself with exit code 3 and a
-message. A fifth of the cuts come as the log takes a new segment, and a third of the rounds have
-more of them while the daemon recovers.
+message. A fifth of the cuts come as the log takes a new segment or while a checkpoint is made, and a
+third of the rounds have more of them while the daemon recovers.
 
 --flush-kills N: rounds of another kind. The daemon is killed between a write and its flush, by
 strace at a drawn fdatasync; after the restart what was unanswered is sent again and answered, then
@@ -31,12 +31,15 @@ class PowerCampaign(kill9.Campaign):
 
     def __init__(self, options, seed):
         super().__init__(options, seed)
+        self.checkpoints = 0  # cuts with a snapshot's file half written
         self.disk = loop_disk.LoopDisk(options.kind)
         self.engine.remove()
         self.engine = server.Engine(options.engine, self.arguments, root=self.disk.root)
         self.engine.folder = os.path.join(self.disk.mount_point, "data")
 
     def close(self):
+        if self.checkpoints:
+            print("  %d cuts with a snapshot half written" % self.checkpoints)
         self.disk.close()
 
     def keep(self):
@@ -44,8 +47,11 @@ class PowerCampaign(kill9.Campaign):
         return self.disk.image
 
     def cut(self):
-        if self.rng.random() < 0.2:
+        draw = self.rng.random()
+        if draw < 0.1:
             self.wait_for_a_segment()
+        elif draw < 0.2:
+            self.wait_for_a_checkpoint()
         else:
             time.sleep(self.rng.uniform(0.02, self.options.load_seconds))
         kill9.require(self.engine.is_alive(), "the daemon ended on its own")
@@ -63,6 +69,23 @@ class PowerCampaign(kill9.Campaign):
         deadline = time.monotonic() + 1
         while set(os.listdir(self.engine.folder)) == names and time.monotonic() < deadline:
             time.sleep(0.001)
+
+    def wait_for_a_checkpoint(self):
+        """Ask for a snapshot; some time after its file is there, being written or being named."""
+        time.sleep(self.rng.uniform(0.02, 0.2))
+        try:
+            client = Client(self.engine.address)
+            client.send("snapshot", {})
+            client.flush()
+        except OSError:
+            return
+        path = os.path.join(self.engine.folder, "snapshot.tmp")
+        deadline = time.monotonic() + 1
+        while not os.path.exists(path) and time.monotonic() < deadline:
+            time.sleep(0.001)
+        time.sleep(self.rng.uniform(0, 0.05))
+        self.checkpoints += os.path.exists(path)
+        client.close()
 
     def cut_recovery(self):
         self.engine.spawn()

@@ -149,13 +149,16 @@ static void other_lengths_are_refused(void **state)
     assert_non_null(copy);
     memset(copy, 0, size + 9000);
     memcpy(copy, bytes, size);
+    uint64_t lengths = 0;
     for (uint64_t length = 0; length < size + 9000; length += length < size ? bit_stride : 97) {
         if (length != size) {
+            lengths++;
             disk_sim_file_put(disk, SNAPSHOT_TMP_NAME, copy, length);
             assert_int_equal(verify(disk, error), ERR_DAMAGED);
             assert_named(error);
         }
     }
+    printf("%" PRIu64 " lengths, all refused\n", lengths);
     free(copy);
     tables_close(&tables);
     disk_sim_free(disk);

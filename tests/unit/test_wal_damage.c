@@ -364,6 +364,28 @@ static void each_bit_of_a_sealed_log(void **state)
     disk_sim_free(sim);
 }
 
+/* A segment of any other length is refused by its name. */
+static void each_length_is_refused(void **state)
+{
+    (void)state;
+    char name[WAL_NAME_SIZE];
+    uint64_t size;
+    uint64_t lengths = 0;
+    make_log(7, true);
+    for (uint64_t ordinal = 1; file_of(sim, ordinal, &size); ordinal++) {
+        wal_segment_name(ordinal, name);
+        for (uint64_t length = 0; length < size; length += bit_stride, lengths++) {
+            struct disk *cut = disk_sim_clone(sim);
+            disk_sim_file_resize(cut, name, length);
+            assert_int_equal(reopen(cut, 21), ERR_DAMAGED);
+            assert_error_has(name);
+            disk_sim_free(cut);
+        }
+    }
+    print_message("lengths: %u refused\n", (unsigned)lengths);
+    disk_sim_free(sim);
+}
+
 /* Without a seal the same, but for the last group: a flip in it cannot be told from a tear. */
 static void each_bit_of_an_unsealed_log(void **state)
 {
@@ -579,6 +601,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(group_counts_only_in_its_place),
         cmocka_unit_test(padding_is_checked),
         cmocka_unit_test(each_bit_of_a_sealed_log),
+        cmocka_unit_test(each_length_is_refused),
         cmocka_unit_test(each_bit_of_an_unsealed_log),
         cmocka_unit_test(zeroed_middle_is_refused),
         cmocka_unit_test(missing_or_swapped_segment_is_refused),
