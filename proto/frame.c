@@ -159,6 +159,39 @@ static enum frame_state run(struct frame_scan *scan, const uint8_t *bytes, uint3
     return state != FRAME_DONE ? state : verdict(pos, left, size, size_max);
 }
 
+/* The size of a frame that is all there and made of short values, as nearly every request is; 0
+ * where it is not, or may not be well. Only the values to come are counted, over all containers:
+ * where no more of these come than may be open at a time, none is nested too deep, and what ends
+ * within the limit declares nothing beyond it. */
+static uint32_t run_short(const uint8_t *bytes, uint32_t end, uint32_t depth_max)
+{
+    uint32_t pos = 0;
+    uint32_t to_come = 1;
+    uint32_t containers = 0;
+    while (to_come > 0 && pos < end) {
+        const uint32_t first = bytes[pos];
+        to_come--;
+        if (first < 0x80 || first >= 0xe0) {
+            pos++;
+        } else if ((first & 0xe0) == 0xa0) {
+            pos += first - 0x9f;
+        } else if (first < 0xa0) {
+            if (++containers > depth_max) {
+                return 0;
+            }
+            to_come += first < 0x90 ? 2 * (first & 15) : first & 15;
+            pos++;
+        } else if (fixed_sizes[first & 31] != 0) {
+            pos += fixed_sizes[first & 31];
+        } else if (first == 0xd9 && pos + 1 < end) {
+            pos += 2 + bytes[pos + 1];
+        } else {
+            return 0;
+        }
+    }
+    return to_come == 0 && pos <= end ? pos : 0;
+}
+
 enum frame_state frame_scan_run(struct frame_scan *scan, const uint8_t *bytes, uint32_t size,
                                 const struct frame_limits *limits)
 {
@@ -170,6 +203,12 @@ enum frame_state frame_scan_run(struct frame_scan *scan, const uint8_t *bytes, u
         enum frame_state state = check_root(bytes, size);
         if (state != FRAME_DONE) {
             return state;
+        }
+        const uint32_t end = size < limits->size_max ? size : limits->size_max;
+        scan->pos = run_short(bytes, end, limits->depth_max);
+        if (scan->pos > 0) {
+            scan->left[0] = 0;
+            return FRAME_DONE;
         }
     }
     return run(scan, bytes, size, limits);

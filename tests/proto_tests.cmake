@@ -1,4 +1,4 @@
-nearshelf_test(unit/test_wire_frame.c LABEL unit DEPS wire)
+nearshelf_test(unit/test_wire_frame.c LABEL unit DEPS wire base)
 nearshelf_test(unit/test_wire_reader.c LABEL unit DEPS wire m)
 nearshelf_test(unit/test_wire_writer.c LABEL unit DEPS wire PkgConfig::MSGPACK)
 nearshelf_test(unit/test_wire_readme.c LABEL unit DEPS wire PkgConfig::MSGPACK

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "frame.h"
+#include "rng.h"
 #include "writer.h"
 
 static const struct frame_limits limits = {FRAME_SIZE_MAX, FRAME_DEPTH_MAX};
@@ -245,6 +246,55 @@ static bool head_of(const char *bytes, uint32_t size, struct frame_head *out)
 }
 #define HEAD(literal, out) head_of(literal, sizeof(literal) - 1, out)
 
+/* Bytes of a message, well or not: mostly short values, some containers, seldom anything. */
+static uint32_t draw_frame(struct rng *rng, uint8_t *out, uint32_t room)
+{
+    static const uint8_t usual[] = {0x00, 0x7f, 0xe0, 0xff, 0xa0, 0xa3, 0xbf, 0x80, 0x81,
+                                    0x82, 0x90, 0x91, 0x92, 0x9f, 0xc0, 0xc3, 0xcb, 0xcc,
+                                    0xcd, 0xd9, 0xd9, 0xc4, 0xdc, 0xde, 0xdd, 0xc1};
+    uint32_t size = 1 + (uint32_t)rng_below(rng, room);
+    uint32_t variety = 1 + (uint32_t)rng_below(rng, sizeof usual);
+    for (uint32_t i = 0; i < size; i++) {
+        uint8_t any = (uint8_t)rng_below(rng, 256);
+        out[i] = rng_below(rng, 64) == 0 ? any : usual[rng_below(rng, variety)];
+    }
+    out[0] = rng_below(rng, 2) ? 0x94 : 0x93;
+    return size;
+}
+
+/* A scan that begins with all bytes there, and one that has its first byte only at first, which
+ * goes value by value, come to the same end; both of exact copies. */
+static void a_whole_frame_ends_where_its_pieces_do(void **state)
+{
+    enum { ROOM = 120, DRAWS = 200000 };
+    struct rng rng;
+    uint8_t bytes[ROOM];
+    uint32_t counts[FRAME_TOO_DEEP + 1] = {0};
+    (void)state;
+    rng_init(&rng, 27);
+    for (int i = 0; i < DRAWS; i++) {
+        const struct frame_limits own = {8 + (uint32_t)rng_below(&rng, ROOM),
+                                         1 + (uint32_t)rng_below(&rng, FRAME_DEPTH_MAX)};
+        uint32_t size = draw_frame(&rng, bytes, ROOM);
+        struct frame_scan whole;
+        struct frame_scan pieces;
+        uint8_t *copy = malloc(size);
+        assert_non_null(copy);
+        memcpy(copy, bytes, size);
+        frame_scan_init(&whole);
+        frame_scan_init(&pieces);
+        assert_int_equal(frame_scan_run(&pieces, copy, 1, &own), FRAME_MORE);
+        enum frame_state end = frame_scan_run(&pieces, copy, size, &own);
+        assert_int_equal(frame_scan_run(&whole, copy, size, &own), end);
+        assert_int_equal(whole.pos, pieces.pos);
+        counts[end]++;
+        free(copy);
+    }
+    for (int i = 0; i <= FRAME_TOO_DEEP; i++) {
+        assert_true(counts[i] > DRAWS / 1000);
+    }
+}
+
 /* msgid comes in any integer width, signed ones included, up to 2^32-1 and no further. */
 static void head_reads_every_msgid(void **state)
 {
@@ -317,6 +367,7 @@ int main(void)
         cmocka_unit_test(scan_limits_size),
         cmocka_unit_test(scan_limits_values_behind_a_text),
         cmocka_unit_test(scan_refuses_lies),
+        cmocka_unit_test(a_whole_frame_ends_where_its_pieces_do),
         cmocka_unit_test(head_reads_every_msgid),
         cmocka_unit_test(head_reads_every_type),
         cmocka_unit_test(head_refuses_the_rest),
