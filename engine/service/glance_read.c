@@ -36,7 +36,7 @@ static bool cell_read(const struct glance *glance, uint32_t item, uint16_t node,
     const struct row *row = catalogue_row(&tables->catalogue, item);
     *word = 0;
     *counted = 0;
-    if (!row) {
+    if (!row || catalogue_is_kit(&tables->catalogue, item)) {
         return false;
     }
     network_place(&tables->network, node, place);
@@ -181,9 +181,10 @@ static bool find_read(struct reader *reader, struct find *find)
     return reader_is_ok(reader) && find->count > 0 && is_measured;
 }
 
-/* False: for the engine loop, as an item has no cell (it may be a kit) or it is too much. */
+/* False: for the engine loop, as an item is a kit or has no cell, or it is too much. */
 static bool rows_load(const struct glance *glance, struct find *find)
 {
+    const struct catalogue *catalogue = &glance->service->tables.catalogue;
     uint64_t cells = 0;
     for (uint32_t i = 0; i < find->count; i++) {
         struct wanted *wanted = &find->items[i];
@@ -191,8 +192,8 @@ static bool rows_load(const struct glance *glance, struct find *find)
         if (wanted->item == ITEM_NONE) {
             continue;
         }
-        wanted->row = catalogue_row(&glance->service->tables.catalogue, wanted->item);
-        if (!wanted->row) {
+        wanted->row = catalogue_row(catalogue, wanted->item);
+        if (!wanted->row || catalogue_is_kit(catalogue, wanted->item)) {
             return false;
         }
         cells += wanted->row->count;

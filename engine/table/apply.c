@@ -322,7 +322,7 @@ enum err item_enter(struct tables *tables, const struct effect_item *effect)
         free(areas);
         return err;
     }
-    item->is_kit = effect->part_count > 0;
+    __atomic_store_n(&item->is_kit, effect->part_count > 0, __ATOMIC_RELEASE);
     free(item->not_to);
     item->not_to = areas;
     item->not_to_count = (uint8_t)effect->not_to_count;

@@ -79,6 +79,12 @@ static inline const struct row *catalogue_row(const struct catalogue *catalogue,
     return __atomic_load_n(&catalogue->items[handle].row, __ATOMIC_SEQ_CST);
 }
 
+/* Whether it is a kit, from any thread. */
+static inline bool catalogue_is_kit(const struct catalogue *catalogue, uint32_t handle)
+{
+    return __atomic_load_n(&catalogue->items[handle].is_kit, __ATOMIC_ACQUIRE);
+}
+
 /* Create the item or find it. Errors: ERR_FULL (max items, or 64 slots probed), ERR_NOMEM. */
 ERR_MUST_USE enum err catalogue_put(struct catalogue *catalogue, const char *id, uint32_t len,
                                     uint32_t *handle_out);

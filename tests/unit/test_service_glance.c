@@ -165,6 +165,24 @@ static void searches_are_told_alike(void **state)
     assert_true(answered > DRAWS / 3);
 }
 
+/* An item that had cells may be made a kit, and an item again: a kit is not its own. */
+static void kits_are_handed_over(void **state)
+{
+    struct harness *harness = *state;
+    static const char get[] = "{'item':'k','node':'n1'}";
+    static const char find[] = "{'items':[{'item':'k'}]}";
+    harness_do(harness, "item.put", "{'item':'k'}");
+    harness_do(harness, "stock.set", "{'item':'k','node':'n1','on_hand':0}");
+    assert_true(same(harness, "stock.get", get));
+    assert_true(same(harness, "stock.find", find));
+    harness_do(harness, "item.put", "{'item':'k','components':[{'item':'i1','qty':2}]}");
+    assert_false(same(harness, "stock.get", get));
+    assert_false(same(harness, "stock.find", find));
+    assert_true(same(harness, "stock.get", "{'item':'i1','node':'n1'}"));
+    harness_do(harness, "item.put", "{'item':'k','components':[]}");
+    assert_true(same(harness, "stock.get", get));
+}
+
 /* Errors, rarer fields and other methods are not its own. */
 static void the_rest_is_handed_over(void **state)
 {
@@ -231,6 +249,7 @@ int main(void)
         cmocka_unit_test(cells_are_told_alike),
         cmocka_unit_test(holds_are_told_alike),
         cmocka_unit_test(searches_are_told_alike),
+        cmocka_unit_test(kits_are_handed_over),
         cmocka_unit_test(the_rest_is_handed_over),
         cmocka_unit_test(late_reads_are_refused_and_counted),
     };
