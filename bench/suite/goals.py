@@ -13,6 +13,8 @@ ROWS = (
     ("postgres_ratio", "over PostgreSQL doing the same job, on (expected 100)", REPORTED, 100),
     ("p99_583k_ms", "open loop 583,000 orders/s with life cycle, durable: p99 ms", AT_MOST, 5),
     ("depth1_ratio", "depth-1 durable round trip over flush p50 + echo p50", AT_MOST, 1.5),
+    ("checkpoint_p99_ratio", "p99 of orders with a checkpoint being made, over without", REPORTED,
+     None),
     ("durable_ns", "engine CPU per order for durability, ns", AT_MOST, 60),
     ("hot_ratio", "one hot item over uniform, routed orders only", AT_LEAST, 0.9),
     ("reads_per_core", "random stock.get/s on one core, pipelined", AT_LEAST, 5000000),

@@ -31,6 +31,7 @@ PARTS = (
     ("engine", "part_engine", 300),
     ("peers", "part_peers", 420),
     ("overload", "part_overload", 140),
+    ("checkpoint", "part_checkpoint", 130),
     ("growth", "part_growth", 300),
 )
 FULL_SECONDS, QUICK_SECONDS = 1440, 280
