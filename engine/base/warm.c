@@ -90,6 +90,7 @@ enum err warm_start(void *memory, uint64_t size, uint64_t ahead, struct warm **o
         free(warm);
         return ERR_SYS;
     }
+    (void)pthread_setname_np(warm->thread, "shelf-warm"); /* for people: nothing goes by it */
     *out = warm;
     return ERR_OK;
 }

@@ -43,7 +43,7 @@ static void *work(void *argument)
     return NULL;
 }
 
-enum err worker_start(struct worker *worker, int event_fd)
+enum err worker_start(struct worker *worker, int event_fd, const char *name)
 {
     *worker = (struct worker){.event_fd = event_fd};
     pthread_mutex_init(&worker->mutex, NULL);
@@ -56,6 +56,9 @@ enum err worker_start(struct worker *worker, int event_fd)
     const int error = pthread_create(&worker->thread, NULL, work, worker);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     worker->is_started = error == 0;
+    if (worker->is_started) {
+        (void)pthread_setname_np(worker->thread, name); /* for people: nothing goes by it */
+    }
     return err_from_errno(error);
 }
 

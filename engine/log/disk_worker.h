@@ -27,7 +27,8 @@ struct worker {
     enum err result;
 };
 
-ERR_MUST_USE enum err worker_start(struct worker *worker, int event_fd);
+/* name: of the thread, as `top -H` shows it; at most 15 bytes. */
+ERR_MUST_USE enum err worker_start(struct worker *worker, int event_fd, const char *name);
 
 /* Run job(owner) on the thread. The slot must be free. */
 void worker_ask(struct worker *worker, worker_job *job, void *owner);
