@@ -17,7 +17,8 @@
 #include "split_internal.h"
 
 enum {
-    STEPS_SHARE = 2,  /* the search ends after one part in so many of all steps */
+    STEPS_SHARE = 8, /* of all steps, so many parts: */
+    STEPS_PARTS = 5,
     COUNT_BLOCKS = 4, /* blocks of columns counted in a step's time */
     MEET_BLOCKS = 2,  /* blocks in which columns meet */
     READ_STEPS = 4,   /* of a cell, most often not in cache */
@@ -365,8 +366,10 @@ static uint32_t least_nodes(struct few *few)
 enum verdict split_few(struct route *route)
 {
     struct split *split = route->split;
-    struct few few = {
-        .route = route, .split = split, .stop = route->steps_max / STEPS_SHARE, .best = UINT64_MAX};
+    struct few few = {.route = route,
+                      .split = split,
+                      .stop = route->steps_max / STEPS_SHARE * STEPS_PARTS,
+                      .best = UINT64_MAX};
     uint32_t most = route->group.max_nodes < FEW_NODES_MAX ? route->group.max_nodes : FEW_NODES_MAX;
     split->is_wide = true;
     split->row_count = 0;
