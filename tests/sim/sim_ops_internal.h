@@ -167,6 +167,12 @@ void travel_make(struct sim *, struct sim_request *, struct writer *);
 void strategy_put_make(struct sim *, struct sim_request *, struct writer *);
 void strategy_activate_make(struct sim *, struct sim_request *, struct writer *);
 void strategy_see(struct sim *, const struct sim_request *, const struct sim_reply *);
+void strategy_try_make(struct sim *, struct sim_request *, struct writer *);
+void strategy_try_see(struct sim *, const struct sim_request *, const struct sim_reply *);
+void explain_get_make(struct sim *, struct sim_request *, struct writer *);
+void explain_get_see(struct sim *, const struct sim_request *, const struct sim_reply *);
+void why_not_make(struct sim *, struct sim_request *, struct writer *);
+void why_not_see(struct sim *, const struct sim_request *, const struct sim_reply *);
 void events_make(struct sim *, struct sim_request *, struct writer *);
 void events_see(struct sim *, const struct sim_request *, const struct sim_reply *);
 

@@ -376,6 +376,10 @@ class Drawer:
             ("capacity.get", {"node": rng.choice(METERED)}),
             ("return.quote", {"lines": [{"item": rng.choice(ITEMS), "qty": 1}],
                               "near": self.place()}),
+            ("explain.get", {"order_id": self.recent("o", self.orders)}),
+            ("explain.why_not", {"order_id": self.recent("o", self.orders),
+                                 "node": rng.choice(NODES)}),
+            ("strategy.try", {"name": rng.choice(["cheap", "nearest"]), "last_n": 20}),
             ("node.get", {"node": rng.choice(NODES)})])
 
     def status(self):
