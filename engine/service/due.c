@@ -32,7 +32,7 @@ static bool node_due(struct service_core *service, const struct wheel_timer *tim
     return true;
 }
 
-/* What was ready and not fetched by collect_by: the hold is released. */
+/* What was ready and not fetched by collect_by: the hold is released, if there is one still. */
 static bool no_show(struct service_core *service, slab_ref ref, uint32_t index, uint64_t due_ms,
                     uint32_t *steps)
 {
@@ -46,9 +46,10 @@ static bool no_show(struct service_core *service, slab_ref ref, uint32_t index, 
                                    .shares = moved};
     for (uint32_t i = part->share_first; i < part->share_first + part->share_count; i++) {
         const struct order_share *share = &order_shares(order)[i];
-        uint32_t held = share_held(share, (enum way)part->way);
-        if (held > 0) {
-            moved[effect.count++] = (struct effect_quantity){i, share->no_show + held};
+        uint32_t left = part->way == WAY_SHIP_TO_STORE ? share_unfetched(share)
+                                                       : share_held(share, (enum way)part->way);
+        if (left > 0) {
+            moved[effect.count++] = (struct effect_quantity){i, share->no_show + left};
         }
     }
     uint32_t size = effect_fulfil_size(&effect);

@@ -540,6 +540,7 @@ enum err tables_apply_drop(struct tables *tables, uint64_t lsn, uint64_t now_ms,
     for (uint64_t i = 0; i < effect->orders; i++) {
         orders_prefetch_done(&tables->orders, 12);
         orders_prefetch_done_links(&tables->orders, 5);
+        parts_timers_drop(tables, orders_done_at(&tables->orders, 0));
         order_digest(order_at(&tables->orders, orders_done_at(&tables->orders, 0)),
                      &tables->digest, false);
         orders_drop_oldest_done(&tables->orders);

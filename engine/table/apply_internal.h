@@ -67,6 +67,8 @@ void tracking_set(struct tables *tables, struct order_part *part, const struct e
 void node_timer(struct tables *tables, uint16_t handle);
 void part_timer(struct tables *tables, slab_ref ref, uint16_t index);
 void reservation_timer(struct tables *tables, slab_ref ref);
+/* An order leaves memory that may wait for somebody who does not come. */
+void parts_timers_drop(struct tables *tables, slab_ref ref);
 void timers_rebuild(struct tables *tables);
 
 /* The node was counted as of at_ms. */

@@ -211,6 +211,7 @@ static bool load_tails(struct tables *tables, struct bytes_source *fields, struc
         uint8_t bits = version >= 2 ? bytes_get_byte(fields) : 0;
         part->is_rejected = bits & 1;
         part->is_arrived = (bits & 2) != 0;
+        tables->has_arrived = tables->has_arrived || part->is_arrived;
         part->accept_by_s = version >= 3 ? (uint32_t)bytes_get_max(fields, UINT32_MAX) : 0;
         part->collect_by = bytes_get_int(fields);
         struct effect_text tracking = bytes_get_text(fields, 255);

@@ -60,6 +60,7 @@ struct order_part {
     uint32_t accept_by_s; /* seconds since the epoch by which its node takes it on, 0 = any time */
     bool is_rejected; /* its node said no to some of it: never chosen again for this order */
     bool is_arrived;  /* of what is sent to a store: it is there */
+    bool is_waiting;  /* the same, with a timer */
     uint64_t collect_by; /* ms, 0 = none */
     struct order_dates dates;
 };

@@ -13,7 +13,7 @@
 /* One for each node, reservation, and fulfilment with a deadline, which holds stock. */
 static uint32_t timers_max(const struct tables_options *options)
 {
-    return NODE_MAX + options->holds_max + options->reservations_max;
+    return NODE_MAX + options->holds_max + options->reservations_max + TABLES_WAITING_MAX;
 }
 
 static enum err parts_init(struct tables *tables, const struct tables_options *options)
@@ -496,7 +496,8 @@ static void check_timers(struct tables *tables)
         struct order *order = order_at(&tables->orders, ref);
         for (uint32_t i = 0; i < order->part_count; i++) {
             const struct order_part *part = &order_parts(order)[i];
-            bool has_due = part->is_listed && part_due(order, i) != WHEEL_NEVER;
+            bool has_due =
+                (part->is_listed || part->is_waiting) && part_due(order, i) != WHEEL_NEVER;
             CHECK(has_due == (part->timer != WHEEL_NONE));
             timers += has_due;
         }

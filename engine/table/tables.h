@@ -48,6 +48,8 @@ struct tables_options {
     uint32_t documents_max; /* returns, supplies and transfers */
 };
 
+enum { TABLES_WAITING_MAX = 65536 }; /* parts at stores that the engine waits for at a time */
+
 struct tables {
     struct network network;
     struct catalogue catalogue;
@@ -66,6 +68,8 @@ struct tables {
     struct node_queue *queues;   /* by node handle */
     uint32_t *declines;          /* by node handle: share of fulfilments that it declined, in
                                     millionths; README, "Answers of nodes" */
+    uint32_t waiting;            /* parts at the store that they were sent to, with a timer */
+    bool has_arrived;            /* of the load: parts lie at the store that they were sent to */
     uint32_t *node_timers;       /* by node handle: ends of statuses */
     struct wheel wheel;          /* what falls due by time alone */
     struct timing timing; /* hours, capacity, carriers, roads */

@@ -203,6 +203,43 @@ static void ship_to_store(void **state)
     expect_cell(harness, "a", "n2", 3, 0);
 }
 
+/* At collect_by the engine says so by itself, also after a restart; an order that leaves memory
+ * before takes its deadline along. */
+static void nobody_fetched_it_in_time(void **state)
+{
+    struct harness *harness = *state;
+    stock(harness, "a", "n2", 5);
+    const char *order = "{'order_id':'%s','service':'ship_to_store','pickup_node':'n1',"
+                        "'lines':[{'item':'a','qty':2}]}";
+    const char *ready = "{'fulfilment':'%s/1','state':'ready','collect_by':%lld}";
+    long long now = (long long)harness->wall_ms;
+    harness_do(harness, "order.route", order, "p");
+    harness_do(harness, "fulfil.update", ready, "p", now + 50000);
+    harness_do(harness, "order.route", order, "q");
+    harness_do(harness, "fulfil.update", ready, "q",
+               now + 2 * (long long)harness->options.order_window_ms);
+    harness_restart(harness);
+    harness_snapshot(harness);
+    harness_restart(harness); /* from the snapshot */
+    harness->wall_ms = (uint64_t)now + 49000;
+    json_t *answer = harness_ask(harness, "order.get", "{'order_id':'p'}");
+    assert_string_equal(harness_text(answer, "fulfilments.0.state"), "ready");
+    harness_drop(answer);
+    harness->wall_ms = (uint64_t)now + 51000;
+    answer = harness_ask(harness, "order.get", "{'order_id':'p'}");
+    assert_string_equal(harness_text(answer, "fulfilments.0.state"), "no_show");
+    assert_int_equal(harness_int(answer, "lines.0.no_show"), 2);
+    harness_drop(answer);
+    expect_cell(harness, "a", "n2", 1, 0);
+    harness->wall_ms += harness->options.order_window_ms + 1000;
+    harness_drop(harness_ask(harness, "stats", "{}")); /* they leave after an answer */
+    answer = harness_ask(harness, "order.get", "{'order_id':'q'}");
+    assert_true(harness_has(answer, "error"));
+    harness_drop(answer);
+    harness->wall_ms += 2 * harness->options.order_window_ms;
+    harness_drop(harness_ask(harness, "stats", "{}"));
+}
+
 /* Nobody fetched it: it left its node for good, and only a return books it anywhere. */
 static void nobody_fetched_it(void **state)
 {
@@ -245,6 +282,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(sold_at_is_checked, setup, teardown),
         cmocka_unit_test_setup_teardown(ship_to_store, setup, teardown),
         cmocka_unit_test_setup_teardown(nobody_fetched_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(nobody_fetched_it_in_time, setup, teardown),
         cmocka_unit_test_setup_teardown(ship_to_store_splits, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
