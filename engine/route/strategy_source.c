@@ -1,10 +1,10 @@
 /* The best single source by a strategy, exactly: every node that holds all is compared, but for
  * those that are too far to be the best.
  *
- * The nearest source sets the first mark. What is nearer than some distance is all that has to be
- * looked at when distance leads (the first term of a lexicographic strategy, any term of a
- * weighted one, as no term is ever negative): words of 64 neighbours then come nearest first, by
- * the bounds of nearest.c, until the next is too far. Otherwise every word is looked at. */
+ * What is nearer than some distance is all that has to be looked at when distance leads (the first
+ * term of a lexicographic strategy, any term of a weighted one, as no term is ever negative):
+ * words of 64 neighbours then come nearest first, by the bounds of nearest.c, until the next is
+ * too far. Otherwise every word is looked at. */
 #include "strategy_route_internal.h"
 
 #include <string.h>
@@ -158,6 +158,17 @@ static void try_near_words(struct race *race)
     }
 }
 
+/* Whether each item is to be had somewhere. */
+static bool has_rows(const struct route *route)
+{
+    for (uint32_t i = 0; i < route->group.demand_count; i++) {
+        if (!route->demands[i].row) {
+            return false;
+        }
+    }
+    return true;
+}
+
 struct route_guess strategy_source(struct route *route)
 {
     const struct geo_point *dest = &route->request->dest;
@@ -165,14 +176,12 @@ struct route_guess strategy_source(struct route *route)
                         .strategy = route->request->strategy,
                         .place = {(float)dest->x, (float)dest->y, (float)dest->z},
                         .best = {NODE_NONE, 0}};
-    struct route_guess nearest = nearest_source(route, false);
-    if (nearest.node == NODE_NONE) {
-        return nearest;
+    if (!has_rows(route)) {
+        return race.best;
     }
     race.limit = chord_limit(route->group.reach_m);
     race.limit_2 = race.limit * race.limit * (1 + 0x1p-20f);
     lead_find(&race);
-    try_node(&race, nearest.node);
     nearest_able(route);
     if (race.distance) {
         try_near_words(&race);

@@ -56,12 +56,27 @@ static uint64_t road_minutes(const struct route *route, const struct contender *
                       (uint64_t)contender->metres * 60 / (PROMISE_ROAD_KMH * 1000);
 }
 
-static uint64_t cost_of(const struct route *route, struct contender *contender)
+/* What a promise says of the cost, without its dates. */
+static uint64_t lane_cost(const struct route *route, uint16_t node)
+{
+    const struct carriers *carriers = &route->view->timing->carriers;
+    enum service service = route->group.service;
+    if (service == SERVICE_SAME_DAY || service_is_pickup(service)) {
+        return 0;
+    }
+    uint64_t grams = group_grams(route);
+    const struct lane *lane =
+        carriers_best(carriers, service, node, &route->place.lanes, grams);
+    uint64_t cents = lane ? lane_cents(lane, grams) : 0;
+    return cents < UINT32_MAX ? cents : UINT32_MAX;
+}
+
+static uint64_t cost_of(const struct route *route, const struct contender *contender)
 {
     const struct timing *timing = route->view->timing;
     uint64_t cents = route->view->network->hot[contender->node].handling_cents;
     bool has_lanes = timing && timing->carriers.rows > 0;
-    return has_lanes ? cents + promise_of(route, contender)->cents : cents;
+    return has_lanes ? cents + lane_cost(route, contender->node) : cents;
 }
 
 /* Minutes until it is delivered, begun ones too. */

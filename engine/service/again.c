@@ -105,7 +105,9 @@ void again_exclude_chosen(struct again *again)
 {
     struct route_request *request = &again->request;
     uint32_t count = request->exclude_count;
-    memcpy(again->exclude, request->exclude, count * sizeof again->exclude[0]);
+    if (count > 0) {
+        memcpy(again->exclude, request->exclude, count * sizeof again->exclude[0]);
+    }
     for (uint32_t i = 0; i < again->order->part_count; i++) {
         if (again_has(again, i)) {
             again->exclude[count++] = order_parts(again->order)[i].node;
