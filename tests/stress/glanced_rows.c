@@ -13,7 +13,7 @@
 #include "rng.h"
 #include "tables.h"
 
-enum { NODES = 400, ITEMS = 200, READERS = 2, RESERVED = 5, STEPS_MAX = 20000000 };
+enum { NODES = 400, ITEMS = 200, READERS = 2, RESERVED = 5, LENT = 2, STEPS_MAX = 20000000 };
 
 #define TIME_BASE UINT64_C(1700000000000)
 
@@ -87,10 +87,10 @@ static void count(struct shared *shared, uint32_t item, uint16_t node, int32_t v
 
 static void lend(struct shared *shared, uint32_t item, uint16_t node, uint16_t other)
 {
-    tables_lend(&shared->tables, item, node, RESERVED);
-    tables_lend(&shared->tables, item, other, RESERVED);
-    tables_lend(&shared->tables, item, node, -RESERVED);
-    tables_lend(&shared->tables, item, other, -RESERVED);
+    tables_lend(&shared->tables, item, node, LENT);
+    tables_lend(&shared->tables, item, other, LENT);
+    tables_lend(&shared->tables, item, node, -LENT);
+    tables_lend(&shared->tables, item, other, -LENT);
 }
 
 static uint64_t write_until(struct shared *shared, double seconds)
