@@ -151,6 +151,15 @@ static void rank(struct route *route, const struct route_guess *best, struct rou
     }
 }
 
+/* Whether a place that is fixed could be the source now; of what is sent to a store it is none. */
+static bool is_source(struct route *route, uint16_t place)
+{
+    const enum service service = route->group.service;
+    return place != NODE_NONE && service != SERVICE_SHIP_TO_STORE &&
+           group_takes_node(route, place, 0) &&
+           (service == SERVICE_CARRY_OUT || group_holds(route, place));
+}
+
 void why_group(struct route *route, struct route_guess (*source)(struct route *route))
 {
     struct route_why why = {.node = route->why.node, .service = route->group.service};
@@ -163,6 +172,8 @@ void why_group(struct route *route, struct route_guess (*source)(struct route *r
     stock(route, &why);
     if (is_open) {
         best = source(route);
+    } else if (!is_source(route, best.node)) {
+        best.node = NODE_NONE;
     }
     rank(route, &best, &why);
     route->why.visit(route->why.owner, &why);

@@ -52,6 +52,24 @@ static bool is_near(double value, double wanted)
     return value > wanted - 0.01 && value < wanted + 0.01;
 }
 
+/* A place that is fixed is the best source only while it could be one. */
+static void test_fixed_place(void **state)
+{
+    struct harness *harness = *state;
+    harness_do(harness, "order.route",
+               "{'order_id':'o','service':'pickup','pickup_node':'a',"
+               "'lines':[{'item':'x','qty':2}]}");
+    json_t *answer = harness_ask(harness, "explain.why_not", "{'order_id':'o','node':'a'}");
+    assert_true(harness_bool(answer, "groups.0.is_best"));
+    harness_drop(answer);
+    harness_do(harness, "node.status", "{'node':'a','status':'on_hold'}");
+    answer = harness_ask(harness, "explain.why_not", "{'order_id':'o','node':'a'}");
+    assert_false(harness_bool(answer, "groups.0.is_best"));
+    assert_false(harness_has(answer, "groups.0.best"));
+    assert_string_equal(harness_text(answer, "groups.0.fences.0.reason"), "NODE_INACTIVE");
+    harness_drop(answer);
+}
+
 /* All of the node's stock is taken by the order itself: it counts as free, and the node as best. */
 static void test_own_units(void **state)
 {
@@ -243,6 +261,7 @@ static void test_try_bad(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_fixed_place, setup, teardown),
         cmocka_unit_test_setup_teardown(test_own_units, setup, teardown),
         cmocka_unit_test_setup_teardown(test_all_fences, setup, teardown),
         cmocka_unit_test_setup_teardown(test_gaps, setup, teardown),
