@@ -84,8 +84,10 @@ static void order_sums(struct returning *returning)
     memset(returning->left_store, 0, order->line_count * sizeof returning->left_store[0]);
     for (uint32_t i = 0; i < order->share_count; i++) {
         const struct order_share *share = &order_shares(order)[i];
-        enum way way = (enum way)order_parts(order)[share->part].way;
-        returning->left_store[share->line] += share_active(share) - share_held(share, way);
+        const struct order_part *part = &order_parts(order)[share->part];
+        uint32_t unfetched = part->is_arrived ? share->no_show : 0; /* it lies where it was sent */
+        returning->left_store[share->line] +=
+            share_active(share) - share_held(share, (enum way)part->way) + unfetched;
     }
     memset(returning->elsewhere, 0, order->line_count * sizeof returning->elsewhere[0]);
 }

@@ -17,8 +17,9 @@ from client import Client
 from regressions import expect, run
 
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "golden", "traces")
-CHANNELS = {"drop_ship", "in_store_sale", "pickup", "reserve_and_collect", "return_anywhere",
-            "same_day", "ship_from_store", "store_says_no", "warehouse"}
+CHANNELS = {"backorder", "drop_ship", "in_store_sale", "kit", "pickup", "quota",
+            "reserve_and_collect", "return_anywhere", "same_day", "ship_from_store",
+            "ship_to_store", "store_says_no", "transfer", "warehouse"}
 
 
 def steps(path):

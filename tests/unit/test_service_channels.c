@@ -231,6 +231,9 @@ static void nobody_fetched_it_in_time(void **state)
     assert_int_equal(harness_int(answer, "lines.0.no_show"), 2);
     harness_drop(answer);
     expect_cell(harness, "a", "n2", 1, 0);
+    harness_do(harness, "return.receive", "{'return_id':'r','order_id':'p','node':'n1','lines':"
+                                          "[{'line':1,'qty':2,'condition':'sellable'}]}");
+    expect_cell(harness, "a", "n1", 2, 0); /* there it was lying */
     harness->wall_ms += harness->options.order_window_ms + 1000;
     harness_drop(harness_ask(harness, "stats", "{}")); /* they leave after an answer */
     answer = harness_ask(harness, "order.get", "{'order_id':'q'}");
