@@ -95,13 +95,18 @@ static void put_lines(struct service_core *service, struct writer *writer,
     writer_array_close(writer, mark, count);
 }
 
-/* How it is now. */
-static void answer(struct service_core *service, struct call *call, slab_ref ref,
-                   bool is_duplicate)
+/* How it is now; with the dates of this very decision, where it tells some. */
+static void answer_dated(struct service_core *service, struct call *call, slab_ref ref,
+                         bool is_duplicate, const struct order_dates *dates)
 {
     const struct reservation *own = reservation_at(&service->tables.reserves, ref);
     struct writer *writer = reply_begin(service, call);
-    writer_map(writer, 5u + is_duplicate);
+    bool has_dates = dates->by_min != 0;
+    writer_map(writer, 5u + is_duplicate + 2u * has_dates);
+    if (has_dates) {
+        put_int(writer, "deliver_from", (int64_t)(dates->from_min * DATE_MINUTE_MS));
+        put_int(writer, "deliver_by", (int64_t)(dates->by_min * DATE_MINUTE_MS));
+    }
     put_text(writer, "reservation_id", reservation_id(own), own->id_len);
     put_string(writer, "state", reservation_state_text((enum reservation_state)own->state));
     put_lines(service, writer, own);
@@ -111,6 +116,24 @@ static void answer(struct service_core *service, struct call *call, slab_ref ref
     }
     put_lsn(service, writer);
     reply_send(service, call);
+}
+
+static void answer(struct service_core *service, struct call *call, slab_ref ref,
+                   bool is_duplicate)
+{
+    answer_dated(service, call, ref, is_duplicate, &(struct order_dates){0, 0, 0, 0});
+}
+
+/* The last of the parts says when all of it is there; without a service nothing is promised. */
+static struct order_dates dates_of(const struct reserve_ask *ask, const struct route_answer *found)
+{
+    struct order_dates last = {0, 0, 0, 0};
+    for (uint32_t i = 0; i < found->part_count && ask->has_service; i++) {
+        const struct order_dates *dates = &found->parts[i].dates;
+        last.from_min = dates->from_min > last.from_min ? dates->from_min : last.from_min;
+        last.by_min = dates->by_min > last.by_min ? dates->by_min : last.by_min;
+    }
+    return last;
 }
 
 void reserve_refuse_state(struct service_core *service, struct call *call, slab_ref ref)
@@ -371,8 +394,9 @@ static void create(struct service_core *service, struct call *call, struct reser
     };
     memcpy(effect.country, own->country, sizeof effect.country);
     effect_fill(service->asks, own, &found, pieces, &effect);
+    struct order_dates dates = dates_of(ask, &found);
     if (take(service, call, &effect)) {
-        answer(service, call, find(service, ask->id), false);
+        answer_dated(service, call, find(service, ask->id), false, &dates);
     }
 }
 
@@ -449,7 +473,7 @@ static void place_fill(const struct service_core *service, const struct reservat
 /* The lines as they are wanted now, with what it holds counted as free. False: answered. */
 static bool update_lines(struct service_core *service, struct call *call, slab_ref ref,
                          struct reserve_ask *ask, struct effect_piece *pieces,
-                         struct effect_reserve *effect)
+                         struct effect_reserve *effect, struct order_dates *dates)
 {
     struct reader reader;
     struct route_request request;
@@ -474,6 +498,7 @@ static bool update_lines(struct service_core *service, struct call *call, slab_r
         return false;
     }
     effect_fill(service->asks, &ask->ask, &found, pieces, effect);
+    *dates = dates_of(ask, &found);
     return true;
 }
 
@@ -500,11 +525,12 @@ static void update(struct service_core *service, struct call *call, slab_ref ref
         reserve_refuse_state(service, call, ref);
         return;
     }
-    if (ask->has_lines && !update_lines(service, call, ref, ask, pieces, &effect)) {
+    struct order_dates dates = {0, 0, 0, 0};
+    if (ask->has_lines && !update_lines(service, call, ref, ask, pieces, &effect, &dates)) {
         return;
     }
     if (take(service, call, &effect)) {
-        answer(service, call, ref, false);
+        answer_dated(service, call, ref, false, &dates);
     }
 }
 

@@ -617,6 +617,37 @@ static void capacity_is_never_passed(void **state)
     assert_true(refused > 20);
 }
 
+/* A cart with a service is told what an order of the same moment would be; without one nothing. */
+static void carts_tell_dates(void **state)
+{
+    struct harness *harness = *state;
+    store(harness, "n1", "'tz':'America/New_York','processing_min':{'standard':30}");
+    clock_at(harness, 0, 15);
+    const char *ask = "{'%s':'%s',%s%s'dest':{'lat':40,'lon':-74},'lines':[{'item':'a','qty':1}]}";
+    json_t *told = harness_ask(harness, "order.route", ask, "order_id", "o", "",
+                               "'service':'standard',");
+    json_t *answer = harness_ask(harness, "reserve.create", ask, "reservation_id", "r",
+                                 "'ttl_ms':1000,", "'service':'standard',");
+    assert_int_equal(harness_int(answer, "deliver_by"),
+                     harness_int(told, "fulfilments.0.deliver_by"));
+    assert_int_equal(harness_int(answer, "deliver_from"),
+                     harness_int(told, "fulfilments.0.deliver_from"));
+    harness_drop(answer);
+    answer = harness_ask(harness, "reserve.update",
+                         "{'reservation_id':'r','lines':[{'item':'a','qty':2}]}");
+    assert_int_equal(harness_int(answer, "deliver_by"),
+                     harness_int(told, "fulfilments.0.deliver_by"));
+    harness_drop(answer);
+    harness_drop(told);
+    answer = harness_ask(harness, "reserve.get", "{'reservation_id':'r'}");
+    assert_false(harness_has(answer, "deliver_by"));
+    harness_drop(answer);
+    answer = harness_ask(harness, "reserve.create", ask, "reservation_id", "s", "'ttl_ms':1000,",
+                         "");
+    assert_false(harness_has(answer, "deliver_by"));
+    harness_drop(answer);
+}
+
 int main(void)
 {
 #define TIMES(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -628,6 +659,7 @@ int main(void)
         TIMES(carriers_give_dates_and_cost),    TIMES(late_nodes_are_fenced),
         TIMES(old_counts_take_a_node_out),      TIMES(a_quote_is_what_an_order_would_be),
         TIMES(nearest_nodes_are_the_nearest),   TIMES(capacity_is_never_passed),
+        cmocka_unit_test_setup_teardown(carts_tell_dates, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
