@@ -101,6 +101,16 @@ void node_put_see(struct sim *sim, const struct sim_request *request, const stru
     key_note(sim, request, NULL);
 }
 
+/* A reroute in slices has its key from the first one on: by its reply it may be a window older. */
+static void key_loosen(struct sim *sim, const struct sim_request *request)
+{
+    if (request->key != SIM_NONE && sim->books->keys[request->key].is_there) {
+        struct books_key *key = &sim->books->keys[request->key];
+        books_note(sim->books, key, sizeof *key);
+        key->is_loose = true;
+    }
+}
+
 /* A time that was to come may be over when the call is sent again. */
 void node_status_see(struct sim *sim, const struct sim_request *request,
                      const struct sim_reply *reply)
@@ -115,6 +125,9 @@ void node_status_see(struct sim *sim, const struct sim_request *request,
         return;
     }
     plain_see(sim, request, reply);
+    if (sim->is_wide) {
+        key_loosen(sim, request);
+    }
 }
 
 void node_status_make(struct sim *sim, struct sim_request *request, struct writer *params)
