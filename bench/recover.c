@@ -175,6 +175,7 @@ static double live(struct world *world)
             continue;
         }
         while (wal_room(world->wal, 1 << 20, 1000, WAL_CLAIM_CHANGE) != WAL_ROOM_OK) {
+            wal_submit(world->wal, &world->tables.digest); /* else a full segment waits for ever */
             wal_wait(world->wal);
         }
         uint8_t *at = wal_append_begin(world->wal, effect_order_size(&effect));
