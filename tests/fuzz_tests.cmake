@@ -1,5 +1,9 @@
-# The fuzzers: each replays its corpus, then draws inputs of its own: a minute in sum.
-set(fuzz_seconds 15)
+# The fuzzers: each replays its corpus, then draws inputs of its own: a minute in sum where a sanitizer
+# looks on, else a few seconds.
+set(fuzz_seconds 3)
+if(NEARSHELF_SANITIZE)
+  set(fuzz_seconds 15)
+endif()
 
 # nearshelf_fuzz(frame DEPS wire): fuzz/fuzz_frame.c on fuzz/corpus/frame. With NEARSHELF_FUZZ (clang)
 # fuzz_frame_run too, the same under libFuzzer: fuzz_frame_run FOUND CORPUS -max_total_time=60.
