@@ -129,13 +129,13 @@ if(TARGET nearshelfd)
     SCRIPT interop/with_engine.py ARGS -- $<TARGET_FILE:mixed_ops> HOST PORT ${outside_ops})
 
   foreach(kind ext4 xfs)
-    nearshelf_outside(NAME crash.power_cut_${kind} LABEL "integration;crash" TIMEOUT 200
+    nearshelf_outside(NAME crash.power_cut_${kind} LABEL "integration;crash;mount" TIMEOUT 200
       SCRIPT crash/power_cut.py ARGS --kind ${kind} --rounds ${outside_rounds} --flush-kills 2)
   endforeach()
   # A sanitized engine is too slow for a second's patience.
   math(EXPR outside_within "1 + 2 * ${outside_factor}")
   foreach(kind tmpfs ext4)
-    nearshelf_outside(NAME crash.disk_full_${kind} LABEL "integration;crash" TIMEOUT 200
+    nearshelf_outside(NAME crash.disk_full_${kind} LABEL "integration;crash;mount" TIMEOUT 200
       SCRIPT crash/disk_full.py ARGS --kind ${kind} --rounds 3 --mebibytes 160
       --within ${outside_within})
   endforeach()
