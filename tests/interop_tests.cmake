@@ -32,6 +32,15 @@ else()
   set(outside_factor 1)
 endif()
 
+# How often CI kills: whole in release, where crashes come quickest, a taste elsewhere.
+if(CMAKE_BUILD_TYPE STREQUAL Release AND NOT NEARSHELF_SANITIZE)
+  set(outside_kills 100)
+  set(outside_flush_kills 10)
+else()
+  set(outside_kills ${outside_rounds})
+  set(outside_flush_kills 2)
+endif()
+
 # nearshelf_outside(NAME interop.x LABEL interop TIMEOUT 60 COMMAND script.py ...): one entry that
 # starts daemons of its own. They share the disk and the two cores, so one at a time.
 function(nearshelf_outside)
@@ -129,8 +138,9 @@ if(TARGET nearshelfd)
     SCRIPT interop/with_engine.py ARGS -- $<TARGET_FILE:mixed_ops> HOST PORT ${outside_ops})
 
   foreach(kind ext4 xfs)
-    nearshelf_outside(NAME crash.power_cut_${kind} LABEL "integration;crash;mount" TIMEOUT 200
-      SCRIPT crash/power_cut.py ARGS --kind ${kind} --rounds ${outside_rounds} --flush-kills 2)
+    nearshelf_outside(NAME crash.power_cut_${kind} LABEL "integration;crash;mount" TIMEOUT 400
+      SCRIPT crash/power_cut.py ARGS --kind ${kind} --rounds ${outside_rounds}
+      --flush-kills ${outside_flush_kills})
   endforeach()
   # A sanitized engine is too slow for a second's patience.
   math(EXPR outside_within "1 + 2 * ${outside_factor}")
@@ -145,6 +155,6 @@ if(TARGET nearshelfd)
     nearshelf_outside(NAME crash.alloc_fail LABEL "integration;crash" TIMEOUT 200
       SCRIPT crash/alloc_fail.py ARGS --shim $<TARGET_FILE:alloc_shim> --stride 301)
   endif()
-  nearshelf_outside(NAME crash.kill9 LABEL "integration;crash" TIMEOUT 300 SCRIPT crash/kill9.py
-    ARGS --rounds ${outside_rounds})
+  nearshelf_outside(NAME crash.kill9 LABEL "integration;crash" TIMEOUT 600 SCRIPT crash/kill9.py
+    ARGS --rounds ${outside_kills})
 endif()
