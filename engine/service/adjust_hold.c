@@ -80,6 +80,7 @@ static void part_take(struct service_core *service, const struct adjust_hold *ho
                                    .part = hold->part,
                                    .state = (uint8_t)state,
                                    .at_ms = at_ms,
+                                   .is_awaited = way == WAY_SHIP_TO_STORE,
                                    .shares = moved};
     for (uint32_t i = 0; i < part->share_count && units > 0; i++) {
         uint32_t index = part->share_first + i;

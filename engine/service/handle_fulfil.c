@@ -507,6 +507,15 @@ static uint64_t arrival(const struct service_core *service, const struct target 
     return at_ms;
 }
 
+/* What leaves for a store is its order's business until somebody fetches it; an order that is done
+ * is not opened again. */
+static bool begins_to_wait(const struct update *update, const struct target *target)
+{
+    return target->way == WAY_SHIP_TO_STORE && !target->part->is_awaited &&
+           target->order->done_ms == 0 &&
+           (update->state == STATE_SHIPPED || update->state == STATE_READY);
+}
+
 static void take(struct service_core *service, struct call *call, const struct update *update,
                  const struct target *target, const struct effect_key *key)
 {
@@ -518,6 +527,7 @@ static void take(struct service_core *service, struct call *call, const struct u
         .state = (uint8_t)update->state,
         .at_ms = at_ms,
         .collect_by = collect_by_of(service, update, target, at_ms),
+        .is_awaited = begins_to_wait(update, target),
         .tracking = {update->tracking.at, update->tracking.len},
         .count = target->moved_count,
         .shares = target->moved,

@@ -387,7 +387,7 @@ void order_settle(struct tables *tables, slab_ref ref, uint64_t now_ms)
     for (uint32_t i = 0; i < order->part_count; i++) {
         struct order_part *part = &order_parts(order)[i];
         bool is_held = part_held(order, part) > 0;
-        is_open = is_open || is_held;
+        is_open = is_open || is_held || part_awaits(order, i);
         if (part->is_listed && !is_held) {
             queue_remove(tables, part);
         }
@@ -585,12 +585,14 @@ static void part_update(struct tables *tables, struct order *order,
     struct order_part *part = &order_parts(order)[effect->part];
     bool is_arrived = part->is_arrived ||
                       (part->way == WAY_SHIP_TO_STORE && effect->state == STATE_READY);
-    if (!effect->collect_by && is_arrived == part->is_arrived) {
+    bool is_awaited = part->is_awaited || effect->is_awaited;
+    if (!effect->collect_by && is_arrived == part->is_arrived && is_awaited == part->is_awaited) {
         return;
     }
     order_digest_part(order, effect->part, &tables->digest, false);
     part->collect_by = effect->collect_by ? effect->collect_by : part->collect_by;
     part->is_arrived = is_arrived;
+    part->is_awaited = is_awaited;
     order_digest_part(order, effect->part, &tables->digest, true);
 }
 

@@ -201,6 +201,7 @@ struct effect_fulfil {
     uint8_t state; /* enum state: a step of the part's way, or no_show */
     uint64_t at_ms;
     uint64_t collect_by; /* 0 = unchanged */
+    bool is_awaited;     /* sent to a store: the order is open until it is fetched from now on */
     struct effect_text tracking; /* len 0 = unchanged */
     uint32_t count;
     const struct effect_quantity *shares;

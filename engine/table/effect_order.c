@@ -579,6 +579,9 @@ enum err effect_cancel_decode(const uint8_t *bytes, uint32_t size, struct effect
     return bytes_finish(&source);
 }
 
+/* Behind the key, where it is so; records from before end there. */
+enum { FULFIL_AWAITED = 1 };
+
 uint32_t effect_fulfil_size(const struct effect_fulfil *effect)
 {
     return 384 + effect->count * 10; /* id, tracking and key at their longest */
@@ -594,6 +597,9 @@ uint32_t effect_fulfil_encode(uint8_t *out, const struct effect_fulfil *effect)
     at = bytes_put_text(at, effect->tracking.at, effect->tracking.len);
     at = quantities_put(at, effect->shares, effect->count);
     at = bytes_put_key(at, &effect->key);
+    if (effect->is_awaited) {
+        *at++ = FULFIL_AWAITED;
+    }
     return (uint32_t)(at - out);
 }
 
@@ -611,5 +617,7 @@ enum err effect_fulfil_decode(const uint8_t *bytes, uint32_t size, struct effect
     out->count = quantities_get(&source, scratch->quantities);
     out->shares = scratch->quantities;
     bytes_get_key(&source, &out->key);
+    out->is_awaited = source.at < source.end;
+    source.is_bad = source.is_bad || (out->is_awaited && bytes_get_byte(&source) != FULFIL_AWAITED);
     return bytes_finish(&source);
 }

@@ -3,7 +3,7 @@
  *
  * An order's record is the bytes of the effect that would make it as it is now, then what happened
  * to it since: size of the effect, effect, LSN, created; from version 2 on bits, rejects; per
- * part: from version 2 on whether its node said no, from 3 on accept_by, then collect_by,
+ * part: from version 2 on bits (its node said no, ..), from 3 on accept_by, then collect_by,
  * tracking; per share: units that reached each step, cancelled, no_show, from version 2 on moved;
  * history. */
 #include <stdlib.h>
@@ -114,7 +114,7 @@ static struct effect_order effect_of(struct order *order, struct effect_scratch 
 static uint8_t *put_part_tail(uint8_t *at, const struct tables *tables,
                               const struct order_part *part)
 {
-    *at++ = (uint8_t)(part->is_rejected | part->is_arrived << 1);
+    *at++ = (uint8_t)(part->is_rejected | part->is_arrived << 1 | part->is_awaited << 2);
     at = bytes_put_int(at, part->accept_by_s);
     at = bytes_put_int(at, part->collect_by);
     if (!part->tracking) {
@@ -211,6 +211,7 @@ static bool load_tails(struct tables *tables, struct bytes_source *fields, struc
         uint8_t bits = version >= 2 ? bytes_get_byte(fields) : 0;
         part->is_rejected = bits & 1;
         part->is_arrived = (bits & 2) != 0;
+        part->is_awaited = (bits & 4) != 0;
         tables->has_arrived = tables->has_arrived || part->is_arrived;
         part->accept_by_s = version >= 3 ? (uint32_t)bytes_get_max(fields, UINT32_MAX) : 0;
         part->collect_by = bytes_get_int(fields);

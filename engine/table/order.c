@@ -462,6 +462,16 @@ enum state part_state(struct order *order, uint32_t part)
     return own->is_rejected ? STATE_REJECTED : STATE_CANCELLED;
 }
 
+bool part_awaits(struct order *order, uint32_t part)
+{
+    const struct order_part *own = &order_parts(order)[part];
+    uint32_t unfetched = 0;
+    for (uint32_t i = 0; i < own->share_count && own->is_awaited; i++) {
+        unfetched += share_unfetched(&order_shares(order)[own->share_first + i]);
+    }
+    return unfetched > 0;
+}
+
 bool part_is_untouched(struct order *order, uint32_t part)
 {
     const struct order_part *own = &order_parts(order)[part];
@@ -491,7 +501,8 @@ enum order_status order_status_now(struct order *order)
     uint64_t kept = 0;
     for (uint32_t i = 0; i < order->share_count; i++) {
         const struct order_share *share = &order_shares(order)[i];
-        held += share_held(share, (enum way)order_parts(order)[share->part].way);
+        const struct order_part *part = &order_parts(order)[share->part];
+        held += part->is_awaited ? share_unfetched(share) : share_held(share, (enum way)part->way);
         kept += share->qty - share->cancelled - share->moved;
     }
     if (order->owed_status) {
@@ -607,7 +618,7 @@ void order_digest_part(struct order *order, uint32_t index, struct digest *diges
                  (uint64_t)part->node << 48 | (uint64_t)part->way << 40 |
                      (uint64_t)part->service << 32 | part->metres,
                  part->collect_by << 32 ^ part->cost_cents ^ (uint64_t)part->is_rejected << 63 ^
-                     (uint64_t)part->is_arrived << 62 ^
+                     (uint64_t)part->is_arrived << 62 ^ (uint64_t)part->is_awaited << 61 ^
                      part->accept_by_s * 0x9e3779b97f4a7c15u);
     if (part->dates.ship_by_min || part->dates.slot) {
         digest_words(digest, is_add, TAG_DATES, who,

@@ -60,6 +60,7 @@ struct order_part {
     uint32_t accept_by_s; /* seconds since the epoch by which its node takes it on, 0 = any time */
     bool is_rejected; /* its node said no to some of it: never chosen again for this order */
     bool is_arrived;  /* of what is sent to a store: it is there */
+    bool is_awaited;  /* the same: its order is open until it is fetched */
     bool is_waiting;  /* the same, with a timer */
     uint64_t collect_by; /* ms, 0 = none */
     struct order_dates dates;
@@ -300,6 +301,10 @@ static inline uint32_t share_unfetched(const struct order_share *share)
 {
     return share_active(share) - share->reached[STEP_LAST];
 }
+
+/* Whether some of what was sent to a store is still to be fetched there. Orders shipped by records
+ * from before this was told are done without. */
+bool part_awaits(struct order *order, uint32_t part);
 
 /* Whether the node has taken on nothing of the part yet, and something of it is held. */
 bool part_is_untouched(struct order *order, uint32_t part);

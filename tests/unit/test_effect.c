@@ -229,6 +229,13 @@ static void small_effects_round_trip(void **state)
     size = effect_fulfil_encode(bytes, &fulfil);
     assert_int_equal(effect_fulfil_decode(bytes, size, scratch, &fulfil_back), 0);
     assert_int_equal(fulfil_back.state, STATE_SHIPPED);
+    assert_false(fulfil_back.is_awaited);
+    fulfil.is_awaited = true;
+    assert_int_equal(effect_fulfil_encode(bytes, &fulfil), size + 1); /* no other record grows */
+    assert_int_equal(effect_fulfil_decode(bytes, size + 1, scratch, &fulfil_back), 0);
+    assert_true(fulfil_back.is_awaited);
+    bytes[size] = 2;
+    assert_int_equal(effect_fulfil_decode(bytes, size + 1, scratch, &fulfil_back), ERR_DAMAGED);
     assert_memory_equal(fulfil_back.shares, quantities, sizeof quantities);
     struct effect_place places[1] = {{"90210", 34.1, -118.4}};
     struct effect_places load = {.country = "US", .count = 1, .rows = places};

@@ -203,8 +203,69 @@ static void ship_to_store(void **state)
     expect_cell(harness, "a", "n2", 3, 0);
 }
 
-/* At collect_by the engine says so by itself, also after a restart; an order that leaves memory
- * before takes its deadline along. */
+static void expect_status(struct harness *harness, const char *order, const char *status)
+{
+    json_t *answer = harness_ask(harness, "order.get", "{'order_id':'%s'}", order);
+    assert_string_equal(harness_text(answer, "status"), status);
+    harness_drop(answer);
+}
+
+static void pass_a_day(struct harness *harness)
+{
+    harness->wall_ms += 24 * 3600 * 1000;
+    harness_drop(harness_ask(harness, "stats", "{}")); /* what is to leave leaves after an answer */
+}
+
+/* It is on its way for longer than done orders are kept: its order is open until it is fetched, in
+ * the log and in a snapshot too, and leaves as any other afterwards. */
+static void sent_for_a_day(void **state)
+{
+    struct harness *harness = *state;
+    stock(harness, "a", "n2", 5);
+    harness_do(harness, "order.route",
+               "{'order_id':'p','service':'ship_to_store','pickup_node':'n1',"
+               "'lines':[{'item':'a','qty':2}]}");
+    harness_do(harness, "fulfil.update",
+               "{'fulfilment':'p/1','state':'shipped','lines':[{'line':1,'qty':1}]}");
+    update(harness, "p/1", "shipped");
+    expect_cell(harness, "a", "n2", 3, 0);
+    harness_restart(harness);
+    pass_a_day(harness);
+    expect_status(harness, "p", "routed");
+    update(harness, "p/1", "ready");
+    pass_a_day(harness);
+    harness_snapshot(harness);
+    harness_restart(harness);
+    expect_status(harness, "p", "routed");
+    harness_do(harness, "fulfil.update",
+               "{'fulfilment':'p/1','state':'collected','lines':[{'line':1,'qty':1}]}");
+    pass_a_day(harness); /* n1 keeps it for two days */
+    expect_status(harness, "p", "done");
+    json_t *answer = harness_ask(harness, "order.get", "{'order_id':'p'}");
+    assert_int_equal(harness_int(answer, "lines.0.no_show"), 1);
+    harness_drop(answer);
+    pass_a_day(harness);
+    answer = harness_ask(harness, "order.get", "{'order_id':'p'}");
+    assert_true(harness_has(answer, "error"));
+    harness_drop(answer);
+}
+
+/* Collected a day after it was ready, then done. */
+static void fetched_after_a_day(void **state)
+{
+    struct harness *harness = *state;
+    stock(harness, "a", "n2", 5);
+    harness_do(harness, "order.route",
+               "{'order_id':'p','service':'ship_to_store','pickup_node':'n1',"
+               "'lines':[{'item':'a','qty':2}]}");
+    update(harness, "p/1", "ready"); /* nobody told that it left */
+    pass_a_day(harness);
+    update(harness, "p/1", "collected");
+    expect_status(harness, "p", "done");
+    expect_cell(harness, "a", "n2", 3, 0);
+}
+
+/* At collect_by the engine says so by itself, also after a restart, and however late that is. */
 static void nobody_fetched_it_in_time(void **state)
 {
     struct harness *harness = *state;
@@ -218,6 +279,7 @@ static void nobody_fetched_it_in_time(void **state)
     harness_do(harness, "order.route", order, "q");
     harness_do(harness, "fulfil.update", ready, "q",
                now + 2 * (long long)harness->options.order_window_ms);
+    expect_status(harness, "q", "routed");
     harness_restart(harness);
     harness_snapshot(harness);
     harness_restart(harness); /* from the snapshot */
@@ -236,11 +298,9 @@ static void nobody_fetched_it_in_time(void **state)
     expect_cell(harness, "a", "n1", 2, 0); /* there it was lying */
     harness->wall_ms += harness->options.order_window_ms + 1000;
     harness_drop(harness_ask(harness, "stats", "{}")); /* they leave after an answer */
-    answer = harness_ask(harness, "order.get", "{'order_id':'q'}");
-    assert_true(harness_has(answer, "error"));
-    harness_drop(answer);
-    harness->wall_ms += 2 * harness->options.order_window_ms;
-    harness_drop(harness_ask(harness, "stats", "{}"));
+    expect_status(harness, "q", "routed");
+    harness->wall_ms += harness->options.order_window_ms;
+    expect_status(harness, "q", "done");
 }
 
 /* Nobody fetched it: it left its node for good, and only a return books it anywhere. */
@@ -287,6 +347,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(nobody_fetched_it, setup, teardown),
         cmocka_unit_test_setup_teardown(nobody_fetched_it_in_time, setup, teardown),
         cmocka_unit_test_setup_teardown(ship_to_store_splits, setup, teardown),
+        cmocka_unit_test_setup_teardown(sent_for_a_day, setup, teardown),
+        cmocka_unit_test_setup_teardown(fetched_after_a_day, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
