@@ -18,7 +18,7 @@ enum {
     LEDGER_LINES = 24,
     LEDGER_PIECES = 24,
     LEDGER_IDS = 2048, /* of reservations, and of each kind of document */
-    LEDGER_DOCUMENT_LINES = 6,
+    LEDGER_DOCUMENT_LINES = 64, /* a return may grow by a few with each receipt */
     LEDGER_LSNS = 1 << 17, /* whose events are remembered as a hash */
     LEDGER_DAYS = 16
 };
