@@ -78,7 +78,7 @@ static enum reject fence(const struct route *route, uint16_t node, uint32_t metr
     if (!node_is_active(at, service)) {
         return REJECT_NODE_INACTIVE;
     }
-    if (!node_offers(at, service)) {
+    if (!carried_offers(route, at)) {
         return REJECT_SERVICE_NOT_OFFERED;
     }
     if (!(route->group.base[at->slot / 64] & bit)) {

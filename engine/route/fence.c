@@ -127,11 +127,12 @@ static void base_unmark(struct route *route, uint8_t marks)
 {
     const struct network *network = route->view->network;
     enum service service = route->group.service;
+    const slot_bits *carried = carried_nodes(route);
     group_base_copy(route);
     for (uint32_t node = 0; node < network->count; node++) {
         uint32_t slot = network->hot[node].slot;
         bool is_out = (network->marks[node][service] & MARK_OUT & ~marks) != 0;
-        slot_bits offers = network->offers[service][slot / 64];
+        slot_bits offers = network->offers[service][slot / 64] | (carried ? carried[slot / 64] : 0);
         if (!is_out && (offers >> (slot % 64) & 1)) {
             route->base[slot / 64] |= (slot_bits)1 << (slot % 64);
         }

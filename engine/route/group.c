@@ -207,6 +207,9 @@ void group_fences(struct route *route, bool is_static)
     const struct network *network = route->view->network;
     struct group *group = &route->group;
     group->base = is_static ? network->offers[group->service] : network->eligible[group->service];
+    if (group->service == SERVICE_NEXT_DAY) {
+        carried_add(route, is_static);
+    }
     if (!is_static) {
         fence_full(route);
     }

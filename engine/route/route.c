@@ -21,7 +21,11 @@ enum err route_new(struct route **out)
     struct route *route = memory;
     mem_populate(memory, sizeof *route); /* no order waits for a fresh page */
     err = split_new(&route->split);
+    if (err == ERR_OK) {
+        err = carried_new(&route->carried);
+    }
     if (err != ERR_OK) {
+        split_free(route->split);
         mem_release(memory, sizeof(struct route));
         return err;
     }
@@ -36,6 +40,7 @@ void route_free(struct route *route)
 {
     if (route) {
         split_free(route->split);
+        carried_free(route->carried);
         mem_release(route, sizeof *route);
     }
 }

@@ -55,6 +55,7 @@ struct pending {
 /* Fences that a refusal is named after, when it would not be one without them. */
 enum fence { FENCE_CAPACITY = 1, FENCE_PROMISE = 2 };
 
+struct carried; /* destinations met before, in carried.c */
 struct split; /* scratch of the split search, in split_internal.h */
 
 /* A node that a decision is to tell about; visit NULL = none. */
@@ -69,6 +70,7 @@ struct route {
     /* -- set at route_new -- */
     const struct nearest_kernel *kernel;
     struct split *split;
+    struct carried *carried;
     uint32_t steps_max;
 
     /* -- the call -- */
@@ -174,6 +176,22 @@ float chord_limit(uint32_t metres);
 
 /* Make sure that base is the group's own copy. */
 void group_base_copy(struct route *route);
+
+/* -- carried.c: next_day by carriers -- */
+
+ERR_MUST_USE enum err carried_new(struct carried **out);
+void carried_free(struct carried *carried);
+
+/* Of the nodes without a reach for the group's service those from which a carrier delivers to the
+ * destination by the next working day, by slot; NULL: none. Kept until rows or nodes change. */
+const slot_bits *carried_nodes(const struct route *route);
+
+/* Whether the node offers the group's service to the destination: by its reach, which is not looked
+ * at here, or by a carrier. */
+bool carried_offers(const struct route *route, const struct node *node);
+
+/* Add those nodes to base; unless is_static only those that no mark takes out. */
+void carried_add(struct route *route, bool is_static);
 
 /* -- fence.c: time and promises -- */
 

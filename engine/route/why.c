@@ -51,7 +51,7 @@ static void add_static(struct route *route, struct route_why *why)
     enum service service = route->group.service;
     uint64_t bit = (uint64_t)1 << (at->slot % 64);
     bool is_active = node_is_active(at, service);
-    bool is_offered = node_offers(at, service);
+    bool is_offered = carried_offers(route, at);
     if (!is_active) {
         add(why, REJECT_NODE_INACTIVE);
     } else if (!is_offered) {

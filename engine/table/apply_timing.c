@@ -228,6 +228,7 @@ enum err lanes_enter(struct tables *tables, const struct effect_lanes *effect)
     struct carriers *carriers = &tables->timing.carriers;
     uint32_t carrier = carriers_find(carriers, effect->carrier, effect->carrier_len);
     enum err err = ERR_OK;
+    carriers->generation++;
     if (carrier < CARRIERS_MAX && effect->is_replace) {
         digest_part(&tables->digest, &carriers->all[carrier].digest);
         carriers_drop(carriers, carrier);
@@ -313,6 +314,7 @@ void node_fed(struct tables *tables, uint16_t node, uint64_t at_ms)
 void node_placed(struct tables *tables, uint16_t node)
 {
     const struct node_config *config = &tables->network.nodes[node].config;
+    tables->timing.carriers.generation++;
     carriers_node(&tables->timing.carriers, node, config->country, config->postcode);
 }
 

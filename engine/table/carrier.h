@@ -80,6 +80,7 @@ struct carriers {
     uint64_t rows; /* that count */
     uint64_t rows_of_service[SERVICE_COUNT];
     struct area_matches *origins; /* by node handle */
+    uint64_t generation;          /* grows when rows or origins of nodes change */
 };
 
 struct carrier_row {

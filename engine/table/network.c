@@ -44,7 +44,8 @@ static void bit_put(slot_bits *bits, uint32_t slot, bool is_set)
 static bool bitmaps_init(struct network *network)
 {
     bool is_ok = (network->used = bits_new()) && (network->with_serves = bits_new()) &&
-                 (network->index->only_out = bits_new());
+                 (network->index->only_out = bits_new()) && (network->unreached = bits_new()) &&
+                 (network->unreached_now = bits_new());
     for (int i = 0; i < SERVICE_COUNT; i++) {
         is_ok = is_ok && (network->eligible[i] = bits_new()) &&
                 (network->offers[i] = bits_new()) && (network->metered[i] = bits_new()) &&
@@ -134,6 +135,8 @@ void network_close(struct network *network)
     free(network->cap_x);
     free(network->used);
     free(network->with_serves);
+    free(network->unreached);
+    free(network->unreached_now);
     for (int i = 0; i < SERVICE_COUNT; i++) {
         free(network->eligible[i]);
         free(network->offers[i]);
@@ -155,7 +158,7 @@ void network_close(struct network *network)
 
 uint64_t network_memory(void)
 {
-    uint64_t bitmaps = 3 + 4 * SERVICE_COUNT + NODE_TYPE_COUNT + CLASS_MAX + FLAG_MAX;
+    uint64_t bitmaps = 5 + 4 * SERVICE_COUNT + NODE_TYPE_COUNT + CLASS_MAX + FLAG_MAX;
     return mem_size(sizeof(struct node) * NODE_MAX) + sizeof(struct network_index) + NODE_HOT_SIZE +
            (NODE_MAX + 1) * (uint64_t)SERVICE_COUNT +
            SLOT_MAX * (3 * sizeof(float) + 3 * sizeof(double) + sizeof(uint16_t)) +
@@ -225,6 +228,12 @@ bool node_offers(const struct node *node, enum service service)
     return (node->config.services & bit) && node_is_active(node, service) && has_reach;
 }
 
+bool node_is_unreached(const struct node *node, enum service service)
+{
+    return service == SERVICE_NEXT_DAY && node_can(node, CAPABILITY_SHIP) &&
+           node->config.max_m[service] == UINT32_MAX;
+}
+
 enum way node_type_way(enum node_type type, enum service service)
 {
     if (service == SERVICE_SAME_DAY) {
@@ -275,6 +284,14 @@ static bool bars_set(struct network *network, const struct node *node, bool is_i
     return true;
 }
 
+static void unreached_set(struct network *network, uint32_t slot, bool is_in, bool is_out_now)
+{
+    bool was_in = network->unreached[slot / 64] >> (slot % 64) & 1;
+    network->unreached_count += (uint32_t)is_in - (uint32_t)was_in;
+    bit_put(network->unreached, slot, is_in);
+    bit_put(network->unreached_now, slot, is_in && !is_out_now);
+}
+
 /* What a service asks of the node, marks included. */
 static void service_bits_set(struct network *network, const struct node *node,
                              enum service service, bool is_in)
@@ -283,6 +300,10 @@ static void service_bits_set(struct network *network, const struct node *node,
     bool is_offered = is_in && node_offers(node, service);
     bit_put(network->offers[service], node->slot, is_offered);
     bit_put(network->eligible[service], node->slot, is_offered && !(marks & MARK_OUT));
+    if (service == SERVICE_NEXT_DAY) {
+        unreached_set(network, node->slot, is_in && node_is_unreached(node, service),
+                      (marks & MARK_OUT) != 0);
+    }
     bit_put(network->metered[service], node->slot, is_in && (marks & MARK_METERED));
     bit_put(network->tight[service], node->slot, is_in && (marks & MARK_TIGHT));
 }
@@ -596,6 +617,9 @@ static void bitmaps_clear(struct network *network)
     memset(network->used, 0, size);
     memset(network->with_serves, 0, size);
     memset(network->index->only_out, 0, size);
+    memset(network->unreached, 0, size);
+    memset(network->unreached_now, 0, size);
+    network->unreached_count = 0;
     for (int i = 0; i < SERVICE_COUNT; i++) {
         memset(network->eligible[i], 0, size);
         memset(network->offers[i], 0, size);

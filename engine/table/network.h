@@ -127,6 +127,9 @@ struct network {
     slot_bits *metered[SERVICE_COUNT];  /* MARK_METERED, and MARK_TIGHT */
     slot_bits *tight[SERVICE_COUNT];
     uint32_t metered_count;             /* bits in all of metered */
+    slot_bits *unreached;     /* next_day: offers it but for a reach; where a carrier takes it there */
+    slot_bits *unreached_now; /* of them those that no mark takes out */
+    uint32_t unreached_count; /* bits in unreached */
     slot_bits *of_type[NODE_TYPE_COUNT];
     slot_bits *bars[FLAG_MAX]; /* NULL while no node bars the flag */
     slot_bits *with_serves;    /* nodes that have serves rules */
@@ -216,6 +219,8 @@ static inline const char *network_id(const struct network *network, uint16_t han
 
 /* Whether the node offers the service now (capability, status, reach set where required). */
 bool node_offers(const struct node *node, enum service service);
+/* Whether it would offer next_day, had it a reach for it: a carrier's rows stand for that too. */
+bool node_is_unreached(const struct node *node, enum service service);
 /* Whether the node has the capability and is active for it. */
 bool node_can(const struct node *node, enum capability capability);
 /* Whether the node is active for the service's capability. */

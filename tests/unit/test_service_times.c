@@ -400,6 +400,151 @@ static void carriers_give_dates_and_cost(void **state)
     harness_drop(answer);
 }
 
+/* Of next_day without a reach: the row of the longest areas decides, carrier by carrier. */
+struct carrier_said {
+    char carrier;
+    char origin[8], dest[8];
+    int days;
+};
+
+enum { ROWS = 14, PLACES = 6, CARRIER_NODES_ASKED = 9 };
+
+static const char *const postcodes[PLACES] = {"10001", "10002", "10990", "11500", "20001", "90210"};
+
+static bool covers(const char *area, const char *postcode)
+{
+    return strlen(area) == 2 || strncmp(area + 3, postcode, strlen(area + 3)) == 0;
+}
+
+/* The plain reading of the contract: of each carrier the longest destination, then the longest origin;
+ * among carriers the fewest days. */
+static bool is_carried(const struct carrier_said *rows, const char *from, const char *to)
+{
+    int fewest = 99;
+    for (char carrier = 'a'; carrier <= 'c'; carrier++) {
+        size_t longest = 0;
+        int days = 99;
+        for (int i = 0; i < ROWS; i++) {
+            size_t own = strlen(rows[i].dest) * 100 + strlen(rows[i].origin);
+            bool is_of = rows[i].carrier == carrier && covers(rows[i].origin, from) &&
+                         covers(rows[i].dest, to);
+            if (is_of && own >= longest) {
+                longest = own;
+                days = rows[i].days;
+            }
+        }
+        fewest = days < fewest ? days : fewest;
+    }
+    return fewest <= 1;
+}
+
+static void area_draw(struct rng *rng, char out[8])
+{
+    const char *postcode = postcodes[rng_below(rng, PLACES)];
+    int digits = (int)rng_below(rng, 4);
+    snprintf(out, 8, digits ? "US:%.*s" : "US", digits, postcode);
+}
+
+static void rows_load(struct harness *harness, struct rng *rng, struct carrier_said *rows)
+{
+    for (int i = 0; i < ROWS; i++) {
+        area_draw(rng, rows[i].origin);
+        area_draw(rng, rows[i].dest);
+        rows[i].carrier = (char)('a' + rng_below(rng, 3));
+        rows[i].days = (int)rng_below(rng, 4);
+        for (int k = 0; k < i; k++) { /* the later row of the same areas takes its place */
+            bool is_same = rows[k].carrier == rows[i].carrier &&
+                           strcmp(rows[k].origin, rows[i].origin) == 0 &&
+                           strcmp(rows[k].dest, rows[i].dest) == 0;
+            rows[k].carrier = is_same ? 'x' : rows[k].carrier;
+        }
+    }
+    for (int i = 0; i < ROWS; i++) {
+        if (rows[i].carrier != 'x') {
+            harness_do(harness, "carrier.load",
+                       "{'carrier':'%c','rows':[['next_day','%s','%s',%d,100,0]]}",
+                       rows[i].carrier, rows[i].origin, rows[i].dest, rows[i].days);
+        }
+    }
+}
+
+static void ask_from(struct harness *harness, const struct carrier_said *rows, int node, int place)
+{
+    json_t *answer = harness_ask(
+        harness, "order.route",
+        "{'order_id':'d','service':'next_day','lines':[{'item':'a','qty':1}],'dry_run':true,"
+        "'include_nodes':['n%d'],'dest':{'lat':40,'lon':-74,'country':'US','postcode':'%s'}}",
+        node, postcodes[place]);
+    bool is_expected = is_carried(rows, postcodes[node % PLACES], postcodes[place]);
+    assert_string_equal(harness_text(answer, "status"), is_expected ? "routed" : "refused");
+    if (!is_expected) {
+        assert_int_equal(harness_int(answer, "rejected.SERVICE_NOT_OFFERED"), 1);
+    }
+    harness_drop(answer);
+}
+
+/* A node without a reach for next_day serves it where a carrier's row takes it there by the next
+ * working day: as a plain reading of the rows says, before and after changes and a restart. */
+static void carriers_stand_for_a_reach(void **state)
+{
+    struct harness *harness = *state;
+    struct rng rng;
+    struct carrier_said rows[ROWS];
+    rng_init(&rng, 20260731);
+    for (int node = 0; node < CARRIER_NODES_ASKED; node++) {
+        char fields[80];
+        char id[8];
+        snprintf(id, sizeof id, "n%d", node);
+        snprintf(fields, sizeof fields, "'country':'US','postcode':'%s'",
+                 postcodes[node % PLACES]);
+        store(harness, id, fields);
+    }
+    expect_refused(order(harness, "none", "next_day", 1, "'include_nodes':['n0']"),
+                   "NO_FEASIBLE_SOURCE", NULL);
+    for (int round = 0; round < 12; round++) {
+        rows_load(harness, &rng, rows);
+        if (round % 4 == 3) {
+            harness_restart(harness);
+        }
+        for (int i = 0; i < CARRIER_NODES_ASKED * PLACES; i++) {
+            ask_from(harness, rows, i / PLACES, i % PLACES);
+        }
+        for (char carrier = 'a'; carrier <= 'c'; carrier++) {
+            harness_do(harness, "carrier.load", "{'carrier':'%c','rows':[],'replace':true}",
+                       carrier);
+        }
+    }
+}
+
+/* A reach that is set decides as before; a closed node and one on a stopped service do not serve. */
+static void reach_and_status_count_beside_carriers(void **state)
+{
+    struct harness *harness = *state;
+    store(harness, "far", "'country':'US','postcode':'10001'");
+    store(harness, "near", "'max_km':{'next_day':5},'country':'US','postcode':'10001'");
+    harness_do(harness, "carrier.load",
+               "{'carrier':'c','rows':[['next_day','US','US',1,100,0]]}");
+    json_t *answer = order(harness, "o1", "next_day", 1, "'explain':1");
+    assert_string_equal(harness_text(answer, "fulfilments.0.node"), "far");
+    assert_int_equal(harness_int(answer, "explain.rejected.TOO_FAR"), 1); /* 11 km */
+    harness_drop(answer);
+    answer = harness_ask(harness, "explain.why_not", "{'order_id':'o1','node':'near'}");
+    assert_string_equal(harness_text(answer, "groups.0.fences.0.reason"), "TOO_FAR");
+    harness_drop(answer);
+    answer = harness_ask(harness, "stock.find",
+                         "{'items':[{'item':'a'}],'service':'next_day','dest':{'lat':40.1,"
+                         "'lon':-74,'country':'US','postcode':'10001'}}");
+    assert_int_equal(harness_count(answer, "items.0.nodes"), 1);
+    assert_string_equal(harness_text(answer, "items.0.nodes.0.node"), "far");
+    harness_drop(answer);
+    harness_do(harness, "node.status", "{'node':'far','status':'closed'}");
+    expect_refused(order(harness, "o2", "next_day", 1, ""), "NO_FEASIBLE_SOURCE", "NODE_INACTIVE");
+    harness_do(harness, "node.status", "{'node':'far','status':'active'}");
+    harness_do(harness, "carrier.load", "{'carrier':'c','rows':[['next_day','US','US',2,1,0]]}");
+    expect_refused(order(harness, "o3", "next_day", 1, ""), "NO_FEASIBLE_SOURCE",
+                   "SERVICE_NOT_OFFERED");
+}
+
 static void late_nodes_are_fenced(void **state)
 {
     struct harness *harness = *state;
@@ -657,6 +802,7 @@ int main(void)
         TIMES(same_day_ends_with_the_day),      TIMES(capacity_is_taken_and_given_back),
         TIMES(units_are_counted_by_the_hour),   TIMES(groups_share_capacity),
         TIMES(carriers_give_dates_and_cost),    TIMES(late_nodes_are_fenced),
+        TIMES(carriers_stand_for_a_reach),      TIMES(reach_and_status_count_beside_carriers),
         TIMES(old_counts_take_a_node_out),      TIMES(a_quote_is_what_an_order_would_be),
         TIMES(nearest_nodes_are_the_nearest),   TIMES(capacity_is_never_passed),
         cmocka_unit_test_setup_teardown(carts_tell_dates, setup, teardown),
