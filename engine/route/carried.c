@@ -1,9 +1,9 @@
 /* next_day from nodes without a reach of their own: a carrier's row to the destination, of at most
  * one working day, stands for it.
  *
- * Which nodes those are depends on rows and nodes alone, so it is kept by destination area and worked
- * out again after either changed. Areas that hold a place are prefixes of its postcode: the longest
- * one tells all of them, so that it alone names a destination, and an origin. */
+ * Which nodes those are depends on rows and nodes alone, so it is kept by destination area and
+ * worked out again after either changed. Areas that hold a place are prefixes of its postcode: the
+ * longest one tells all of them, so that it alone names a destination, and an origin. */
 #include <string.h>
 
 #include "check.h"
@@ -108,7 +108,8 @@ bool carried_offers(const struct route *route, const struct node *node)
 {
     const enum service service = route->group.service;
     const slot_bits *carried = node_is_unreached(node, service) ? carried_nodes(route) : NULL;
-    return node_offers(node, service) || (carried && carried[node->slot / 64] >> node->slot % 64 & 1);
+    const slot_bits own = carried ? carried[node->slot / 64] : 0;
+    return node_offers(node, service) || (own >> node->slot % 64 & 1);
 }
 
 void carried_add(struct route *route, bool is_static)

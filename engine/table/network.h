@@ -127,7 +127,7 @@ struct network {
     slot_bits *metered[SERVICE_COUNT];  /* MARK_METERED, and MARK_TIGHT */
     slot_bits *tight[SERVICE_COUNT];
     uint32_t metered_count;             /* bits in all of metered */
-    slot_bits *unreached;     /* next_day: offers it but for a reach; where a carrier takes it there */
+    slot_bits *unreached;     /* next_day: offers it but for a reach, so by carriers alone */
     slot_bits *unreached_now; /* of them those that no mark takes out */
     uint32_t unreached_count; /* bits in unreached */
     slot_bits *of_type[NODE_TYPE_COUNT];

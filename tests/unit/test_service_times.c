@@ -416,8 +416,8 @@ static bool covers(const char *area, const char *postcode)
     return strlen(area) == 2 || strncmp(area + 3, postcode, strlen(area + 3)) == 0;
 }
 
-/* The plain reading of the contract: of each carrier the longest destination, then the longest origin;
- * among carriers the fewest days. */
+/* The plain reading of the contract: of each carrier the longest destination, then the longest
+ * origin; among carriers the fewest days. */
 static bool is_carried(const struct carrier_said *rows, const char *from, const char *to)
 {
     int fewest = 99;
@@ -516,7 +516,7 @@ static void carriers_stand_for_a_reach(void **state)
     }
 }
 
-/* A reach that is set decides as before; a closed node and one on a stopped service do not serve. */
+/* A reach that is set decides as before; a closed node does not serve. */
 static void reach_and_status_count_beside_carriers(void **state)
 {
     struct harness *harness = *state;
