@@ -10,6 +10,7 @@ target_link_libraries(ask_stream PUBLIC base service_harness PRIVATE nearshelf_f
 nearshelf_test(unit/test_service_stock.c LABEL unit DEPS service_harness)
 nearshelf_test(unit/test_service_glance.c LABEL unit DEPS service_harness)
 nearshelf_test(unit/test_service_load.c LABEL unit DEPS service_harness)
+nearshelf_test(unit/test_service_load_spans.c LABEL unit DEPS service_harness)
 nearshelf_test(unit/test_service_network.c LABEL unit DEPS service_harness)
 nearshelf_test(model/test_service_books.c LABEL model TIMEOUT 60 DEPS service_harness)
 nearshelf_test(model/test_batches.c LABEL model TIMEOUT 60 DEPS ask_stream)

@@ -5,6 +5,7 @@
  *           all of them are sound
  *   weigh   where cells would become empty: how many of the node's stocked ones; too many is a
  *           refusal, for such a file was cut short or has its columns mixed up
+ *   order   rows by item, for the spans of those that confirm what is there
  *   rows    a record per slice: counts and the movements since
  *   absent  the node's other cells become zero, by the same rules
  *
@@ -19,10 +20,11 @@ enum {
     VALUE_MAX = 1000000000,
     STEP_BYTES = 2048, /* a new cell copies its item's row: so many bytes cost as much as a row */
     HELD_MAX = WORK_STEPS,       /* holds of a cell that one row looks at: with more it is stale */
-    SLICE_STEPS = WORK_STEPS / 4 /* holds looked at in a slice before it ends */
+    SLICE_STEPS = WORK_STEPS / 4, /* holds looked at in a slice before it ends */
+    SLICE_BYTES = 128 + SLICE_ROWS * 20 /* of its record at most */
 };
 
-enum phase { PHASE_TAKEN, PHASE_DECODE, PHASE_WEIGH, PHASE_ROWS, PHASE_ABSENT };
+enum phase { PHASE_TAKEN, PHASE_DECODE, PHASE_WEIGH, PHASE_ORDER, PHASE_ROWS, PHASE_ABSENT };
 
 /* Facts of the answer, in the order of the key's facts. */
 enum { FACT_CHANGED, FACT_UNCHANGED, FACT_STALE, FACT_CREATED, FACT_ZEROED };
@@ -53,6 +55,8 @@ struct stock_load {
     uint32_t key_len;
     bool has_key_place; /* one of service->keys_promised is its key's */
     struct effect_stock_row *rows;
+    struct effect_stock_row *sorted; /* room for the rows in order; NULL where they are few */
+    struct load_order order;
     uint32_t seen_bits;
     uint64_t seen[]; /* bit per item that has a row */
 };
@@ -325,7 +329,7 @@ static bool step_decode(struct service_core *service, struct job *job)
         return true;
     }
     key_place_take(service, job);
-    load->phase = job->of.stock.zero_absent || load->emptied ? PHASE_WEIGH : PHASE_ROWS;
+    load->phase = job->of.stock.zero_absent || load->emptied ? PHASE_WEIGH : PHASE_ORDER;
     return false;
 }
 
@@ -381,11 +385,11 @@ static bool step_weigh(struct service_core *service, struct job *job)
         return true;
     }
     job->of.stock.zero_at = 0;
-    load->phase = PHASE_ROWS;
+    load->phase = PHASE_ORDER;
     return false;
 }
 
-/* -- apply -- */
+/* -- order -- */
 
 static int by_item(const void *a, const void *b)
 {
@@ -394,15 +398,33 @@ static int by_item(const void *a, const void *b)
     return x->item < y->item ? -1 : x->item > y->item;
 }
 
+static bool step_order(const struct job *job)
+{
+    struct stock_load *load = job->rows;
+    if (!load->sorted) {
+        qsort(load->rows, job->count, sizeof load->rows[0], by_item);
+    } else if (!load_order_step(&load->order, load->rows, load->sorted, job->count)) {
+        return false;
+    } else {
+        load->rows = load->sorted;
+    }
+    load->phase = PHASE_ROWS;
+    return false;
+}
+
+/* -- apply -- */
+
 /* Log and apply what a slice came to; the last one takes the key with it. */
 static bool slice_end(struct service_core *service, struct job *job,
-                      const struct effect_stock_row *rows, uint32_t count, bool is_last)
+                      const struct load_slice *slice, bool is_last)
 {
     struct effect_stock effect = {.is_count = true,
                                   .node = job->of.stock.node,
                                   .at_ms = job->of.stock.counted_at,
-                                  .count = count,
-                                  .rows = rows};
+                                  .count = slice->count,
+                                  .rows = slice->rows,
+                                  .span_count = slice->span_count,
+                                  .spans = slice->spans};
     if (is_last && job->of.stock.key.is_set) {
         if (!key_is_new(service, job)) {
             return true;
@@ -410,7 +432,7 @@ static bool slice_end(struct service_core *service, struct job *job,
         effect.key = job->of.stock.key;
         facts_fill(job, effect.key.facts);
     }
-    if (count || effect.key.is_set) {
+    if (slice->count + slice->span_count > 0 || effect.key.is_set) {
         uint8_t *bytes = log_begin(service, effect_stock_size(&effect));
         uint64_t lsn = log_end(service, EFFECT_STOCK, effect_stock_encode(bytes, &effect));
         must_apply(tables_apply_stock(&service->tables, lsn, service->now_ms, &effect), "stock");
@@ -423,9 +445,9 @@ static bool slice_end(struct service_core *service, struct job *job,
     return is_last;
 }
 
-/* What the row comes to now; false: it is stale. work grows by what it costs. */
-static bool row_settle(const struct service_core *service, struct job *job,
-                       const struct effect_stock_row *row, struct effect_stock_row *out,
+/* Add what the row comes to now; a stale one is left out. work grows by what it costs. */
+static void row_settle(const struct service_core *service, struct job *job,
+                       const struct effect_stock_row *row, struct load_slice *slice,
                        uint64_t *work)
 {
     const struct stock_load *load = job->rows;
@@ -436,35 +458,48 @@ static bool row_settle(const struct service_core *service, struct job *job,
     if (!is_known || load->is_too_old || tables_counted_at(&cell) >= job->of.stock.counted_at ||
         !is_in_range(on_hand)) {
         job->of.stock.stale++;
-        return false;
+        return;
     }
     bool is_changed = on_hand != cell_on_hand(tables_word(&cell));
     job->of.stock.created += cell.index < 0;
     job->of.stock.changed += cell.index >= 0 && is_changed;
     job->of.stock.unchanged += cell.index >= 0 && !is_changed;
-    *out = (struct effect_stock_row){row->item, (int32_t)on_hand};
-    return true;
+    if (cell.index >= 0 && !is_changed) {
+        load_slice_confirm(slice, row->item);
+    } else {
+        load_slice_row(slice, row->item, (int32_t)on_hand);
+    }
 }
 
 static bool step_rows(struct service_core *service, struct job *job)
 {
     struct stock_load *load = job->rows;
-    struct effect_stock_row rows[SLICE_ROWS];
-    uint32_t count = 0;
+    struct load_slice slice;
     uint64_t work = 0;
-    enum job_room room = job_room(service, job, 128 + SLICE_ROWS * 10);
+    enum job_room room = job_room(service, job, SLICE_BYTES);
     if (room != JOB_ROOM_OK) {
         return room == JOB_ROOM_GONE;
     }
+    load_slice_begin(&slice, &service->tables.node_items[job->of.stock.node]);
     for (; has_steps(load, work) && job->at < job->count; job->at++) {
-        count += row_settle(service, job, &load->rows[job->at], &rows[count], &work);
+        row_settle(service, job, &load->rows[job->at], &slice, &work);
     }
-    qsort(rows, count, sizeof rows[0], by_item);
     bool is_whole = job->at == job->count;
     if (is_whole && job->of.stock.zero_absent) {
         load->phase = PHASE_ABSENT;
     }
-    return slice_end(service, job, rows, count, is_whole && !job->of.stock.zero_absent);
+    return slice_end(service, job, &slice, is_whole && !job->of.stock.zero_absent);
+}
+
+static void absent_settle(struct job *job, uint32_t item, const struct cell *cell,
+                          int64_t on_hand, struct load_slice *slice)
+{
+    if (on_hand == cell_on_hand(tables_word(cell))) {
+        load_slice_confirm(slice, item);
+        return;
+    }
+    job->of.stock.zeroed++;
+    load_slice_row(slice, item, (int32_t)on_hand);
 }
 
 static bool step_absent(struct service_core *service, struct job *job)
@@ -472,24 +507,23 @@ static bool step_absent(struct service_core *service, struct job *job)
     const struct stock_load *load = job->rows;
     uint16_t node = job->of.stock.node;
     const struct itemset *set = &service->tables.node_items[node];
-    struct effect_stock_row rows[SLICE_ROWS];
-    uint32_t count = 0;
-    enum job_room room = job_room(service, job, 128 + SLICE_ROWS * 10);
+    struct load_slice slice;
+    enum job_room room = job_room(service, job, SLICE_BYTES);
     if (room != JOB_ROOM_OK) {
         return room == JOB_ROOM_GONE;
     }
+    load_slice_begin(&slice, set);
     uint32_t item = itemset_next(set, job->of.stock.zero_at);
     for (uint32_t i = 0; has_steps(load, i) && item != UINT32_MAX; i++) {
         const struct cell cell = tables_cell(&service->tables, item, node);
         int64_t on_hand;
         if (absent_now(service, job, item, &cell, &on_hand)) {
-            job->of.stock.zeroed += on_hand != cell_on_hand(tables_word(&cell));
-            rows[count++] = (struct effect_stock_row){item, (int32_t)on_hand};
+            absent_settle(job, item, &cell, on_hand, &slice);
         }
         job->of.stock.zero_at = item + 1;
         item = itemset_next(set, item + 1);
     }
-    return slice_end(service, job, rows, count, item == UINT32_MAX);
+    return slice_end(service, job, &slice, item == UINT32_MAX);
 }
 
 /* One slice. A small load goes through its phases at once. */
@@ -503,6 +537,7 @@ static bool load_step(struct service_core *service, struct job *job)
         bool is_over = phase == PHASE_TAKEN    ? step_taken(load)
                        : phase == PHASE_DECODE ? step_decode(service, job)
                        : phase == PHASE_WEIGH ? step_weigh(service, job)
+                       : phase == PHASE_ORDER ? step_order(job)
                        : phase == PHASE_ROWS  ? step_rows(service, job)
                                               : step_absent(service, job);
         bool goes_on = is_small || (phase < PHASE_ROWS && job->count <= SLICE_ROWS / 2);
@@ -579,13 +614,19 @@ static struct stock_load *load_new(const struct service_core *service, struct te
     uint32_t items = service->tables.catalogue.count;
     size_t rows = count * sizeof(struct effect_stock_row);
     size_t words = items / 64 + 1;
+    size_t order = count > SLICE_ROWS ? rows + words * sizeof(uint32_t) : 0;
     struct stock_load *load =
-        malloc(sizeof *load + rows + words * 8 + ROW_SOURCE_HEAD + raw.len);
+        malloc(sizeof *load + rows + order + words * 8 + ROW_SOURCE_HEAD + raw.len);
     if (load) {
         memset(load, 0, sizeof *load + words * 8);
         load->rows = (struct effect_stock_row *)(void *)(load->seen + words);
         load->seen_bits = items;
-        row_source_begin(&load->source, raw, (uint8_t *)load->rows + rows);
+        if (order) {
+            load->sorted = load->rows + count;
+            load->order.ranks = (uint32_t *)(void *)(load->sorted + count);
+            load_order_begin(&load->order, load->seen, (uint32_t)words);
+        }
+        row_source_begin(&load->source, raw, (uint8_t *)load->rows + rows + order);
     }
     return load;
 }
@@ -643,7 +684,7 @@ void handle_stock_load(struct service_core *service, struct call *call)
     }
     uint16_t node = need_node(service, call, "node", ask.node);
     if (node != NODE_NONE &&
-        log_room(service, call, 2 * (128 + SLICE_ROWS * 10), 2, WAL_CLAIM_CHANGE)) {
+        log_room(service, call, 2 * SLICE_BYTES, 2, WAL_CLAIM_CHANGE)) {
         load_begin(service, call, &ask, node);
     }
 }

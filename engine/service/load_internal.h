@@ -46,6 +46,38 @@ uint32_t row_source_count(struct text raw);
 bool row_next(struct row_source *source, struct reader_array *row, uint32_t width);
 void row_end(struct row_source *source, struct reader_array *row);
 
+/* -- slices of a stock load (load_slice.c) -- */
+
+/* Rows are placed by the rank of their item among all that have one. Part of a job's block. */
+struct load_order {
+    const uint64_t *seen; /* bit per item that has a row */
+    uint32_t *ranks;      /* per word of seen: items before it */
+    uint32_t words;
+    uint32_t word, rank; /* how far the ranks are */
+    uint32_t row;        /* rows placed */
+};
+
+void load_order_begin(struct load_order *order, const uint64_t *seen, uint32_t words);
+
+/* A step below 100 us. True: sorted has all rows in rising order of their items. */
+bool load_order_step(struct load_order *order, const struct effect_stock_row *rows,
+                     struct effect_stock_row *sorted, uint32_t count);
+
+/* What a slice comes to: cells with another on_hand than before, and spans of those without. */
+struct load_slice {
+    const struct itemset *set; /* the items of the node */
+    uint32_t count, span_count;
+    bool is_joined; /* every cell of the last span's first item to reach is told by the slice */
+    uint32_t reach;
+    struct effect_stock_row rows[SLICE_ROWS];
+    struct effect_span spans[SLICE_ROWS];
+};
+
+/* Items come in rising order. */
+void load_slice_begin(struct load_slice *slice, const struct itemset *set);
+void load_slice_row(struct load_slice *slice, uint32_t item, int32_t on_hand);
+void load_slice_confirm(struct load_slice *slice, uint32_t item);
+
 /* -- rules for counts (handle_stock.c) -- */
 
 /* Time of what came without one: arrival, or just after the cell's last count where that was

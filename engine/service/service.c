@@ -21,7 +21,8 @@ enum {
     DROP_MAX = 1000,       /* orders and keys that leave by one record */
     ORDERS_AHEAD = 128 << 20, /* bytes touched before their use */
     HOLDS_AHEAD = 16 << 20,
-    ROOM_RETRY_MS = 100    /* without room in the log: back soon after there is some */
+    ROOM_RETRY_MS = 100,   /* without room in the log: back soon after there is some */
+    SLICES_HELD_NS = 2000000 /* so long slices of a load wait for those behind them */
 };
 
 void service_options_default(struct service_options *options)
@@ -591,9 +592,42 @@ static bool retention(struct service_core *service)
     return drop.orders == DROP_MAX || drop.keys == DROP_MAX || drop.documents == DROP_MAX;
 }
 
-static void turn_end(struct service_core *service)
+static bool has_batch_room(const struct service_core *service)
 {
-    wal_submit(service->wal, &service->tables.digest);
+    const uint32_t bytes = service->options.batch_bytes;
+    return wal_room(service->wal, bytes, 4096, WAL_CLAIM_CHANGE) == WAL_ROOM_OK;
+}
+
+/* One slice of a long load. True: nobody waits for what this turn logged, as only slices that are
+ * told to nobody are not submitted yet. */
+static bool slice_run(struct service_core *service, bool *has_more)
+{
+    const struct job *job = service->jobs;
+    const uint64_t before = wal_lsn_begun(service->wal);
+    *has_more = (job_run(service) && service->jobs) || *has_more;
+    const uint64_t after = wal_lsn_begun(service->wal);
+    const bool is_quiet = job && job == service->jobs && after > before;
+    if (!is_quiet || before != service->quiet_lsn) {
+        return false;
+    }
+    service->quiet_lsn = after;
+    return true;
+}
+
+/* A group takes whole blocks of the disk: slices that nobody waits for share one. */
+static bool may_hold(const struct service_core *service, bool is_quiet)
+{
+    return is_quiet && wal_lsn_begun(service->wal) == service->quiet_lsn &&
+           service->now_ns - service->submit_ns < SLICES_HELD_NS && has_batch_room(service);
+}
+
+static void turn_end(struct service_core *service, bool is_quiet)
+{
+    if (!may_hold(service, is_quiet)) {
+        wal_submit(service->wal, &service->tables.digest);
+        service->quiet_lsn = wal_lsn_begun(service->wal);
+        service->submit_ns = service->now_ns;
+    }
     epoch_turn(service->tables.epoch);
     warm_go_on(service);
     pause_settle(service);
@@ -612,9 +646,7 @@ static uint64_t soonest(const struct service_core *service)
 
 static uint32_t next_due(struct service_core *service)
 {
-    const uint32_t bytes = service->options.batch_bytes;
-    bool has_room = wal_room(service->wal, bytes, 4096, WAL_CLAIM_CHANGE) == WAL_ROOM_OK;
-    uint64_t due_ms = service->now_ms + (has_room ? 1000 : ROOM_RETRY_MS);
+    uint64_t due_ms = service->now_ms + (has_batch_room(service) ? 1000 : ROOM_RETRY_MS);
     service->wake_ms = soonest(service) < due_ms ? soonest(service) : due_ms;
     return due_in(service, service->wake_ms);
 }
@@ -644,7 +676,7 @@ uint32_t service_batch(struct service_core *service, const struct service_turn *
     retention(service);
     reserve_retention(service);
     has_more = reserve_breaks(service) || has_more;
-    turn_end(service);
+    turn_end(service, false);
     has_more = has_more || (owed_has_todo(&service->tables.owed) && !service->is_draining);
     has_more = feeds_run(service) || has_more;
     if (service->jobs || has_more) {
@@ -683,11 +715,11 @@ uint32_t service_tick(struct service_core *service, const struct service_turn *t
     checkpoints_tick(service);
     bool has_more = turn_begin(service, turn);
     has_more = refill_run(service) || has_more;
-    has_more = (job_run(service) && service->jobs) || has_more;
+    const bool is_quiet = slice_run(service, &has_more);
     has_more = retention(service) || has_more;
     has_more = reserve_retention(service) || has_more;
     has_more = reserve_breaks(service) || has_more;
-    turn_end(service);
+    turn_end(service, is_quiet);
     has_more = feeds_run(service) || has_more;
     return has_more && !service->is_paused ? 0
                                            : with_feeds(service, next_due(service), UINT32_MAX);

@@ -108,6 +108,8 @@ struct service_core {
     uint64_t now_ns;
     uint64_t time_ms;        /* that engine time is to become: the wall's or the test clock's */
     uint64_t wake_ms;        /* when the next tick was asked for */
+    uint64_t quiet_lsn;      /* up to it: submitted, or slices of a load, which nobody waits for */
+    uint64_t submit_ns;      /* of the last submission */
     bool is_draining;
     bool is_paused;
     bool is_dead;

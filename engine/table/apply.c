@@ -413,17 +413,37 @@ static enum err stock_row(struct tables *tables, const struct effect_stock *effe
     return ERR_OK;
 }
 
+/* The cells were counted and are as they were. */
+static void stock_span(struct tables *tables, uint16_t node, const struct effect_span *span,
+                       uint64_t at_ms)
+{
+    const struct itemset *set = &tables->node_items[node];
+    uint32_t item = itemset_next(set, span->first);
+    while (item <= span->last) {
+        const struct cell cell = tables_cell(tables, item, node);
+        CHECK(cell.index >= 0);
+        row_change_begin(cell.row);
+        cell_count_time_set(tables, item, node, &cell, at_ms);
+        row_change_end(cell.row);
+        reserve_short_note(tables, item, node);
+        item = itemset_next(set, item + 1);
+    }
+}
+
 enum err tables_apply_stock(struct tables *tables, uint64_t lsn, uint64_t now_ms,
                             const struct effect_stock *effect)
 {
     applied(tables, lsn, now_ms);
+    for (uint32_t i = 0; i < effect->span_count; i++) {
+        stock_span(tables, effect->node, &effect->spans[i], effect->at_ms);
+    }
     for (uint32_t i = 0; i < effect->count; i++) {
         enum err err = stock_row(tables, effect, &effect->rows[i]);
         if (err != ERR_OK) {
             return err;
         }
     }
-    if (effect->is_count && effect->count > 0) {
+    if (effect->is_count && effect->count + effect->span_count > 0) {
         node_fed(tables, effect->node, effect->at_ms);
     }
     key_remember(tables, lsn, now_ms, &effect->key);

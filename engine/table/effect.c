@@ -265,7 +265,47 @@ enum err effect_places_decode(const uint8_t *bytes, uint32_t size, struct effect
 
 uint32_t effect_stock_size(const struct effect_stock *effect)
 {
-    return 128 + effect->count * 10;
+    return 128 + effect->count * 10 + effect->span_count * 10;
+}
+
+/* They came later than the other fields: a tail where there are some. */
+static uint8_t *put_spans(uint8_t *at, const struct effect_stock *effect)
+{
+    uint32_t before = 0;
+    CHECK(effect->span_count <= EFFECT_STOCK_MAX);
+    CHECK(effect->is_count || effect->span_count == 0);
+    if (effect->span_count > 0) {
+        at = bytes_put_int(at, effect->span_count);
+    }
+    for (uint32_t i = 0; i < effect->span_count; i++) {
+        const struct effect_span *span = &effect->spans[i];
+        CHECK(i == 0 || span->first > before);
+        CHECK(span->last >= span->first);
+        at = bytes_put_int(at, span->first - before);
+        at = bytes_put_int(at, span->last - span->first);
+        before = span->last;
+    }
+    return at;
+}
+
+static void get_spans(struct bytes_source *source, struct effect_span *spans,
+                      struct effect_stock *out)
+{
+    uint64_t before = 0;
+    out->spans = spans;
+    out->span_count = 0;
+    if (source->at == source->end) {
+        return;
+    }
+    out->span_count = (uint32_t)bytes_get_max(source, EFFECT_STOCK_MAX);
+    source->is_bad = source->is_bad || !out->is_count || out->span_count == 0;
+    for (uint32_t i = 0; i < out->span_count && !source->is_bad; i++) {
+        const uint64_t first = before + bytes_get_max(source, UINT32_MAX);
+        const uint64_t last = first + bytes_get_max(source, UINT32_MAX);
+        source->is_bad = source->is_bad || last >= UINT32_MAX || (i > 0 && first == before);
+        spans[i] = (struct effect_span){(uint32_t)first, (uint32_t)last};
+        before = last;
+    }
 }
 
 uint32_t effect_stock_encode(uint8_t *out, const struct effect_stock *effect)
@@ -284,6 +324,7 @@ uint32_t effect_stock_encode(uint8_t *out, const struct effect_stock *effect)
         before = effect->rows[i].item;
     }
     at = bytes_put_key(at, &effect->key);
+    at = put_spans(at, effect);
     return (uint32_t)(at - out);
 }
 
@@ -304,6 +345,7 @@ enum err effect_stock_decode(const uint8_t *bytes, uint32_t size, struct effect_
         scratch->rows[i].value = (int32_t)bytes_get_signed(&source);
     }
     bytes_get_key(&source, &out->key);
+    get_spans(&source, scratch->spans, out);
     return bytes_finish(&source);
 }
 

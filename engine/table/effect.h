@@ -94,6 +94,14 @@ struct effect_stock_row {
     int32_t value; /* resulting on_hand of a count, or the delta of a movement */
 };
 
+/* The items first to last, those two included. */
+struct effect_span {
+    uint32_t first, last;
+};
+
+/* What was counted and found as it stands is told by spans: every cell that the node has among
+ * their items is counted at at_ms, and keeps its on_hand. Rows come after them, so that a row may
+ * lie within a span, and a cell that a row makes is in none. */
 struct effect_stock {
     bool is_count;  /* else movements */
     uint16_t node;
@@ -101,6 +109,8 @@ struct effect_stock {
     uint32_t count; /* may be 0: then only the key is remembered */
     const struct effect_stock_row *rows; /* items in rising order */
     struct effect_key key;
+    uint32_t span_count; /* of counts only */
+    const struct effect_span *spans; /* rising, none overlaps */
 };
 
 struct effect_quota {

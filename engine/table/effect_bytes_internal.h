@@ -15,6 +15,7 @@ struct effect_scratch {
     struct area areas[NODE_AREAS_MAX];
     struct effect_place places[EFFECT_PLACES_MAX];
     struct effect_stock_row rows[EFFECT_STOCK_MAX];
+    struct effect_span spans[EFFECT_STOCK_MAX];
     struct effect_line lines[EFFECT_LINES_MAX];
     struct effect_part parts[EFFECT_PARTS_MAX];
     struct effect_share shares[EFFECT_SHARES_MAX];

@@ -182,7 +182,12 @@ static enum err replay_stock(struct tables *tables, uint64_t lsn, uint64_t now_m
     for (uint32_t i = 0; err == ERR_OK && i < effect.count; i++) {
         err = has_item(tables, effect.rows[i].item) ? ERR_OK : ERR_DAMAGED;
     }
-    if (err == ERR_OK && effect.count > 0 && effect.node >= tables->network.count) {
+    if (err == ERR_OK && effect.count + effect.span_count > 0 &&
+        effect.node >= tables->network.count) {
+        err = ERR_DAMAGED;
+    }
+    if (err == ERR_OK && effect.span_count > 0 &&
+        !has_item(tables, effect.spans[effect.span_count - 1].last)) {
         err = ERR_DAMAGED;
     }
     return err == ERR_OK ? tables_apply_stock(tables, lsn, now_ms, &effect) : err;

@@ -136,14 +136,33 @@ static void places_put(struct model *model)
     replica_feed(model, EFFECT_PLACES, bytes, size);
 }
 
+/* Cells that are counted and stay as they are. */
+static void spans_draw(struct model *model, struct effect_stock *effect, struct effect_span *spans)
+{
+    for (uint32_t item = draw(model, ITEMS); item < ITEMS; item += 2 + draw(model, ITEMS)) {
+        uint32_t last = item + draw(model, ITEMS - item);
+        spans[effect->span_count++] = (struct effect_span){item, last};
+        for (; item <= last; item++) {
+            if (model->is_stocked[item][effect->node]) {
+                model->counted[item][effect->node] = effect->at_ms;
+            }
+        }
+    }
+}
+
 static void stock_move(struct model *model)
 {
     uint8_t bytes[1024];
     uint32_t node = draw(model, NODES);
     bool is_count = draw(model, 2);
     struct effect_stock_row rows[ITEMS];
+    struct effect_span spans[ITEMS];
     struct effect_stock effect = {.is_count = is_count, .node = (uint16_t)node,
-                                  .at_ms = model->now - draw(model, 50), .rows = rows};
+                                  .at_ms = model->now - draw(model, 50), .rows = rows,
+                                  .spans = spans};
+    if (is_count && draw(model, 2)) {
+        spans_draw(model, &effect, spans);
+    }
     for (uint32_t item = 0; item < ITEMS; item++) {
         if (draw(model, 3) == 0) {
             rows[effect.count++] = (struct effect_stock_row){

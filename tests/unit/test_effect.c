@@ -190,6 +190,35 @@ static void node_round_trip(void **state)
     assert_true(back.key.facts[0] == -1);
 }
 
+/* Spans stand behind the key, rise and do not overlap; movements have none; cut or bent bytes are
+ * damage. */
+static void spans_round_trip(void **state)
+{
+    struct effect_scratch *scratch = *state;
+    uint8_t bytes[256];
+    struct effect_stock_row rows[1] = {{8, 4}};
+    struct effect_span spans[3] = {{0, 0}, {5, 300}, {301, UINT32_MAX - 1}};
+    struct effect_stock stock = {.is_count = true, .node = 9, .at_ms = 5, .count = 1,
+                                 .rows = rows, .span_count = 3, .spans = spans,
+                                 .key = {.is_set = true, .content = 5, .facts = {1}}};
+    struct effect_stock back;
+    uint32_t size = effect_stock_encode(bytes, &stock);
+    assert_true(size <= effect_stock_size(&stock));
+    assert_int_equal(effect_stock_decode(bytes, size, scratch, &back), 0);
+    assert_int_equal(back.span_count, 3);
+    assert_memory_equal(back.spans, spans, sizeof spans);
+    assert_memory_equal(back.rows, rows, sizeof rows);
+    assert_int_equal(effect_stock_decode(bytes, size - 1, scratch, &back), ERR_DAMAGED);
+    bytes[size] = 0;
+    assert_int_equal(effect_stock_decode(bytes, size + 1, scratch, &back), ERR_DAMAGED);
+    bytes[0] = 0; /* movements */
+    assert_int_equal(effect_stock_decode(bytes, size, scratch, &back), ERR_DAMAGED);
+    stock = (struct effect_stock){.is_count = true, .node = 9, .span_count = 2, .spans = spans};
+    size = effect_stock_encode(bytes, &stock);
+    bytes[size - 3] = 0; /* the second would begin where the first ends */
+    assert_int_equal(effect_stock_decode(bytes, size, scratch, &back), ERR_DAMAGED);
+}
+
 /* Stock rows, policies, cancels, life-cycle steps, places and drops come back as they were. */
 static void small_effects_round_trip(void **state)
 {
@@ -201,6 +230,7 @@ static void small_effects_round_trip(void **state)
     uint32_t size = effect_stock_encode(bytes, &stock);
     assert_int_equal(effect_stock_decode(bytes, size, scratch, &stock_back), 0);
     assert_memory_equal(stock_back.rows, rows, sizeof rows);
+    assert_int_equal(stock_back.span_count, 0);
     struct effect_policy policy = {.item = 5, .node = 6, .has_safety = true, .safety_stock = 9};
     struct effect_policy policy_back;
     size = effect_policy_encode(bytes, &policy);
@@ -330,6 +360,7 @@ int main(void)
         cmocka_unit_test(order_is_small),  cmocka_unit_test(order_round_trip),
         cmocka_unit_test(channel_round_trip),
         cmocka_unit_test(node_round_trip), cmocka_unit_test(flipped_bits_stay_inside),
+        cmocka_unit_test(spans_round_trip), cmocka_unit_test(replan_round_trip),
         cmocka_unit_test(small_effects_round_trip), cmocka_unit_test(replan_round_trip),
         cmocka_unit_test(negative_safety_is_damage),
     };
