@@ -154,7 +154,6 @@ enum cli_exit cli_run_import(struct cli *cli, int argc, char **argv)
         code = run(&import);
     }
     csv_close(&import.csv);
-    free(import.rows);
-    free(import.bytes);
+    import_check_close(&import);
     return code;
 }

@@ -1,8 +1,15 @@
-/* The first pass of an import: every row is read and checked, and it is remembered where it
- * stands, in the order in which it will be sent. */
+/* The first pass of an import: every row is read and checked, and it is remembered where rows of
+ * one group stand, in the order in which they will be sent.
+ *
+ * Where the rows of a group stand together, as those of a node do in most files, memory is a run
+ * for each group and the identities of one: a file of any size passes. When a group comes back the
+ * file is read again from its first row on, and the identity of each row is kept (some 48 bytes a
+ * row). */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -42,11 +49,28 @@ static bool read_all(struct import *import, FILE *from)
     return !ferror(from);
 }
 
+/* A file on a disk is not copied into memory. False: it is none, or has nothing. */
+static bool map_file(struct import *import, FILE *from)
+{
+    struct stat facts;
+    if (fstat(fileno(from), &facts) != 0 || !S_ISREG(facts.st_mode) || facts.st_size == 0) {
+        return false;
+    }
+    void *bytes = mmap(NULL, (size_t)facts.st_size, PROT_READ, MAP_PRIVATE, fileno(from), 0);
+    if (bytes == MAP_FAILED) {
+        return false;
+    }
+    import->bytes = bytes;
+    import->size = (size_t)facts.st_size;
+    import->is_mapped = true;
+    return true;
+}
+
 static bool load_file(struct import *import)
 {
     bool is_stdin = strcmp(import->file, "-") == 0;
     FILE *from = is_stdin ? stdin : fopen(import->file, "rb");
-    bool is_read = from && read_all(import, from);
+    bool is_read = from && ((!is_stdin && map_file(import, from)) || read_all(import, from));
     if (!is_read) {
         cli_complain("%s: %s", import->file, strerror(errno));
     }
@@ -67,17 +91,31 @@ static uint64_t hash_cells(const struct import *import, const int fields[2])
     return hash;
 }
 
-static void rows_add(struct import *import)
+/* Whether the row last read goes on with the last run. */
+static bool is_same_run(const struct import *import, uint64_t group)
 {
-    const int group[2] = {import->kind->group, -1};
-    if (import->rows_count == import->rows_max) {
-        import->rows_max = import->rows_max * 2 + 1024;
-        struct import_row *rows = realloc(import->rows, import->rows_max * sizeof(rows[0]));
-        CHECK(rows);
-        import->rows = rows;
+    return import->runs_count > 0 && import->runs[import->runs_count - 1].group == group;
+}
+
+static void run_begin(struct import *import, uint64_t group)
+{
+    if (import->runs_count == import->runs_max) {
+        import->runs_max = import->runs_max * 2 + 1024;
+        struct import_run *runs = realloc(import->runs, import->runs_max * sizeof(runs[0]));
+        CHECK(runs);
+        import->runs = runs;
     }
-    import->rows[import->rows_count++] =
-        (struct import_row){csv_mark_row(&import->csv), hash_cells(import, group)};
+    import->runs[import->runs_count++] = (struct import_run){csv_mark_row(&import->csv), group, 0};
+}
+
+static bool has_run(const struct import *import, uint64_t group)
+{
+    for (uint32_t i = 0; i < import->runs_count; i++) {
+        if (import->runs[i].group == group) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static void seen_add(struct seen_list *seen, const struct import *import)
@@ -102,7 +140,7 @@ static uint32_t check_row(const struct import *import, uint32_t errors)
         char why[IMPORT_WHY_MAX];
         if (import_cell_check(field, &cell, why)) {
             wrong++;
-            if (errors + wrong <= ERRORS_SHOWN) {
+            if (errors + wrong <= ERRORS_SHOWN && cell.line > import->said_line) {
                 cli_complain("%s:%u:%u: %s: %s", import->file, cell.line, cell.column, field->name,
                              why);
             }
@@ -132,7 +170,7 @@ static uint32_t check_twice(const struct import *import, struct seen_list *seen,
             continue;
         }
         wrong++;
-        if (errors + wrong <= ERRORS_SHOWN) {
+        if (errors + wrong <= ERRORS_SHOWN && seen->at[i].line > import->said_line) {
             int second = import->kind->identity[1];
             cli_complain(
                 "%s:%u:1: the same %s%s%s as in line %u", import->file, seen->at[i].line,
@@ -143,25 +181,70 @@ static uint32_t check_twice(const struct import *import, struct seen_list *seen,
     return wrong;
 }
 
-static uint32_t check_rows(struct import *import, struct seen_list *seen)
+/* Identities of rows in groups that do not come back are only needed within their group. */
+static uint32_t forget_seen(const struct import *import, struct seen_list *seen, uint32_t errors)
 {
-    uint32_t errors = 0;
+    uint32_t wrong = check_twice(import, seen, errors);
+    seen->count = 0;
+    return wrong;
+}
+
+static void row_note(struct import *import, struct seen_list *seen, uint64_t group)
+{
+    if (!is_same_run(import, group)) {
+        run_begin(import, group);
+    }
+    import->runs[import->runs_count - 1].count++;
+    import->rows_count++;
+    seen_add(seen, import);
+}
+
+/* Every row. False, where scattered is not allowed: a group came back. */
+static bool check_rows(struct import *import, struct seen_list *seen, bool is_scattered,
+                       uint32_t *errors)
+{
+    const int fields[2] = {import->kind->group, -1};
     while (import->rows_count < import->limit && csv_next(&import->csv)) {
-        errors += check_row(import, errors);
-        rows_add(import);
-        seen_add(seen, import);
+        const uint64_t group = hash_cells(import, fields);
+        if (!is_scattered && !is_same_run(import, group)) {
+            if (has_run(import, group)) {
+                return false;
+            }
+            *errors += forget_seen(import, seen, *errors);
+        }
+        row_note(import, seen, group);
+        *errors += check_row(import, *errors);
+    }
+    return true;
+}
+
+/* As if groups stood together; where they do not, all anew, saying nothing twice. */
+static uint32_t check_all(struct import *import)
+{
+    struct seen_list seen = {0};
+    const struct csv_mark first = {import->csv.at, import->csv.line};
+    uint32_t errors = 0;
+    if (!check_rows(import, &seen, false, &errors)) {
+        forget_seen(import, &seen, errors);
+        import->said_line = import->csv.row_line - 1;
+        import->runs_count = import->rows_count = 0;
+        errors = 0;
+        csv_go(&import->csv, first);
+        CHECK(check_rows(import, &seen, true, &errors));
     }
     const struct csv *csv = &import->csv;
     if (csv->is_bad) {
         cli_complain("%s:%u:%u: %s", import->file, csv->error_line, csv->error_column, csv->error);
         errors++;
     }
+    errors += check_twice(import, &seen, errors);
+    free(seen.at);
     return errors;
 }
 
 static int by_group_and_place(const void *a, const void *b)
 {
-    const struct import_row *x = a, *y = b;
+    const struct import_run *x = a, *y = b;
     if (x->group != y->group) {
         return x->group < y->group ? -1 : 1;
     }
@@ -197,7 +280,6 @@ static bool read_header(struct import *import)
 
 bool import_check(struct import *import)
 {
-    struct seen_list seen = {0};
     if (!load_file(import)) {
         return false;
     }
@@ -205,11 +287,19 @@ bool import_check(struct import *import)
     if (!read_header(import)) {
         return false;
     }
-    uint32_t errors = check_rows(import, &seen);
-    errors += check_twice(import, &seen, errors);
-    free(seen.at);
-    if (import->kind->group >= 0 && import->rows_count > 0) {
-        qsort(import->rows, import->rows_count, sizeof(import->rows[0]), by_group_and_place);
+    const uint32_t errors = check_all(import);
+    if (import->kind->group >= 0 && import->runs_count > 0) {
+        qsort(import->runs, import->runs_count, sizeof(import->runs[0]), by_group_and_place);
     }
     return say_verdict(import, errors);
+}
+
+void import_check_close(struct import *import)
+{
+    free(import->runs);
+    if (import->is_mapped) {
+        munmap(import->bytes, import->size);
+    } else {
+        free(import->bytes);
+    }
 }

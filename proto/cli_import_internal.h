@@ -48,9 +48,11 @@ struct import_source {
     const char *constant; /* of --set, or NULL */
 };
 
-struct import_row {
-    struct csv_mark mark;
-    uint64_t group; /* hash */
+/* Rows of one group that stand together. */
+struct import_run {
+    struct csv_mark mark; /* the first one */
+    uint64_t group;       /* hash */
+    uint32_t count;
 };
 
 struct import {
@@ -63,10 +65,13 @@ struct import {
     uint32_t limit; /* rows */
     char *bytes;
     size_t size;
+    bool is_mapped; /* bytes: the file itself, which the system reads as it goes */
     struct csv csv;
     struct import_source sources[IMPORT_FIELDS_MAX];
-    struct import_row *rows; /* in the order of sending */
-    uint32_t rows_count, rows_max;
+    struct import_run *runs; /* in the order of sending */
+    uint32_t runs_count, runs_max;
+    uint32_t rows_count;
+    uint32_t said_line; /* what is wrong up to it was said */
 };
 
 /* NULL: no such kind. */
@@ -92,6 +97,7 @@ void import_cell_put(struct nearshelf_params *params, const char *key,
 
 /* Read the whole file and check every row. False: said what is wrong, all of it up to a bound. */
 bool import_check(struct import *import);
+void import_check_close(struct import *import);
 
 /* ---- cli_import_send.c ---- */
 

@@ -10,7 +10,8 @@
 
 enum {
     WINDOW = 128,               /* calls under way */
-    ROWS_PER_CALL = 10000,      /* keeps one call's work short for the engine */
+    WINDOW_ROWS = 16,           /* of those with rows, which may take up to a frame each */
+    ROWS_PER_CALL = 50000,      /* a node's rows in one call make the shortest log */
     CALL_SIZE_MAX = 900 * 1024, /* below the frame limit by more than the longest row */
     BAR_WIDTH = 30,
     BAR_EVERY_MS = 100,
@@ -32,7 +33,9 @@ struct sending {
     struct import *import;
     struct nearshelf_params *params;
     struct flight flights[WINDOW];
-    uint32_t row_next; /* in import->rows */
+    uint32_t run_next; /* in import->runs */
+    uint32_t run_left; /* rows of the run before it that were not sent */
+    uint32_t rows_sent;
     uint32_t rows_done;
     uint32_t calls;
     bool is_open; /* params holds rows of a call */
@@ -168,7 +171,8 @@ static void receive_one(struct sending *sending)
 static void send_call(struct sending *sending)
 {
     const struct import *import = sending->import;
-    while (nearshelf_outstanding(import->cli->client) >= WINDOW) {
+    const uint32_t window = import->kind->group >= 0 ? WINDOW_ROWS : WINDOW;
+    while (nearshelf_outstanding(import->cli->client) >= window) {
         receive_one(sending);
     }
     struct flight *flight = flight_find(sending, 0, true);
@@ -273,9 +277,14 @@ static void build_grouped(struct sending *sending)
 static void send_row(struct sending *sending)
 {
     struct import *import = sending->import;
-    csv_go(&import->csv, import->rows[sending->row_next].mark);
-    CHECK(csv_next(&import->csv));
-    sending->row_next++;
+    if (sending->run_left == 0) {
+        const struct import_run *run = &import->runs[sending->run_next++];
+        csv_go(&import->csv, run->mark);
+        sending->run_left = run->count;
+    }
+    CHECK(csv_next(&import->csv)); /* it was there when it was checked */
+    sending->run_left--;
+    sending->rows_sent++;
     if (import->kind->group >= 0) {
         build_grouped(sending);
         return;
@@ -331,7 +340,7 @@ static void print_summary_json(const struct sending *sending)
 static void send_all(struct sending *sending)
 {
     const struct import *import = sending->import;
-    while (sending->row_next < import->rows_count && !sending->has_failed && !is_interrupted) {
+    while (sending->rows_sent < import->rows_count && !sending->has_failed && !is_interrupted) {
         send_row(sending);
     }
     if (!sending->has_failed && !is_interrupted) {

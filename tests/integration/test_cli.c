@@ -256,6 +256,17 @@ static void import_checks_everything_first(void **state)
            "nearshelf: -:4:6: on_hand: \"x\" is no whole number\n"
            "nearshelf: -:5:1: the same node and item as in line 2\n"
            "nearshelf: -: 3 errors in 4 rows; nothing was sent\n");
+    expect(server, "node,item,on_hand\nS1,,1\nS1,A,1\nS1,A,2\nS2,B,3\nS1,A,4\nS2,,1\n",
+           WORDS("import", "stock", "-"), 1, "",
+           "nearshelf: -:2:4: item: empty, but needed\n"
+           "nearshelf: -:4:1: the same node and item as in line 3\n"
+           "nearshelf: -:7:4: item: empty, but needed\n"
+           "nearshelf: -:6:1: the same node and item as in line 4\n"
+           "nearshelf: -: 4 errors in 6 rows; nothing was sent\n");
+    expect(server, "node,item,on_hand\nS1,A,1\nS1,A,2\nS2,A,3\n",
+           WORDS("import", "stock", "-"), 1, "",
+           "nearshelf: -:3:1: the same node and item as in line 2\n"
+           "nearshelf: -: 1 error in 3 rows; nothing was sent\n");
     expect(server, "node,item,onhand\nS1,A,1\n", WORDS("import", "stock", "-"), 1, "",
            "nearshelf: -:1:11: column onhand is no field of stock, did you mean on_hand? (--map "
            "FIELD=onhand names it, --ignore onhand leaves it out)\n");
@@ -314,25 +325,25 @@ static void import_stock_groups_by_node(void **state)
     free(server);
 }
 
-/* Postcodes go by country; 25,001 of them are three calls, each within its bounds. */
+/* Postcodes go by country; 100,001 of them are three calls, each within its bounds. */
 static void import_places_in_bounded_calls(void **state)
 {
-    enum { ROWS = 25001, ROW_SIZE = 32 };
+    enum { ROWS = 100001, ROW_SIZE = 32 };
     (void)state;
     struct server *server = server_start();
     char *csv = malloc(ROWS * ROW_SIZE);
     assert_non_null(csv);
     size_t used = (size_t)snprintf(csv, ROW_SIZE, "zip,lat,lon,x\n");
     for (int i = 0; i < ROWS; i++) {
-        used += (size_t)snprintf(csv + used, ROW_SIZE, "%05d,1.5,-2.5,\n", i);
+        used += (size_t)snprintf(csv + used, ROW_SIZE, "%06d,1.5,-2.5,\n", i);
     }
     struct ran *ran = run(server, csv,
                           WORDS("import", "places", "-", "--map", "postcode=zip", "--country", "US",
                                 "--ignore", "x", "--json"));
     assert_int_equal(ran->code, 0);
-    assert_non_null(strstr(ran->out, "\"rows\":25001,\"rows_loaded\":25001,\"calls\":3"));
+    assert_non_null(strstr(ran->out, "\"rows\":100001,\"rows_loaded\":100001,\"calls\":3"));
     assert_non_null(strstr(server->log, "place.load {\"country\"=>\"US\", \"rows\"=>"
-                                        "[[\"00000\", 1.500000, -2.500000], [\"00001\""));
+                                        "[[\"000000\", 1.500000, -2.500000], [\"000001\""));
     free(ran);
     free(csv);
     server_stop(server, NULL);
