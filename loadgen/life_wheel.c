@@ -1,4 +1,5 @@
-/* A record is [words, order low, order high, the words]. A slot is read when its time is over. */
+/* A record is [words, order low, order high, the words]. A slot is read when its time is over,
+ * evenly over the time of the next one: what ends within 5 ms does not end at once. */
 #include "life_wheel.h"
 
 #include <stdlib.h>
@@ -63,12 +64,25 @@ void life_wheel_add(struct life_wheel *wheel, uint64_t due_ns, uint64_t order,
     wheel->waiting++;
 }
 
+/* Words of the slot being read that are due at now_ns: all once the next slot's time is over too,
+ * before that as much of them as of that time has passed. */
+static uint32_t due_words(const struct life_wheel *wheel, const struct life_slot *slot,
+                          uint64_t now_ns)
+{
+    const uint64_t begin_ns = (wheel->current + 1) * wheel->width_ns;
+    const uint64_t passed_ns = now_ns > begin_ns ? now_ns - begin_ns : 0;
+    if (passed_ns >= wheel->width_ns) {
+        return slot->used;
+    }
+    return (uint32_t)((double)slot->used * (double)passed_ns / (double)wheel->width_ns);
+}
+
 bool life_wheel_take(struct life_wheel *wheel, uint64_t now_ns, struct life_record *out)
 {
-    uint64_t now_slot = now_ns / wheel->width_ns;
+    const uint64_t now_slot = now_ns / wheel->width_ns;
     while (wheel->current < now_slot) {
         struct life_slot *slot = &wheel->slots[wheel->current % LIFE_SLOTS];
-        if (wheel->read < slot->used) {
+        if (wheel->read < due_words(wheel, slot, now_ns)) {
             const uint32_t *at = slot->words + wheel->read;
             *out = (struct life_record){.order = (uint64_t)at[2] << 32 | at[1],
                                         .words = at + RECORD_HEAD};
@@ -76,6 +90,9 @@ bool life_wheel_take(struct life_wheel *wheel, uint64_t now_ns, struct life_reco
             CHECK(wheel->waiting > 0);
             wheel->waiting--;
             return true;
+        }
+        if (wheel->read < slot->used || wheel->current + 1 == now_slot) {
+            return false;
         }
         slot->used = 0;
         wheel->read = 0;

@@ -299,9 +299,36 @@ static void life_keeps_its_times(void **state)
     life_wheel_close(&wheel);
 }
 
+/* What one slot holds comes evenly over the next one's time, not at once. */
+static void life_comes_evenly(void **state)
+{
+    (void)state;
+    static struct life_wheel wheel;
+    enum { COUNT = 1000 };
+    life_wheel_init(&wheel, 1000 * (uint64_t)LIFE_SLOTS, 0);
+    const uint64_t width = wheel.width_ns;
+    for (uint32_t i = 0; i < COUNT; i++) {
+        const uint32_t words[2] = {i, i};
+        life_wheel_add(&wheel, 5 * width + i % width, i, words, 1 + i % 2);
+    }
+    uint32_t taken = 0;
+    for (uint32_t tenth = 0; tenth <= 10; tenth++) {
+        struct life_record record;
+        while (life_wheel_take(&wheel, 6 * width + width * tenth / 10, &record)) {
+            assert_int_equal(record.order, taken);
+            taken++;
+        }
+        assert_in_range(taken, COUNT * tenth / 10 - (tenth > 0 ? 1 : 0), COUNT * tenth / 10 + 2);
+    }
+    assert_int_equal(taken, COUNT);
+    assert_int_equal(wheel.waiting, 0);
+    life_wheel_close(&wheel);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(life_comes_evenly),
         cmocka_unit_test(arrivals_are_poisson),
         cmocka_unit_test(zipf_has_its_slope),
         cmocka_unit_test(alias_keeps_shares),
