@@ -75,7 +75,8 @@ void put_fulfilment(struct service_core *service, struct writer *writer, struct 
     put_text(writer, "fulfilment", id, fulfilment_text(order, part, id));
     if (with_order) {
         put_text(writer, "order_id", order_id(order), order->id_len);
-        put_due(writer, "due", part_due_ms(own));
+        put_due(writer, "due",
+                tables_part_due_ms(&service->tables, order, part, service->now_ms));
     }
     put_text(writer, "node", node->id, node->id_len);
     if (to != NODE_NONE) {
@@ -90,7 +91,8 @@ void put_fulfilment(struct service_core *service, struct writer *writer, struct 
     put_part_dates(writer, &own->dates);
     put_tracking(service, writer, own);
     if (has_time) {
-        put_due(writer, "collect_by", own->collect_by);
+        put_due(writer, "collect_by",
+                tables_collect_by(&service->tables, order, part, service->now_ms));
     }
     writer_str(writer, "lines");
     writer_array(writer, own->share_count);

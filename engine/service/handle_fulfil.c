@@ -160,7 +160,8 @@ static void answer(struct service_core *service, struct call *call, const struct
     writer_word(&writer, state_words[part_state(target->order, target->index)]);
     if (has_time) {
         writer_str(&writer, "collect_by");
-        writer_uint(&writer, target->part->collect_by);
+        writer_uint(&writer, tables_collect_by(&service->tables, target->order, target->index,
+                                               service->now_ms));
     }
     if (is_duplicate) {
         writer_str(&writer, "duplicate");

@@ -69,13 +69,15 @@ static bool decode(struct reader *reader, const struct call *call, struct list *
     return reader_is_ok(reader);
 }
 
-static bool is_wanted(const struct list *list, struct order *order, uint32_t index)
+static bool is_wanted(const struct service_core *service, const struct list *list,
+                      struct order *order, uint32_t index)
 {
     const struct order_part *part = &order_parts(order)[index];
     if (list->node != NODE_NONE && part->node != list->node) {
         return false;
     }
-    if (list->due_before && (part_due_ms(part) == 0 || part_due_ms(part) >= list->due_before)) {
+    uint64_t due_ms = tables_part_due_ms(&service->tables, order, index, service->now_ms);
+    if (list->due_before && (due_ms == 0 || due_ms >= list->due_before)) {
         return false;
     }
     return list->states == 0 || list->states >> part_state(order, index) & 1;
@@ -91,7 +93,7 @@ static uint32_t part_steps(struct order *order, uint32_t index)
 static uint32_t look(struct service_core *service, struct writer *writer, const struct list *list,
                      struct walk *walk, struct order *order, uint32_t index)
 {
-    bool is_put = is_wanted(list, order, index);
+    bool is_put = is_wanted(service, list, order, index);
     if (is_put) {
         put_fulfilment(service, writer, order, index, true);
     }

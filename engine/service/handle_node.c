@@ -327,8 +327,9 @@ static void answer_put(struct service_core *service, struct call *call, struct t
     reply_send(service, call);
 }
 
-static void node_log(struct service_core *service, const struct effect_node *effect)
+static void node_log(struct service_core *service, struct effect_node *effect)
 {
+    effect->counts_closing = tables_counts_closing(&service->tables, effect);
     uint8_t *bytes = log_begin(service, effect_node_size(effect));
     uint64_t lsn = log_end(service, EFFECT_NODE, effect_node_encode(bytes, effect));
     must_apply(tables_apply_node(&service->tables, lsn, service->now_ms, effect), "node");

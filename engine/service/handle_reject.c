@@ -588,7 +588,7 @@ static struct replan *silent_begin(struct service_core *service, slab_ref ref, u
     return replan;
 }
 
-/* A closed node need not answer: it has its time once more. */
+/* The full tables may have room when it has had its time once more. */
 static bool put_off(struct service_core *service, slab_ref ref, uint32_t part)
 {
     struct replan *replan = silent_begin(service, ref, part);
@@ -621,12 +621,7 @@ static bool silent_try(struct service_core *service, slab_ref ref, uint32_t part
 bool reject_silent(struct service_core *service, slab_ref ref, uint32_t part)
 {
     const struct order *order = order_at(&service->tables.orders, ref);
-    const struct order_part *own = &order_parts(order_at(&service->tables.orders, ref))[part];
-    const struct node *node = &service->tables.network.nodes[own->node];
     CHECK(order->done_ms == 0);
-    if (node->config.status == NODE_CLOSED && !node_is_active(node, (enum service)own->service)) {
-        return put_off(service, ref, part);
-    }
     /* Full tables must not stop the clock: then it is held, or, where even that has no room,
      * tried again later. */
     return silent_try(service, ref, part, true) || silent_try(service, ref, part, false) ||

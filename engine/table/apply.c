@@ -233,7 +233,7 @@ static void node_digest(struct tables *tables, uint16_t handle, bool is_add)
     const struct node *node = &tables->network.nodes[handle];
     const struct node_config *c = &node->config;
     uint8_t bytes[1024];
-    struct effect_node effect = {{node->id, node->id_len}, *c, {0}};
+    struct effect_node effect = {{node->id, node->id_len}, *c, {0}, false};
     effect.config.serves_count = 0;
     uint32_t size = effect_node_encode(bytes, &effect);
     uint64_t areas = areas_hash(c->serves, c->serves_count);
@@ -268,8 +268,17 @@ enum err node_enter(struct tables *tables, const struct effect_node *effect)
 enum err tables_apply_node(struct tables *tables, uint64_t lsn, uint64_t now_ms,
                            const struct effect_node *effect)
 {
+    uint16_t handle = network_find(&tables->network, effect->id.at, effect->id.len);
+    struct node_config before = {.status = NODE_ACTIVE};
     applied(tables, lsn, now_ms);
+    if (handle != NODE_NONE) {
+        before = tables->network.nodes[handle].config;
+    }
     enum err err = node_enter(tables, effect);
+    if (err == ERR_OK && effect->counts_closing) {
+        handle = network_find(&tables->network, effect->id.at, effect->id.len);
+        closing_change(tables, handle, &before, now_ms);
+    }
     if (err == ERR_OK) {
         key_remember(tables, lsn, now_ms, &effect->key);
     }

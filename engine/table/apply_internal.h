@@ -6,7 +6,7 @@
 
 /* Tables in the digest. 6 to 8, 22, 64 and 73 are those of order.c, 20 that of owed.c. */
 enum { TAG_NODE = 1, TAG_ITEM, TAG_PLACE, TAG_CELL, TAG_POLICY, TAG_KEY = 9, TAG_MOVEMENT, TAG_FLAG,
-       TAG_COUNT, TAG_DECLINES = 21, TAG_QUOTA = 30, TAG_KIT,
+       TAG_COUNT, TAG_DECLINES = 21, TAG_QUOTA = 30, TAG_KIT, TAG_CLOSING,
        TAG_HOURS = 60, TAG_LANE, TAG_ROAD, TAG_METER,
        TAG_STRATEGY = 70, TAG_CHOICE, TAG_BLOCK };
 
@@ -67,6 +67,17 @@ void tracking_set(struct tables *tables, struct order_part *part, const struct e
 void node_timer(struct tables *tables, uint16_t handle);
 void part_timer(struct tables *tables, slab_ref ref, uint16_t index);
 void reservation_timer(struct tables *tables, slab_ref ref);
+
+/* The part's deadline was set just now: what its node was closed before does not move it. */
+void part_closing_set(struct tables *tables, struct order *order, uint32_t index, uint64_t now_ms);
+
+/* By how much closings moved the part's deadline, without the one that goes on. */
+uint64_t part_moved_ms(const struct tables *tables, struct order *order, uint32_t index);
+
+/* The node's config was before as given: what that means for how long it is closed. */
+void closing_change(struct tables *tables, uint16_t handle, const struct node_config *before,
+                    uint64_t now_ms);
+void closing_digest(struct tables *tables, uint16_t handle, bool is_add);
 /* An order leaves memory that may wait for somebody who does not come. */
 void parts_timers_drop(struct tables *tables, slab_ref ref);
 void timers_rebuild(struct tables *tables);

@@ -299,6 +299,7 @@ void order_part_await(struct tables *tables, slab_ref ref, uint16_t index, uint6
     struct order_part *part = &order_parts(order_at(&tables->orders, ref))[index];
     uint64_t minutes = tables->timing.terms[part->node].accept_min;
     part->accept_by_s = minutes ? (uint32_t)((now_ms + minutes * 60000 + 999) / 1000) : 0;
+    part_closing_set(tables, order_at(&tables->orders, ref), index, now_ms);
     part_timer(tables, ref, index);
 }
 
@@ -579,7 +580,7 @@ static uint32_t share_update(struct tables *tables, struct order *order,
 }
 
 /* What an update tells of the part itself; most tell nothing. */
-static void part_update(struct tables *tables, struct order *order,
+static void part_update(struct tables *tables, struct order *order, uint64_t now_ms,
                         const struct effect_fulfil *effect)
 {
     struct order_part *part = &order_parts(order)[effect->part];
@@ -593,6 +594,9 @@ static void part_update(struct tables *tables, struct order *order,
     part->collect_by = effect->collect_by ? effect->collect_by : part->collect_by;
     part->is_arrived = is_arrived;
     part->is_awaited = is_awaited;
+    if (effect->collect_by) {
+        part_closing_set(tables, order, effect->part, now_ms);
+    }
     order_digest_part(order, effect->part, &tables->digest, true);
 }
 
@@ -614,7 +618,7 @@ enum err tables_apply_fulfil(struct tables *tables, uint64_t lsn, uint64_t now_m
     for (uint32_t i = 0; i < effect->count; i++) {
         units += share_update(tables, order, effect, i, step);
     }
-    part_update(tables, order, effect);
+    part_update(tables, order, now_ms, effect);
     tracking_set(tables, part, &effect->tracking);
     order_note(tables, order,
                &(struct order_entry){effect->at_ms, lsn, units, (uint16_t)effect->part, 0,

@@ -78,14 +78,18 @@ enum err effect_flag_decode(const uint8_t *bytes, uint32_t size, struct effect_t
  * a node that makes no use of it keeps its digest. */
 static const int node_services_first = SERVICE_PICKUP + 1;
 
-static uint8_t *put_later_reach(uint8_t *at, const struct node_config *config)
+enum { NODE_COUNTS_CLOSING = 64 }; /* beside the count, which may be 0 then */
+
+static uint8_t *put_later(uint8_t *at, const struct effect_node *effect)
 {
+    const struct node_config *config = &effect->config;
+    const uint64_t bits = effect->counts_closing ? NODE_COUNTS_CLOSING : 0;
     int last = (int)SERVICE_COUNT - 1;
     while (last >= node_services_first && config->max_m[last] == UINT32_MAX) {
         last--;
     }
-    if (last >= node_services_first) {
-        at = bytes_put_int(at, (uint64_t)(last + 1 - node_services_first));
+    if (last >= node_services_first || bits) {
+        at = bytes_put_int(at, bits | (uint64_t)(last + 1 - node_services_first));
     }
     for (int i = node_services_first; i <= last; i++) {
         at = bytes_put_int(at, config->max_m[i]);
@@ -93,12 +97,15 @@ static uint8_t *put_later_reach(uint8_t *at, const struct node_config *config)
     return at;
 }
 
-static void get_later_reach(struct bytes_source *source, struct node_config *config)
+static void get_later(struct bytes_source *source, struct effect_node *out)
 {
+    struct node_config *config = &out->config;
     bool is_told = !source->is_bad && source->at < source->end;
     uint64_t later = (uint64_t)((int)SERVICE_COUNT - node_services_first);
-    int count = is_told ? (int)bytes_get_max(source, later) : 0;
-    source->is_bad = source->is_bad || (is_told && count == 0);
+    uint64_t told = is_told ? bytes_get_max(source, later | NODE_COUNTS_CLOSING) : 0;
+    int count = (int)(told & ~(uint64_t)NODE_COUNTS_CLOSING);
+    out->counts_closing = (told & NODE_COUNTS_CLOSING) != 0;
+    source->is_bad = source->is_bad || (is_told && told == 0) || (uint64_t)count > later;
     for (int i = node_services_first; i < SERVICE_COUNT; i++) {
         bool is_there = i - node_services_first < count;
         config->max_m[i] = is_there ? (uint32_t)bytes_get_max(source, UINT32_MAX) : UINT32_MAX;
@@ -134,7 +141,7 @@ uint32_t effect_node_encode(uint8_t *out, const struct effect_node *effect)
     at = bytes_put_int(at, config->collect_hours);
     at = put_areas(at, config->serves, config->serves_count);
     at = bytes_put_key(at, &effect->key);
-    at = put_later_reach(at, config);
+    at = put_later(at, effect);
     return (uint32_t)(at - out);
 }
 
@@ -166,7 +173,7 @@ enum err effect_node_decode(const uint8_t *bytes, uint32_t size, struct effect_s
     config->serves_count = get_areas(&source, scratch->areas, NODE_AREAS_MAX);
     config->serves = scratch->areas;
     bytes_get_key(&source, &out->key);
-    get_later_reach(&source, config);
+    get_later(&source, out);
     return bytes_finish(&source);
 }
 

@@ -65,6 +65,7 @@ struct effect_node { /* node.put and node.status: the whole config as it is from
     struct effect_text id;
     struct node_config config;
     struct effect_key key;
+    bool counts_closing; /* how long it is closed counts (closing.h): of records from before, not */
 };
 
 struct effect_item {

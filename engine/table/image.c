@@ -12,6 +12,7 @@
 const struct image_section image_sections[] = {
     {"flags", 1, save_flags, load_flags},
     {"nodes", 1, save_nodes, load_nodes},
+    {"closings", 1, save_closings, load_closings},
     {"hours", 1, save_hours, load_hours},
     {"items", 1, save_items, load_items},
     {"places", 1, save_places, load_places},
@@ -21,7 +22,7 @@ const struct image_section image_sections[] = {
     {"rows", 1, save_rows, load_rows},
     {"policies", 1, save_policies, load_policies},
     {"quotas", 1, save_quotas, load_quotas},
-    {"orders", 3, save_orders, load_orders},
+    {"orders", 4, save_orders, load_orders},
     {"owed", 1, save_owed, load_owed},
     {"declines", 1, save_declines, load_declines},
     {"reservations", 1, save_reservations, load_reservations},

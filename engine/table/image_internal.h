@@ -30,9 +30,9 @@ image_loader load_flags, load_nodes, load_items, load_places, load_rows, load_po
     load_movements, load_documents, load_reservations, load_reserve_ends, load_quotas;
 
 image_saver save_hours, save_capacity, save_lanes, save_roads, save_strategies, save_choices,
-    save_blocks;
+    save_blocks, save_closings;
 image_loader load_hours, load_capacity, load_lanes, load_roads, load_strategies, load_choices,
-    load_blocks;
+    load_blocks, load_closings;
 
 /* The cells of one row by another number than the row lists them by. All zeros is empty. */
 struct row_order {

@@ -39,7 +39,7 @@ void save_nodes(const struct tables *tables, struct image_sink *sink)
 {
     for (uint32_t i = 0; i < tables->network.count; i++) {
         const struct node *node = &tables->network.nodes[i];
-        struct effect_node effect = {{node->id, node->id_len}, node->config, {0}};
+        struct effect_node effect = {{node->id, node->id_len}, node->config, {0}, false};
         uint8_t *at = image_begin(sink, effect_node_size(&effect));
         image_end(sink, at + effect_node_encode(at, &effect));
     }

@@ -3,7 +3,8 @@
  *
  * An order's record is the bytes of the effect that would make it as it is now, then what happened
  * to it since: size of the effect, effect, LSN, created; from version 2 on bits, rejects; per
- * part: from version 2 on bits (its node said no, ..), from 3 on accept_by, then collect_by,
+ * part: from version 2 on bits (its node said no, ..), from 4 on closed_s, from 3 on accept_by,
+ * then collect_by,
  * tracking; per share: units that reached each step, cancelled, no_show, from version 2 on moved;
  * history. */
 #include <stdlib.h>
@@ -17,7 +18,7 @@ enum {
     LIST_ENTRY_MAX = 16,
     HOLD_ENTRY_MAX = 16 + ID_MAX, /* one record of 10,000 is below IMAGE_RECORD_MAX */
     LIST_HEAD_MAX = 24,
-    PART_SIZE_MAX = 1 + 5 + 10 + 2 + 255,
+    PART_SIZE_MAX = 1 + 5 + 5 + 10 + 2 + 255,
     SHARE_SIZE_MAX = (STEP_COUNT + 3) * 5,
     ENTRY_SIZE_MAX = 10 + 10 + 5 + 3 + 3 + 2,
     TAIL_HEAD_MAX = 32,
@@ -115,6 +116,7 @@ static uint8_t *put_part_tail(uint8_t *at, const struct tables *tables,
                               const struct order_part *part)
 {
     *at++ = (uint8_t)(part->is_rejected | part->is_arrived << 1 | part->is_awaited << 2);
+    at = bytes_put_int(at, part->closed_s);
     at = bytes_put_int(at, part->accept_by_s);
     at = bytes_put_int(at, part->collect_by);
     if (!part->tracking) {
@@ -213,6 +215,7 @@ static bool load_tails(struct tables *tables, struct bytes_source *fields, struc
         part->is_arrived = (bits & 2) != 0;
         part->is_awaited = (bits & 4) != 0;
         tables->has_arrived = tables->has_arrived || part->is_arrived;
+        part->closed_s = version >= 4 ? (uint32_t)bytes_get_max(fields, UINT32_MAX) : 0;
         part->accept_by_s = version >= 3 ? (uint32_t)bytes_get_max(fields, UINT32_MAX) : 0;
         part->collect_by = bytes_get_int(fields);
         struct effect_text tracking = bytes_get_text(fields, 255);

@@ -9,7 +9,8 @@
 #include "mem.h"
 #include "wheel.h"
 
-enum { PROBES = 64, TAG_ORDER = 6, TAG_SHARE = 7, TAG_PART = 8, TAG_LINE = 22, TAG_DATES = 64,
+enum { PROBES = 64, TAG_ORDER = 6, TAG_SHARE = 7, TAG_PART = 8, TAG_LINE = 22, TAG_CLOSED = 23,
+       TAG_DATES = 64,
        TAG_DECIDED = 73 };
 
 struct order_slot {
@@ -620,6 +621,9 @@ void order_digest_part(struct order *order, uint32_t index, struct digest *diges
                  part->collect_by << 32 ^ part->cost_cents ^ (uint64_t)part->is_rejected << 63 ^
                      (uint64_t)part->is_arrived << 62 ^ (uint64_t)part->is_awaited << 61 ^
                      part->accept_by_s * 0x9e3779b97f4a7c15u);
+    if (part->closed_s) {
+        digest_words(digest, is_add, TAG_CLOSED, who, part->closed_s, 0);
+    }
     if (part->dates.ship_by_min || part->dates.slot) {
         digest_words(digest, is_add, TAG_DATES, who,
                      (uint64_t)part->dates.ship_by_min << 32 | part->dates.slot,

@@ -62,6 +62,7 @@ struct order_part {
     bool is_arrived;  /* of what is sent to a store: it is there */
     bool is_awaited;  /* the same: its order is open until it is fetched */
     bool is_waiting;  /* the same, with a timer */
+    uint32_t closed_s; /* closed seconds of whose deadline it is, when that was set (closing.h) */
     uint64_t collect_by; /* ms, 0 = none */
     struct order_dates dates;
 };
@@ -329,13 +330,6 @@ enum order_status order_status_now(struct order *order);
 /* The step that a state stands for, or -1 for open, cancelled, rejected and no_show, and for
  * steps that the way does not have. */
 int state_step(enum state state, enum way way);
-
-/* When the part is due: its collect_by once it is ready, before that when it was promised to be
- * ready; 0 = never told. */
-static inline uint64_t part_due_ms(const struct order_part *part)
-{
-    return part->collect_by ? part->collect_by : part->dates.ship_by_min * DATE_MINUTE_MS;
-}
 
 /* Of what kit the line is a component, all 0 = none; and how many lines that kit line has from
  * line on, 1 where it is none. */

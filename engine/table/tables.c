@@ -13,7 +13,7 @@
 /* One for each node, reservation, and fulfilment with a deadline, which holds stock. */
 static uint32_t timers_max(const struct tables_options *options)
 {
-    return NODE_MAX + options->holds_max + options->reservations_max + TABLES_WAITING_MAX;
+    return 3 * NODE_MAX + options->holds_max + options->reservations_max + TABLES_WAITING_MAX;
 }
 
 static enum err parts_init(struct tables *tables, const struct tables_options *options)
@@ -72,14 +72,16 @@ enum err tables_init(struct tables *tables, const struct tables_options *options
     tables->queues = calloc(NODE_MAX, sizeof *tables->queues);
     tables->declines = calloc(NODE_MAX, sizeof *tables->declines);
     tables->node_timers = calloc(NODE_MAX, sizeof *tables->node_timers);
+    tables->closings = calloc(NODE_MAX, sizeof *tables->closings);
+    tables->restings = calloc(NODE_MAX, sizeof *tables->restings);
     tables->view = (struct stock_view){.network = &tables->network,
                                        .catalogue = &tables->catalogue,
                                        .policies = &tables->policies,
                                        .timing = &tables->timing,
                                        .queues = tables->queues,
                                        .declines = tables->declines};
-    bool has_memory =
-        tables->node_items && tables->queues && tables->declines && tables->node_timers;
+    bool has_memory = tables->node_items && tables->queues && tables->declines &&
+                      tables->node_timers && tables->closings && tables->restings;
     enum err err = has_memory ? parts_init(tables, options) : ERR_NOMEM;
     if (err != ERR_OK) {
         tables_close(tables);
@@ -102,6 +104,8 @@ void tables_close(struct tables *tables)
     free(tables->queues);
     free(tables->declines);
     free(tables->node_timers);
+    free(tables->closings);
+    free(tables->restings);
     wheel_close(&tables->wheel);
     timing_close(&tables->timing);
     strategies_close(&tables->strategies);
@@ -126,7 +130,8 @@ void tables_close(struct tables *tables)
 
 uint64_t tables_memory(const struct tables_options *options)
 {
-    uint64_t by_node = sizeof(struct itemset) + sizeof(struct node_queue) + 2 * sizeof(uint32_t);
+    uint64_t by_node = sizeof(struct itemset) + sizeof(struct node_queue) + 2 * sizeof(uint32_t) +
+                       sizeof(struct closing) + sizeof(struct resting);
     return network_memory() + timing_memory() + strategies_memory() + NODE_MAX * by_node +
            owed_memory(options->owed_max) + wheel_memory(timers_max(options)) +
            catalogue_memory(options->items_max) +
@@ -493,9 +498,10 @@ static void check_timers(struct tables *tables)
 {
     uint32_t timers = 0;
     for (uint32_t i = 0; i < tables->network.count; i++) {
-        bool has_end = tables->network.nodes[i].config.status_until != 0;
+        const struct resting *resting = &tables->restings[i];
+        bool has_end = tables->network.nodes[i].config.status_until != 0 || resting->woken != 0;
         CHECK(has_end == (tables->node_timers[i] != WHEEL_NONE));
-        timers += has_end;
+        timers += (uint32_t)has_end + (resting->parked != 0) + (resting->woken != 0);
     }
     for (slab_ref ref = tables->orders.oldest; ref;) {
         struct order *order = order_at(&tables->orders, ref);

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "catalogue.h"
+#include "closing.h"
 #include "document.h"
 #include "effect.h"
 #include "epoch.h"
@@ -71,6 +72,8 @@ struct tables {
     uint32_t waiting;            /* parts at the store that they were sent to, with a timer */
     bool has_arrived;            /* of the load: parts lie at the store that they were sent to */
     uint32_t *node_timers;       /* by node handle: ends of statuses */
+    struct closing *closings;    /* by node handle: how long each was closed */
+    struct resting *restings;    /* by node handle: deadlines that stand still */
     struct wheel wheel;          /* what falls due by time alone */
     struct timing timing; /* hours, capacity, carriers, roads */
     struct strategies strategies;

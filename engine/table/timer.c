@@ -4,6 +4,9 @@
 void node_timer(struct tables *tables, uint16_t handle)
 {
     uint64_t until = tables->network.nodes[handle].config.status_until;
+    if (tables->restings[handle].woken) {
+        until = tables->time_ms; /* at once */
+    }
     wheel_set(&tables->wheel, &tables->node_timers[handle], until ? until : WHEEL_NEVER,
               tables->time_ms, WHEEL_NODE, handle, 0);
 }
@@ -28,6 +31,7 @@ void part_timer(struct tables *tables, slab_ref ref, uint16_t index)
     struct order *order = order_at(&tables->orders, ref);
     struct order_part *part = &order_parts(order)[index];
     uint64_t due_ms = part->is_listed ? part_due(order, index) : store_due(tables, order, index);
+    due_ms += due_ms == WHEEL_NEVER ? 0 : part_moved_ms(tables, order, index);
     wheel_set(&tables->wheel, &part->timer, due_ms, tables->time_ms, WHEEL_PART, ref, index);
 }
 

@@ -106,6 +106,7 @@ static void link_out(struct wheel *wheel, uint32_t index)
 {
     const struct wheel_timer *timer = &wheel->pool[index];
     uint32_t next = timer->next;
+    wheel->aside -= timer->due_ms == WHEEL_NEVER;
     wheel->pool[timer->prev].next = next;
     wheel->pool[next].prev = timer->prev;
     if (next < HEADS && is_empty(wheel, next)) {
@@ -168,6 +169,65 @@ void wheel_set(struct wheel *wheel, uint32_t *timer, uint64_t due_ms, uint64_t n
     *own = (struct wheel_timer){.due_ms = placed, .ref = ref, .part = part, .kind = (uint8_t)kind};
     link_in(wheel, *timer);
     wheel->soonest_ms = placed < wheel->soonest_ms ? placed : wheel->soonest_ms;
+}
+
+/* -- set aside -- */
+
+static void list_begin(struct wheel *wheel, uint32_t *list)
+{
+    *list = take(wheel);
+    wheel->pool[*list] =
+        (struct wheel_timer){.due_ms = WHEEL_NEVER, .next = *list, .prev = *list};
+    wheel->aside++;
+}
+
+static void list_end(struct wheel *wheel, uint32_t *list)
+{
+    CHECK(is_empty(wheel, *list));
+    clear(wheel, list);
+}
+
+void wheel_park(struct wheel *wheel, uint32_t *timer, uint32_t *list)
+{
+    struct wheel_timer *own = &wheel->pool[*timer];
+    CHECK(*timer != WHEEL_NONE);
+    if (!*list) {
+        list_begin(wheel, list);
+    }
+    link_out(wheel, *timer);
+    own->due_ms = WHEEL_NEVER;
+    own->next = *list;
+    own->prev = wheel->pool[*list].prev;
+    wheel->pool[own->prev].next = *timer;
+    wheel->pool[*list].prev = *timer;
+    wheel->aside++;
+}
+
+void wheel_parked_move(struct wheel *wheel, uint32_t *from, uint32_t *to)
+{
+    if (*from && !*to) {
+        *to = *from;
+        *from = 0;
+    } else if (*from && !is_empty(wheel, *from)) {
+        struct wheel_timer *head = &wheel->pool[*from];
+        struct wheel_timer *other = &wheel->pool[*to];
+        wheel->pool[head->next].prev = other->prev;
+        wheel->pool[other->prev].next = head->next;
+        wheel->pool[head->prev].next = *to;
+        other->prev = head->prev;
+        head->next = head->prev = *from;
+    }
+    if (*from) {
+        list_end(wheel, from);
+    }
+}
+
+const struct wheel_timer *wheel_parked(struct wheel *wheel, uint32_t *list)
+{
+    if (*list && is_empty(wheel, *list)) {
+        list_end(wheel, list);
+    }
+    return *list ? &wheel->pool[wheel->pool[*list].next] : NULL;
 }
 
 /* -- time -- */
@@ -295,5 +355,5 @@ void wheel_check(const struct wheel *wheel)
             live++;
         }
     }
-    CHECK(live == wheel->live);
+    CHECK(live + wheel->aside == wheel->live);
 }

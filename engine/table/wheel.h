@@ -46,6 +46,7 @@ struct wheel {
     uint32_t max;
     uint32_t used; /* indices ever handed out, heads included */
     uint32_t live;
+    uint32_t aside; /* of them: set aside, heads of their lists included */
     uint32_t free_head;
 };
 
@@ -73,6 +74,16 @@ uint32_t wheel_count_at(const struct wheel *wheel, uint64_t due_ms, uint32_t max
 
 /* Hand down at most steps timers of the next slots, before their time. */
 void wheel_prepare(struct wheel *wheel, uint32_t steps);
+
+/* Set a timer aside, into a list of the owner's, 0 being an empty one: it is not due until it is set
+ * again. A list takes the place of one timer. */
+void wheel_park(struct wheel *wheel, uint32_t *timer, uint32_t *list);
+
+/* All timers of one list to another, in constant time. */
+void wheel_parked_move(struct wheel *wheel, uint32_t *from, uint32_t *to);
+
+/* The first timer of the list, or NULL: then it has no place any more. */
+const struct wheel_timer *wheel_parked(struct wheel *wheel, uint32_t *list);
 
 /* Aborts when lists, bits and counts disagree. Slow; for tests. */
 void wheel_check(const struct wheel *wheel);

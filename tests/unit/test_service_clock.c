@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "rng.h"
 #include "service_harness.h"
 
 static const long long begin_ms = 1577836800000;
@@ -273,6 +274,153 @@ static void crowd_is_whole(void **state)
     harness_drop(answer);
 }
 
+/* -- deadlines of closed nodes -- */
+
+enum { WAITING = 40, CLOSINGS = 400, STEPS = 250 };
+
+struct closing_said { /* of pickups at the node, from closed to open */
+    int64_t from_ms, to_ms;
+};
+
+struct waiting_said {
+    char order[16];
+    int64_t set_ms, collect_by;
+    bool is_over;
+};
+
+struct said {
+    struct closing_said closings[CLOSINGS];
+    struct waiting_said waiting[WAITING];
+    uint32_t closing_count, waiting_count;
+    int64_t now_ms;
+};
+
+/* The plain reading: time in which the node is closed does not count. Not over yet: INT64_MAX. */
+static int64_t due_of(const struct said *said, const struct waiting_said *own)
+{
+    int64_t due_ms = own->collect_by;
+    for (uint32_t i = 0; i < said->closing_count; i++) {
+        const struct closing_said *at = &said->closings[i];
+        if (at->to_ms <= own->set_ms || at->from_ms >= due_ms) {
+            continue;
+        }
+        if (at->to_ms > said->now_ms) {
+            return INT64_MAX;
+        }
+        due_ms += at->to_ms - (at->from_ms > own->set_ms ? at->from_ms : own->set_ms);
+    }
+    return due_ms;
+}
+
+static bool is_closed_now(const struct said *said)
+{
+    return said->closing_count > 0 &&
+           said->closings[said->closing_count - 1].to_ms > said->now_ms;
+}
+
+static void close_or_open(struct harness *harness, struct said *said, struct rng *rng)
+{
+    if (is_closed_now(said)) {
+        said->closings[said->closing_count - 1].to_ms = said->now_ms;
+        harness_do(harness, "node.status", "{'node':'s','status':'active'}");
+        return;
+    }
+    bool is_other = rng_below(rng, 4) == 0; /* of what has nothing to do with pickups */
+    int64_t to_ms = rng_below(rng, 2) ? INT64_MAX
+                                      : said->now_ms + 1000 * (1 + (int64_t)rng_below(rng, 400));
+    harness_do(harness, "node.status", to_ms == INT64_MAX
+                                           ? "{'node':'s','status':'closed'%s}"
+                                           : "{'node':'s','status':'closed'%s,'until':%lld}",
+               is_other ? ",'services':['ship','return']" : "", (long long)to_ms);
+    if (!is_other) {
+        said->closings[said->closing_count++] = (struct closing_said){said->now_ms, to_ms};
+    }
+}
+
+static void wait_anew(struct harness *harness, struct said *said, struct rng *rng)
+{
+    struct waiting_said *own = &said->waiting[said->waiting_count++];
+    snprintf(own->order, sizeof own->order, "w%u", said->waiting_count);
+    own->set_ms = said->now_ms;
+    own->collect_by = said->now_ms + 1000 * (1 + (int64_t)rng_below(rng, 900));
+    ready(harness, own->order, own->collect_by);
+}
+
+/* The engine says of each what the plain reading says, and when it ended. */
+static void expect_waiting(struct harness *harness, struct said *said)
+{
+    for (uint32_t i = 0; i < said->waiting_count; i++) {
+        struct waiting_said *own = &said->waiting[i];
+        if (own->is_over) {
+            continue; /* it may have left memory */
+        }
+        json_t *answer = harness_ask(harness, "order.get", "{'order_id':'%s'}", own->order);
+        int64_t due_ms = due_of(said, own);
+        bool is_over = due_ms <= said->now_ms;
+        own->is_over = is_over;
+        assert_string_equal(harness_text(answer, "fulfilments.0.state"),
+                            is_over ? "no_show" : "ready");
+        if (is_over) {
+            assert_int_equal(harness_int(answer, "history.2.at"), due_ms);
+        } else if (due_ms < INT64_MAX) {
+            assert_int_equal(harness_int(answer, "fulfilments.0.collect_by"), due_ms);
+        } else {
+            assert_true(harness_int(answer, "fulfilments.0.collect_by") > said->now_ms);
+        }
+        harness_drop(answer);
+    }
+}
+
+/* collect_by stands still while the node is closed for pickups, and what waits is a no-show at the
+ * very moment to which that moves it: also after restarts and from a snapshot. */
+static void closed_time_does_not_count(void **state)
+{
+    struct harness *harness = *state;
+    struct said *said = calloc(1, sizeof *said);
+    struct rng rng;
+    assert_non_null(said);
+    rng_init(&rng, 41);
+    shop(harness);
+    said->now_ms = begin_ms;
+    for (uint32_t step = 0; step < STEPS; step++) {
+        uint32_t what = (uint32_t)rng_below(&rng, 10);
+        if (what < 2 && said->waiting_count < WAITING && !is_closed_now(said)) {
+            wait_anew(harness, said, &rng);
+        } else if (what < 5) {
+            close_or_open(harness, said, &rng);
+        } else if (what == 5 && rng_below(&rng, 3) == 0) {
+            harness_restart(harness);
+        } else if (what == 6 && rng_below(&rng, 6) == 0) {
+            (void)harness_snapshot(harness);
+            harness_restart(harness);
+        }
+        said->now_ms += 1000 * (int64_t)rng_below(&rng, 120);
+        clock_set(harness, said->now_ms);
+        expect_waiting(harness, said);
+    }
+    free(said);
+}
+
+/* A node that is closed need not answer: its time to accept goes on when it is open again. */
+static void closed_nodes_need_not_accept(void **state)
+{
+    struct harness *harness = *state;
+    shop(harness);
+    harness_do(harness, "node.put", "{'node':'s','accept_min':10}");
+    harness_do(harness, "order.route",
+               "{'order_id':'o','service':'pickup','pickup_node':'s',"
+               "'lines':[{'item':'a','qty':1}]}");
+    clock_set(harness, begin_ms + 4 * 60000);
+    harness_do(harness, "node.status", "{'node':'s','status':'closed'}");
+    clock_set(harness, begin_ms + 100 * 60000);
+    harness_restart(harness);
+    harness_do(harness, "node.status", "{'node':'s','status':'active'}");
+    clock_set(harness, begin_ms + 106 * 60000 - 1);
+    expect_state(harness, "o", "open");
+    clock_set(harness, begin_ms + 106 * 60000);
+    expect_state(harness, "o", "rejected");
+}
+
 /* Without a test clock the same happens as time goes by. */
 static void wall_clock_fires(void **state)
 {
@@ -298,6 +446,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(deadlines_move, setup, teardown),
         cmocka_unit_test_setup_teardown(not_ready_is_no_no_show, setup, teardown),
         cmocka_unit_test_setup_teardown(crowd_is_whole, setup, teardown),
+        cmocka_unit_test_setup_teardown(closed_time_does_not_count, setup, teardown),
+        cmocka_unit_test_setup_teardown(closed_nodes_need_not_accept, setup, teardown),
         cmocka_unit_test_setup_teardown(wall_clock_fires, setup_wall, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
