@@ -6,7 +6,7 @@
 
 enum { WAKE_AT_ONCE = 32 };
 
-/* Whom a deadline is about: the store that holds a parcel for its customer, else the part's node. */
+/* Whom a deadline is about: the store that has a parcel for its customer, else the part's node. */
 struct keeper {
     uint16_t node;
     enum capability capability;

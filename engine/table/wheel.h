@@ -75,8 +75,8 @@ uint32_t wheel_count_at(const struct wheel *wheel, uint64_t due_ms, uint32_t max
 /* Hand down at most steps timers of the next slots, before their time. */
 void wheel_prepare(struct wheel *wheel, uint32_t steps);
 
-/* Set a timer aside, into a list of the owner's, 0 being an empty one: it is not due until it is set
- * again. A list takes the place of one timer. */
+/* Set a timer aside, into a list of the owner's, 0 being an empty one: it is not due until it is
+ * set again. A list takes the place of one timer. */
 void wheel_park(struct wheel *wheel, uint32_t *timer, uint32_t *list);
 
 /* All timers of one list to another, in constant time. */

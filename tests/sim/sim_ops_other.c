@@ -136,7 +136,8 @@ void node_status_make(struct sim *sim, struct sim_request *request, struct write
     const bool is_active = sim_chance(sim, 60);
     request->node = draw_node(sim);
     form_id(&form, "node", 'n', request->node);
-    form_text(&form, "status", is_active ? "active" : "on_hold");
+    form_text(&form, "status",
+              is_active ? "active" : sim->is_wide && sim_chance(sim, 50) ? "closed" : "on_hold");
     if (!is_active && sim->is_wide && sim_chance(sim, 50)) {
         form_bool(&form, "reroute", true);
     }
