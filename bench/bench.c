@@ -17,7 +17,7 @@ uint64_t bench_now_ns(void)
 
 static bool build_counts(void)
 {
-#if !defined(__OPTIMIZE__) || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if !defined(__OPTIMIZE__) || defined(NEARSHELF_SANITIZED)
     return false;
 #else
     return true;

@@ -142,7 +142,7 @@ static void print_client(const struct load_report *report, FILE *file)
     if (stats->malformed > 0) {
         fprintf(file, "malformed answers: %llu\n", (unsigned long long)stats->malformed);
     }
-#if !defined(__OPTIMIZE__) || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if !defined(__OPTIMIZE__) || defined(NEARSHELF_SANITIZED)
     fputs("warning: a debug or sanitizer build: these figures are no result\n", file);
 #endif
 }

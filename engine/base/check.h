@@ -11,7 +11,7 @@
     } while (0)
 
 /* Too slow for release: on in builds without optimization and under a sanitizer. */
-#if !defined(__OPTIMIZE__) || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if !defined(__OPTIMIZE__) || defined(NEARSHELF_SANITIZED)
 #define DCHECK(cond) CHECK(cond)
 #else
 #define DCHECK(cond) ((void)sizeof(cond))

@@ -353,9 +353,10 @@ static void place(struct network *network, const struct node *node)
     struct node_hot *hot = &network->hot[node - network->nodes];
     __atomic_store_n(&hot->slot, node->slot, __ATOMIC_RELEASE);
     __atomic_store_n(&hot->safety_stock, node->config.safety_stock, __ATOMIC_RELEASE);
-    __atomic_store(&hot->point.x, &node->point.x, __ATOMIC_RELEASE);
-    __atomic_store(&hot->point.y, &node->point.y, __ATOMIC_RELEASE);
-    __atomic_store(&hot->point.z, &node->point.z, __ATOMIC_RELEASE);
+    struct geo_point point = node->point;
+    __atomic_store(&hot->point.x, &point.x, __ATOMIC_RELEASE);
+    __atomic_store(&hot->point.y, &point.y, __ATOMIC_RELEASE);
+    __atomic_store(&hot->point.z, &point.z, __ATOMIC_RELEASE);
     hot->type = (uint8_t)node->config.type;
     hot->handling_cents = node->config.handling_cents;
     hot->id_len = node->id_len;

@@ -33,9 +33,10 @@ enum {
     SIM_STATES_MAX = 1024, /* turns whose digest is remembered: those not durable yet */
     SIM_PARAMS_MAX = 96 << 10,
     SIM_STRATEGIES = 4, /* names */
-    SIM_METERED = 3, /* nodes that have a limit of capacity, from 1 on */
-    SIM_NONE = UINT32_MAX
+    SIM_METERED = 3 /* nodes that have a limit of capacity, from 1 on */
 };
+
+static const uint32_t SIM_NONE = UINT32_MAX;
 
 struct sim;
 struct sim_request;

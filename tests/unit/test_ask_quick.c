@@ -25,7 +25,7 @@ static int setup(void **state)
     assert_non_null(fixture);
     memcpy(fixture->service.options.country, "US", 3);
     *state = fixture;
-    return asks_new(&fixture->service.asks);
+    return asks_new(&fixture->service.asks) == ERR_OK ? 0 : -1;
 }
 
 static int teardown(void **state)

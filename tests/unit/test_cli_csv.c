@@ -30,6 +30,7 @@ static struct parsed parse_n(const char *input, size_t size, char separator)
         for (uint32_t i = 0; i < csv.fields_count; i++) {
             used += (size_t)snprintf(parsed.text + used, sizeof(parsed.text) - used, "%.*s|",
                                      (int)csv.fields[i].size, csv.fields[i].at);
+            used = used < sizeof(parsed.text) ? used : sizeof(parsed.text) - 1;
         }
         used += (size_t)snprintf(parsed.text + used, sizeof(parsed.text) - used, "/");
     }

@@ -14,7 +14,7 @@
 
 enum { BATCH = 200, FRAME_ROOM = 512, ITEMS = 20, ROUNDS = 20 };
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef NEARSHELF_SANITIZED
 #define IS_SANITIZED true
 static bool counts(void)
 {
