@@ -98,6 +98,34 @@ static void cancel_write(struct orders_bench *bench, uint32_t i, uint64_t serial
     request_end(bench, &writer, i);
 }
 
+static void get_write(struct orders_bench *bench, uint32_t i)
+{
+    struct writer writer;
+    char text[16];
+    writer_init(&writer, bench->frames[i], FRAME_ROOM);
+    writer_request(&writer, i, "stock.get");
+    writer_map(&writer, 2);
+    writer_str(&writer, "item");
+    shelf_item(text, (uint32_t)rng_below(&bench->rng, bench->items));
+    writer_string(&writer, text);
+    writer_str(&writer, "node");
+    shelf_node(text, (uint32_t)rng_below(&bench->rng, NODES));
+    writer_string(&writer, text);
+    request_end(bench, &writer, i);
+}
+
+static uint64_t gets_work(void *owner, uint64_t count)
+{
+    struct orders_bench *bench = bench_hide(owner);
+    for (uint64_t done = 0; done < count; done += bench->batch) {
+        for (uint32_t i = 0; i < bench->batch; i++) {
+            get_write(bench, i);
+        }
+        shelf_batch(&bench->shelf, bench->requests, bench->batch);
+    }
+    return bench->shelf.replies;
+}
+
 static uint64_t orders_work(void *owner, uint64_t count)
 {
     struct orders_bench *bench = bench_hide(owner);
@@ -170,6 +198,8 @@ int main(int argc, char **argv)
               2048, life_work, &orders);
     bench_run(&bench, "service_order_and_cancel", "each cancelled one batch later", 500000, 2048,
               cancel_work, &orders);
+    bench_run(&bench, "service_get", "stock.get of any cell, batches of 1,024", 2000000, 2048,
+              gets_work, &orders);
     shelf_close(&orders.shelf);
     return 0;
 }

@@ -14,8 +14,7 @@ enum {
     BATCH = 4096,              /* requests the engine takes at a time */
     REQUESTS_SIZE = 4 << 20,   /* ring to the engine: a frame has 1 MiB at most */
     ANSWERS_SIZE = 16 << 20,   /* ring from it: a reply has 4 MiB at most */
-    REPLY_MAX = 4 << 20,
-    SETTLE = 64                /* requests between two looks at the clock */
+    REPLY_MAX = 4 << 20
 };
 
 _Static_assert(LOOPS_MAX <= (int)EPOCH_READERS_MAX, "each read loop is a reader of the tables");

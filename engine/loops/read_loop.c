@@ -127,7 +127,8 @@ static void hand_over(struct read_loop *own, struct net_request *request)
     glance_handed(own->glance);
 }
 
-static void answer(struct read_loop *own, struct net_request *request, uint64_t now_ns)
+static void answer(struct read_loop *own, struct net_request *request, uint32_t number,
+                   uint64_t now_ns)
 {
     const struct waits *waits = net_conn_tag(request->conn);
     struct glance_reply found;
@@ -135,7 +136,7 @@ static void answer(struct read_loop *own, struct net_request *request, uint64_t 
         return;
     }
     if (waits->handed > 0 ||
-        !glance_answer(own->glance, &request->head, request->read_ns, now_ns, &found)) {
+        !glance_answer(own->glance, &request->head, number, request->read_ns, now_ns, &found)) {
         hand_over(own, request);
     } else if (found.bytes) {
         reply(own, request->conn, found.bytes, found.size, found.lsn);
@@ -144,15 +145,28 @@ static void answer(struct read_loop *own, struct net_request *request, uint64_t 
     }
 }
 
+/* Some requests, staged together. */
+static void answer_some(struct read_loop *own, struct net_request *requests, uint32_t count)
+{
+    const struct frame_head *heads[GLANCE_AHEAD];
+    uint64_t now_ns = uv_hrtime();
+    for (uint32_t i = 0; i < count; i++) {
+        heads[i] = &requests[i].head;
+    }
+    glance_stage(own->glance, heads, count);
+    for (uint32_t i = 0; i < count; i++) {
+        answer(own, &requests[i], i, now_ns);
+    }
+}
+
 static void on_batch(void *owner, struct net_request *requests, uint32_t count)
 {
     struct read_loop *own = owner;
-    uint64_t now_ns = uv_hrtime();
     durable_look(own);
     glance_enter(own->glance);
-    for (uint32_t i = 0; i < count; i++) {
-        now_ns = i % SETTLE == SETTLE - 1 ? uv_hrtime() : now_ns;
-        answer(own, &requests[i], now_ns);
+    for (uint32_t done = 0; done < count; done += GLANCE_AHEAD) {
+        uint32_t left = count - done;
+        answer_some(own, requests + done, left < GLANCE_AHEAD ? left : GLANCE_AHEAD);
     }
     glance_leave(own->glance, uv_hrtime());
     if (ring_publish(&own->requests)) {

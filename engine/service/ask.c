@@ -524,8 +524,6 @@ void ask_request(struct asks *asks, const struct ask *ask, struct route_request 
 
 /* -- scratch -- */
 
-enum { ROOM = 4096 };
-
 /* Zeroed memory whose pages are there: else the first orders after a start would wait for them. */
 static void *touched(size_t size)
 {
@@ -542,15 +540,15 @@ enum err asks_new(struct asks **out)
     if (!asks) {
         return ERR_NOMEM;
     }
-    asks->room = ROOM;
-    asks->asks = touched(ROOM * sizeof *asks->asks);
-    asks->touches = touched(ROOM * sizeof *asks->touches);
+    asks->asks = touched(ASKS_ROOM * sizeof *asks->asks);
+    asks->touches = touched(ASKS_ROOM * sizeof *asks->touches);
+    asks->looks = touched(ASKS_ROOM * sizeof *asks->looks);
     asks->lines = touched((ASK_LINE_POOL + ASK_LINES_MAX) * sizeof *asks->lines);
     asks->route_lines = touched((ASK_LINE_POOL + ASK_LINES_MAX) * sizeof *asks->route_lines);
     asks->canon = touched(ASK_CANON_MAX);
     asks->kit_lines = touched(ASK_LINES_MAX * sizeof *asks->kit_lines);
     asks->kit_route_lines = touched(ASK_LINES_MAX * sizeof *asks->kit_route_lines);
-    if (!asks->asks || !asks->touches || !asks->lines || !asks->route_lines || !asks->canon ||
+    if (!asks->asks || !asks->touches || !asks->looks || !asks->lines || !asks->route_lines || !asks->canon ||
         !asks->kit_lines || !asks->kit_route_lines) {
         asks_free(asks);
         return ERR_NOMEM;
@@ -564,6 +562,7 @@ void asks_free(struct asks *asks)
     if (asks) {
         free(asks->asks);
         free(asks->touches);
+        free(asks->looks);
         free(asks->lines);
         free(asks->route_lines);
         free(asks->kit_lines);

@@ -2,6 +2,7 @@
 #ifndef SERVICE_ASK_H
 #define SERVICE_ASK_H
 
+#include "look.h"
 #include "service_internal.h"
 #include "touch.h"
 
@@ -62,11 +63,20 @@ struct ask {
     struct route_guess guess;
 };
 
-/* Scratch of order.route, made once. */
+enum { ASKS_ROOM = 4096 }; /* calls of a sub-batch at most */
+
+/* Numbers of the calls of one kind that are staged. */
+struct asks_staged {
+    uint32_t count;
+    uint16_t at[ASKS_ROOM];
+};
+
+/* Scratch of staged requests, made once. */
 struct asks {
     struct ask *asks; /* one per call of a sub-batch */
     struct touch *touches; /* the same */
-    uint32_t room;
+    struct look *looks;    /* the same */
+    struct asks_staged decoded, touched, looked;
     struct ask_line *lines;
     struct route_line *route_lines;
     uint32_t lines_used;

@@ -137,19 +137,52 @@ static void refuse_late(struct glance *glance, struct glance_stats *stats, uint3
     writer_reply_error(writer, msgid, CODE_OVERLOADED, text, (uint32_t)len);
 }
 
+static uint32_t stage_read(struct glance *glance, const struct frame_head *const *heads,
+                           uint32_t count)
+{
+    uint32_t plain = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct frame_head *head = heads[i];
+        glance->looks[i].is_plain = false;
+        if (method_find(head) == GLANCE_GET &&
+            look_read(head->params, head->params_size, &glance->looks[i])) {
+            glance->plain[plain++] = (uint8_t)i;
+        }
+    }
+    return plain;
+}
+
+void glance_stage(struct glance *glance, const struct frame_head *const *heads, uint32_t count)
+{
+    static void (*const steps[])(const struct tables *, struct look *) = {
+        look_slots, look_names, look_row, look_place, look_cell};
+    CHECK(count <= GLANCE_AHEAD);
+    uint32_t plain = stage_read(glance, heads, count);
+    for (size_t step = 0; step < sizeof steps / sizeof steps[0]; step++) {
+        for (uint32_t i = 0; i < plain; i++) {
+            steps[step](&glance->service->tables, &glance->looks[glance->plain[i]]);
+        }
+    }
+}
+
 static bool result_write(struct glance *glance, enum glance_method method,
-                         const struct frame_head *head, struct writer *writer, uint64_t *lsn_out)
+                         const struct frame_head *head, uint32_t i, struct writer *writer,
+                         uint64_t *lsn_out)
 {
     struct reader reader;
-    reader_init(&reader, head->params, head->params_size);
+    bool is_written;
     writer_reply(writer, head->msgid);
-    bool is_written = method == GLANCE_GET ? glance_get(glance, &reader, writer, lsn_out)
-                                           : glance_find(glance, &reader, writer, lsn_out);
+    if (method == GLANCE_GET) {
+        is_written = glance_get(glance, &glance->looks[i], writer, lsn_out);
+    } else {
+        reader_init(&reader, head->params, head->params_size);
+        is_written = glance_find(glance, &reader, writer, lsn_out);
+    }
     return is_written && !writer->is_full;
 }
 
-bool glance_answer(struct glance *glance, const struct frame_head *head, uint64_t read_ns,
-                   uint64_t now_ns, struct glance_reply *out)
+bool glance_answer(struct glance *glance, const struct frame_head *head, uint32_t i,
+                   uint64_t read_ns, uint64_t now_ns, struct glance_reply *out)
 {
     struct writer writer;
     enum glance_method method = method_find(head);
@@ -160,7 +193,7 @@ bool glance_answer(struct glance *glance, const struct frame_head *head, uint64_
     writer_init(&writer, glance->scratch, REPLY_SIZE_MAX);
     if (is_late(glance, read_ns, now_ns)) {
         refuse_late(glance, &glance->stats[method], head->msgid, &writer);
-    } else if (!result_write(glance, method, head, &writer, &out->lsn)) {
+    } else if (!result_write(glance, method, head, i, &writer, &out->lsn)) {
         return false;
     }
     count_one(&glance->stats[method].calls);

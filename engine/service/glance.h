@@ -40,13 +40,19 @@ uint64_t glance_memory(void);
 
 /* -- its thread -- */
 
+enum { GLANCE_AHEAD = 64 };
+
 /* Around the requests of a turn; nothing in between may block. leave takes the steady clock. */
 void glance_enter(struct glance *glance);
 void glance_leave(struct glance *glance, uint64_t now_ns);
 
-/* Answer a request that was read at read_ns. False: hand it to the engine loop. */
-bool glance_answer(struct glance *glance, const struct frame_head *head, uint64_t read_ns,
-                   uint64_t now_ns, struct glance_reply *out);
+/* The next count requests, at most GLANCE_AHEAD, heads[i] being their heads: bring near what their
+ * answers read, of all of them at once. */
+void glance_stage(struct glance *glance, const struct frame_head *const *heads, uint32_t count);
+
+/* Answer request number i of those staged, read at read_ns. False: hand it to the engine loop. */
+bool glance_answer(struct glance *glance, const struct frame_head *head, uint32_t i,
+                   uint64_t read_ns, uint64_t now_ns, struct glance_reply *out);
 
 /* A request was handed over: for the statistics. */
 void glance_handed(struct glance *glance);

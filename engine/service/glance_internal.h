@@ -4,6 +4,7 @@
 
 #include "glance.h"
 #include "hist.h"
+#include "look.h"
 #include "service_internal.h"
 
 enum glance_method { GLANCE_GET, GLANCE_FIND, GLANCE_METHODS };
@@ -19,6 +20,8 @@ struct glance {
     const struct service_core *service; /* tables and options alone are looked at */
     uint32_t number;
     uint8_t *scratch; /* REPLY_SIZE_MAX bytes */
+    struct look looks[GLANCE_AHEAD]; /* of the requests that are staged, by their numbers */
+    uint8_t plain[GLANCE_AHEAD];     /* numbers of those that are plain reads */
     uint64_t handed;
     uint64_t overloaded;
     struct glance_stats stats[GLANCE_METHODS];
@@ -28,7 +31,7 @@ struct glance {
 };
 
 /* Write the result (the map). False: it is for the engine loop to answer. */
-bool glance_get(struct glance *glance, struct reader *reader, struct writer *writer,
+bool glance_get(struct glance *glance, const struct look *look, struct writer *writer,
                 uint64_t *lsn_out);
 bool glance_find(struct glance *glance, struct reader *reader, struct writer *writer,
                  uint64_t *lsn_out);

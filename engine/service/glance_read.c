@@ -17,17 +17,6 @@ static uint32_t item_find(const struct glance *glance, struct text id)
 
 /* -- stock.get -- */
 
-static bool get_read(struct reader *reader, struct text *item, struct text *node)
-{
-    static const char *const fields[] = {"item", "node"};
-    struct reader_map map;
-    reader_params(reader, &map, fields, 2);
-    for (int field; (field = reader_map_next(reader, &map)) >= 0;) {
-        *(field == 0 ? item : node) = reader_text(reader, 1, ID_MAX);
-    }
-    return reader_is_ok(reader) && item->len && node->len;
-}
-
 /* The row is loaded before the node's slot: slots may be laid out anew until there is a row. */
 static bool cell_read(const struct glance *glance, uint32_t item, uint16_t node, cell_word *word,
                       uint64_t *counted, struct node_place *place)
@@ -45,48 +34,19 @@ static bool cell_read(const struct glance *glance, uint32_t item, uint16_t node,
            (row_glance(row, (uint32_t)index, word, counted) && !cell_has_override(*word));
 }
 
-WRITER_INLINE void cell_write(struct writer *writer, cell_word word, uint64_t counted,
-                              int32_t safety, uint64_t lsn)
-{
-    writer_map(writer, 6);
-    writer_str(writer, "on_hand");
-    writer_int(writer, cell_on_hand(word));
-    writer_str(writer, "reserved");
-    writer_int(writer, cell_reserved(word));
-    writer_str(writer, "safety_stock");
-    writer_int(writer, safety);
-    writer_str(writer, "ats");
-    writer_int(writer, (int64_t)cell_on_hand(word) - cell_reserved(word) - safety);
-    writer_str(writer, "counted_at");
-    if (counted) {
-        writer_uint(writer, counted);
-    } else {
-        writer_nil(writer);
-    }
-    writer_str(writer, "lsn");
-    writer_uint(writer, lsn);
-}
-
-bool glance_get(struct glance *glance, struct reader *reader, struct writer *writer,
+bool glance_get(struct glance *glance, const struct look *look, struct writer *writer,
                 uint64_t *lsn_out)
 {
-    struct text item_id = {"", 0};
-    struct text node_id = {"", 0};
     struct node_place place;
     cell_word word;
     uint64_t counted;
-    if (!get_read(reader, &item_id, &node_id)) {
-        return false;
-    }
-    uint32_t item = item_find(glance, item_id);
-    uint16_t node = network_find(&glance->service->tables.network, node_id.at, node_id.len);
-    if (item == ITEM_NONE || node == NODE_NONE ||
-        !cell_read(glance, item, node, &word, &counted, &place)) {
+    if (!look->is_plain || look->of_item == ITEM_NONE || look->at_node == NODE_NONE ||
+        !cell_read(glance, look->of_item, look->at_node, &word, &counted, &place)) {
         return false;
     }
     *lsn_out = glance_lsn(glance);
     struct writer copy = *writer; /* lives in registers: writer.h */
-    cell_write(&copy, word, counted, place.safety_stock, *lsn_out);
+    look_write(&copy, word, counted, place.safety_stock, *lsn_out);
     *writer = copy;
     return true;
 }

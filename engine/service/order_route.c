@@ -254,18 +254,23 @@ static void stage_cells(struct service_core *service, struct ask *ask)
     }
 }
 
-typedef void stage_function(struct service_core *service, struct ask *ask);
-typedef void touch_function(struct service_core *service, struct touch *touch);
+typedef void ask_step(struct service_core *service, struct ask *ask);
+typedef void touch_step(struct service_core *service, struct touch *touch);
+typedef void look_step(const struct tables *tables, struct look *look);
 
-static inline void stage(struct service_core *service, uint32_t count, stage_function *ask_step,
-                         touch_function *touch_step)
+/* Orders, what touches an order, and reads, each with its step; NULL: none in this stage. */
+static inline void stage(struct service_core *service, ask_step *of_ask, touch_step *of_touch,
+                         look_step *of_look)
 {
-    for (uint32_t i = 0; i < count; i++) {
-        if (service->asks->asks[i].is_decoded) {
-            ask_step(service, &service->asks->asks[i]);
-        } else if (service->asks->touches[i].hash) {
-            touch_step(service, &service->asks->touches[i]);
-        }
+    struct asks *asks = service->asks;
+    for (uint32_t i = 0; of_ask && i < asks->decoded.count; i++) {
+        of_ask(service, &asks->asks[asks->decoded.at[i]]);
+    }
+    for (uint32_t i = 0; of_touch && i < asks->touched.count; i++) {
+        of_touch(service, &asks->touches[asks->touched.at[i]]);
+    }
+    for (uint32_t i = 0; of_look && i < asks->looked.count; i++) {
+        of_look(&service->tables, &asks->looks[asks->looked.at[i]]);
     }
 }
 
@@ -275,30 +280,52 @@ static bool touches_order(enum method method)
            method == METHOD_ORDER_GET;
 }
 
+static void staged_add(struct asks_staged *staged, uint32_t i, bool is_staged)
+{
+    staged->at[staged->count] = (uint16_t)i;
+    staged->count += is_staged;
+}
+
+static void stage_read(struct service_core *service, struct call *call, uint32_t i)
+{
+    struct asks *asks = service->asks;
+    if (call->method == METHOD_ORDER_ROUTE) {
+        stage_decode(service, call, &asks->asks[i]);
+        staged_add(&asks->decoded, i, asks->asks[i].is_decoded);
+    } else if (touches_order(call->method)) {
+        touch_begin(service, call, &asks->touches[i]);
+        staged_add(&asks->touched, i, asks->touches[i].hash != 0);
+    } else if (call->method == METHOD_STOCK_GET) {
+        staged_add(&asks->looked, i,
+                   look_read(call->params, call->params_size, &asks->looks[i]));
+    }
+}
+
 uint32_t asks_stage(struct service_core *service, struct call *calls, uint32_t count)
 {
     struct asks *asks = service->asks;
     uint32_t staged = 0;
-    asks->lines_used = 0;
+    asks->lines_used = asks->decoded.count = asks->touched.count = asks->looked.count = 0;
+    CHECK(count <= ASKS_ROOM);
     for (; staged < count && asks->lines_used <= ASK_LINE_POOL; staged++) {
-        asks->asks[staged].is_decoded = false;
-        asks->asks[staged].is_guessed = false;
-        asks->touches[staged].hash = 0;
-        if (calls[staged].method == METHOD_ORDER_ROUTE) {
-            stage_decode(service, &calls[staged], &asks->asks[staged]);
-        } else if (touches_order(calls[staged].method)) {
-            touch_begin(service, &calls[staged], &asks->touches[staged]);
-        }
+        stage_read(service, &calls[staged], staged);
     }
-    stage(service, staged, stage_slots, touch_slot);
-    stage(service, staged, stage_items, touch_block);
-    stage(service, staged, stage_find, touch_none);
-    stage(service, staged, stage_rows, touch_shares);
-    stage(service, staged, stage_bitmaps, touch_rows);
-    stage(service, staged, stage_guess, touch_none);
-    stage(service, staged, stage_places, touch_places);
-    stage(service, staged, stage_cells, touch_cells);
+    stage(service, stage_slots, touch_slot, look_slots);
+    stage(service, stage_items, touch_block, look_names);
+    stage(service, stage_find, NULL, look_row);
+    stage(service, stage_rows, touch_shares, NULL);
+    stage(service, stage_bitmaps, touch_rows, look_place);
+    stage(service, stage_guess, NULL, NULL);
+    stage(service, stage_places, touch_places, look_cell);
+    stage(service, stage_cells, touch_cells, NULL);
     return staged;
+}
+
+void asks_look(struct service_core *service, struct call *calls, uint32_t i)
+{
+    if (!look_answer(service, &calls[i], &service->asks->looks[i])) {
+        handle_stock_get(service, &calls[i]);
+    }
 }
 
 /* -- the answer -- */

@@ -471,6 +471,8 @@ static void answer(struct service_core *service, const struct service_request *r
         answer_late(service, call);
     } else if (call->method == METHOD_ORDER_ROUTE) {
         asks_apply(service, service->calls, i);
+    } else if (call->method == METHOD_STOCK_GET) {
+        asks_look(service, service->calls, i);
     } else {
         handlers[call->method](service, call);
     }

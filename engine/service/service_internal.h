@@ -402,11 +402,14 @@ method_handler handle_strategy_put, handle_strategy_activate, handle_strategy_li
 ERR_MUST_USE enum err asks_new(struct asks **out);
 void asks_free(struct asks *asks);
 
-/* Stage calls[0..count) that are order.route: decode, hash, look up, guess, with prefetches in
- * between. Returns how many calls were covered (fewer when scratch ran out). */
+/* Stage calls[0..count) that are order.route (decode, hash, look up, guess), touch one order, or
+ * are stock.get, with prefetches in between. Returns how many calls were covered (fewer when scratch ran out). */
 uint32_t asks_stage(struct service_core *service, struct call *calls, uint32_t count);
 
 /* Answer calls[i], an order.route that was staged as number i. */
 void asks_apply(struct service_core *service, struct call *calls, uint32_t i);
+
+/* The same of a stock.get. */
+void asks_look(struct service_core *service, struct call *calls, uint32_t i);
 
 #endif

@@ -72,12 +72,6 @@ void touch_slot(struct service_core *service, struct touch *touch)
     orders_prefetch(&service->tables.orders, touch->hash);
 }
 
-void touch_none(struct service_core *service, struct touch *touch)
-{
-    (void)service;
-    (void)touch;
-}
-
 void touch_block(struct service_core *service, struct touch *touch)
 {
     touch->ref = orders_likely(&service->tables.orders, touch->hash);

@@ -20,8 +20,7 @@ struct touch {
  * is kept in the call too. */
 void touch_begin(struct service_core *service, struct call *call, struct touch *touch);
 
-/* One step after the other over all touches of a sub-batch; none where only orders take one. */
-void touch_none(struct service_core *service, struct touch *touch);
+/* One step after the other over all touches of a sub-batch. */
 void touch_slot(struct service_core *service, struct touch *touch);
 void touch_block(struct service_core *service, struct touch *touch);
 void touch_shares(struct service_core *service, struct touch *touch);

@@ -165,12 +165,20 @@ uint64_t network_memory(void)
            WORD_MAX_NETWORK * (4 * sizeof(float) + bitmaps * sizeof(slot_bits));
 }
 
-static uint32_t *id_slot(const struct network *network, const char *id, uint32_t len)
+uint64_t network_hash(const char *id, uint32_t len)
 {
-    uint32_t at = (uint32_t)hash_fixed(id, len) % IDS;
+    return hash_fixed(id, len);
+}
+
+/* The slot of the id, or the empty one where it would go. */
+static uint32_t *id_slot(const struct network *network, uint64_t hash, const char *id,
+                         uint32_t len)
+{
+    uint32_t at = (uint32_t)hash % IDS;
     for (uint32_t entry; (entry = __atomic_load_n(&network->index->ids[at], __ATOMIC_ACQUIRE));) {
-        const struct node *node = &network->nodes[entry - 1];
-        if (node->id_len == len && memcmp(node->id, id, len) == 0) {
+        uint16_t handle = (uint16_t)(entry - 1);
+        if (network->hot[handle].id_len == len &&
+            memcmp(network_id(network, handle), id, len) == 0) {
             break;
         }
         at = (at + 1) % IDS;
@@ -178,10 +186,30 @@ static uint32_t *id_slot(const struct network *network, const char *id, uint32_t
     return &network->index->ids[at];
 }
 
+void network_prefetch(const struct network *network, uint64_t hash)
+{
+    __builtin_prefetch(&network->index->ids[(uint32_t)hash % IDS]);
+}
+
+void network_prefetch_node(const struct network *network, uint64_t hash)
+{
+    uint32_t entry =
+        __atomic_load_n(&network->index->ids[(uint32_t)hash % IDS], __ATOMIC_ACQUIRE);
+    if (entry) {
+        __builtin_prefetch(&network->hot[entry - 1]);
+    }
+}
+
+uint16_t network_find_hashed(const struct network *network, uint64_t hash, const char *id,
+                             uint32_t len)
+{
+    uint32_t entry = __atomic_load_n(id_slot(network, hash, id, len), __ATOMIC_ACQUIRE);
+    return entry ? (uint16_t)(entry - 1) : NODE_NONE;
+}
+
 uint16_t network_find(const struct network *network, const char *id, uint32_t len)
 {
-    uint32_t handle = __atomic_load_n(id_slot(network, id, len), __ATOMIC_ACQUIRE);
-    return handle ? (uint16_t)(handle - 1) : NODE_NONE;
+    return network_find_hashed(network, network_hash(id, len), id, len);
 }
 
 enum capability service_capability(enum service service)
@@ -359,8 +387,6 @@ static void place(struct network *network, const struct node *node)
     __atomic_store(&hot->point.z, &point.z, __ATOMIC_RELEASE);
     hot->type = (uint8_t)node->config.type;
     hot->handling_cents = node->config.handling_cents;
-    hot->id_len = node->id_len;
-    memcpy(hot->name, node->id, node->id_len < NODE_NAME ? node->id_len : NODE_NAME);
 }
 
 /* Before the first place and after the last one of a change. */
@@ -522,6 +548,9 @@ static enum err create(struct network *network, const char *id, uint32_t len,
     node->id_len = (uint8_t)len;
     node->point = geo_point(config->lat, config->lon);
     node->slot = (uint16_t)slot_choose(network, &node->point);
+    struct node_hot *hot = &network->hot[network->count]; /* other threads read the id there */
+    hot->id_len = node->id_len;
+    memcpy(hot->name, id, len < NODE_NAME ? len : NODE_NAME);
     network->count++;
     network->is_dirty = true;
     *out = node;
@@ -563,8 +592,8 @@ enum err network_put(struct network *network, const char *id, uint32_t len,
     place(network, node);
     placing(network, false);
     if (is_new) { /* from now on other threads find it */
-        __atomic_store_n(id_slot(network, id, len), (uint32_t)(node - network->nodes) + 1,
-                         __ATOMIC_RELEASE);
+        __atomic_store_n(id_slot(network, network_hash(id, len), id, len),
+                         (uint32_t)(node - network->nodes) + 1, __ATOMIC_RELEASE);
     }
     cap_grow(network, node->slot / 64, &node->point);
     network->with_serves_count += node->config.serves_count > 0;

@@ -178,6 +178,13 @@ static inline uint16_t network_at_slot(const struct network *network, uint32_t s
 /* Handle of a node by id, or NODE_NONE. Any thread. */
 uint16_t network_find(const struct network *network, const char *id, uint32_t len);
 
+/* The steps of it, for batches: hash, prefetch the slot, prefetch the node, find. Any thread. */
+uint64_t network_hash(const char *id, uint32_t len);
+void network_prefetch(const struct network *network, uint64_t hash);
+void network_prefetch_node(const struct network *network, uint64_t hash);
+uint16_t network_find_hashed(const struct network *network, uint64_t hash, const char *id,
+                             uint32_t len);
+
 /* Create the node (id unknown) or replace its config. Errors: ERR_FULL (65,535 nodes),
  * ERR_NOMEM. */
 ERR_MUST_USE enum err network_put(struct network *network, const char *id, uint32_t len,
