@@ -11,8 +11,9 @@
 extern char **environ;
 
 /* Read by jemalloc before main: rows of stock are many megabytes and read at random, so they lie
- * on huge pages. An MALLOC_CONF in the environment still wins. */
-const char *malloc_conf = "thp:always,metadata_thp:auto";
+ * on huge pages, and what is freed is kept for the next rows: given back in pieces of 4 KB it would
+ * leave the pages around it small for good. An MALLOC_CONF in the environment still wins. */
+const char *malloc_conf = "thp:always,metadata_thp:auto,dirty_decay_ms:-1,muzzy_decay_ms:-1";
 
 static void version(void)
 {

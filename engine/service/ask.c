@@ -548,8 +548,8 @@ enum err asks_new(struct asks **out)
     asks->canon = touched(ASK_CANON_MAX);
     asks->kit_lines = touched(ASK_LINES_MAX * sizeof *asks->kit_lines);
     asks->kit_route_lines = touched(ASK_LINES_MAX * sizeof *asks->kit_route_lines);
-    if (!asks->asks || !asks->touches || !asks->looks || !asks->lines || !asks->route_lines || !asks->canon ||
-        !asks->kit_lines || !asks->kit_route_lines) {
+    if (!asks->asks || !asks->touches || !asks->looks || !asks->lines || !asks->route_lines ||
+        !asks->canon || !asks->kit_lines || !asks->kit_route_lines) {
         asks_free(asks);
         return ERR_NOMEM;
     }

@@ -403,7 +403,8 @@ ERR_MUST_USE enum err asks_new(struct asks **out);
 void asks_free(struct asks *asks);
 
 /* Stage calls[0..count) that are order.route (decode, hash, look up, guess), touch one order, or
- * are stock.get, with prefetches in between. Returns how many calls were covered (fewer when scratch ran out). */
+ * are stock.get, with prefetches in between. Returns how many calls were covered (fewer when
+ * scratch ran out). */
 uint32_t asks_stage(struct service_core *service, struct call *calls, uint32_t count);
 
 /* Answer calls[i], an order.route that was staged as number i. */
