@@ -157,7 +157,7 @@ static void *work(void *argument)
 }
 
 enum err child_start(struct child *child, const char *dir, const struct child_request *request,
-                     void (*ended)(void *owner), void *owner)
+                     const pthread_attr_t *attributes, void (*ended)(void *owner), void *owner)
 {
     CHECK(!child->is_started);
     *child = (struct child){.dir = dir, .request = *request, .ended = ended, .owner = owner};
@@ -169,7 +169,7 @@ enum err child_start(struct child *child, const char *dir, const struct child_re
     sigset_t old;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
-    const int error = pthread_create(&child->thread, NULL, work, child);
+    const int error = pthread_create(&child->thread, attributes, work, child);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     child->is_started = error == 0;
     return error == 0 ? ERR_OK : ERR_SYS;

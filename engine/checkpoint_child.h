@@ -50,9 +50,11 @@ struct child {
     struct child_result result;
 };
 
-/* Errors: ERR_SYS: no thread to be had. dir is borrowed until child_take or child_stop. */
+/* attributes: of the thread, and so the cores of the process. Errors: ERR_SYS: no thread to be had.
+ * dir is borrowed until child_take or child_stop. */
 ERR_MUST_USE enum err child_start(struct child *child, const char *dir,
                                   const struct child_request *request,
+                                  const pthread_attr_t *attributes,
                                   void (*ended)(void *owner), void *owner);
 
 /* After ended: the result. It may be started again. */

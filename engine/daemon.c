@@ -22,6 +22,7 @@
 #include "checkpoint_child.h"
 #include "limits.h"
 #include "loops.h"
+#include "loop_core.h"
 #include "loop_memory.h"
 #include "mem.h"
 #include "net.h"
@@ -46,6 +47,7 @@ struct daemon {
     uv_timer_t tick;
     uv_timer_t seal;
     uv_idle_t busy; /* active while ticks are wanted at once */
+    struct loop_core core;
     uv_async_t child_ended;
     struct child child; /* the checkpoint's */
     uv_signal_t terminate;
@@ -166,8 +168,11 @@ static bool on_checkpoint(void *owner, uint64_t lsn, char why_out[WAL_ERROR_SIZE
         return false;
     }
     limits_tables(config, &request.tables);
-    const enum err err =
-        child_start(&daemon->child, config->dir, &request, on_child_ended, daemon);
+    pthread_attr_t attributes;
+    loop_core_attributes(&daemon->core, &attributes);
+    const enum err err = child_start(&daemon->child, config->dir, &request, &attributes,
+                                     on_child_ended, daemon);
+    pthread_attr_destroy(&attributes);
     if (err != ERR_OK) {
         snprintf(why_out, WAL_ERROR_SIZE, "no thread to be had");
     }
@@ -397,12 +402,14 @@ static void service_options_fill(struct daemon *daemon, struct service_options *
     };
     const struct config *config = daemon->config;
     service_options_default(options);
+    /* io_uring's own helper runs where the kernel likes, also on the core that was kept free. */
+    const bool is_thread = config->pin && config->log_backend == CONFIG_BACKEND_AUTO;
     limits_tables(config, &options->tables);
     options->log = (struct wal_options){
         .dir = config->dir,
         .segment_size = config->segment_size,
         .group_size_max = (uint32_t)config->group_size_max,
-        .backend = backends[config->log_backend],
+        .backend = is_thread ? WAL_BACKEND_PWRITE : backends[config->log_backend],
         .method = methods[config->log_method],
         .force_buffered = config->log_buffered != 0,
         .unsafe_no_sync = config->unsafe_no_sync != 0,
@@ -632,10 +639,16 @@ static bool start(struct daemon *daemon)
     struct service_options options;
     struct service_start found;
     service_options_fill(daemon, &options);
-    if (!daemon_check(daemon->config) || !service_start(daemon, &options, &found) ||
-        !net_start(daemon)) {
+    if (!daemon_check(daemon->config)) {
         return false;
     }
+    if (daemon->config->pin && !loop_core_choose(&daemon->core)) {
+        say(SAY_WARN, "not_pinned", "pin=yes wants two cores at least: threads run where they may");
+    }
+    if (!service_start(daemon, &options, &found) || !net_start(daemon)) {
+        return false;
+    }
+    loop_core_take(&daemon->core);
     handles_start(daemon);
     loop_memory_take(DAEMON_EXIT_LOG_FAILED);
     warnings(daemon);

@@ -58,6 +58,50 @@ def hello_tells_methods_and_limits(options):
         client.close()
 
 
+def cores_of(pid):
+    """{thread id: cores that it may use}."""
+    return {int(task): os.sched_getaffinity(int(task)) for task in os.listdir("/proc/%d/task" % pid)}
+
+
+def pinned(options, cores):
+    """What an engine with --pin made of those cores: that of its loop, and of all other threads."""
+    mine = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        with server.Engine(options.engine, server.SMALL + ("--pin",)) as engine:
+            client = Client(engine.address)
+            client.call("item.put", item="x")
+            client.call("snapshot")
+            client.close()
+            threads = cores_of(engine.process.pid)
+            loop = threads.pop(engine.process.pid)
+            with open(engine.log_path) as log:
+                return loop, threads, engine.ready_line, log.read()
+    finally:
+        os.sched_setaffinity(0, mine)
+
+
+@case
+def pin_gives_the_loop_a_core(options):
+    """--pin: the loop alone on the first core, all others on the rest, the log on its thread"""
+    cores = os.sched_getaffinity(0)
+    if len(cores) > 1:
+        loop, threads, ready, log = pinned(options, cores)
+        expect(loop == {min(cores)}, "loop", loop, cores)
+        others = cores - loop
+        expect(threads and all(some == others for some in threads.values()), "others", threads)
+        expect(" log=pwrite " in ready and "not_pinned" not in log, "told", ready, log)
+
+
+@case
+def pin_on_one_core_is_told(options):
+    """--pin with a single core: nothing is pinned, a warning says so, and it serves"""
+    one = {min(os.sched_getaffinity(0))}
+    loop, threads, _, log = pinned(options, one)
+    expect(loop == one and all(some == one for some in threads.values()), "cores", loop, threads)
+    expect("not_pinned" in log, "warning", log)
+
+
 @case
 def log_id_survives_a_restart(options):
     """the same folder is the same log: log_id stays, lsn goes on"""
