@@ -24,7 +24,8 @@ bool loop_core_choose(struct loop_core *core);
 /* Once the threads of the start are there: this thread goes to its core. */
 void loop_core_take(const struct loop_core *core);
 
-/* Attributes with which a later thread is born on the rest of the cores; the caller destroys them. */
+/* Attributes with which a later thread is born on the rest of the cores; the caller destroys
+ * them. */
 void loop_core_attributes(const struct loop_core *core, pthread_attr_t *attributes_out);
 
 #endif
