@@ -58,19 +58,28 @@ enum err tables_apply_hours(struct tables *tables, uint64_t lsn, uint64_t now_ms
 
 /* -- capacity -- */
 
-void meter_digest(struct tables *tables, uint16_t node, const struct capacity_meter *meter,
-                  bool is_add)
+static uint64_t exceptions_hash(const struct capacity_meter *meter)
+{
+    static const uint64_t hash_of_none = 0x2d06800538d394c2; /* of no bytes: an order has no need */
+    DCHECK(hash_fixed("", 0) == hash_of_none);
+    return meter->exception_count == 0
+               ? hash_of_none
+               : hash_fixed(meter->exceptions,
+                            meter->exception_count * sizeof meter->exceptions[0]);
+}
+
+/* A row is taken out as it was put in: what its slots come to is kept. */
+void meter_digest(struct tables *tables, uint16_t node, struct capacity_meter *meter, bool is_add)
 {
     uint64_t name = (uint64_t)node << 32 | (uint64_t)meter->kind << 16 | (uint64_t)meter->per << 8 |
                     meter->service;
-    uint64_t slots = hash_fixed(meter->slots, meter->slot_count * sizeof meter->slots[0]);
     uint64_t rules =
-        hash_fixed(meter->exceptions, meter->exception_count * sizeof meter->exceptions[0]) +
-        ((uint64_t)meter->limit << 24) + meter->since_lsn;
+        exceptions_hash(meter) + ((uint64_t)meter->limit << 24) + meter->since_lsn;
     if (is_add) {
-        digest_add_words(&tables->digest, TAG_METER, name, slots, rules);
+        meter->slots_hash = hash_fixed(meter->slots, meter->slot_count * sizeof meter->slots[0]);
+        digest_add_words(&tables->digest, TAG_METER, name, meter->slots_hash, rules);
     } else {
-        digest_take_words(&tables->digest, TAG_METER, name, slots, rules);
+        digest_take_words(&tables->digest, TAG_METER, name, meter->slots_hash, rules);
     }
 }
 
@@ -150,8 +159,22 @@ enum err tables_apply_capacity(struct tables *tables, uint64_t lsn, uint64_t now
     return err;
 }
 
+/* Count what the part takes of one meter. False: a mark of its node may be another now. */
+static bool meter_count(struct tables *tables, const struct capacity_part *part,
+                        struct capacity_meter *meter)
+{
+    const bool is_units = meter->kind == CAPACITY_UNITS;
+    const uint32_t bound = is_units ? NETWORK_TIGHT_UNITS : 1;
+    const bool was_far = capacity_is_far(meter, part->slot, bound);
+    meter_digest(tables, part->node, meter, false);
+    capacity_count(meter, part->slot, is_units ? part->units : part->orders);
+    meter_digest(tables, part->node, meter, true);
+    return was_far && capacity_is_far(meter, part->slot, bound);
+}
+
 void capacity_part_count(struct tables *tables, const struct capacity_part *part)
 {
+    bool is_far = true;
     struct timing *timing = &tables->timing;
     struct capacity_node *own = timing->capacity.nodes[part->node];
     if (!own || part->slot == 0) {
@@ -160,13 +183,12 @@ void capacity_part_count(struct tables *tables, const struct capacity_part *part
     for (uint32_t i = 0; i < own->count; i++) {
         struct capacity_meter *meter = &own->meters[i];
         if (capacity_is_of(meter, part->service) && part->lsn >= meter->since_lsn) {
-            meter_digest(tables, part->node, meter, false);
-            capacity_count(meter, part->slot,
-                           meter->kind == CAPACITY_UNITS ? part->units : part->orders);
-            meter_digest(tables, part->node, meter, true);
+            is_far = meter_count(tables, part, meter) && is_far;
         }
     }
-    timing_node(timing, &tables->network, part->node, tables->time_ms);
+    if (!is_far) {
+        timing_node(timing, &tables->network, part->node, tables->time_ms);
+    }
     if (part->units < 0) {
         generation_next(tables);
     }

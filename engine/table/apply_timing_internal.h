@@ -27,7 +27,7 @@ void capacity_take(struct tables *tables, struct order *order, uint32_t first);
  * given back. What is shipped, collected or never collected stays counted. */
 void capacity_leave(struct tables *tables, struct order *order, uint32_t part, uint32_t units);
 
-void meter_digest(struct tables *tables, uint16_t node, const struct capacity_meter *meter,
+void meter_digest(struct tables *tables, uint16_t node, struct capacity_meter *meter,
                   bool is_add);
 
 ERR_MUST_USE enum err hours_enter(struct tables *tables, const struct effect_hours *effect,

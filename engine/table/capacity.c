@@ -154,6 +154,13 @@ uint32_t capacity_used(const struct capacity_meter *meter, uint32_t hour)
     return i < meter->slot_count && meter->slots[i].at == at ? meter->slots[i].used : 0;
 }
 
+bool capacity_has_slot(const struct capacity_meter *meter, uint32_t hour)
+{
+    uint32_t at = slot_of(meter, hour);
+    uint32_t i = slot_find(meter, at);
+    return i < meter->slot_count && meter->slots[i].at == at;
+}
+
 struct capacity_room capacity_room(const struct capacity *capacity, uint16_t node,
                                    enum service service, uint32_t hour)
 {

@@ -44,6 +44,7 @@ struct capacity_meter {
     uint64_t since_lsn; /* what was routed before is not counted */
     struct capacity_exception exceptions[CAPACITY_EXCEPTIONS_MAX]; /* the last one that fits wins */
     struct capacity_slot slots[CAPACITY_SLOTS];                    /* rising */
+    uint64_t slots_hash; /* as they stood when their digest row was last put in */
 };
 
 struct capacity_node {
@@ -88,6 +89,7 @@ void capacity_rule_set(struct capacity_meter *meter, const struct capacity_rule 
 /* Limit in the hour, and what is used of it. */
 uint32_t capacity_limit(const struct capacity_meter *meter, uint32_t hour);
 uint32_t capacity_used(const struct capacity_meter *meter, uint32_t hour);
+bool capacity_has_slot(const struct capacity_meter *meter, uint32_t hour);
 static inline uint32_t capacity_free(const struct capacity_meter *meter, uint32_t hour)
 {
     uint32_t limit = capacity_limit(meter, hour);
@@ -107,6 +109,16 @@ struct capacity_room {
 };
 struct capacity_room capacity_room(const struct capacity *capacity, uint16_t node,
                                    enum service service, uint32_t hour);
+
+/* Whether no slot has to leave for the hour's, and bound or more are free of it at any time that it
+ * counts for: while that holds before and after a change, no bound up to it is crossed anywhere. */
+static inline bool capacity_is_far(const struct capacity_meter *meter, uint32_t hour,
+                                   uint32_t bound)
+{
+    return meter->exception_count == 0 &&
+           (meter->slot_count < CAPACITY_SLOTS || capacity_has_slot(meter, hour)) &&
+           capacity_free(meter, hour) >= bound;
+}
 
 /* Count by more (or, negative, less, never below 0) in the meter's slot of the hour. True: it was
  * counted; false: the slot was dropped already, or is older than all that are kept. */

@@ -224,11 +224,12 @@ uint64_t hours_hour_end(const struct zone *zone, uint64_t moment_ms)
 
 int32_t hours_business_day(int32_t day, uint32_t count)
 {
-    for (uint32_t i = 0; i < count; i++) {
-        day++;
-        while (weekday(day) > 4) {
-            day++;
-        }
+    const uint32_t own = (uint32_t)weekday(day);
+    if (count == 0) {
+        return day;
     }
-    return day;
+    const uint32_t from = own > 4 ? 4 : own; /* a day off counts like the Friday before it */
+    const uint32_t rest = count % 5;
+    const uint32_t days = count / 5 * 7 + rest + (from + rest > 4 ? 2 : 0);
+    return day - (int32_t)(own - from) + (int32_t)days;
 }

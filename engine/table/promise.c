@@ -60,19 +60,19 @@ static uint64_t minute_up(uint64_t moment_ms)
 static void by_carrier(const struct timing *timing, const struct promise_ask *ask,
                        const struct promise_place *place, int32_t day, struct promise *out)
 {
-    const struct zone *zone = schedule_of(&timing->schedules, ask->node)->zone;
+    const struct schedule *schedule = schedule_of(&timing->schedules, ask->node);
     const struct lane *lane =
         carriers_best(&timing->carriers, ask->service, ask->node, &place->lanes, ask->grams);
     uint32_t days = lane ? lane->business_days : promise_distance_days(ask->service, ask->metres);
     uint64_t cents = lane ? lane_cents(lane, ask->grams) : 0;
     out->cents = cents > UINT32_MAX ? UINT32_MAX : (uint32_t)cents;
-    if (days == 0 && out->ship_by_ms > hours_moment(zone, day, PROMISE_TO_MIN)) {
+    if (days == 0 && out->ship_by_ms > schedule_delivery(schedule, day).to_ms) {
         days = 1;
     }
-    day = hours_business_day(day, days);
-    out->from_ms = hours_moment(zone, day, PROMISE_FROM_MIN);
-    out->by_ms = hours_moment(zone, day, PROMISE_TO_MIN);
-    out->from_ms = out->from_ms < out->ship_by_ms ? out->ship_by_ms : out->from_ms;
+    const struct schedule_delivery own =
+        schedule_delivery(schedule, hours_business_day(day, days));
+    out->by_ms = own.to_ms;
+    out->from_ms = own.from_ms < out->ship_by_ms ? out->ship_by_ms : own.from_ms;
 }
 
 static void by_courier(const struct timing *timing, const struct promise_ask *ask,

@@ -77,6 +77,7 @@ static void zone_look_up(struct schedules *schedules, struct schedule *schedule)
     }
     schedule->zone = zone ? zone : zone_utc();
     schedule->until_ms = 0;
+    schedule->delivery_count = 0;
     for (int i = 0; i < SERVICE_COUNT; i++) {
         schedule->times[i].until_ms = 0;
     }
@@ -236,12 +237,40 @@ static bool service_refresh(struct schedule *schedule, enum service service, uin
            before.is_never != own->is_never;
 }
 
+static struct schedule_delivery delivery(const struct zone *zone, int32_t day)
+{
+    return (struct schedule_delivery){hours_moment(zone, day, PROMISE_FROM_MIN),
+                                      hours_moment(zone, day, PROMISE_TO_MIN)};
+}
+
+/* Anew on each day: midnight ends the times of every service. */
+static void deliveries_refresh(struct schedule *schedule, uint64_t now_ms)
+{
+    const int32_t today = (int32_t)zone_day(schedule->zone, (int64_t)(now_ms / 1000));
+    if (schedule->delivery_count > 0 && schedule->first_day == today) {
+        return;
+    }
+    for (int32_t i = 0; i < SCHEDULE_DAYS; i++) {
+        schedule->deliveries[i] = delivery(schedule->zone, today + i);
+    }
+    schedule->first_day = today;
+    schedule->delivery_count = SCHEDULE_DAYS;
+}
+
+struct schedule_delivery schedule_delivery(const struct schedule *schedule, int32_t day)
+{
+    const uint32_t at = (uint32_t)day - (uint32_t)schedule->first_day;
+    return at < schedule->delivery_count ? schedule->deliveries[at]
+                                         : delivery(schedule->zone, day);
+}
+
 void schedule_refresh(struct schedules *schedules, uint32_t number, uint64_t now_ms,
                       uint32_t *changed_out)
 {
     struct schedule *schedule = &schedules->all[number];
     uint64_t until_ms = UINT64_MAX;
     *changed_out = 0;
+    deliveries_refresh(schedule, now_ms);
     for (int i = 0; i < SERVICE_COUNT; i++) {
         struct schedule_times *own = &schedule->times[i];
         if (own->until_ms <= now_ms && service_refresh(schedule, (enum service)i, now_ms)) {

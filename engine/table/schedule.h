@@ -10,7 +10,19 @@
 #include "err.h"
 #include "hours.h"
 
-enum { SCHEDULE_MAX = 65536, SCHEDULE_DEFAULT = 0, NODE_LINKS = 65536 };
+enum {
+    SCHEDULE_MAX = 65536,
+    SCHEDULE_DEFAULT = 0,
+    NODE_LINKS = 65536,
+    SCHEDULE_DAYS = 16,        /* days from today on whose hours of delivery are kept */
+    PROMISE_FROM_MIN = 8 * 60, /* local minutes between which a parcel is delivered */
+    PROMISE_TO_MIN = 20 * 60
+};
+
+/* Between which moments a parcel is delivered on a local day. */
+struct schedule_delivery {
+    uint64_t from_ms, to_ms;
+};
 
 /* Times of one service, good until until_ms. */
 struct schedule_times {
@@ -34,6 +46,9 @@ struct schedule {
     uint16_t first_node;     /* of its nodes, linked in schedules; 0xffff = none. The default has
                                 no list: all nodes that are in no other */
     struct schedule_times times[SERVICE_COUNT];
+    int32_t first_day; /* of deliveries */
+    uint32_t delivery_count; /* 0: nothing is kept yet */
+    struct schedule_delivery deliveries[SCHEDULE_DAYS];
 };
 
 /* Finds zones by name; NULL: not known. Called when a node changes, never for an order. */
@@ -73,6 +88,9 @@ void schedules_zones(struct schedules *schedules, const struct zone_source *sour
  * slot or is_today changed. */
 void schedule_refresh(struct schedules *schedules, uint32_t number, uint64_t now_ms,
                       uint32_t *changed_out);
+
+/* Of any day: as kept, or worked out. */
+struct schedule_delivery schedule_delivery(const struct schedule *schedule, int32_t day);
 
 static inline const struct schedule *schedule_of(const struct schedules *schedules, uint16_t node)
 {

@@ -57,8 +57,6 @@ bool timing_node(struct timing *timing, struct network *network, uint16_t node, 
 /* -- promise.c: dates and cost of one fulfilment -- */
 
 enum {
-    PROMISE_FROM_MIN = 8 * 60, /* local minutes between which a parcel is delivered */
-    PROMISE_TO_MIN = 20 * 60,
     PROMISE_ROAD_KMH = 25,      /* same_day without a road: straight line at this speed, */
     PROMISE_ROAD_BASE_MIN = 30, /* after so many minutes, */
     PROMISE_SAME_DAY_MIN = 120, /* and a window of so many */

@@ -212,6 +212,15 @@ static void business_days_skip_the_weekend(void **state)
     assert_int_equal(hours_business_day(20778, 2), 20781); /* Saturday to Tuesday */
     assert_int_equal(hours_business_day(20780, 5), 20787);
     assert_int_equal(hours_business_day(20778, 0), 20778);
+    for (int32_t from = -10; from < 10; from++) {
+        int32_t day = from;
+        for (uint32_t count = 1; count < 40; count++) { /* 1970-01-01 was a Thursday */
+            do {
+                day++;
+            } while ((day + 7003) % 7 > 4);
+            assert_int_equal(hours_business_day(from, count), day);
+        }
+    }
 }
 
 static const struct zone *zone_of_test(void *owner, const char *name)
