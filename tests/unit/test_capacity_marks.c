@@ -98,8 +98,8 @@ static void order_cancel(struct rig *rig, struct own *own)
     assert_int_equal(tables_apply_cancel(&rig->tables, ++rig->lsn, start_ms, &effect), 0);
 }
 
-/* After each order, cancellation and rule no mark is another one when it is worked out anew; and the
- * steps do meet full and nearly full hours. */
+/* After each order, cancellation and rule no mark is another one when it is worked out anew; and
+ * the steps do meet full and nearly full hours. */
 static void marks_are_as_worked_out(void **state)
 {
     static struct rig rig;
