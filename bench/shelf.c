@@ -122,6 +122,9 @@ void shelf_batch(struct shelf *shelf, const struct service_request *requests, ui
     struct service_turn turn = shelf_turn();
     struct wal *wal = service_wal(shelf->service);
     service_batch(shelf->service, &turn, requests, count);
+    while (service_is_suspended(shelf->service)) {
+        service_tick(shelf->service, &turn);
+    }
     while (wal_lsn_begun(wal) - wal_lsn_durable(wal) > BEHIND_MAX) {
         wal_wait(wal);
     }

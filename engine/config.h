@@ -31,7 +31,7 @@ struct config {
         owed_max, rejects_max, documents_max, reservations_max;
     uint64_t key_window, order_window, count_window, return_window;
     uint64_t read_loops;
-    uint64_t batch, max_delay_ms, search_steps, pin;
+    uint64_t batch, max_delay_ms, search_steps, slice_steps, pin;
     uint64_t conns_max, inflight_max, frame_size_max;
     uint64_t output_soft, output_hard, output_patience, buffers_max;
     uint64_t segment_size, group_size_max, log_backend, log_method, log_buffered, unsafe_no_sync;

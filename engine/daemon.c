@@ -4,6 +4,7 @@
  *   batch of frames -> service_batch -> log group      (net's check handle, once a turn)
  *   log readable    -> wal_drive -> net_release
  *   timer or idle   -> service_tick, seals
+ *   a turn that takes long is suspended: everything but batches goes on, ticks go on with it
  *
  * Ends: a signal drains (service refuses changes, net hands over what it read and sends what is
  * owed), then the loop's handles close, then the log is sealed and closed. A log that failed
@@ -52,6 +53,7 @@ struct daemon {
     struct child child; /* the checkpoint's */
     uv_signal_t terminate;
     uv_signal_t interrupt;
+    bool is_suspended; /* the service is, in a turn that the next tick goes on with */
     bool is_stopping;
     bool is_drained; /* net is, or the loops are: the other is waited for */
     enum daemon_exit exit_code;
@@ -294,10 +296,26 @@ static void tick_in(struct daemon *daemon, uint32_t due_ms)
     CHECK(uv_timer_start(&daemon->tick, on_tick, due_ms == UINT32_MAX ? 1000 : due_ms, 0) == 0);
 }
 
+/* Until a turn is over no other one begins, and its requests stay where they are. */
+static void suspend(struct daemon *daemon)
+{
+    const bool is_suspended = service_is_suspended(daemon->service);
+    if (is_suspended == daemon->is_suspended) {
+        return;
+    }
+    daemon->is_suspended = is_suspended;
+    if (daemon->loops) {
+        loops_suspend(daemon->loops, is_suspended);
+    } else {
+        net_suspend(daemon->net, is_suspended);
+    }
+}
+
 static void tick(struct daemon *daemon)
 {
     struct service_turn turn = turn_now();
     uint32_t due_ms = service_tick(daemon->service, &turn);
+    suspend(daemon);
     flush(daemon);
     tick_in(daemon, due_ms);
 }
@@ -307,6 +325,7 @@ static void on_loops_batch(void *owner, const struct service_request *requests, 
     struct daemon *daemon = owner;
     struct service_turn turn = turn_now();
     uint32_t due_ms = service_batch(daemon->service, &turn, requests, count);
+    suspend(daemon);
     if (due_ms != UINT32_MAX) {
         tick_in(daemon, due_ms);
     }
@@ -322,6 +341,7 @@ static void on_batch(void *owner, struct net_request *requests, uint32_t count)
             .conn = requests[i].conn, .head = &requests[i].head, .read_ns = requests[i].read_ns};
     }
     uint32_t due_ms = service_batch(daemon->service, &turn, daemon->requests, count);
+    suspend(daemon);
     if (due_ms != UINT32_MAX) {
         tick_in(daemon, due_ms);
     }
@@ -443,6 +463,7 @@ static void service_options_fill(struct daemon *daemon, struct service_options *
     options->key_window_ms = config->key_window;
     options->order_window_ms = config->order_window;
     options->search_steps = (uint32_t)config->search_steps;
+    options->slice_steps = (uint32_t)config->slice_steps;
     options->frame_size_max = (uint32_t)config->frame_size_max;
     options->test_clock = config->test_clock != 0;
     options->conns_max = (uint32_t)config->conns_max;

@@ -84,6 +84,12 @@ void wal_time_set(struct wal *wal, uint64_t time_ms)
     }
 }
 
+void wal_time_keep(struct wal *wal, uint64_t time_ms)
+{
+    CHECK(wal->collecting->count == 0 || time_ms >= wal->collecting->time_ms);
+    wal->time_ms = time_ms;
+}
+
 uint64_t wal_time(const struct wal *wal)
 {
     return wal->collecting->count ? wal->collecting->time_ms : wal->time_ms;

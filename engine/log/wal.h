@@ -203,6 +203,10 @@ void wal_retry(struct wal *wal);
 void wal_time_set(struct wal *wal, uint64_t time_ms);
 uint64_t wal_time(const struct wal *wal);
 
+/* The next group has this time, not before that of any record, until wal_time_set says a later one:
+ * who goes on with what it began in this group does so at the same time. */
+void wal_time_keep(struct wal *wal, uint64_t time_ms);
+
 /* Room for one record of at most size_max bytes in the collecting group, valid until _end. The
  * caller has asked wal_room. */
 uint8_t *wal_append_begin(struct wal *wal, uint32_t size_max);

@@ -216,10 +216,21 @@ static bool settle(struct read_loop *own)
     return has_answer_room(own); /* it has taken some meanwhile and may not have seen that */
 }
 
+/* The loops may write over the batch's requests. */
+static void batch_end(struct loops *loops)
+{
+    bool has_more = false;
+    for (uint32_t i = 0; i < loops->started; i++) {
+        has_more = settle(&loops->each[i]) || has_more;
+    }
+    if (has_more) {
+        CHECK(uv_async_send(&loops->came) == 0);
+    }
+}
+
 static void batch(struct loops *loops)
 {
     uint32_t count = 0;
-    bool has_more = false;
     for (uint32_t i = 0; i < loops->started; i++) {
         count = gather(loops, &loops->each[i], count, BATCH / loops->started);
     }
@@ -227,12 +238,23 @@ static void batch(struct loops *loops)
         return;
     }
     loops->options.batch(loops->options.owner, loops->requests, count);
-    for (uint32_t i = 0; i < loops->started; i++) {
-        has_more = settle(&loops->each[i]) || has_more;
+    loops->is_turn_open = loops->is_suspended;
+    if (!loops->is_turn_open) {
+        batch_end(loops);
     }
-    if (has_more) {
-        CHECK(uv_async_send(&loops->came) == 0);
+}
+
+void loops_suspend(struct loops *loops, bool is_suspended)
+{
+    loops->is_suspended = is_suspended;
+    if (is_suspended || loops->is_ended) {
+        return;
     }
+    if (loops->is_turn_open) {
+        loops->is_turn_open = false;
+        batch_end(loops);
+    }
+    CHECK(uv_async_send(&loops->came) == 0);
 }
 
 static void drained_look(struct loops *loops)
@@ -252,7 +274,7 @@ static void on_came(uv_async_t *async)
 {
     struct loops *loops = async->data;
     loops_flush(loops);
-    if (!loops->is_paused && !loops->is_failed) {
+    if (!loops->is_paused && !loops->is_suspended && !loops->is_failed) {
         batch(loops);
     }
     loops_flush(loops);

@@ -57,6 +57,9 @@ void loops_release(struct loops *loops, uint64_t lsn);
 /* No batch is made in between. */
 void loops_pause(struct loops *loops, bool is_paused);
 
+/* As net_suspend: the running batch, or other work of the owner's, is not over. */
+void loops_suspend(struct loops *loops, bool is_suspended);
+
 /* Send off what was answered since the last flush: once at the end of a turn. */
 void loops_flush(struct loops *loops);
 

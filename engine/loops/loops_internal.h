@@ -104,6 +104,7 @@ struct loops {
     uv_async_t came; /* a read loop has something for the engine */
     struct read_loop *each;
     uint32_t started;
+    bool is_suspended, is_turn_open; /* as of net.h */
     bool is_paused, is_draining, is_failed, is_drained_told, is_ended;
     struct frame_head *heads; /* BATCH each; a head's index is its request's */
     struct service_request *requests;

@@ -22,7 +22,8 @@ static void on_idle(uv_idle_t *idle)
 
 void net_idle_set(struct net *net)
 {
-    const bool is_wanted = !net->is_stopped && !net_link_is_empty(&net->ready);
+    const bool is_wanted =
+        !net->is_stopped && !net->is_suspended && !net_link_is_empty(&net->ready);
     if (is_wanted == net->is_idle_active || net->is_ending) {
         return;
     }
@@ -132,6 +133,7 @@ static void links_init(struct net *net)
     net_link_init(&net->waiting);
     net_link_init(&net->parked);
     net_link_init(&net->timed);
+    net_link_init(&net->dead);
 }
 
 static void handles_init(struct net *net)
@@ -147,12 +149,14 @@ static void handles_init(struct net *net)
 
 static void memory_free(struct net *net)
 {
+    conns_bury(net);
     while (!net_link_is_empty(&net->all)) { /* only after net_fail: requests never finished */
         struct net_conn *conn = CONN_OF(net->all.next, all);
         net_link_take(&conn->all);
         if (conn->is_started && net->options.closed) {
             net->options.closed(net->owner, conn);
         }
+        net_buffer_give(&net->pool, &conn->own);
         free(conn);
     }
     net_pool_close(&net->pool);
@@ -275,12 +279,9 @@ void net_stop_reading(struct net *net)
     net_idle_set(net);
 }
 
-void net_start_reading(struct net *net)
+/* Connections that parked while nothing was read. */
+static void wake_parked(struct net *net)
 {
-    if (!net->is_stopped || net->is_failed) {
-        return;
-    }
-    net->is_stopped = false;
     struct net_link *link = net->parked.next;
     while (link != &net->parked) {
         struct net_conn *conn = CONN_OF(link, parked);
@@ -288,6 +289,30 @@ void net_start_reading(struct net *net)
         conn_wake(conn);
     }
     net_idle_set(net);
+}
+
+void net_start_reading(struct net *net)
+{
+    if (!net->is_stopped || net->is_failed) {
+        return;
+    }
+    net->is_stopped = false;
+    wake_parked(net);
+}
+
+void net_suspend(struct net *net, bool is_suspended)
+{
+    CHECK(net->magic == NET_MAGIC);
+    net->is_suspended = is_suspended;
+    if (is_suspended) {
+        net_idle_set(net);
+        return;
+    }
+    if (net->is_turn_open) {
+        net->is_turn_open = false;
+        net_turn_end(net);
+    }
+    wake_parked(net);
 }
 
 void net_drain(struct net *net, net_done_cb *done)

@@ -18,7 +18,8 @@ struct net;
 struct net_conn;
 
 /* One complete frame: a request or a notification. frame and head point into net's buffers and
- * live until the batch callback returns. conn lives until the request is finished. */
+ * live until the batch callback returns, longer after net_suspend. conn lives until the request is
+ * finished. */
 struct net_request {
     struct net_conn *conn;
     const uint8_t *frame;
@@ -160,6 +161,11 @@ void net_flush(struct net *net);
 /* Global backpressure: no connection is read and no batch is made in between. */
 void net_stop_reading(struct net *net);
 void net_start_reading(struct net *net);
+
+/* The running batch, or other work of the owner's, is not over: no batch is made and nothing is
+ * read until it is; replies leave, timers run, connections may go. Called within the batch
+ * callback: the batch's frames stay in memory until is_suspended is false again. */
+void net_suspend(struct net *net, bool is_suspended);
 
 /* Stop accepting and reading; complete frames already read are still handed over, what is owed
  * is delivered, everything is closed, then done runs (from the loop, never from here). Once. */

@@ -98,6 +98,11 @@ static void conn_free(struct net_conn *conn)
     }
     net_link_take(&conn->all);
     conn->magic = 0;
+    if (net->is_turn_open && conn->own.at) {
+        net_link_add(&net->dead, &conn->all); /* its last frames may be in use */
+        return;
+    }
+    net_buffer_give(&net->pool, &conn->own);
     if (!conn->is_spare) {
         free(conn);
         return;
@@ -105,6 +110,16 @@ static void conn_free(struct net_conn *conn)
     CHECK(!net->spare);
     net->spare = conn;
     net_listen_again(net);
+}
+
+void conns_bury(struct net *net)
+{
+    while (!net_link_is_empty(&net->dead)) {
+        struct net_conn *conn = CONN_OF(net->dead.next, all);
+        net_link_take(&conn->all);
+        net_buffer_give(&net->pool, &conn->own);
+        free(conn);
+    }
 }
 
 static void read_start(struct net_conn *conn)
@@ -142,7 +157,9 @@ static void on_closed(uv_handle_t *handle)
     struct net_conn *conn = conn_from(handle);
     struct net *net = conn->net;
     conn->is_closed = true;
-    net_buffer_give(&net->pool, &conn->own);
+    if (!net->is_turn_open) {
+        net_buffer_give(&net->pool, &conn->own); /* else its frames may be in use */
+    }
     conn_output_drop(conn);
     net->conns_open--;
     net->stats.conns -= conn->is_started;
@@ -180,8 +197,8 @@ uint32_t conn_credit(const struct net_conn *conn)
 {
     const struct net_options *options = &conn->net->options;
     const uint32_t output = conn_output_size(conn);
-    if (conn->state != CONN_OPEN || conn->net->is_stopped || conn->is_held ||
-        output > options->output_soft || conn->inflight >= options->inflight_max) {
+    if (conn->state != CONN_OPEN || conn->net->is_stopped || conn->net->is_suspended ||
+        conn->is_held || output > options->output_soft || conn->inflight >= options->inflight_max) {
         return 0;
     }
     /* The replies to what is taken should stay under half of the hard limit, so that a client

@@ -131,6 +131,8 @@ struct net {
     uint32_t handles;    /* open uv handles: done runs at 0 */
     uint32_t conns_open; /* those of connections among them */
     bool is_stopped;     /* global backpressure */
+    bool is_suspended;   /* the owner is in the middle of something */
+    bool is_turn_open;   /* frames of its batch are in use */
     bool is_draining;    /* no accepting, no reading */
     bool is_failed;      /* nothing leaves */
     bool is_idle_active;
@@ -148,6 +150,7 @@ struct net {
 
     struct net_conn *spare; /* to refuse with when there is no memory for one; NULL: in use */
     struct net_link all, ready, turn, flush, waiting, parked, timed;
+    struct net_link dead; /* freed when the turn is over, by their link all */
     uint64_t next_id;
     uint64_t durable_lsn;
     struct net_pool pool;
@@ -191,6 +194,8 @@ void net_files_fit(struct net *net);
 struct net_conn *conn_new(struct net *net, bool is_pipe);
 /* Serve an accepted connection. */
 void conn_start(struct net_conn *conn);
+/* Free those that went while the frames of the turn were in use. */
+void conns_bury(struct net *net);
 /* Close at once; buffers stay until the close callback. */
 void conn_close(struct net_conn *conn);
 /* Take no more frames; close after what is owed was sent. */
@@ -221,6 +226,8 @@ void conn_ready_add(struct net_conn *conn);
 void net_turn_settle(struct net *net);
 
 /* -- net_take.c -- */
+/* The batch is over: what it gave back, sent and left. */
+void net_turn_end(struct net *net);
 void net_on_check(uv_check_t *check);
 
 /* -- net_write.c -- */

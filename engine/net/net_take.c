@@ -275,19 +275,30 @@ static void give_back(struct net *net)
     }
 }
 
-void net_on_check(uv_check_t *check)
+void net_turn_end(struct net *net)
 {
-    struct net *net = check->data;
-    CHECK(net->magic == NET_MAGIC);
-    const uint32_t count = net->is_stopped ? 0 : gather(net);
-    if (count) {
-        net->stats.batches++;
-        net->batch(net->owner, net->requests, count);
-    }
     if (net->has_given_back) {
         give_back(net);
     }
     net_flush(net);
     net_turn_settle(net);
+    conns_bury(net);
     net_idle_set(net);
+}
+
+void net_on_check(uv_check_t *check)
+{
+    struct net *net = check->data;
+    CHECK(net->magic == NET_MAGIC);
+    const uint32_t count = net->is_stopped || net->is_suspended ? 0 : gather(net);
+    if (count) {
+        net->stats.batches++;
+        net->batch(net->owner, net->requests, count);
+        net->is_turn_open = net->is_suspended;
+    }
+    if (net->is_turn_open) {
+        net_flush(net);
+    } else {
+        net_turn_end(net);
+    }
 }

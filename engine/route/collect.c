@@ -8,6 +8,7 @@
 enum {
     LISTED_CELLS = 8000,
     CELLS_A_WORD = 6,
+    VISITED = 2, /* cells that take as long as a step */
     DIGIT_BITS = 8,
     DIGIT = 1 << DIGIT_BITS
 }; /* of the counting sort */
@@ -256,6 +257,12 @@ static bool add_both(struct route *route, uint32_t item, uint32_t slot, uint32_t
     return add_candidate(route, item, slot, free);
 }
 
+static uint32_t visit_steps(const struct route *route, uint32_t item)
+{
+    const struct row *row = route->demands[item].row;
+    return row ? row->count / VISITED + 1 : 1;
+}
+
 static void candidates_begin(struct route *route)
 {
     struct split *split = route->split;
@@ -276,6 +283,7 @@ void split_candidates(struct route *route)
     for (uint32_t item = 0; item < split->item_count; item++) {
         if (split->demand[item] > 0) {
             split_visit(route, item, route->group.base, add_candidate);
+            work(route, visit_steps(route, item));
         }
     }
 }
@@ -316,6 +324,7 @@ void split_collect(struct route *route)
     }
     for (uint32_t item = 0; item < split->item_count; item++) {
         split_visit(route, item, route->group.base, split->is_wide ? add_available : add_both);
+        work(route, visit_steps(route, item));
     }
 }
 

@@ -6,7 +6,10 @@
 
 _Static_assert(ROUTE_LINES_MAX <= ROUTE_PARTS_MAX, "from_of_key holds lines and parts");
 
-enum { FEW_NODES = 8 }; /* of a plan, whose cells are found one by one */
+enum {
+    FEW_NODES = 8,    /* of a plan, whose cells are found one by one */
+    PLACED_STEPS = 40 /* that an item takes which is placed */
+};
 
 void answer_begin(struct route *route, struct route_answer *answer)
 {
@@ -269,6 +272,7 @@ bool answer_add_plan(struct route *route, const uint16_t *nodes, uint32_t count,
         if (!place_item(route, nodes, count, item, qty_of_line)) {
             return false;
         }
+        work(route, PLACED_STEPS);
     }
     uint32_t added = add_parts(route, nodes, count, first_share);
     route->answer->splits += added - 1;

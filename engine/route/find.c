@@ -3,6 +3,8 @@
 #include "heap_sort.h"
 #include "split_internal.h"
 
+enum { FOUND_STEP = 2 }; /* cells that take as long as a step of the search */
+
 /* Whether a is told before b: nearer, or of lower handle where there is no place. */
 static bool is_before(const struct route *route, const struct route_near *a,
                       const struct route_near *b)
@@ -89,5 +91,6 @@ uint32_t route_nearest(struct route *route, const struct stock_view *view,
             count = insert(route, out, count, k, &near);
         }
     }
+    work(route, row->count / FOUND_STEP + 1);
     return count;
 }

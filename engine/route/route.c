@@ -32,6 +32,7 @@ enum err route_new(struct route **out)
     nearest_kernels(kernels);
     route->kernel = kernels[0];
     route->steps_max = STEPS_DEFAULT;
+    route_slice_begin(route);
     *out = route;
     return ERR_OK;
 }
@@ -53,6 +54,32 @@ uint32_t route_steps_max(const struct route *route)
 void route_steps_max_set(struct route *route, uint32_t steps)
 {
     route->steps_max = steps;
+}
+
+void route_slices_set(struct route *route, uint32_t slice_steps, route_pause *pause, void *owner)
+{
+    route->slice_steps = slice_steps;
+    route->pause = pause;
+    route->pause_owner = owner;
+    route_slice_begin(route);
+}
+
+void route_slice_begin(struct route *route)
+{
+    route->slice_left = route->slice_steps ? route->slice_steps : INT64_MAX;
+}
+
+void slice_end(struct route *route)
+{
+    if (route->slice_steps) {
+        route->pause(route->pause_owner);
+    }
+    route_slice_begin(route);
+}
+
+void route_work(struct route *route, uint32_t steps)
+{
+    work(route, steps);
 }
 
 uint32_t route_kernel_set(struct route *route, uint32_t index)

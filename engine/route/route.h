@@ -126,6 +126,19 @@ void route_free(struct route *route);
 uint32_t route_steps_max(const struct route *route);
 void route_steps_max_set(struct route *route, uint32_t steps);
 
+/* Let pause run wherever slice_steps of work were done since it returned last (0: never; the
+ * default): steps of the search, and what else takes long, counted in steps. It runs in the middle
+ * of a decision, which reads only: who stops there finds all tables unchanged when it goes on, and
+ * nobody calls this route meanwhile. The answer is the same wherever it stops. */
+typedef void route_pause(void *owner);
+void route_slices_set(struct route *route, uint32_t slice_steps, route_pause *pause, void *owner);
+
+/* A slice begins. */
+void route_slice_begin(struct route *route);
+
+/* The caller did so many steps of work of its own, and could stop here. */
+void route_work(struct route *route, uint32_t steps);
+
 /* Choose among the variants of the inner loops that this CPU can run, 0 = the fastest (the
  * default); how many there are. All give the same answers: a test forces each. */
 uint32_t route_kernel_set(struct route *route, uint32_t index);

@@ -72,6 +72,11 @@ struct route {
     struct split *split;
     struct carried *carried;
     uint32_t steps_max;
+    uint32_t slice_steps;
+    route_pause *pause;
+    void *pause_owner;
+
+    int64_t slice_left; /* steps until the next pause */
 
     /* -- the call -- */
     const struct stock_view *view;
@@ -127,6 +132,20 @@ struct route {
     uint32_t holder_count;
     uint32_t unfilled_of_line[ROUTE_LINES_MAX];
 };
+
+/* -- route.c: pauses -- */
+
+/* The slice is over. */
+void slice_end(struct route *route);
+
+/* So many steps were done, and here nothing is half done that others could see. */
+static inline void work(struct route *route, uint32_t steps)
+{
+    route->slice_left -= steps;
+    if (route->slice_left < 0) {
+        slice_end(route);
+    }
+}
 
 /* -- group.c: lines to groups, and what holds for all nodes -- */
 

@@ -164,6 +164,7 @@ bool split_columns(struct route *route, bool is_whole)
     memset(split->touched, 0, (size_t)blocks * COLUMN_BLOCK * sizeof *split->touched);
     for (uint32_t item = 0; item < split->item_count && (is_had || is_whole); item++) {
         split->column_cells[item] = make_column(route, item);
+        work(route, blocks);
         is_had = is_had && (split->demand[item] == 0 || split->column_cells[item] > 0);
     }
     split->steps += split->item_count * blocks * COLUMN_BLOCK / STEP_WORDS + 1;

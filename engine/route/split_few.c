@@ -332,6 +332,7 @@ static void search(struct few *few, uint32_t nodes)
         struct few_level *level = &split->few_levels[depth];
         if (level->at < level->able_count) {
             depth += try_next(few, depth, nodes - depth);
+            split_work(few->route);
             few->is_cut = few->is_cut || split->steps > few->stop;
         } else if (depth == 0) {
             break;

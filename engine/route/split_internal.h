@@ -241,6 +241,7 @@ struct split {
 
     /* -- results -- */
     uint32_t steps;
+    uint32_t steps_seen; /* of them those that count for the running slice */
     uint32_t stop; /* steps at which the tree ends */
     struct plan best;
     struct plan other;
@@ -252,6 +253,16 @@ struct split {
     uint16_t tied[2][ROUTE_PARTS_MAX]; /* nodes by id of two plans being compared */
     bool is_optimal;
 };
+
+/* At the head of a search's loop: its steps since the last such place count for the running slice.
+ * They may have been set back meanwhile. */
+static inline void split_work(struct route *route)
+{
+    struct split *split = route->split;
+    const uint32_t more = split->steps - split->steps_seen;
+    split->steps_seen = split->steps;
+    work(route, more <= INT32_MAX ? more : 0);
+}
 
 /* -- collect.c -- */
 

@@ -155,6 +155,7 @@ enum verdict split_masks(struct route *route, bool is_relaxed, struct plan *out)
             if (split->steps > split->stop) {
                 return VERDICT_UNKNOWN;
             }
+            split_work(route);
             split->steps += expand(route, level, split->states_listed[level][i]) / WAYS + 1;
         }
     }

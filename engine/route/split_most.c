@@ -136,6 +136,7 @@ static bool search(struct most *most, uint32_t limit)
     plan->cost = 0;
     memcpy(split->levels[0].residual, split->demand, split->item_count * sizeof *split->demand);
     while (split->steps <= most->route->steps_max) {
+        split_work(most->route);
         bool is_open = depth < limit && at[depth] < split->count &&
                        sum[depth] + bound(split, at[depth], limit - depth) >= most->best_units;
         if (!is_open && depth == 0) {

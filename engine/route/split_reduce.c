@@ -484,6 +484,7 @@ static bool climb(struct ascent *ascent, struct plan *upper, uint32_t rounds)
     ascent->bound = INT64_MIN;
     for (uint32_t round = 0; round < rounds; round++) {
         bool is_picked = round % PICK_EVERY == PICK_EVERY - 1;
+        split_work(ascent->route);
         int64_t bound = evaluate(ascent, is_picked ? SHORTLIST : ascent->nodes);
         if (bound > ascent->limit) {
             count_needed(ascent, bound);
@@ -550,6 +551,7 @@ static void find_plan(struct ascent *ascent, struct plan *upper)
     fill_shares(split);
     for (uint32_t count = FIRST_PICKED; count < 2 * split->count && split->steps < ascent->stop;
          count *= 2) {
+        split_work(ascent->route);
         uint32_t among = count < split->count ? count : split->count;
         if (pick_nodes(ascent, among, plan)) {
             improve(split, plan);

@@ -359,6 +359,7 @@ bool split_tree(struct route *route, uint32_t count, bool is_restarting)
     level_begin(split, &split->levels[0], count);
     while (split->steps <= split->stop) {
         struct tree_level *level = &split->levels[depth];
+        split_work(route);
         if (is_restarting && split->best.count > 0 && split->best.cost < enough) {
             break;
         }

@@ -225,6 +225,7 @@ static void greedy(const struct wide *wide, struct plan *plan)
     begin(wide, plan);
     while (plan->count < wide->limit && split->left_count > 0 &&
            (plan->count == 0 || split->steps < stop)) {
+        split_work(wide->route);
         uint32_t slot = pick(wide);
         if (slot == UINT32_MAX) {
             break;
@@ -233,6 +234,7 @@ static void greedy(const struct wide *wide, struct plan *plan)
     }
     while (plan->count < wide->limit && split->left_count > 0 &&
            fill_item(wide, plan, split->left_items[0])) {
+        split_work(wide->route);
     }
 }
 
@@ -263,6 +265,7 @@ static void prune(const struct wide *wide, struct plan *plan)
     for (uint32_t i = plan->count; i-- > 0 && looks < PRUNED && plan->count > 1;) {
         uint32_t slot = wide->route->view->network->nodes[plan->nodes[i]].slot;
         looks++;
+        split_work(wide->route);
         if (is_needless(wide, plan, slot)) {
             memmove(&plan->nodes[i], &plan->nodes[i + 1],
                     (plan->count - i - 1) * sizeof *plan->nodes);

@@ -118,31 +118,32 @@ void again_exclude_chosen(struct again *again)
 }
 
 /* Units that it holds count as free where they are, for the decision only. */
-static void lend(struct service_core *service, struct order *order, bool is_back)
+static void lend(struct service_core *service, const void *what, bool is_lent)
 {
+    struct order *order = ((const struct again *)what)->order;
     for (uint32_t i = 0; i < order->share_count; i++) {
         const struct order_share *share = &order_shares(order)[i];
         int32_t held = (int32_t)order_share_held(order, i);
         if (held > 0) {
             tables_lend(&service->tables, order_lines(order)[share->line].item,
-                        order_parts(order)[share->part].node, is_back ? -held : held);
+                        order_parts(order)[share->part].node, is_lent ? held : -held);
         }
     }
 }
 
 void again_decide(struct service_core *service, struct again *again, struct route_answer *answer)
 {
-    lend(service, again->order, false);
+    lend_begin(service, lend, again);
     route_decide(service->route, &service->tables.view, &again->request, answer);
-    lend(service, again->order, true);
+    lend_end(service);
 }
 
 void again_why(struct service_core *service, struct again *again, uint16_t node,
                route_why_visit *visit, void *owner)
 {
     struct route_answer answer;
-    lend(service, again->order, false);
+    lend_begin(service, lend, again);
     route_why(service->route, &service->tables.view, &again->request, node, visit, owner,
               &answer);
-    lend(service, again->order, true);
+    lend_end(service);
 }

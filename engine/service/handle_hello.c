@@ -149,6 +149,7 @@ static void put_limits(const struct service_core *service, struct writer *writer
         {"inflight", options->inflight_max},
         {"max_delay_ms", options->max_delay_ms},
         {"search_steps", route_steps_max(service->route)},
+        {"slice_steps", options->slice_steps},
     };
     uint32_t count = sizeof limits / sizeof limits[0];
     writer_str(writer, "limits");
@@ -158,9 +159,24 @@ static void put_limits(const struct service_core *service, struct writer *writer
     }
 }
 
+/* Methods that decide sources; they are suspended after a slice. */
 static bool is_search(enum method method)
 {
-    return method == METHOD_ORDER_ROUTE || method == METHOD_RESERVE_CREATE;
+    static const bool searches[METHOD_COUNT] = {
+        [METHOD_ORDER_ROUTE] = true,    [METHOD_RESERVE_CREATE] = true,
+        [METHOD_RESERVE_UPDATE] = true, [METHOD_ORDER_MODIFY] = true,
+        [METHOD_ORDER_REROUTE] = true,  [METHOD_FULFIL_REJECT] = true,
+        [METHOD_PROMISE_QUOTE] = true,  [METHOD_EXPLAIN_GET] = true,
+        [METHOD_EXPLAIN_WHY_NOT] = true, [METHOD_STRATEGY_TRY] = true,
+    };
+    return searches[method];
+}
+
+static uint32_t search_work(const struct service_core *service)
+{
+    const uint32_t slice = service->options.slice_steps;
+    const uint32_t most = route_steps_max(service->route);
+    return slice && slice < most ? slice : most;
 }
 
 static void put_work(const struct service_core *service, struct writer *writer)
@@ -168,7 +184,7 @@ static void put_work(const struct service_core *service, struct writer *writer)
     writer_str(writer, "work");
     writer_map(writer, METHOD_COUNT);
     for (int i = 0; i < METHOD_COUNT; i++) {
-        uint32_t work = is_search((enum method)i) ? route_steps_max(service->route) : work_of[i];
+        uint32_t work = is_search((enum method)i) ? search_work(service) : work_of[i];
         put_int(writer, method_text((enum method)i), work);
     }
 }

@@ -490,9 +490,9 @@ static bool update_lines(struct service_core *service, struct call *call, slab_r
     ask_choose(service, &ask->ask);
     ask_request(service->asks, &ask->ask, &request);
     request.channel = reservation_at(&service->tables.reserves, ref)->channel;
-    tables_reserve_lend(&service->tables, ref, true);
+    lend_begin(service, reserve_lend, &ref);
     route_decide(service->route, &service->tables.view, &request, &found);
-    tables_reserve_lend(&service->tables, ref, false);
+    lend_end(service);
     if (found.status == ORDER_REFUSED) {
         refuse(service, call, ask, &found);
         return false;

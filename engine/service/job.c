@@ -32,15 +32,16 @@ static void job_free(struct job *job)
 
 void job_start(struct service_core *service, struct job *job)
 {
-    if (job->step(service, job)) {
-        job_free(job);
-        return;
-    }
     struct job **end = &service->jobs;
     while (*end) {
         end = &(*end)->next;
     }
     *end = job;
+    if (job->step(service, job)) {
+        *end = NULL;
+        job_free(job);
+        return;
+    }
     service->options.port.hold(job->call.conn, true);
 }
 
@@ -89,19 +90,33 @@ static void deferred_run(struct service_core *service, struct job_deferred *list
         struct job_deferred *next = list->next;
         /* Its delay begins now: it waited for its own connection, the server is not behind. */
         const struct service_request request = {list->conn, &list->head, service->now_ns};
+        service->waited = list;
         service_one(service, &request);
+        service->waited = NULL;
         free(list);
         list = next;
     }
 }
 
-static void deferred_free(struct job *job)
+static void list_free(struct job_deferred *list)
 {
-    while (job->deferred) {
-        struct job_deferred *next = job->deferred->next;
-        free(job->deferred);
-        job->deferred = next;
+    while (list) {
+        struct job_deferred *next = list->next;
+        free(list);
+        list = next;
     }
+}
+
+void jobs_close(struct service_core *service)
+{
+    while (service->jobs) {
+        struct job *job = service->jobs;
+        service->jobs = job->next;
+        list_free(job->deferred);
+        job->deferred = NULL;
+        job_free(job);
+    }
+    list_free(service->waited);
 }
 
 bool job_run(struct service_core *service)
@@ -131,7 +146,8 @@ void job_conn_closed(struct service_core *service, void *conn)
         if (job->call.conn == conn) {
             job->is_orphan = true;
             job->call.conn = NULL; /* its address may be another connection's soon */
-            deferred_free(job);
+            list_free(job->deferred);
+            job->deferred = NULL;
         }
     }
 }

@@ -204,13 +204,14 @@ static struct route_request request_of(const struct service_core *service, struc
 }
 
 /* Units that are about to move count as free where they are, for the decision only. */
-static void lend(struct service_core *service, struct replan *replan, bool is_back)
+static void lend(struct service_core *service, const void *what, bool is_lent)
 {
+    const struct replan *replan = what;
     for (uint32_t i = 0; i < replan->effect.move_count; i++) {
         const struct order_share *share = &order_shares(replan->order)[replan->moves[i].share];
         int32_t units = (int32_t)replan->moves[i].qty;
         tables_lend(&service->tables, order_lines(replan->order)[share->line].item,
-                    order_parts(replan->order)[share->part].node, is_back ? -units : units);
+                    order_parts(replan->order)[share->part].node, is_lent ? units : -units);
     }
 }
 
@@ -263,11 +264,11 @@ bool replan_decide(struct service_core *service, struct replan *replan,
         return true;
     }
     if (where->lends) {
-        lend(service, replan, false);
+        lend_begin(service, lend, replan);
     }
     route_decide(service->route, &service->tables.view, &request, &replan->answer);
     if (where->lends) {
-        lend(service, replan, true);
+        lend_end(service);
     }
     decision_note(replan);
     if (replan->answer.status == ORDER_REFUSED) {

@@ -11,6 +11,9 @@
  * tells. False: answered, it is unknown or another order has it. */
 bool reserve_for_order(struct service_core *service, struct call *call, struct ask *ask);
 
+/* lend_function of what a reservation holds; what: its slab_ref. */
+void reserve_lend(struct service_core *service, const void *what, bool is_lent);
+
 /* Decide with what ask->reservation holds counted as free: at the nodes that hold it, where it
  * has a service or the client named them and they can do it; else anywhere. */
 void reserve_decide(struct service_core *service, struct ask *ask, struct route_answer *answer);

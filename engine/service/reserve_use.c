@@ -184,11 +184,16 @@ static bool decide_where_named(struct service_core *service, struct ask *ask,
     return is_any && answer->status == ORDER_ROUTED;
 }
 
+void reserve_lend(struct service_core *service, const void *what, bool is_lent)
+{
+    tables_reserve_lend(&service->tables, *(const slab_ref *)what, is_lent);
+}
+
 void reserve_decide(struct service_core *service, struct ask *ask, struct route_answer *answer)
 {
     struct tables *tables = &service->tables;
     const struct reservation *own = reservation_at(&tables->reserves, ask->reservation);
-    tables_reserve_lend(tables, ask->reservation, true);
+    lend_begin(service, reserve_lend, &ask->reservation);
     bool is_decided = is_as_reserved(ask, own) ? decide_where_held(service, ask, own, answer)
                                                : decide_where_named(service, ask, own, answer);
     if (!is_decided) {
@@ -196,7 +201,7 @@ void reserve_decide(struct service_core *service, struct ask *ask, struct route_
         ask_request(service->asks, ask, &request);
         route_decide(service->route, &tables->view, &request, answer);
     }
-    tables_reserve_lend(tables, ask->reservation, false);
+    lend_end(service);
 }
 
 uint32_t reserve_held(const struct service_core *service, slab_ref ref, uint32_t item,

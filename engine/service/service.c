@@ -40,6 +40,7 @@ void service_options_default(struct service_options *options)
         .documents_max = 1000000,
     };
     options->batch = 64;
+    options->slice_steps = 20000;
     options->rejects_max = 5;
     options->batch_bytes = 1536 << 10;
     options->max_delay_ms = 5;
@@ -200,6 +201,7 @@ static enum err memory_take(struct service_core *service)
     if (err == ERR_OK && service->options.search_steps) {
         route_steps_max_set(service->route, service->options.search_steps);
     }
+    err = err == ERR_OK ? slices_open(service) : err;
     return err == ERR_OK ? asks_new(&service->asks) : err;
 }
 
@@ -234,14 +236,6 @@ static void warm_go_on(struct service_core *service)
 {
     warm_note(service->warm_orders, service->tables.orders.slab.used);
     warm_note(service->warm_holds, (uint64_t)service->tables.holds.used * sizeof(struct hold));
-}
-
-/* Handlers keep their plans on the stack, up to some 200 KB for 1,000 lines: its pages are there
- * from the start, as those of all scratch memory. */
-static __attribute__((noinline)) void stack_touch(void)
-{
-    uint8_t below[512 << 10];
-    explicit_bzero(below, sizeof below);
 }
 
 static enum err warm_begin(struct service_core *service)
@@ -289,7 +283,6 @@ enum err service_open(const struct service_options *options, struct service_core
         return err;
     }
     folder_note(service);
-    stack_touch();
     if (warm_begin(service) != ERR_OK) {
         say(SAY_WARN, "no_warm_thread", "orders fault on fresh memory as they come");
     }
@@ -308,16 +301,11 @@ void service_close(struct service_core *service)
     feeds_free(service->feeds);
     glances_close(service);
     wal_close(service->wal);
-    while (service->jobs) {
-        job_conn_closed(service, service->jobs->call.conn);
-        struct job *job = service->jobs;
-        service->jobs = job->next;
-        free(job->rows);
-        free(job);
-    }
+    jobs_close(service);
     warm_stop(service->warm_orders);
     warm_stop(service->warm_holds);
     asks_free(service->asks);
+    slices_close(service);
     free(service->replan);
     route_free(service->route);
     if (service->tables.node_items) {
@@ -534,8 +522,9 @@ void service_one(struct service_core *service, const struct service_request *req
 /* -- turns -- */
 
 /* True: more is due than was done. */
-static bool turn_begin(struct service_core *service, const struct service_turn *turn)
+static bool turn_begin(struct service_core *service)
 {
+    const struct service_turn *turn = &service->turn;
     service->now_ns = turn->now_ns;
     if (turn->wall_ms > service->time_ms && !service->options.test_clock) {
         service->time_ms = turn->wall_ms;
@@ -665,15 +654,12 @@ static uint64_t tick_in_ms(const struct service_core *service)
     return service->wake_ms > service->now_ms ? service->wake_ms - service->now_ms : 1;
 }
 
-uint32_t service_batch(struct service_core *service, const struct service_turn *turn,
-                       const struct service_request *requests, uint32_t count)
+static uint32_t batch_turn(struct service_core *service)
 {
-    if (service->is_dead) {
-        return UINT32_MAX;
-    }
-    bool has_more = turn_begin(service, turn);
+    const uint32_t count = service->request_count;
+    bool has_more = turn_begin(service);
     for (uint32_t done = 0; done < count;) {
-        done += sub_batch(service, requests + done, count - done);
+        done += sub_batch(service, service->requests + done, count - done);
     }
     retention(service);
     reserve_retention(service);
@@ -691,6 +677,18 @@ uint32_t service_batch(struct service_core *service, const struct service_turn *
     return with_feeds(service, due_in(service, service->wake_ms), tick_in_ms(service));
 }
 
+uint32_t service_batch(struct service_core *service, const struct service_turn *turn,
+                       const struct service_request *requests, uint32_t count)
+{
+    if (service->is_dead) {
+        return UINT32_MAX;
+    }
+    service->turn = *turn;
+    service->requests = requests;
+    service->request_count = count;
+    return slices_run(service, batch_turn);
+}
+
 int service_feed_fd(const struct service_core *service)
 {
     return feeds_fd(service);
@@ -698,8 +696,8 @@ int service_feed_fd(const struct service_core *service)
 
 uint32_t service_feed(struct service_core *service, const struct service_turn *turn)
 {
-    if (service->is_dead) {
-        return UINT32_MAX;
+    if (service->is_dead || service_is_suspended(service)) {
+        return UINT32_MAX; /* the end of the turn looks after them */
     }
     service->now_ns = turn->now_ns;
     if (feeds_run(service)) {
@@ -708,14 +706,11 @@ uint32_t service_feed(struct service_core *service, const struct service_turn *t
     return with_feeds(service, UINT32_MAX, tick_in_ms(service));
 }
 
-uint32_t service_tick(struct service_core *service, const struct service_turn *turn)
+static uint32_t tick_turn(struct service_core *service)
 {
-    if (service->is_dead) {
-        return UINT32_MAX;
-    }
     wal_retry(service->wal);
     checkpoints_tick(service);
-    bool has_more = turn_begin(service, turn);
+    bool has_more = turn_begin(service);
     has_more = refill_run(service) || has_more;
     const bool is_quiet = slice_run(service, &has_more);
     has_more = retention(service) || has_more;
@@ -725,6 +720,19 @@ uint32_t service_tick(struct service_core *service, const struct service_turn *t
     has_more = feeds_run(service) || has_more;
     return has_more && !service->is_paused ? 0
                                            : with_feeds(service, next_due(service), UINT32_MAX);
+}
+
+uint32_t service_tick(struct service_core *service, const struct service_turn *turn)
+{
+    if (service->is_dead) {
+        return UINT32_MAX;
+    }
+    if (service_is_suspended(service)) {
+        slices_go_on(service);
+        return 0; /* where it is done: for a tick of its own */
+    }
+    service->turn = *turn;
+    return slices_run(service, tick_turn);
 }
 
 void service_drain(struct service_core *service)
@@ -745,7 +753,7 @@ void service_conn_closed(struct service_core *service, void *conn)
 
 bool service_is_idle(const struct service_core *service)
 {
-    return !service->jobs && !wal_is_busy(service->wal);
+    return !service->jobs && !wal_is_busy(service->wal) && !service_is_suspended(service);
 }
 
 struct wal *service_wal(struct service_core *service)

@@ -74,6 +74,7 @@ struct service_options {
     uint64_t checkpoint_bytes;   /* of log after which one is made; 0 = never */
     uint64_t checkpoint_records; /* the same in records */
     uint32_t search_steps;      /* of one split search; 0 = the router's default */
+    uint32_t slice_steps;       /* of deciding after which a turn is suspended; 0 = never */
     uint32_t frame_size_max;    /* told by hello */
     bool feed_thread;           /* logs are read for events.read on a thread, not in the turn */
     bool test_clock;            /* engine time stands until clock.set; wall clock not looked at */
@@ -110,6 +111,12 @@ struct service_turn {
     uint64_t now_ns;
 };
 
+/* A batch or a tick whose decisions take long is suspended (slice_steps): then this is true, and
+ * service_tick goes on with it. Until it is false again the requests of the batch and their heads
+ * stay borrowed, service_batch is not called and no connection is told to be closed; all else may
+ * go on, above all the log and what it releases. */
+bool service_is_suspended(const struct service_core *service);
+
 /* Returns milliseconds until it wants a tick, if that is sooner than the last tick said, else
  * UINT32_MAX: a request may have set a deadline. */
 uint32_t service_batch(struct service_core *service, const struct service_turn *turn,
@@ -139,7 +146,7 @@ void service_drain(struct service_core *service);
 /* A connection is gone: loads that it began go on, their replies are dropped. */
 void service_conn_closed(struct service_core *service, void *conn);
 
-/* Whether the log has nothing in flight and no load is half done: it may be closed. */
+/* Whether the log has nothing in flight and no load or turn is half done: it may be closed. */
 bool service_is_idle(const struct service_core *service);
 
 struct wal *service_wal(struct service_core *service);

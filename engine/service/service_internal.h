@@ -87,6 +87,31 @@ struct job_deferred;
 
 enum { FOLDER_SIZE = 1024 };
 
+/* -- slices (slice.c) -- */
+
+/* Units that count as free for a decision only: lend puts them in or, is_lent false, takes them out
+ * again. */
+typedef void lend_function(struct service_core *service, const void *what, bool is_lent);
+
+struct lent {
+    lend_function *lend; /* NULL: nothing is lent */
+    const void *what;
+};
+
+struct fiber;
+
+/* A turn; returns as service_batch does. */
+typedef uint32_t slices_turn(struct service_core *service);
+
+struct slices {
+    struct fiber *fiber; /* that turns run on */
+    uint8_t *scratch_main; /* service.scratch but while a turn has paused */
+    uint8_t *scratch_aside; /* for replies while a turn has paused in the middle of one */
+    slices_turn *turn; /* the running one */
+    uint32_t due_ms; /* what it returned */
+    uint64_t pauses; /* since the start */
+};
+
 struct service_core {
     struct service_options options;
     struct tables tables;
@@ -101,6 +126,7 @@ struct service_core {
     struct warm *warm_holds;
     struct call *calls;      /* options.batch of them */
     struct job *jobs;        /* loads being applied in slices, oldest first */
+    struct job_deferred *waited; /* requests that waited for one, while they are answered */
     uint32_t keys_promised;  /* places for the keys of loads whose rows go in already */
     uint8_t *scratch;        /* REPLY_SIZE_MAX bytes: the reply being written */
     struct writer writer;    /* over scratch */
@@ -120,6 +146,11 @@ struct service_core {
     uint64_t refused_logged_ms; /* rate limit of EFFECT_REFUSED */
     uint32_t refused_logged;
     uint64_t started_ns;
+    struct service_turn turn; /* the running one, and the requests of its batch */
+    const struct service_request *requests;
+    uint32_t request_count;
+    struct slices slices;
+    struct lent lent;
     struct method_stats methods[METHOD_COUNT];
     struct checkpoints checkpoints;
     struct feeds *feeds; /* readers of events */
@@ -131,6 +162,17 @@ struct service_core {
         uint64_t after[7];
     } begun;
 };
+
+ERR_MUST_USE enum err slices_open(struct service_core *service);
+void slices_close(struct service_core *service);
+
+/* Run a turn until it ends (returns what it does) or pauses (returns 0), and go on with it. */
+uint32_t slices_run(struct service_core *service, slices_turn *turn);
+void slices_go_on(struct service_core *service);
+
+/* Lend for a decision; what lives until lend_end. One at a time. */
+void lend_begin(struct service_core *service, lend_function *lend, const void *what);
+void lend_end(struct service_core *service);
 
 /* -- replies (reply.c) -- */
 
@@ -362,6 +404,9 @@ bool job_run(struct service_core *service);
 
 /* The connection is gone: no reply for its load, what waited behind it is dropped. */
 void job_conn_closed(struct service_core *service, void *conn);
+
+/* Forget all of them. */
+void jobs_close(struct service_core *service);
 
 /* Answer one request now, outside of a staged batch (service.c). */
 void service_one(struct service_core *service, const struct service_request *request);

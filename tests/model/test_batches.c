@@ -1,5 +1,6 @@
 /* How requests fall into batches changes nothing: one seeded stream, delivered one by one, by 2,
  * 7, 64 and 4,096, gives the same reply bytes, the same records and the same digest; so does a
+ * turn that is suspended after each step of deciding, after 100 and after 20,000, and so does a
  * restart in its middle, also one from a snapshot. Time stands still within a part of the stream,
  * so that nothing differs by time. */
 #include <setjmp.h>
@@ -25,6 +26,7 @@ struct way_of {
     uint32_t batch;    /* options.batch: staged together */
     bool has_restart;  /* before each part but the first */
     bool has_snapshots; /* before each restart, and one each SNAPSHOT_EVERY requests */
+    uint32_t slice_steps; /* of deciding before a turn is suspended; 0 = never */
 };
 
 struct bytes {
@@ -48,6 +50,7 @@ struct outcome {
     uint8_t *record_bytes;
     uint32_t record_size;
     struct digest digest;
+    uint32_t slices; /* times that a turn was suspended */
 };
 
 /* -- one delivery -- */
@@ -67,9 +70,20 @@ static void identity_write(const struct harness *harness)
     assert_int_equal(fclose(file), 0);
 }
 
+static uint32_t slices;
+
+static void on_suspended(struct harness *harness)
+{
+    (void)harness;
+    slices++;
+}
+
 static void service_begin(struct harness *harness, const struct way_of *way)
 {
     harness_init(harness);
+    slices = 0;
+    harness->suspended = on_suspended;
+    harness->options.slice_steps = way->slice_steps;
     harness->options.batch = way->batch;
     harness->options.log.unsafe_no_sync = true; /* one flush for each request takes its time */
     harness->options.tables.orders_max = 400;  /* both are reached in the first part */
@@ -183,6 +197,7 @@ static struct outcome *deliver(const struct ask_stream *stream, const struct way
         }
         at = deliver_some(&harness, stream, way, at, outcome);
     }
+    outcome->slices = slices;
     outcome->digest = service_tables(harness.service)->digest;
     service_close(harness.service);
     harness.service = NULL;
@@ -282,24 +297,42 @@ static void stream_is_rich(const struct ask_stream *stream, const struct outcome
 
 /* -- tests -- */
 
+/* No decision of the stream takes 20,000 steps. */
+static void slices_came(const struct way_of *way, uint32_t count)
+{
+    printf("suspended %u times\n", count);
+    if (way->slice_steps == 0) {
+        assert_int_equal(count, 0);
+    } else if (way->slice_steps <= 100) {
+        assert_true(count >= 1000);
+    }
+}
+
 static void all_ways_are_one(uint64_t seed, bool has_loads)
 {
-    static const struct way_of one = {1, 1, false, false};
+    static const struct way_of one = {1, 1, false, false, 0};
     static const struct way_of ways[] = {
-        {2, 2, false, false},      {7, 7, false, false},       {64, 64, false, false},
-        {4096, 4096, false, false}, {4096, 7, false, false},    {64, 4096, false, false},
-        {64, 64, true, false},      {64, 64, true, true},
+        {2, 2, false, false, 20000},     {7, 7, false, false, 20000},
+        {64, 64, false, false, 20000},   {4096, 4096, false, false, 0},
+        {4096, 7, false, false, 100},    {64, 4096, false, false, 20000},
+        {64, 64, true, false, 100},      {64, 64, true, true, 20000},
+        {1, 1, false, false, 1},         {7, 7, false, false, 1},
+        {64, 64, false, false, 1},       {4096, 4096, false, false, 1},
+        {64, 64, true, false, 1},
     };
     struct ask_stream *stream = ask_stream_new(seed, has_loads);
     struct outcome *wanted = deliver(stream, &one);
     stream_is_rich(stream, wanted);
     for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
-        printf("%u together, batch %u%s: replay with BATCHES_SEED=%llu test_batches\n",
-               ways[i].together, ways[i].batch, ways[i].has_snapshots ? ", snapshots"
-               : ways[i].has_restart ? ", restarts"
-                                     : "",
+        const struct way_of *way = &ways[i];
+        printf("%u together, batch %u, slices of %u%s: BATCHES_SEED=%llu test_batches\n",
+               way->together, way->batch, way->slice_steps,
+               way->has_snapshots ? ", snapshots"
+               : way->has_restart ? ", restarts"
+                                  : "",
                (unsigned long long)seed);
-        struct outcome *found = deliver(stream, &ways[i]);
+        struct outcome *found = deliver(stream, way);
+        slices_came(way, found->slices);
         replies_match(stream, wanted, found);
         if (ways[i].has_snapshots) {
             /* What falls due at the same ms may do so in another order. */

@@ -111,7 +111,7 @@ struct sim_counts {
         misdirected_refused;
     uint64_t recoveries, recoveries_cut, torn, rewritten, full_disks, vanished, lost_replies;
     uint64_t forged, misdirected_unseen, groups, segments, checkpoints, checkpoints_failed,
-        from_snapshots, wide, events, events_again, lost_ledgers;
+        from_snapshots, wide, events, events_again, lost_ledgers, slices, cut_slices;
 };
 
 /* The one fault of a run of the sweep: in the first process, or in the one after a kill. */
@@ -155,6 +155,8 @@ struct sim {
     uint64_t told;           /* highest LSN that any client was told of */
     struct sim_request *halves[SIM_CLIENTS_MAX]; /* loads that the last end cut off */
     bool is_paused;
+    struct service_request batch[SIM_BATCH_MAX]; /* borrowed while the service is suspended */
+    struct frame_head heads[SIM_BATCH_MAX];
     bool is_dead;  /* the log failed: the process is to end */
     bool is_small; /* tables so small that they fill up */
     bool is_closing;

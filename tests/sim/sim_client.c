@@ -188,7 +188,7 @@ const struct sim_request *sim_client_load(const struct sim_client *client)
 void sim_client_vanish(struct sim *sim, uint32_t index)
 {
     struct sim_client *client = &sim->clients[index];
-    if (sim_client_load(client)) {
+    if (service_is_suspended(sim->service) || sim_client_load(client)) {
         return; /* the books would not hear of its end */
     }
     service_conn_closed(sim->service, &client->conns[client->conn]);

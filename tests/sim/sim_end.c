@@ -217,6 +217,7 @@ static void close_process(struct sim *sim)
     struct wal_stats stats;
     wal_stats(service_wal(sim->service), &stats);
     sim->counts.segments += stats.segments;
+    sim->counts.cut_slices += service_is_suspended(sim->service);
     sim_clients_lose(sim);
     sim->is_closing = true; /* what is answered now reaches nobody */
     service_close(sim->service);

@@ -211,8 +211,7 @@ static void frame_make(struct sim_request *request, struct frame_head *head)
 }
 
 /* Of the clients in turn, from a drawn one, each some of what it waits with, in its order. */
-static uint32_t gather(struct sim *sim, uint32_t max, struct service_request *requests,
-                       struct frame_head *heads)
+static uint32_t gather(struct sim *sim, uint32_t max)
 {
     uint32_t count = 0;
     const uint32_t first = sim_draw(sim, sim->client_count);
@@ -221,9 +220,9 @@ static uint32_t gather(struct sim *sim, uint32_t max, struct service_request *re
         uint32_t some = 1 + sim_draw(sim, sim->depth);
         while (count < max && some > 0 && client->waiting.count > 0 && !client->is_held) {
             struct sim_request *request = sim_queue_take(&client->waiting);
-            frame_make(request, &heads[count]);
-            requests[count] =
-                (struct service_request){&client->conns[client->conn], &heads[count], sim->now_ns};
+            frame_make(request, &sim->heads[count]);
+            sim->batch[count] = (struct service_request){&client->conns[client->conn],
+                                                         &sim->heads[count], sim->now_ns};
             sim_queue_put(&client->sent, request);
             count++;
             some--;
@@ -232,20 +231,40 @@ static uint32_t gather(struct sim *sim, uint32_t max, struct service_request *re
     return count;
 }
 
+/* What a turn or a slice of one changed. */
+static void turn_look(struct sim *sim)
+{
+    sim_state_note(sim);
+    replies_leave(sim); /* with nothing in flight that is at once */
+}
+
+/* A suspended turn goes on, or stays as it is while other things happen: an end among them. */
+static void slices(struct sim *sim)
+{
+    while (service_is_suspended(sim->service) && !sim_chance(sim, 5)) {
+        const struct service_turn turn = turn_now(sim);
+        if (sim_chance(sim, 20)) {
+            sim_drive(sim, sim_chance(sim, 80), sim_chance(sim, 50));
+        }
+        (void)service_tick(sim->service, &turn);
+        sim->counts.slices++;
+        turn_look(sim);
+    }
+}
+
 void sim_batch(struct sim *sim, uint32_t max)
 {
-    struct service_request requests[SIM_BATCH_MAX];
-    struct frame_head heads[SIM_BATCH_MAX];
     CHECK(max <= SIM_BATCH_MAX);
-    if (sim->is_paused || sim->is_dead) {
+    slices(sim);
+    if (sim->is_paused || sim->is_dead || service_is_suspended(sim->service)) {
         return;
     }
-    const uint32_t count = gather(sim, max, requests, heads);
+    const uint32_t count = gather(sim, max);
     const struct service_turn turn = turn_now(sim);
     if (count > 0) {
-        service_batch(sim->service, &turn, requests, count);
-        sim_state_note(sim);
-        replies_leave(sim); /* with nothing in flight that is at once */
+        service_batch(sim->service, &turn, sim->batch, count);
+        turn_look(sim);
+        slices(sim);
     }
 }
 
@@ -253,8 +272,8 @@ void sim_tick(struct sim *sim)
 {
     const struct service_turn turn = turn_now(sim);
     (void)service_tick(sim->service, &turn);
-    sim_state_note(sim);
-    replies_leave(sim);
+    turn_look(sim);
+    slices(sim);
 }
 
 void sim_drive(struct sim *sim, bool writes, bool jobs)

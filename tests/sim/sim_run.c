@@ -24,6 +24,7 @@ static const uint64_t ROOMY = (uint64_t)1 << 40;
 static void options_set(struct sim *sim)
 {
     struct service_options *options = &sim->options;
+    static const uint32_t slices[] = {20000, 1, 20, 0};
     const uint32_t many = sim->is_small ? 300 : 20000;
     service_options_default(options);
     options->tables = (struct tables_options){.items_max = 64,
@@ -40,6 +41,7 @@ static void options_set(struct sim *sim)
     options->log.group_size_max = GROUP;
     options->batch_bytes = BATCH_BYTES;
     options->batch = 1 + sim_draw(sim, 64);
+    options->slice_steps = slices[sim->seed % 4];
     options->max_delay_ms = 0;
     options->checkpoint_bytes = sim_chance(sim, 50) ? CHECKPOINT_BYTES : 0;
     options->checkpoint_records = 0;

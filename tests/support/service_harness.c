@@ -337,6 +337,19 @@ uint32_t harness_stage(struct harness *harness, uint32_t conn, const char *metho
 
 /* -- turns -- */
 
+/* What the loop does between two slices of a turn. */
+static void slices_end(struct harness *harness)
+{
+    while (service_is_suspended(harness->service)) {
+        const struct service_turn turn = {harness->wall_ms + 1, harness->now_ns + 1};
+        wal_drive(service_wal(harness->service));
+        if (harness->suspended) {
+            harness->suspended(harness);
+        }
+        service_tick(harness->service, &turn);
+    }
+}
+
 static struct service_turn turn_now(const struct harness *harness)
 {
     return (struct service_turn){harness->wall_ms, harness->now_ns};
@@ -363,6 +376,7 @@ void harness_batch(struct harness *harness)
     }
     const struct service_turn turn = turn_now(harness);
     service_batch(harness->service, &turn, requests, count);
+    slices_end(harness);
 }
 
 static bool all_released(const struct harness *harness)
@@ -384,6 +398,7 @@ static void pause_wait(struct harness *harness)
         CHECK(i < TURNS_MAX);
         wal_wait(service_wal(harness->service));
         service_tick(harness->service, &turn);
+        slices_end(harness);
     }
 }
 
@@ -421,6 +436,7 @@ void harness_tick(struct harness *harness)
     }
     const struct service_turn turn = turn_now(harness);
     service_tick(harness->service, &turn);
+    slices_end(harness);
 }
 
 void harness_run(struct harness *harness)

@@ -32,6 +32,7 @@ struct harness {
     uint64_t released; /* LSN up to which replies may leave */
     bool is_paused;
     uint64_t checkpoint_lsn; /* one was asked for and not made yet; 0 = none */
+    void (*suspended)(struct harness *harness); /* called while a turn is; NULL: never */
     bool is_held[HARNESS_CONNS];
     int conns[HARNESS_CONNS]; /* their addresses stand for connections */
     uint32_t next_msgid;
