@@ -37,8 +37,8 @@ static void lend_again(struct service_core *service, bool is_lent)
     }
 }
 
-/* The slice is over. What was begun so far goes to the disk, engine time stands, and a reply that is
- * half written stays in its scratch while others are written beside it. */
+/* The slice is over. What was begun so far goes to the disk, engine time stands, and a half-written
+ * reply stays in its scratch while others are written beside it. */
 static void pause(void *owner)
 {
     struct service_core *service = owner;
