@@ -6,6 +6,34 @@
 
 #include "check.h"
 
+/* A decision's scratch is some 20 MiB, populated when it is made: worlds by the thousand hand
+ * theirs on, set back to its defaults. It is scratch alone: what one world leaves in it must not
+ * matter to the next, which the oracles see to. */
+static struct route *spare;
+static uint32_t spare_steps;
+
+static enum err scratch_take(struct route **out)
+{
+    if (!spare) {
+        enum err err = route_new(out);
+        spare_steps = err == ERR_OK ? route_steps_max(*out) : 0;
+        return err;
+    }
+    *out = spare;
+    spare = NULL;
+    route_steps_max_set(*out, spare_steps);
+    route_kernel_set(*out, 0);
+    return ERR_OK;
+}
+
+static void scratch_leave(struct route *route)
+{
+    if (spare) {
+        route_free(spare);
+    }
+    spare = route;
+}
+
 void world_init(struct world *world, uint32_t items_max)
 {
     static const uint8_t secret[16] = {1, 2, 3};
@@ -16,7 +44,7 @@ void world_init(struct world *world, uint32_t items_max)
     err = catalogue_init(&world->catalogue, items_max, &world->key);
     CHECK(err == ERR_OK);
     policies_init(&world->policies);
-    err = route_new(&world->route);
+    err = scratch_take(&world->route);
     CHECK(err == ERR_OK);
     world->queues = calloc(NODE_MAX, sizeof *world->queues);
     CHECK(world->queues);
@@ -37,7 +65,7 @@ void world_close(struct world *world)
     }
     free(world->queues);
     free(world->declines);
-    route_free(world->route);
+    scratch_leave(world->route);
     policies_close(&world->policies);
     catalogue_close(&world->catalogue);
     network_close(&world->network);
