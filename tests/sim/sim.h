@@ -135,6 +135,7 @@ struct sim {
     struct books *books;
     struct ledger *ledger;
     bool is_wide;        /* all methods: judged by events, not by books of every unit */
+    bool is_clocked;     /* of them: engine time stands until clock.set */
     bool is_retaining;   /* the log stays for readers of events */
     bool is_fault_armed; /* a call of this process may fail, or did */
     struct sim_client clients[SIM_CLIENTS_MAX];
@@ -259,6 +260,9 @@ void sim_load_settle(struct sim *sim, const struct sim_request *request);
 void sim_head(struct sim *sim); /* network and first stock */
 struct sim_request *sim_op_draw(struct sim *sim);
 struct sim_request *sim_op_named(struct sim *sim, const char *method);
+/* The first method of the engine that no process of this program was asked yet, or NULL. */
+const char *sim_op_missing(void);
+
 /* What is being judged, on stderr, like JSON: a failure's first question. */
 void sim_op_tell(void);
 

@@ -237,6 +237,13 @@ static void on_fulfil_state(struct ledger *ledger, const struct sim_value *event
 
 /* -- orders -- */
 
+static char name_of(const struct sim_value *entry)
+{
+    const struct sim_value *name = sim_text(entry, "line");
+    CHECK(name->text.len == 1);
+    return name->text.at[0];
+}
+
 static void on_order_routed(struct ledger *ledger, const struct sim_value *event)
 {
     struct ledger_order *order =
@@ -249,6 +256,7 @@ static void on_order_routed(struct ledger *ledger, const struct sim_value *event
     for (const struct sim_value *line = sim_list(event, "lines")->first; line; line = line->next) {
         CHECK(order->line_count < LEDGER_LINES);
         order->items[order->line_count] = id_of(line, "item", 'i', BOOKS_ITEMS);
+        order->names[order->line_count] = name_of(line);
         (void)has_int(line, "owed", &order->owed[order->line_count]);
         order->line_count++;
     }
@@ -266,14 +274,17 @@ static void carried_out(struct ledger *ledger, const struct ledger_order *order,
                                                             : at + 1);
 }
 
-/* The line's number, from 0: told as such, or by the name it has in every order here. */
-static uint32_t line_of(const struct sim_value *entry)
+/* The line's number, from 0: told as such, or that of its name and item. */
+static uint32_t line_of(const struct ledger_order *order, const struct sim_value *entry)
 {
     int64_t index;
     if (!has_int(entry, "index", &index)) {
-        const struct sim_value *name = sim_text(entry, "line");
-        CHECK(name->text.len == 1);
-        index = name->text.at[0] - '1';
+        const uint32_t item = id_of(entry, "item", 'i', BOOKS_ITEMS);
+        index = 0;
+        while (index < order->line_count &&
+               (order->names[index] != name_of(entry) || order->items[index] != item)) {
+            index++;
+        }
     }
     CHECK(index >= 0);
     CHECK(index < LEDGER_LINES);
@@ -296,7 +307,7 @@ static void on_fulfil_created(struct ledger *ledger, const struct sim_value *eve
         CHECK(order->share_count < LEDGER_SHARES);
         CHECK(!has_int(line, "share", &told) || told == order->share_count);
         struct ledger_share *share = &order->shares[order->share_count++];
-        const uint32_t index = line_of(line);
+        const uint32_t index = line_of(order, line);
         CHECK(index < order->line_count);
         *share = (struct ledger_share){.part = order->part_count,
                                        .line = index,
@@ -321,7 +332,7 @@ static void on_order_cancelled(struct ledger *ledger, const struct sim_value *ev
     shares_leave(ledger, event);
     const struct sim_value *owed = sim_field(event, "owed");
     for (const struct sim_value *line = owed ? owed->first : NULL; line; line = line->next) {
-        int64_t *units = &order->owed[line_of(line)];
+        int64_t *units = &order->owed[line_of(order, line)];
         CHECK(sim_int(line, "qty") <= *units);
         *units -= sim_int(line, "qty");
     }
@@ -331,7 +342,7 @@ static void on_order_held(struct ledger *ledger, const struct sim_value *event)
 {
     struct ledger_order *order = order_of(ledger, event);
     for (const struct sim_value *line = sim_list(event, "lines")->first; line; line = line->next) {
-        order->owed[line_of(line)] = sim_int(line, "owed");
+        order->owed[line_of(order, line)] = sim_int(line, "owed");
     }
 }
 
@@ -339,7 +350,8 @@ static void on_order_changed(struct ledger *ledger, const struct sim_value *even
 {
     struct ledger_order *order = order_of(ledger, event);
     for (const struct sim_value *line = sim_list(event, "lines")->first; line; line = line->next) {
-        const uint32_t index = line_of(line);
+        const uint32_t index = line_of(order, line);
+        order->names[index] = name_of(line);
         order->items[index] = id_of(line, "item", 'i', BOOKS_ITEMS);
         order->line_count = order->line_count > index ? order->line_count : index + 1;
     }

@@ -48,6 +48,7 @@ struct ledger_order {
     bool is_there;
     uint32_t line_count, part_count, share_count;
     uint32_t items[LEDGER_LINES];
+    char names[LEDGER_LINES]; /* components of a kit share that of its line */
     int64_t owed[LEDGER_LINES];
     struct ledger_part parts[LEDGER_PARTS];
     struct ledger_share shares[LEDGER_SHARES];

@@ -60,10 +60,28 @@ static const struct sim_kind kinds[] = {
     {"transfer.ship", 20, true, true, transfer_move_make, transfer_see},
     {"transfer.receive", 20, true, true, transfer_move_make, transfer_see},
     {"transfer.cancel", 5, true, true, transfer_cancel_make, transfer_see},
+    {"clock.set", 150, true, true, clock_make, clock_see},
     {"order.rouse", 2, false, false, empty_make, plain_see}, /* no such method */
 };
 
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
+
+static uint64_t answered[KINDS]; /* by all runs of this program */
+
+const char *sim_op_missing(void)
+{
+    for (uint32_t method = 0; method < METHOD_COUNT; method++) {
+        const char *name = method_text((enum method)method);
+        uint64_t count = 0;
+        for (uint32_t i = 0; i < KINDS; i++) {
+            count += strcmp(kinds[i].method, name) == 0 ? answered[i] : 0;
+        }
+        if (count == 0) {
+            return name;
+        }
+    }
+    return NULL;
+}
 
 /* -- params -- */
 
@@ -138,6 +156,20 @@ uint32_t draw_item(struct sim *sim)
         return BOOKS_ITEMS; /* unknown */
     }
     return sim_draw(sim, sim_chance(sim, 35) ? 2 : BOOKS_ITEMS);
+}
+
+const struct sim_kit sim_kits[SIM_KIT_COUNT] = {
+    {{2, 3}, {1, 2}}, {{0, 1}, {1, 1}}, {{4, 0}, {3, 1}}};
+
+uint32_t draw_sold(struct sim *sim)
+{
+    const bool is_kit = sim->is_wide && sim_chance(sim, 8);
+    return is_kit ? SIM_KITS + sim_draw(sim, SIM_KIT_COUNT) : draw_item(sim);
+}
+
+void put_item(struct writer *writer, uint32_t item)
+{
+    put_id(writer, item >= SIM_KITS ? 'k' : 'i', item >= SIM_KITS ? item - SIM_KITS : item);
 }
 
 /* The last node is put under way. */
@@ -396,6 +428,9 @@ void key_note(struct sim *sim, const struct sim_request *request, const int64_t 
 
 static uint32_t weight_of(const struct sim *sim, const struct sim_kind *kind)
 {
+    if (kind->make == clock_make && !sim->is_clocked) {
+        return sim->is_wide; /* it says that there is no such method */
+    }
     return kind->is_wide && !sim->is_wide ? 0 : kind->weight;
 }
 
@@ -542,6 +577,7 @@ static void judge(struct sim *sim, const struct sim_request *request,
         CHECK(reply->error->first->number == 1 || is_busy_right(sim, reply));
         return;
     }
+    answered[request->kind - kinds]++;
     request->kind->see(sim, request, reply);
 }
 
@@ -589,6 +625,12 @@ static struct sim_request *first_stock(struct sim *sim, uint32_t node)
     return request;
 }
 
+static struct sim_request *first_clock(struct sim *sim, uint32_t unused)
+{
+    (void)unused;
+    return sim_op_named(sim, "clock.set");
+}
+
 static struct sim_request *first_capacity(struct sim *sim, uint32_t node)
 {
     sim->forced = node;
@@ -602,11 +644,17 @@ void sim_head(struct sim *sim)
     for (uint32_t i = 0; i < BOOKS_NODES; i++) {
         ask_surely(sim, first_node, i);
     }
+    if (sim->is_clocked) {
+        ask_surely(sim, first_clock, 0);
+    }
     for (uint32_t i = 0; i < SIM_METERED; i++) {
         ask_surely(sim, first_capacity, 1 + i);
     }
     for (uint32_t i = 0; i < BOOKS_ITEMS; i++) {
         ask_surely(sim, first_item, i);
+    }
+    for (uint32_t i = 0; i < SIM_KIT_COUNT && sim->is_wide; i++) {
+        ask_surely(sim, first_item, SIM_KITS + i);
     }
     for (uint32_t i = 0; i < BOOKS_NODES; i++) {
         ask_surely(sim, first_stock, i);

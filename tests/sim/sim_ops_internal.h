@@ -31,6 +31,17 @@ void put_coordinates(struct sim *sim, struct writer *writer);
 
 /* Draws: few items and nodes are asked for much. Sometimes an id that nobody knows. */
 uint32_t draw_item(struct sim *sim);
+
+/* The item of a line; in seeds of all methods now and then a kit: then its number from SIM_KITS on,
+ * and put_item writes its name. */
+enum { SIM_KITS = 1000, SIM_KIT_COUNT = 3, SIM_KIT_PARTS = 2 };
+struct sim_kit {
+    uint32_t items[SIM_KIT_PARTS], per[SIM_KIT_PARTS];
+};
+extern const struct sim_kit sim_kits[SIM_KIT_COUNT];
+uint32_t draw_sold(struct sim *sim);
+void put_item(struct writer *writer, uint32_t item);
+
 uint32_t draw_node(struct sim *sim);
 uint32_t draw_order(struct sim *sim); /* SIM_NONE: there is none yet */
 
@@ -91,6 +102,8 @@ void thing_firm(struct sim *sim, const struct sim_request *request);
 bool is_ledger_current(const struct sim *sim);
 
 /* -- kinds, by file -- */
+void clock_make(struct sim *, struct sim_request *, struct writer *);
+void clock_see(struct sim *, const struct sim_request *, const struct sim_reply *);
 void adjust_make(struct sim *, struct sim_request *, struct writer *);
 void adjust_see(struct sim *, const struct sim_request *, const struct sim_reply *);
 void set_make(struct sim *, struct sim_request *, struct writer *);

@@ -32,12 +32,13 @@ static bool is_sale(struct sim *sim)
 static void put_line(struct sim *sim, struct sim_request *request, struct writer *writer,
                      bool is_carried)
 {
-    const struct sim_line line = {draw_item(sim), sim_draw(sim, 80) ? 1 + sim_draw(sim, 4) : 5000};
+    const uint32_t item = is_carried ? draw_item(sim) : draw_sold(sim);
+    const struct sim_line line = {item, sim_draw(sim, 80) ? 1 + sim_draw(sim, 4) : 5000};
     request->lines[request->line_count++] = line;
     request->item = line.item == BOOKS_ITEMS ? line.item : request->item;
     writer_map(writer, 2u + is_carried);
     writer_string(writer, "item");
-    put_id(writer, 'i', line.item);
+    put_item(writer, line.item);
     writer_string(writer, "qty");
     writer_int(writer, line.value);
     if (is_carried) {
@@ -120,6 +121,26 @@ void route_make(struct sim *sim, struct sim_request *request, struct writer *par
     form_end(&form);
 }
 
+/* Units of an item in one of what the line asked for. */
+static uint32_t per_of(const struct sim_line *line, uint32_t item)
+{
+    const struct sim_kit *kit = line->item >= SIM_KITS ? &sim_kits[line->item - SIM_KITS] : NULL;
+    for (uint32_t i = 0; kit && i < SIM_KIT_PARTS; i++) {
+        if (kit->items[i] == item) {
+            return kit->per[i];
+        }
+    }
+    return line->item == item ? 1 : 0;
+}
+
+/* Units of all its components. */
+static uint32_t per_all(const struct sim_line *line)
+{
+    return line->item >= SIM_KITS ? sim_kits[line->item - SIM_KITS].per[0] +
+                                        sim_kits[line->item - SIM_KITS].per[1]
+                                  : 1;
+}
+
 static void share_enter(struct sim *sim, const struct sim_request *request,
                         struct books_order *order, uint32_t part, uint32_t node,
                         const struct sim_value *line)
@@ -129,10 +150,12 @@ static void share_enter(struct sim *sim, const struct sim_request *request,
     CHECK(name->text.len == 1);
     CHECK(index < request->line_count);
     CHECK(order->share_count < BOOKS_SHARES_MAX);
-    CHECK(sim_id(sim_field(line, "item"), 'i') == request->lines[index].item);
+    const uint32_t item = sim_id(sim_field(line, "item"), 'i');
+    CHECK(per_of(&request->lines[index], item) > 0);
+    CHECK(sim_int(line, "qty") % per_of(&request->lines[index], item) == 0); /* whole kits */
     order->shares[order->share_count++] = (struct books_share){.part = part,
                                                                .line = index,
-                                                               .item = request->lines[index].item,
+                                                               .item = item,
                                                                .node = node,
                                                                .qty = sim_int(line, "qty")};
     CHECK(sim_int(line, "qty") > 0);
@@ -167,7 +190,7 @@ static void check_sums(const struct sim_request *request, const struct books_ord
         sums[sim_text(left, "line")->text.at[0] - '1'] += sim_int(left, "qty");
     }
     for (uint32_t i = 0; i < request->line_count; i++) {
-        CHECK(sums[i] == request->lines[i].value);
+        CHECK(sums[i] == request->lines[i].value * per_all(&request->lines[i]));
     }
 }
 

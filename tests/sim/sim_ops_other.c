@@ -33,6 +33,33 @@ void snapshot_see(struct sim *sim, const struct sim_request *request, const stru
     CHECK(sim_int(reply->result, "lsn") <= (int64_t)sim->on_disk);
 }
 
+/* -- time -- */
+
+/* To where the simulated wall clock is by now. */
+void clock_make(struct sim *sim, struct sim_request *request, struct writer *params)
+{
+    struct sim_form form = form_begin(params);
+    request->at_ms = sim->wall_ms;
+    form_int(&form, "now", (int64_t)request->at_ms);
+    form_end(&form);
+}
+
+void clock_see(struct sim *sim, const struct sim_request *request, const struct sim_reply *reply)
+{
+    if (!sim->is_clocked) {
+        CHECK(sim_is_error(reply, "UNKNOWN_METHOD") || is_plain_error(sim, request, reply));
+        return;
+    }
+    if (sim_is_error(reply, "INVALID_ARGUMENT")) {
+        CHECK(request->at_ms < sim_now(sim)); /* another client was faster */
+        return;
+    }
+    if (!is_plain_error(sim, request, reply)) {
+        CHECK(sim_int(reply->result, "now") == (int64_t)request->at_ms);
+        CHECK(sim_now(sim) >= request->at_ms);
+    }
+}
+
 /* -- nodes -- */
 
 /* Closed on Sundays; a cutoff and some work before an order is ready. */
@@ -167,12 +194,35 @@ void node_list_make(struct sim *sim, struct sim_request *request, struct writer 
 
 /* -- items and places -- */
 
+static void put_kit(struct sim_form *form, uint32_t number)
+{
+    const struct sim_kit *kit = &sim_kits[number];
+    form_id(form, "item", 'k', number);
+    struct writer *writer = form_key(form, "components");
+    writer_array(writer, SIM_KIT_PARTS);
+    for (uint32_t i = 0; i < SIM_KIT_PARTS; i++) {
+        writer_map(writer, 2);
+        writer_string(writer, "item");
+        put_id(writer, 'i', kit->items[i]);
+        writer_string(writer, "qty");
+        writer_int(writer, kit->per[i]);
+    }
+}
+
 void item_put_make(struct sim *sim, struct sim_request *request, struct writer *params)
 {
     static const char *const areas[] = {"US:107", "CA", "US:9"};
     struct sim_form form = form_begin(params);
-    request->item = sim->forced != SIM_NONE ? sim->forced : sim_draw(sim, BOOKS_ITEMS);
-    form_id(&form, "item", 'i', request->item);
+    request->item = sim_draw(sim, BOOKS_ITEMS);
+    if (sim->is_wide && sim_chance(sim, 20)) {
+        request->item = SIM_KITS + sim_draw(sim, SIM_KIT_COUNT);
+    }
+    request->item = sim->forced != SIM_NONE ? sim->forced : request->item;
+    if (request->item >= SIM_KITS) {
+        put_kit(&form, request->item - SIM_KITS);
+    } else {
+        form_id(&form, "item", 'i', request->item);
+    }
     form_int(&form, "weight_g", sim_draw(sim, 900));
     if (sim_chance(sim, 20)) {
         struct writer *writer = form_key(&form, "not_to");

@@ -143,12 +143,12 @@ void quote_make(struct sim *sim, struct sim_request *request, struct writer *par
 {
     struct sim_form form = form_begin(params);
     struct writer *writer = form_key(&form, "lines");
-    const uint32_t item = draw_item(sim);
+    const uint32_t item = draw_sold(sim);
     request->item = item == BOOKS_ITEMS ? item : SIM_NONE;
     writer_array(writer, 1);
     writer_map(writer, 2);
     writer_string(writer, "item");
-    put_id(writer, 'i', item);
+    put_item(writer, item);
     writer_string(writer, "qty");
     writer_int(writer, 1 + sim_draw(sim, 5));
     form_place(sim, &form);

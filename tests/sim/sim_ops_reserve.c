@@ -16,11 +16,11 @@ static void put_lines(struct sim *sim, struct sim_request *request, struct sim_f
     writer_array(writer, count);
     for (uint32_t i = 0; i < count; i++) {
         const bool has_node = sim_chance(sim, 30);
-        const uint32_t item = draw_item(sim);
+        const uint32_t item = draw_sold(sim);
         request->item = item == BOOKS_ITEMS ? item : request->item;
         writer_map(writer, 2u + has_node);
         writer_string(writer, "item");
-        put_id(writer, 'i', item);
+        put_item(writer, item);
         writer_string(writer, "qty");
         writer_int(writer, 1 + sim_draw(sim, 6));
         if (has_node) {

@@ -45,6 +45,7 @@ static void options_set(struct sim *sim)
     options->max_delay_ms = 0;
     options->checkpoint_bytes = sim_chance(sim, 50) ? CHECKPOINT_BYTES : 0;
     options->checkpoint_records = 0;
+    options->test_clock = sim->is_clocked;
     memcpy(options->country, "US", 3);
     options->port = sim_port(sim);
 }
@@ -62,6 +63,7 @@ static struct sim *sim_new(uint64_t seed)
     sim->is_small = sim_chance(sim, 15);
     sim->is_wide = sim_chance(sim, 50);
     sim->is_retaining = sim_chance(sim, 80);
+    sim->is_clocked = sim->is_wide && seed % 5 == 0;
     sim->ledger = sim->is_wide ? ledger_new(START_MS, 600 * 1000) : NULL;
     sim->wall_ms = START_MS;
     sim->counts.wide = sim->is_wide;

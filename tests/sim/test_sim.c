@@ -59,6 +59,8 @@ static void report(uint64_t seeds, const struct sim_counts *sum)
     printf("0 lost, 0 duplicates, 0 phantoms, 0 oversold\n");
 }
 
+enum { METHODS_BY = 6 }; /* so many seeds ask every method */
+
 static uint64_t number_of(const char *name, const char *text)
 {
     char *end;
@@ -112,5 +114,9 @@ int main(int argc, char **argv)
         sim_run(seed, operations, is_loud, &sum);
     }
     report(seeds, &sum);
-    return 0;
+    const char *missing = seeds >= METHODS_BY ? sim_op_missing() : NULL;
+    if (missing) {
+        fprintf(stderr, "%s was never asked: give it a line in sim_ops.c\n", missing);
+    }
+    return missing != NULL;
 }
