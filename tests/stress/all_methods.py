@@ -18,6 +18,7 @@ from client import CallError, Client, pages
 
 NODES = ["n%d" % n for n in range(12)]
 ITEMS = ["i%d" % n for n in range(50)]
+KITS = {"k0": {"i0": 1, "i1": 2}, "k1": {"i2": 1, "i3": 1, "i4": 3}, "k2": {"i0": 2, "i5": 1}}
 METERED = NODES[:4]
 WINDOW = 40
 RECENT = 400
@@ -27,8 +28,9 @@ RACES = {"OVERLOADED", "UNKNOWN_ORDER", "UNKNOWN_LINE", "UNKNOWN_FULFILMENT", "U
          "UNKNOWN_RESERVATION", "UNKNOWN_SUPPLY", "UNKNOWN_TRANSFER", "IDEMPOTENCY_CONFLICT",
          "TABLE_FULL"}
 # Drawn blindly: lines of transfers, orders and fulfilments that may not fit.
-BLIND = {"transfer.ship", "transfer.receive", "order.modify", "fulfil.update", "return.receive",
+BLIND = {"clock.set", "transfer.ship", "transfer.receive", "order.modify", "fulfil.update", "return.receive",
          "fulfil.reject"}
+ASKED = {"hello", "events.read"}  # methods; the rest is noted as it is judged
 
 
 def require(condition, *what):
@@ -180,8 +182,8 @@ class Books(read_events.Books):
 class Drawer:
     """Draws requests; remembers the ids that were given out, of all connections."""
 
-    def __init__(self, rng):
-        self.rng = rng
+    def __init__(self, rng, now):
+        self.rng, self.now = rng, now  # 0: the wall clock is looked at
         self.orders = self.reservations = self.returns = self.supplies = self.transfers = 0
         self.table = [
             (30, self.route), (14, self.update), (6, self.cancel), (5, self.reject),
@@ -189,7 +191,8 @@ class Drawer:
             (2, self.release), (8, self.adjust), (3, self.count), (1, self.policy),
             (1, self.load), (2, self.receive), (1, self.announce), (1, self.supply),
             (2, self.supplied), (2, self.transfer), (3, self.transferred), (6, self.read),
-            (1, self.status), (1, self.capacity), (1, self.quote), (0.2, self.strategy)]
+            (1, self.status), (1, self.capacity), (1, self.quote), (0.2, self.strategy),
+            (0.3, self.rare)] + ([(1, self.clock)] if now else [])
         self.weights = [weight for weight, _ in self.table]
         self.makers = [maker for _, maker in self.table]
 
@@ -206,6 +209,34 @@ class Drawer:
         return [{"item": item, "qty": rng.randint(1, 3)}
                 for item in rng.sample(ITEMS, rng.randint(1, most))]
 
+    def sold(self, most):
+        lines = self.lines(most)
+        if self.rng.random() < 0.1:
+            lines[0]["item"] = self.rng.choice(list(KITS))
+        return lines
+
+    def clock(self):
+        """Mostly less than a reservation lives, now and then until most deadlines are over."""
+        self.now += 1200000 if self.rng.random() < 0.01 else self.rng.randint(1, 1000)
+        return "clock.set", {"now": self.now}
+
+    def rare(self):
+        """What the network and the lists are asked now and then."""
+        rng = self.rng
+        node, kit = rng.choice(NODES), rng.choice(list(KITS))
+        return rng.choice([
+            ("node.put", {"node": node, "priority": rng.randint(0, 1)}),
+            ("node.list", {"limit": 5}), ("item.get", {"item": kit}), ("stats", {}),
+            ("item.put", {"item": rng.choice(ITEMS), "weight_g": rng.randint(1, 900)}),
+            ("item.put", {"item": kit, "components": [
+                {"item": item, "qty": qty} for item, qty in KITS[kit].items()]}),
+            ("place.load", {"country": "US", "rows": [["1%04d" % rng.randrange(9999), 40, -74]]}),
+            ("stock.list", {"node": node, "limit": 10}), ("order.list", {"limit": 5}),
+            ("strategy.list", {}), ("hello", {}), ("snapshot", {}),
+            ("carrier.load", {"carrier": "c", "rows": [
+                [rng.choice(["standard", "next_day"]), "US", "US", rng.randint(0, 3), 100, 10]]}),
+            ("travel.load", {"rows": [[node, "US", 20, 30]]})])
+
     def place(self):
         return {"lat": 38 + self.rng.random() * 4, "lon": -76 + self.rng.random() * 4}
 
@@ -220,6 +251,8 @@ class Drawer:
                  "dest": {"lat": 38 + lot.random() * 4, "lon": -76 + lot.random() * 4},
                  "lines": [{"item": item, "qty": lot.randint(1, 3)}
                            for item in lot.sample(ITEMS, lot.randint(1, 3))]}
+        if lot.random() < 0.08:
+            order["lines"][0]["item"] = lot.choice(list(KITS))
         if service in ("pickup", "reserve_pickup", "ship_to_store"):
             order["pickup_node"] = lot.choice(NODES)
         if lot.random() < 0.2:
@@ -289,7 +322,7 @@ class Drawer:
     def reserve(self):
         rng = self.rng
         self.reservations += 1
-        params = {"reservation_id": "r%d" % (self.reservations - 1), "lines": self.lines(2),
+        params = {"reservation_id": "r%d" % (self.reservations - 1), "lines": self.sold(2),
                   "ttl_ms": rng.choice([50, 500, 3000, 600000])}
         if rng.random() < 0.5:
             params.update(service="standard", dest=self.place())
@@ -298,7 +331,7 @@ class Drawer:
     def reserve_update(self):
         params = {"reservation_id": self.recent("r", self.reservations), "ttl_ms": 2000}
         if self.rng.random() < 0.5:
-            params["lines"] = self.lines(2)
+            params["lines"] = self.sold(2)
         return "reserve.update", params
 
     def release(self):
@@ -385,7 +418,8 @@ class Drawer:
     def status(self):
         params = {"node": self.rng.choice(NODES), "status": "active"}
         if self.rng.random() < 0.2:
-            params.update(status="on_hold", reroute=self.rng.random() < 0.5)
+            params.update(status=self.rng.choice(["on_hold", "closed"]),
+                          reroute=self.rng.random() < 0.5)
         return "node.status", params
 
     def capacity(self):
@@ -413,6 +447,9 @@ def world(client):
                     services=["ship", "same_day", "pickup", "return", "carry_out"])
     for item in ITEMS:
         client.call("item.put", item=item)
+    for kit, parts in KITS.items():
+        client.call("item.put", item=kit,
+                    components=[{"item": item, "qty": qty} for item, qty in parts.items()])
     for node in METERED:
         client.call("capacity.set", node=node, kind="units", per="day", limit=10 ** 9)
     for node in NODES:
@@ -422,6 +459,7 @@ def world(client):
 
 
 def judge(method, params, error, result, tally):
+    ASKED.add(method)
     if error is not None:
         code = error[1].split()[0]
         blind = code == "INVALID_ARGUMENT" and method in BLIND
@@ -533,10 +571,14 @@ def main():
     parser.add_argument("--connections", type=int, default=8)
     parser.add_argument("--kills", type=int, default=0, help="kill -9 so often on the way")
     options = server.settle(parser.parse_args())
-    drawer, books, tally = Drawer(random.Random(options.seed)), Books(), collections.Counter()
-    keep = ("--max-delay-ms=10000", "--log-retain-bytes=64GiB", "--order-window=24h")
+    now = 0 if options.seed % 2 else 1790000000000  # half of the seeds set the clock
+    drawer, books, tally = Drawer(random.Random(options.seed), now), Books(), collections.Counter()
+    keep = ("--test-clock",) if now else ()
+    keep += ("--max-delay-ms=10000", "--log-retain-bytes=64GiB", "--order-window=24h")
     with server.Engine(options.engine, server.SMALL + keep) as engine:
         client, reader = Client(engine.address), Client(engine.address)
+        if now:
+            client.call("clock.set", now=now)
         world(client)
         clients = [Client(engine.address) for _ in range(options.connections)]
         begin, done, lsn, killed = time.monotonic(), 0, 1, 0
@@ -553,6 +595,9 @@ def main():
         seconds = time.monotonic() - begin
         settle(client, reader, books, lsn)
         cells, counts = check(client, books, drawer)
+        never = set(client.call("hello")["methods"]) - ASKED - {"clock.set"} | (
+            {"clock.set"} - ASKED if now else set())
+        require(options.operations < 20000 or not never, "never asked:", sorted(never))
     print("%d operations in %.0f s by %d connections, %d kills: %s" % (
         done, seconds, options.connections, killed, dict(tally)))
     print("%d events, %d cells, %s: every sum closes" % (books.count, cells, counts))
