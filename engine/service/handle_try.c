@@ -1,36 +1,16 @@
 /* strategy.try: the orders that came last, decided again by another strategy with the production
- * decision, a few between other work; nothing is changed. */
+ * decision, a few between other work; nothing is changed. Those of memory; from an LSN on those of
+ * the log (try_log.c). */
 #include <stdlib.h>
 #include <string.h>
 
-#include "again_internal.h"
 #include "strategy_internal.h"
+#include "try_internal.h"
 
 enum {
-    TRY_ORDERS_MAX = 100000,
     TRY_SLICE = 4,          /* orders of a slice, fewer when they search long: */
     TRY_SLICE_STEPS = 8000, /* of searches, after which no further order is begun */
     TRY_SKIPPED = 250       /* orders of a slice that there is nothing to decide of */
-};
-
-/* Sums over the orders that both decide. */
-struct try_sums {
-    uint64_t shipments, metres, cents, minutes;
-};
-
-struct trial {
-    uint16_t handle;
-    uint32_t last_n; /* orders left to be looked at */
-    uint64_t from_lsn;
-    bool is_begun;
-    bool is_cut; /* the next one had left memory */
-    char last_id[ID_MAX];
-    uint32_t last_len;
-    uint64_t last_lsn; /* of the order looked at last */
-    uint64_t orders, moved, refused, skipped, dated, sooner, later;
-    struct try_sums was, would;
-    struct again again;
-    uint32_t loads[2][NODE_MAX]; /* fulfilments by node: was, would */
 };
 
 /* -- the orders, newest first -- */
@@ -86,7 +66,7 @@ static void sum_was(struct trial *trial, struct order *order)
     }
 }
 
-static uint32_t sum_would(struct trial *trial, const struct route_answer *answer)
+uint32_t try_sum_would(struct trial *trial, const struct route_answer *answer)
 {
     uint32_t latest = 0;
     for (uint32_t i = 0; i < answer->part_count; i++) {
@@ -101,10 +81,10 @@ static uint32_t sum_would(struct trial *trial, const struct route_answer *answer
 }
 
 /* Minutes from the order's coming to its promise, against those from now to the new one. */
-static void sum_dates(const struct service_core *service, struct trial *trial,
-                      const struct order *order, uint32_t was_min, uint32_t would_min)
+void try_sum_dates(const struct service_core *service, struct trial *trial, uint64_t created_ms,
+                   uint32_t was_min, uint32_t would_min)
 {
-    uint64_t created_min = order->created_ms / 60000;
+    uint64_t created_min = created_ms / 60000;
     uint64_t now_min = service->now_ms / 60000;
     if (was_min <= created_min || would_min <= now_min) {
         return;
@@ -156,7 +136,7 @@ static uint32_t try_order(struct service_core *service, struct trial *trial, str
     }
     trial->moved += is_moved(&trial->again, &answer);
     sum_was(trial, order);
-    sum_dates(service, trial, order, promised(&trial->again), sum_would(trial, &answer));
+    try_sum_dates(service, trial, order->created_ms, promised(&trial->again), try_sum_would(trial, &answer));
     return answer.steps + 1;
 }
 
@@ -201,14 +181,16 @@ static uint32_t put_nodes(const struct service_core *service, struct writer *wri
     return changed;
 }
 
-static void answer_try(struct service_core *service, struct call *call, const struct trial *trial)
+void try_answer(struct service_core *service, struct call *call, const struct trial *trial)
 {
     struct writer *writer = reply_begin(service, call);
-    writer_map(writer, 12 + STRATEGY_NAME_FIELDS);
+    writer_map(writer, 14 + STRATEGY_NAME_FIELDS);
     put_strategy_name(service, writer, trial->handle);
     put_int(writer, "orders", (int64_t)trial->orders);
     put_int(writer, "skipped", (int64_t)trial->skipped);
     put_int(writer, "refused", (int64_t)trial->refused);
+    put_int(writer, "were_refused", (int64_t)trial->were_refused);
+    put_int(writer, "now_routed", (int64_t)trial->now_routed);
     put_int(writer, "moved", (int64_t)trial->moved);
     put_int(writer, "sooner", (int64_t)trial->sooner);
     put_int(writer, "later", (int64_t)trial->later);
@@ -233,10 +215,6 @@ static bool try_step(struct service_core *service, struct job *job)
     slab_ref ref = trial->last_n > 0 ? next_ref(service, trial) : 0;
     for (uint32_t done = 0; ref && done < TRY_SLICE && skipped < TRY_SKIPPED;) {
         struct order *order = order_at(&service->tables.orders, ref);
-        if (order->lsn < trial->from_lsn) {
-            ref = 0;
-            break;
-        }
         note_last(trial, order);
         uint32_t own = try_order(service, trial, order);
         done += own > 0;
@@ -248,7 +226,7 @@ static bool try_step(struct service_core *service, struct job *job)
         }
     }
     if (!ref) {
-        answer_try(service, &job->call, trial);
+        try_answer(service, &job->call, trial);
     }
     return !ref;
 }
@@ -259,7 +237,7 @@ struct try_ask {
     struct text name;
     uint32_t version; /* 0 = the newest */
     uint32_t last_n;
-    uint64_t from_lsn;
+    uint64_t from_lsn; /* 0 = last_n is given */
 };
 
 static bool decode(struct reader *reader, const struct call *call, struct try_ask *ask)
@@ -307,6 +285,9 @@ void handle_strategy_try(struct service_core *service, struct call *call)
                     ask.name.at, ask.version ? " of that version" : "");
         return;
     }
+    if (ask.from_lsn && !try_log_open(service, call, ask.from_lsn)) {
+        return;
+    }
     struct job *job = calloc(1, sizeof *job);
     struct trial *trial = calloc(1, sizeof *trial);
     if (!job || !trial) {
@@ -317,9 +298,10 @@ void handle_strategy_try(struct service_core *service, struct call *call)
     }
     trial->handle = handle;
     trial->last_n = ask.last_n;
-    trial->from_lsn = ask.from_lsn;
+    trial->log.next = ask.from_lsn;
+    trial->log.last = lsn_begun(service);
     job->call = *call;
-    job->step = try_step;
+    job->step = ask.from_lsn ? try_log_step : try_step;
     job->rows = trial;
     job_start(service, job);
 }

@@ -16,6 +16,7 @@
 #include "replan_internal.h"
 #include "reserve_internal.h"
 #include "utf8.h"
+#include "wal_feed.h"
 
 enum {
     DROP_MAX = 1000,       /* orders and keys that leave by one record */
@@ -299,6 +300,7 @@ void service_close(struct service_core *service)
         return;
     }
     feeds_free(service->feeds);
+    wal_feed_free(service->try_feed);
     glances_close(service);
     wal_close(service->wal);
     jobs_close(service);

@@ -154,6 +154,7 @@ struct service_core {
     struct method_stats methods[METHOD_COUNT];
     struct checkpoints checkpoints;
     struct feeds *feeds; /* readers of events */
+    struct wal_feed *try_feed; /* of strategy.try, one at a time; NULL before the first */
     struct glance **glances; /* reads on other threads, glance_count of them; NULL = none */
     uint32_t glance_count;
     struct { /* what those look at after each read, on a cache line of its own */

@@ -32,6 +32,22 @@ void tables_lend(struct tables *tables, uint32_t item, uint16_t node, int32_t un
     }
 }
 
+void tables_lend_gone(struct tables *tables, uint32_t item, uint16_t node, int32_t units)
+{
+    struct cell cell = tables_cell(tables, item, node);
+    CHECK(cell.index >= 0);
+    cell_word word = tables_word(&cell);
+    if (units > 0) {
+        row_change_begin(cell.row);
+    }
+    row_word_set(cell.row, cell.slot, (uint32_t)cell.index,
+                 cell_make(cell_on_hand(word) + units, cell_reserved(word),
+                           cell_has_override(word)));
+    if (units < 0) {
+        row_change_end(cell.row);
+    }
+}
+
 /* -- whether it fits -- */
 
 static bool lines_are_sound(const struct tables *tables, struct order *order,

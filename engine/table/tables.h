@@ -228,6 +228,9 @@ struct cell {
  * only within one call. The row has an open change meanwhile: no other thread sees it. */
 void tables_lend(struct tables *tables, uint32_t item, uint16_t node, int32_t units);
 
+/* The same with units that left the building: as if they were there still. */
+void tables_lend_gone(struct tables *tables, uint32_t item, uint16_t node, int32_t units);
+
 struct cell tables_cell(const struct tables *tables, uint32_t item, uint16_t node);
 cell_word tables_word(const struct cell *cell); /* 0 where there is no cell */
 uint64_t tables_counted_at(const struct cell *cell); /* ms, 0 = never, also without a cell */

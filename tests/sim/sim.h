@@ -136,6 +136,7 @@ struct sim {
     struct ledger *ledger;
     bool is_wide;        /* all methods: judged by events, not by books of every unit */
     bool is_clocked;     /* of them: engine time stands until clock.set */
+    uint64_t clocked_ms; /* the latest that was asked for */
     bool is_retaining;   /* the log stays for readers of events */
     bool is_fault_armed; /* a call of this process may fail, or did */
     struct sim_client clients[SIM_CLIENTS_MAX];

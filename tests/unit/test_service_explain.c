@@ -236,6 +236,88 @@ static void test_try(void **state)
     harness_drop(answer);
 }
 
+static int64_t lsn_now(struct harness *harness)
+{
+    json_t *answer = harness_ask(harness, "hello", "{}");
+    int64_t lsn = harness_int(answer, "lsn");
+    harness_drop(answer);
+    return lsn;
+}
+
+static json_t *try_from(struct harness *harness, const char *name, int64_t lsn)
+{
+    return harness_ask(harness, "strategy.try", "{'name':'%s','from_lsn':%lld}", name,
+                       (long long)lsn);
+}
+
+/* Past orders, shipped and out of memory, are decided again from the log: by their own strategy as
+ * they were, by another one as it would; requests that were refused are asked again. */
+static void test_try_past(void **state)
+{
+    struct harness *harness = *state;
+    char id[16];
+    harness_do(harness, "stock.set", "{'item':'x','node':'a','on_hand':12}");
+    harness_do(harness, "stock.set", "{'item':'x','node':'b','on_hand':12}");
+    harness_do(harness, "strategy.put",
+               "{'name':'cheap','mode':'lexicographic','terms':[{'term':'cost'}]}");
+    int64_t from = lsn_now(harness) + 1;
+    for (int i = 0; i < 12; i++) {
+        snprintf(id, sizeof id, "p%d", i);
+        route(harness, id, 1, i < 6 ? "" : ",'allow_partial':true");
+        harness_do(harness, "fulfil.update", "{'fulfilment':'p%d/1','state':'shipped'}", i);
+    }
+    json_t *answer = harness_ask(harness, "order.route",
+                                 "{'order_id':'no','lines':[{'item':'x','qty':13}],"
+                                 "'service':'standard','dest':{'lat':0,'lon':0},'max_splits':0}");
+    assert_string_equal(harness_text(answer, "status"), "refused");
+    harness_drop(answer);
+    harness->wall_ms += 3600 * 1000; /* past the window of orders */
+    harness_do(harness, "stock.set", "{'item':'x','node':'a','on_hand':0}");
+    harness_restart(harness);
+    for (int round = 0; round < 2; round++) {
+        answer = harness_ask(harness, "strategy.try", "{'name':'cheap','last_n':1000}");
+        assert_int_equal(harness_int(answer, "orders"), 0);
+        harness_drop(answer);
+        answer = try_from(harness, "nearest", from);
+        assert_int_equal(harness_int(answer, "orders"), 12);
+        assert_int_equal(harness_int(answer, "moved"), 0);
+        assert_int_equal(harness_int(answer, "were_refused"), 1);
+        assert_int_equal(harness_int(answer, "now_routed"), round);
+        assert_true(harness_float(answer, "was.total_km") ==
+                    harness_float(answer, "would.total_km"));
+        assert_true(harness_bool(answer, "complete"));
+        harness_drop(answer);
+        answer = try_from(harness, "cheap", from);
+        assert_int_equal(harness_int(answer, "orders"), 12);
+        assert_int_equal(harness_int(answer, "moved"), 12);
+        assert_int_equal(harness_int(answer, "was.cost_cents"), 12 * 900);
+        assert_int_equal(harness_int(answer, "would.cost_cents"), 12 * 300);
+        assert_int_equal(harness_count(answer, "nodes"), 2);
+        harness_drop(answer);
+        harness_do(harness, "stock.set", "{'item':'x','node':'b','on_hand':13}");
+    }
+    answer = try_from(harness, "cheap", lsn_now(harness) + 1000);
+    assert_int_equal(harness_int(answer, "orders"), 0);
+    harness_drop(answer);
+}
+
+/* A date that was asked for is as far off for the trial as it was when the order came. */
+static void test_try_dated(void **state)
+{
+    struct harness *harness = *state;
+    const int64_t day_ms = 86400000;
+    char by[64];
+    int64_t from = lsn_now(harness) + 1;
+    snprintf(by, sizeof by, ",'required_by':%lld", (long long)harness->wall_ms + 8 * day_ms);
+    route(harness, "o", 1, by);
+    harness->wall_ms += (uint64_t)(30 * day_ms);
+    json_t *answer = try_from(harness, "nearest", from);
+    assert_int_equal(harness_int(answer, "orders"), 1);
+    assert_int_equal(harness_int(answer, "refused"), 0);
+    assert_int_equal(harness_int(answer, "moved"), 0);
+    harness_drop(answer);
+}
+
 /* Bad calls of a trial. */
 static void test_try_bad(void **state)
 {
@@ -268,6 +350,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_groups, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unknown, setup, teardown),
         cmocka_unit_test_setup_teardown(test_try, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_try_past, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_try_dated, setup, teardown),
         cmocka_unit_test_setup_teardown(test_try_bad, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
