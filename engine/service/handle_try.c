@@ -136,7 +136,8 @@ static uint32_t try_order(struct service_core *service, struct trial *trial, str
     }
     trial->moved += is_moved(&trial->again, &answer);
     sum_was(trial, order);
-    try_sum_dates(service, trial, order->created_ms, promised(&trial->again), try_sum_would(trial, &answer));
+    try_sum_dates(service, trial, order->created_ms, promised(&trial->again),
+                  try_sum_would(trial, &answer));
     return answer.steps + 1;
 }
 

@@ -1,8 +1,8 @@
 /* strategy.try over past orders: their records in the log, decided again from what they say.
  *
- * An order is decided as if it came now and alone, for the units that it was given, with these
- * counted as free where it took them, shipped or not, unless they came back since. What was asked in
- * times moves along: as much later as now is than its coming. Requests that were refused are in the
+ * An order is decided as if it came now and alone, for the units that it was given; they are
+ * counted as free where it took them, shipped or not, unless they came back since. What was asked
+ * in times moves along: as much later as now is than its coming. Refused requests are in the
  * log as well (not all: their number is limited), and are asked again as they were. */
 #include <stdlib.h>
 #include <string.h>

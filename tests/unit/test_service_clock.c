@@ -276,7 +276,7 @@ static void crowd_is_whole(void **state)
 
 /* -- deadlines of closed nodes -- */
 
-enum { WAITING = 40, CLOSINGS = 400, STEPS = 250 };
+enum { WAITING = 24, CLOSINGS = 200, STEPS = 120 };
 
 struct closing_said { /* of pickups at the node, from closed to open */
     int64_t from_ms, to_ms;
