@@ -148,14 +148,6 @@ void writer_array_close(struct writer *writer, uint32_t mark, uint32_t count)
     set_head(writer, mark, 0x90, 0xdc, count);
 }
 
-void writer_reply(struct writer *writer, uint32_t msgid)
-{
-    writer_byte(writer, 0x94);
-    writer_byte(writer, 1);
-    writer_uint(writer, msgid);
-    writer_nil(writer);
-}
-
 void writer_reply_error(struct writer *writer, uint32_t msgid, enum code code, const char *text,
                         uint32_t len)
 {

@@ -208,8 +208,16 @@ static inline uint32_t writer_open(struct writer *writer)
 void writer_map_close(struct writer *writer, uint32_t mark, uint32_t count);
 void writer_array_close(struct writer *writer, uint32_t mark, uint32_t count);
 
+enum { WRITER_REPLY_MAX = 8 }; /* bytes of it */
+
 /* `[1, msgid, nil,`: the result must follow. */
-void writer_reply(struct writer *writer, uint32_t msgid);
+WRITER_INLINE void writer_reply(struct writer *writer, uint32_t msgid)
+{
+    writer_byte(writer, 0x94);
+    writer_byte(writer, 1);
+    writer_uint(writer, msgid);
+    writer_nil(writer);
+}
 
 /* The whole reply `[1, msgid, [kind, "CODE text"], nil]`. text need not be terminated. */
 void writer_reply_error(struct writer *writer, uint32_t msgid, enum code code, const char *text,

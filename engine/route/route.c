@@ -367,10 +367,13 @@ void route_prefetch(const struct stock_view *view, const struct route_line *line
     }
 }
 
+/* Every line that they touch: the last one too where they begin in the midst of one. */
 static void prefetch_bytes(const void *from, size_t size)
 {
-    for (size_t at = 0; at < size; at += 64) {
-        __builtin_prefetch((const char *)from + at);
+    const char *end = (const char *)from + size;
+    const char *line = (const char *)from - (uintptr_t)from % 64;
+    for (; line < end; line += 64) {
+        __builtin_prefetch(line);
     }
 }
 

@@ -562,18 +562,15 @@ static uint32_t plain_size_max(const struct route_answer *answer)
 static void reply_answer(struct service_core *service, struct call *call, const struct ask *ask,
                          const struct route_answer *answer)
 {
-    struct writer *shared = reply_begin(service, call);
     uint32_t size_max = plain_size_max(answer);
-    if (is_plain_answer(ask, answer) && writer_has(shared, size_max)) {
-        struct writer writer = *shared;
-        writer.is_sure = true;
+    if (is_plain_answer(ask, answer) && size_max <= REPLY_SURE_MAX) {
+        struct writer writer = reply_sure(service, call, size_max);
         put_answer(service, &writer, ask, answer, true);
-        CHECK((uint64_t)(writer.at - shared->at) <= size_max);
-        shared->at = writer.at;
+        reply_sure_send(service, call, &writer, size_max);
     } else {
-        put_answer(service, shared, ask, answer, false);
+        put_answer(service, reply_begin(service, call), ask, answer, false);
+        reply_send(service, call);
     }
-    reply_send(service, call);
 }
 
 /* -- seen before -- */

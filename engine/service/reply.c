@@ -8,8 +8,8 @@
 
 enum { ERROR_TEXT_SIZE = 1024 };
 
-/* Hand over what stands in the scratch. A load whose connection is gone has no conn. */
-static void send(struct service_core *service, struct call *call)
+/* A load whose connection is gone has no conn. */
+void reply_hand_over(struct service_core *service, struct call *call, uint32_t size)
 {
     const struct service_port *port = &service->options.port;
     if (!call->conn) {
@@ -19,7 +19,6 @@ static void send(struct service_core *service, struct call *call)
         port->done(call->conn);
         return;
     }
-    uint32_t size = writer_size(&service->writer);
     uint8_t *at = port->reply_begin(call->conn, size);
     if (at) {
         memcpy(at, service->scratch, size);
@@ -45,7 +44,7 @@ void reply_error(struct service_core *service, struct call *call, enum code code
     }
     writer_init(&service->writer, service->scratch, REPLY_SIZE_MAX);
     writer_reply_error(&service->writer, call->msgid, code, text, kept);
-    send(service, call);
+    reply_hand_over(service, call, writer_size(&service->writer));
 }
 
 void reply_invalid(struct service_core *service, struct call *call, const struct reader *reader)
@@ -70,7 +69,7 @@ void reply_send(struct service_core *service, struct call *call)
                     REPLY_SIZE_MAX);
         return;
     }
-    send(service, call);
+    reply_hand_over(service, call, writer_size(&service->writer));
 }
 
 void reply_refused(struct service_core *service, struct call *call, enum reason reason,

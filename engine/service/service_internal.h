@@ -191,23 +191,31 @@ struct writer *reply_begin(struct service_core *service, struct call *call);
 /* Send what was written since reply_begin. It leaves when lsn_begun is durable. */
 void reply_send(struct service_core *service, struct call *call);
 
-/* The same where the result is known to take at most size_max bytes. The writer is the caller's
- * local, and goes by address to inlined functions only: see writer.h. */
-WRITER_INLINE struct writer reply_sure(struct service_core *service, struct call *call,
+/* Send the first size bytes of the scratch, a whole reply. */
+void reply_hand_over(struct service_core *service, struct call *call, uint32_t size);
+
+enum { REPLY_SURE_MAX = REPLY_SIZE_MAX - WRITER_REPLY_MAX };
+
+/* The same where the result is known to take at most size_max bytes, at most REPLY_SURE_MAX. The
+ * writer is the caller's local, and goes by address to inlined functions only: see writer.h. It is
+ * made here: one that was stored in pieces and loaded whole would wait for its own stores. */
+WRITER_INLINE struct writer reply_sure(struct service_core *service, const struct call *call,
                                        uint32_t size_max)
 {
-    struct writer writer = *reply_begin(service, call);
-    CHECK(writer_has(&writer, size_max));
+    struct writer writer;
+    CHECK(!call->is_answered);
+    CHECK(size_max <= REPLY_SURE_MAX);
+    writer_init(&writer, service->scratch, REPLY_SIZE_MAX);
     writer.is_sure = true;
+    writer_reply(&writer, call->msgid);
     return writer;
 }
 
 WRITER_INLINE void reply_sure_send(struct service_core *service, struct call *call,
                                    const struct writer *writer, uint32_t size_max)
 {
-    CHECK((uint64_t)(writer->at - service->writer.at) <= size_max);
-    service->writer.at = writer->at;
-    reply_send(service, call);
+    CHECK(writer_size(writer) <= WRITER_REPLY_MAX + size_max);
+    reply_hand_over(service, call, writer_size(writer));
 }
 
 /* The same for a refusal that has no more to say than its reason and an optional text field. */
