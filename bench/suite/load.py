@@ -22,6 +22,7 @@ class CpuWatch(threading.Thread):
         self.pid, self.begin_s, self.end_s = pid, begin_s, end_s
         self.thread = self.process = 0.0
         self.cores = []
+        self.names = {}  # share of a core by the names of threads
 
     def run(self):
         time.sleep(self.begin_s)
@@ -29,11 +30,14 @@ class CpuWatch(threading.Thread):
         try:
             first = (servers.thread_seconds(self.pid), servers.process_seconds(self.pid),
                      servers.core_seconds())
+            named = servers.seconds_by_name(self.pid)
             time.sleep(max(0.05, self.end_s - self.begin_s))
             wall = time.monotonic() - start
             self.thread = (servers.thread_seconds(self.pid) - first[0]) / wall
             self.process = (servers.process_seconds(self.pid) - first[1]) / wall
             self.cores = [(b - a) / wall for a, b in zip(first[2], servers.core_seconds())]
+            self.names = {name: round(max(0.0, seconds - named.get(name, 0.0)) / wall, 3)
+                          for name, seconds in servers.seconds_by_name(self.pid).items()}
         except OSError:
             pass  # it ended during the run; the run tells so itself
 
@@ -41,12 +45,17 @@ class CpuWatch(threading.Thread):
 class Loader:
     """nearshelf-load with the network's flags."""
 
-    def __init__(self, build, data, nodes=None):
+    def __init__(self, build, data, nodes=None, cores=None):
+        self.cores = cores  # that it may run on; None: any
         self.program = os.path.join(build, "loadgen", "nearshelf-load")
         self.network = ["--data", data] if data else []
         if nodes is not None:
             self.network += ["--nodes", str(nodes)]
         self.is_real = bool(data)
+
+    def settle(self):
+        if self.cores:
+            os.sched_setaffinity(0, self.cores)
 
     def call(self, server, arguments, seconds, check=True):
         """Run it; the report, or LoadError."""
@@ -54,7 +63,7 @@ class Loader:
             command = [self.program, "--address", server.address, "--json", out.name,
                        "--engine-pid", str(server.pid)] + self.network + arguments
             done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                  timeout=seconds)
+                                  timeout=seconds, preexec_fn=self.settle)
             if check and done.returncode not in (0, 3):
                 raise LoadError("%s: %s" % (" ".join(arguments),
                                             done.stderr.decode()[-300:].replace("\n", " | ")))
@@ -77,7 +86,7 @@ class Loader:
                                     str(warmup)] + arguments, duration + warmup + 90)
         watch.join(duration + 30)
         report["engine_thread"], report["engine_cpu"] = watch.thread, watch.process
-        report["cores"] = watch.cores
+        report["cores"], report["threads"] = watch.cores, watch.names
         rate = report.get("accepted_per_s", 0.0)
         report["per_cpu_s"] = rate / watch.thread if watch.thread > 0.02 else 0.0
         return report

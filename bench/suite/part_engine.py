@@ -14,6 +14,9 @@ BIG = ("--max-delay-ms", "0", "--orders-max", "30000000", "--orders-memory", "12
        "--holds-max", "60000000")
 PIPELINED = ["--connections", "8", "--depth", "1024"]
 FEED = 583000
+BOUND_MS = 5
+STEPS = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2)
+WRITERS = ("nearshelfd", "shelf-writer", "shelf-segments", "iou")
 
 
 def stats(run, server):
@@ -27,27 +30,46 @@ def port_of(server):
     return int(server.address.split(":")[1])
 
 
+def orders_of(run, server):
+    return stats(run, server)["tables"]["orders"]["count"]
+
+
+def cpu_per_order(run, client, server):
+    """One closed run: ns of CPU per order of the engine's thread with those that write its log, and
+    orders per second. What else the process does, growing its tables ahead, is not counted."""
+    before, orders = servers.seconds_by_name(server.pid), orders_of(run, server)
+    report = client.call("rpc", port_of(server), PIPELINED + ["--duration", "1.5"])
+    after, taken = servers.seconds_by_name(server.pid), orders_of(run, server) - orders
+    spent = {name: (after[name] - before.get(name, 0.0)) / max(1, taken) * 1e9 for name in after}
+    return {"cpu_ns": sum(spent.get(name, 0.0) for name in WRITERS), "by_thread_ns": spent,
+            "taken_per_s": report["taken_per_s"]}
+
+
 def durable(run, client, loader, items):
-    """Engine CPU per order with and without the disk, in turns; process CPU, helpers included."""
-    both = {"durable": servers.Engine(run.build, *BIG),
-            "unsafe": servers.Engine(run.build, "--unsafe-no-sync", *BIG)}
+    """Engine CPU per order with and without the disk, in turns, the loop on a core of its own and
+    the client on the other; afterwards both may run anywhere."""
+    both = {"durable": servers.Engine(run.build, "--pin", *BIG),
+            "unsafe": servers.Engine(run.build, "--unsafe-no-sync", "--pin", *BIG)}
     for server in both.values():
         loader.fill(server, ["--items", str(items)])
     rows = {"durable": [], "unsafe": []}
-    for turn in range(2 if run.is_quick else 4):
+    client.cores = servers.all_but_first()
+    for turn in range(4 if run.is_quick else 12):
         for name in (("durable", "unsafe") if turn % 2 == 0 else ("unsafe", "durable")):
-            server = both[name]
-            report = client.closed("rpc", port_of(server), PIPELINED, server.pid)
-            report["cpu_ns"] = report["server_cpu"] / max(1.0, report["taken_per_s"]) * 1e9
-            rows[name].append(report)
+            rows[name].append(cpu_per_order(run, client, both[name]))
+    client.cores = None
     run.row("durable_ns", [a["cpu_ns"] - b["cpu_ns"]
                            for a, b in zip(rows["durable"], rows["unsafe"])],
-            "process CPU per order, with less without")
+            "of the loop and the log's threads, pairs, with less without; %.0f and %.0f ns" % tuple(
+                load.median([row["cpu_ns"] for row in rows[name]]) for name in rows))
     run.section("durable", {name: {
         "cpu_ns": load.spread([row["cpu_ns"] for row in some], 1),
+        "by_thread_ns": some[-1]["by_thread_ns"],
         "taken_per_s": load.spread([row["taken_per_s"] for row in some], 0)}
         for name, some in rows.items()})
     both["unsafe"].stop()
+    servers.drop(both["unsafe"].root)
+    servers.unpin(both["durable"].pid)
     return both["durable"], load.median([row["taken_per_s"] for row in rows["durable"]])
 
 
@@ -161,55 +183,71 @@ def open_run(loader, engine, items, rate, duration, warmup=2):
 def brief(report):
     return {key: report[key] for key in ("offered_per_s", "accepted_per_s", "ended", "client_cpu",
                                          "engine_thread", "engine_cpu", "open_at_end", "refused",
-                                         "errors", "late_sends", "cores")} | {
+                                         "errors", "late_sends", "cores", "threads")} | {
         "latency_ms": report["latency_ms"].get("order.route", {}), "codes": report["error_codes"]}
-
-
-def life(run, loader, items):
-    """With the life cycle: closed for what it can take, then open at 583,000/s, or as high as
-    latency keeps the bound."""
-    engine = servers.Engine(run.build, "--order-window", "2s", *BIG[2:])
-    loader.fill(engine, ["--items", str(items)])
-    closed = loader.run(engine, ["--closed", "--workload", "two-line", "--items", str(items),
-                                 "--connections", "8", "--depth", "512", "--life", "1"],
-                        3 if run.is_quick else 6, 3)
-    capacity = closed["accepted_per_s"]
-    seconds = 3 if run.is_quick else 10
-    probe = open_run(loader, engine, items, FEED, seconds)
-    found, rate = probe, FEED
-    tried = {FEED: brief(probe)}
-    run.put("p99_583k_ms", probe["latency_ms"]["order.route"]["p99"], None, None,
-            "%d answered of %d offered/s in %d s" % (probe["accepted_per_s"],
-                                                     probe["offered_per_s"], seconds))
-    for share in (0.7, 0.35) if run.is_quick else (0.95, 0.8, 0.65, 0.5, 0.35, 0.2):
-        if is_kept(found, rate):
-            break
-        time.sleep(2)
-        rate = capacity * share
-        found = open_run(loader, engine, items, rate, seconds)
-        tried[int(rate)] = brief(found)
-    rate_kept = rate if is_kept(found, rate) else 0
-    long = None
-    if not run.is_quick and rate_kept:
-        long = open_run(loader, engine, items, rate_kept, 60)
-        memory = servers.memory_bytes(engine.pid)
-        tried["60 s at %d" % rate_kept] = brief(long) | {"resident_bytes": memory}
-    run.section("life", {"closed": brief(closed), "open": tried, "kept_per_s": rate_kept})
-    at_goal = long if long and rate_kept >= FEED else probe
-    last = long or found
-    run.put("p99_583k_ms", at_goal["latency_ms"]["order.route"]["p99"], None, None,
-            "%d answered of %d offered/s, client %.0f %%; highest tried with p99 <= 5 ms: %d/s "
-            "(p99 %.2f, client %.0f %%), closed %d/s" % (
-                at_goal["accepted_per_s"], at_goal["offered_per_s"],
-                100 * at_goal["client_cpu"], rate_kept,
-                last["latency_ms"]["order.route"]["p99"], 100 * last["client_cpu"], capacity))
-    engine.stop()
 
 
 def is_kept(report, rate):
     """Nearly all that was offered was answered well, in time."""
     row = report["latency_ms"].get("order.route")
-    return bool(row) and row["p99"] <= 5 and report["accepted_per_s"] >= 0.98 * rate
+    return bool(row) and row["p99"] <= BOUND_MS and report["accepted_per_s"] >= 0.98 * rate
+
+
+def highest(run, loader, engine, items, capacity, tried):
+    """The highest rate that keeps the bound: steps downwards from what the engine takes closed, then
+    a minute at that rate, or at the next one down where the minute does not keep it."""
+    shares = STEPS[1::3] if run.is_quick else STEPS
+    minutes = 0 if run.is_quick else 1
+    for share in shares:
+        rate = capacity * share
+        found = open_run(loader, engine, items, rate, 3 if run.is_quick else 6, 4)
+        tried["%d" % rate] = brief(found)
+        if is_kept(found, rate) and minutes:
+            minutes -= 1
+            found = open_run(loader, engine, items, rate, 60, 4)
+            tried["60 s at %d" % rate] = brief(found)
+        if is_kept(found, rate) or share == shares[-1]:
+            return found, rate if is_kept(found, rate) else 0
+    return None
+
+
+def life(run, loader, items):
+    """With the life cycle: closed for what it can take, then open at 583,000/s, then the highest
+    rate that keeps the bound. The loop has a core, its helpers and the client the other."""
+    engine = servers.Engine(run.build, "--order-window", "2s", "--pin", "--checkpoint-bytes", "0",
+                            "--checkpoint-records", "0", *BIG[2:])
+    loader.fill(engine, ["--items", str(items)])
+    loader.cores = servers.all_but_first()
+    closed = loader.run(engine, ["--closed", "--workload", "two-line", "--items", str(items),
+                                 "--connections", "8", "--depth", "128", "--life", "1"],
+                        3 if run.is_quick else 6, 4)
+    capacity = closed["accepted_per_s"]
+    tried = {}
+    last, kept = highest(run, loader, engine, items, capacity, tried)
+    log = stats(run, engine)["log"]
+    probe = open_run(loader, engine, items, FEED, 3 if run.is_quick else 10)
+    tried["%d" % FEED] = brief(probe)
+    loader.cores = None
+    run.section("life", {"closed": brief(closed), "open": tried, "kept_per_s": kept,
+                         "flush_us": log["flush_us"], "backend": log["backend"],
+                         "resident_bytes": servers.memory_bytes(engine.pid)})
+    run.put("p99_583k_ms", probe["latency_ms"]["order.route"]["p99"], None, None,
+            "%d answered well of %d offered/s; %s %d/s: p99 %.2f, client's core %.0f %%, threads %s;"
+            " %.2f %% of sends 1 ms late; engine's flushes p50 %d, p99 %d us; closed %d/s" % (
+                probe["accepted_per_s"], probe["offered_per_s"],
+                "highest kept with p99 <= 5 ms" if kept else "none kept, last tried",
+                last["offered_per_s"], last["latency_ms"]["order.route"]["p99"],
+                100 * last["client_cpu"], shares_text(last["threads"]),
+                100.0 * last["late_sends"] / max(1, last["sent"]), log["flush_us"]["p50"],
+                log["flush_us"]["p99"], capacity))
+    engine.stop()
+    servers.drop(engine.root)
+
+
+def shares_text(names):
+    """Threads that had a hundredth of a core at least, the busiest first."""
+    rows = sorted(names.items(), key=lambda row: -row[1])
+    return ", ".join("%s %.0f %%" % (name, 100 * share) for name, share in rows if share >= 0.01)
 
 
 def measure(run):

@@ -28,7 +28,12 @@ class Client:
 
     def __init__(self, run, world):
         self.run, self.world = run, world
+        self.cores = None  # that it may run on; None: any
         self.tag = 0
+
+    def settle(self):
+        if self.cores:
+            os.sched_setaffinity(0, self.cores)
 
     def call(self, protocol, port, flags, pid=None, seconds=200):
         self.tag += 1
@@ -39,7 +44,7 @@ class Client:
             watch = load.CpuWatch(pid, 1.2, 2.2)
             watch.start()
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              timeout=seconds)
+                              timeout=seconds, preexec_fn=self.settle)
         lines = done.stdout.decode().splitlines()
         if not lines:
             raise servers.ServerError("bench-peer: " + done.stderr.decode()[-300:])

@@ -149,6 +149,36 @@ def thread_seconds(pid):
         return _seconds(file.read())
 
 
+def seconds_by_name(pid):
+    """CPU seconds of the process's threads by their names, the kernel's own for it (iou-wrk) too."""
+    total = {}
+    for task in os.listdir("/proc/%d/task" % pid):
+        home = "/proc/%d/task/%s/" % (pid, task)
+        try:
+            with open(home + "comm") as file:
+                name = file.read().strip().split("-wrk-")[0]
+            with open(home + "schedstat") as file:
+                total[name] = total.get(name, 0.0) + int(file.read().split()[0]) / 1e9
+        except OSError:
+            pass  # it ended meanwhile
+    return total
+
+
+def all_but_first():
+    """The cores that an engine with --pin leaves to others; all where there is only one."""
+    cores = os.sched_getaffinity(0)
+    return cores - {min(cores)} if len(cores) > 1 else cores
+
+
+def unpin(pid):
+    """What --pin set is undone: every thread may run anywhere again."""
+    for task in os.listdir("/proc/%d/task" % pid):
+        try:
+            os.sched_setaffinity(int(task), os.sched_getaffinity(0))
+        except OSError:
+            pass  # it ended meanwhile
+
+
 def process_seconds(pid):
     """CPU seconds of the process and its children that still run."""
     total = 0.0
