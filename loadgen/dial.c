@@ -12,6 +12,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+/* Left to itself the kernel lets megabytes wait unseen; what waits shall wait in the client. */
+enum { SEND_BUFFER = 256 << 10 };
+
 static enum err finish(int fd, const struct sockaddr *address, socklen_t size, int *fd_out,
                        char *why_out, size_t why_size)
 {
@@ -58,8 +61,10 @@ static enum err dial_tcp(const char *address, int *fd_out, char *why_out, size_t
     enum err err = finish(fd, found->ai_addr, found->ai_addrlen, fd_out, why_out, why_size);
     freeaddrinfo(found);
     int one = 1;
+    int size = SEND_BUFFER;
     if (err == ERR_OK) {
         setsockopt(*fd_out, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+        setsockopt(*fd_out, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
     }
     return err;
 }

@@ -28,6 +28,8 @@ static const struct flag flags[] = {
      "consumer (default), two-line, baskets, hot, same-day, read-mostly"},
     {"--rate", FLAG_FLOAT, AT(rate), 1, 1e8, "open loop: orders per second (20000)"},
     {"--ramp", FLAG_FLOAT, AT(ramp_s), 0, 1e6, "open loop: seconds up to the full rate (0)"},
+    {"--patience", FLAG_FLOAT, AT(patience_s), 0, 1e6,
+     "open loop: seconds after which an arrival that no connection took is given up (0: never)"},
     {"--closed", FLAG_SET, AT(is_closed), 0, 0, "closed loop: a reply lets the next one go"},
     {"--depth", FLAG_U32, AT(depth), 1, 65536, "closed loop: in flight per connection (64)"},
     {"--connections", FLAG_U32, AT(connections), 1, LOAD_CONNECTIONS_MAX, "connections (8)"},
@@ -238,7 +240,8 @@ void load_opts_echo(const struct load_opts *opts, FILE *file)
     if (opts->is_closed) {
         fprintf(file, " depth=%u", opts->depth);
     } else {
-        fprintf(file, " rate=%.0f/s ramp=%gs", opts->rate, opts->ramp_s);
+        fprintf(file, " rate=%.0f/s ramp=%gs patience=%gs", opts->rate, opts->ramp_s,
+                opts->patience_s);
     }
     fprintf(file,
             " connections=%u duration=%gs warmup=%gs seed=%llu tag=%llu nodes=%u items=%u lines=%u"

@@ -42,6 +42,7 @@ struct load_opts {
     uint32_t depth;    /* closed loop: requests in flight per connection */
     double rate;       /* open loop: orders (read-mostly: requests) per second */
     double ramp_s;     /* open loop: seconds to go from 0 to rate */
+    double patience_s; /* open loop: an arrival that could not be sent is given up; 0: never */
     double duration_s; /* measured part */
     double warmup_s;   /* before it, not in the figures */
     double life_s;     /* mean time from answer to shipping or cancelling; 0: neither */

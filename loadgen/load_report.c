@@ -130,6 +130,11 @@ static void print_client(const struct load_report *report, FILE *file)
                     ? ": the client did not keep its schedule; the latencies include that"
                     : "");
     }
+    if (stats->given_up > 0) {
+        fprintf(file, "given up: %llu arrivals (%.2f %% of those offered) found no connection that"
+                " took them within %g s\n", (unsigned long long)stats->given_up,
+                percent(stats->given_up, stats->offered), report->opts->patience_s);
+    }
     if (!report->opts->is_closed && share > 0.8) {
         fputs("warning: the client used over 80 % of a core; its own delay is in the figures\n",
               file);
@@ -241,6 +246,7 @@ static void add_stats(json_t *root, const struct run_stats *stats)
                   {"ended", stats->ended},
                   {"open_at_end", stats->life_waiting},
                   {"late_sends", stats->late},
+                  {"given_up", stats->given_up},
                   {"sent", stats->sent},
                   {"malformed", stats->malformed},
                   {"retries_agreed", stats->retries_agreed},

@@ -10,7 +10,7 @@
 #include "run_send.h"
 #include "run_watch.h"
 
-enum { TWINS_MAX = 1 << 16, READS_PER_ORDER = 300, CONN_BATCH = 64 };
+enum { TWINS_MAX = 1 << 16, READS_PER_ORDER = 300, CONN_BATCH = 64, UNSENT_MAX = 64 << 10 };
 
 /* From this rate on requests gather for a tick, which keeps the client under a core. */
 #define TICK_RATE     20000.0
@@ -355,18 +355,48 @@ static double rate_at(const struct load_run *run, uint64_t now_ns)
     return fmax(run->opts->rate * share, run->opts->rate * 0.01);
 }
 
+/* The connection for an arrival. With patience it is one that takes what it is given: an arrival
+ * waits where it can still be given up, not in a buffer. */
+static bool find_conn(struct load_run *run, uint32_t *conn_out)
+{
+    for (uint32_t i = 0; i < run->pump->conns_count; i++) {
+        *conn_out = next_conn(run);
+        const struct pump_conn *conn = &run->pump->conns[*conn_out];
+        if (run->opts->patience_s <= 0 || conn->out_end - conn->out_begin < UNSENT_MAX) {
+            return true;
+        }
+        run->conn_taken = CONN_BATCH;
+    }
+    return false;
+}
+
+/* Arrivals whose customer has gone are offered, and no more. */
+static void give_up(struct load_run *run, uint64_t now_ns)
+{
+    const uint64_t patience_ns = (uint64_t)(run->opts->patience_s * 1e9);
+    while (patience_ns > 0 && run->next_due_ns + patience_ns < now_ns &&
+           run->next_due_ns < run->end_ns) {
+        run->stats.offered++;
+        run->second_offered++;
+        run->stats.given_up++;
+        run->next_due_ns += load_run_gap_ns(&run->arrivals, rate_at(run, run->next_due_ns));
+    }
+}
+
 /* All arrivals that are due. Those that find no slot are late, not lost: their time stands. */
 static void send_due(struct load_run *run, uint64_t now_ns)
 {
+    uint32_t conn;
+    give_up(run, now_ns);
     while (run->next_due_ns <= now_ns && run->next_due_ns < run->end_ns &&
-           run->pump->in_flight + 8192 < run->pump->requests_max) {
+           run->pump->in_flight + 8192 < run->pump->requests_max && find_conn(run, &conn)) {
         uint64_t late_ns = now_ns - run->next_due_ns;
         run->stats.late += late_ns > LATE_NS;
         run->stats.late_max_ns =
             late_ns > run->stats.late_max_ns ? late_ns : run->stats.late_max_ns;
         run->stats.offered++;
         run->second_offered++;
-        send_arrival(run, next_conn(run), run->next_due_ns);
+        send_arrival(run, conn, run->next_due_ns);
         run->next_due_ns += load_run_gap_ns(&run->arrivals, rate_at(run, run->next_due_ns));
     }
 }

@@ -40,6 +40,7 @@ struct run_stats {
     uint64_t sent;                /* of them, sent */
     uint64_t late;                /* of them, over 1 ms after the intended time */
     uint64_t late_max_ns;
+    uint64_t given_up;            /* offered, never sent: patience was over */
     uint64_t routed, partial, refused, failed; /* answers to RUN_ROUTE */
     uint64_t optimal, splits;                  /* of routed and partial */
     uint64_t reads;                            /* answers to RUN_FIND and RUN_GET */

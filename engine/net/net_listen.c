@@ -17,6 +17,7 @@
 
 enum {
     BACKLOG = 1024,
+    RECEIVE_BUFFER = 256 << 10, /* the kernel doubles it for its own needs */
     FILES_BESIDE = 64, /* files that the process needs beside the connections */
     CONNS_MIN = 1
 };
@@ -221,6 +222,15 @@ static enum err tcp_check(const char *address, struct sockaddr_storage *addr, ch
     return ERR_OK;
 }
 
+/* Connections inherit it. Left to itself the kernel lets some megabytes of requests wait for each,
+ * unread and so of no age for the admission: after an overload they are seconds of stale work. A
+ * kernel that refuses keeps its own size. */
+static void receive_bound(uv_handle_t *handle)
+{
+    int size = RECEIVE_BUFFER;
+    (void)uv_recv_buffer_size(handle, &size);
+}
+
 static enum err tcp_open(struct net *net, const char *address, char *error, size_t error_size)
 {
     struct sockaddr_storage addr;
@@ -231,6 +241,7 @@ static enum err tcp_open(struct net *net, const char *address, char *error, size
     struct net_listener *listener = listener_new(net, false);
     int status = uv_tcp_bind(&listener->socket.tcp, (const struct sockaddr *)&addr, 0);
     if (status == 0) {
+        receive_bound(&listener->socket.handle);
         status = uv_listen(&listener->socket.stream, BACKLOG, on_connection);
     }
     if (status == 0) {

@@ -81,6 +81,22 @@ static void open_loop_accounts_for_all(void **state)
     assert_int_equal(stats->malformed, 0);
 }
 
+/* Arrivals that nothing took in time are offered and given up, neither sent nor answered. */
+static void impatience_is_told_apart(void **state)
+{
+    (void)state;
+    const char *const argv[] = {"x",       "--rate", "30000", "--duration",    "0.5", "--patience",
+                                "0.00005", "--life", "0",     "--connections", "2",   "--nodes",
+                                "5"};
+    assert_int_equal(run_with(13, argv), ERR_OK);
+    const struct run_stats *stats = &rig.run.stats;
+    assert_true(stats->given_up > 0);
+    assert_true(stats->sent > 0);
+    assert_true(stats->sent + stats->given_up <= stats->offered);
+    assert_true(stats->hists[RUN_ROUTE].total == stats->sent);
+    assert_true(fabs((double)stats->offered / 30000 / stats->seconds - 1) < 0.1);
+}
+
 /* A closed loop never has more in flight than its depth. */
 static void closed_loop_keeps_its_depth(void **state)
 {
@@ -121,6 +137,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(open_loop_accounts_for_all, start, stop),
+        cmocka_unit_test_setup_teardown(impatience_is_told_apart, start, stop),
         cmocka_unit_test_setup_teardown(closed_loop_keeps_its_depth, start, stop),
         cmocka_unit_test_setup_teardown(forgotten_retries_are_seen, start, stop),
         cmocka_unit_test_setup_teardown(lost_engine_ends_the_run, start, stop),

@@ -278,10 +278,13 @@ static void no_memory_left(void **state)
 }
 
 static struct rig *taker; /* where on_accepted sends what it gets; NULL: it wants nothing */
+static int accepted_buffer; /* of the last one that it got */
 
 static bool on_accepted(void *owner, int fd, bool is_pipe)
 {
     (void)owner;
+    socklen_t size = sizeof accepted_buffer;
+    assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &accepted_buffer, &size), 0);
     if (taker) {
         net_adopt(taker->net, fd, is_pipe);
     }
@@ -321,9 +324,30 @@ static void accepted_elsewhere(void **state)
     rig_close(&door);
 }
 
+/* What waits unread in the kernel is bounded: 256 KiB a connection, doubled by the kernel, or what
+ * it allows at most. */
+static void unread_bytes_are_bounded(void **state)
+{
+    (void)state;
+    int allowed = 0;
+    FILE *file = fopen("/proc/sys/net/core/rmem_max", "r");
+    assert_non_null(file);
+    assert_int_equal(fscanf(file, "%d", &allowed), 1);
+    fclose(file);
+    taker = NULL;
+    struct rig door = {.options = {.accepted = on_accepted}};
+    rig_open(&door);
+    const int unwanted = rig_connect(&door);
+    rig_turn(&door, 5);
+    assert_int_equal(accepted_buffer, 2 * (allowed < 256 << 10 ? allowed : 256 << 10));
+    close(unwanted);
+    rig_close(&door);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(unread_bytes_are_bounded),
         cmocka_unit_test(only_loopback),
         cmocka_unit_test(unreadable_addresses),
         cmocka_unit_test(port_in_use),
