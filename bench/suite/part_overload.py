@@ -178,7 +178,8 @@ def measure(run):
                    factor_sent=over["sent_per_s"] / max(1, best),
                    recovery_s=recovery_seconds(before, over, after))
     run.row("overload_goodput", [figures["goodput_share"]],
-            "%s; best %d/s, offered %d/s, sent %d/s, given up %d/s, answered %.1f %% of it, goodput %d/s" % (
+            "%s; best %d/s, offered %d/s, sent %d/s, given up %d/s, answered %.1f %% of the sent, "
+            "goodput %d/s" % (
                 how.name, best, over["offered_per_s"], over["sent_per_s"],
                 over["given_up_per_s"],
                 100 * over["answered_share_of_sent"], over["goodput_per_s"]))
