@@ -254,7 +254,7 @@ static int compare_u32(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-/* Percentiles of durable writes in us: as they are mostly, and as they are when it is not at rest. */
+/* Percentiles of durable writes, in us: the quick end and the slow one. */
 struct measured {
     uint32_t low;  /* 20th */
     uint32_t high; /* 80th */
@@ -294,8 +294,8 @@ static enum err measure_method(struct disk *disk, int file, const uint8_t *bytes
 }
 
 /* A file system that does not know RWF_DSYNC refuses it: then the other method is taken. It is
- * also taken unless RWF_DSYNC at its slow end is a fifth faster than the other at its quick one: its
- * completion needs no kernel worker, and on a machine that is busy meanwhile both are but noise. */
+ * also taken unless RWF_DSYNC at its slow end is a fifth faster than the other at its quick one:
+ * its completion needs no kernel worker, and on a busy machine both are but noise. */
 static enum err measure_both(struct disk *disk, int file, const uint8_t *bytes)
 {
     struct disk_facts *facts = &disk->facts;
