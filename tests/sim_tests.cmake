@@ -7,7 +7,9 @@ add_executable(test_sim sim/test_sim.c sim/sim_books.c sim/sim_client.c sim/sim_
   sim/sim_value.c)
 target_include_directories(test_sim PRIVATE sim)
 target_link_libraries(test_sim PRIVATE service log_sim nearshelf_flags)
-target_link_options(test_sim PRIVATE -Wl,--wrap=madvise)
+foreach(call IN ITEMS madvise malloc calloc realloc free explicit_bzero hist_init warm_start)
+  target_link_options(test_sim PRIVATE -Wl,--wrap=${call})
+endforeach()
 
 # CTest runs the seeds from 1 on, each of at least 10,000 operations: all 200 where it is quick.
 if(NEARSHELF_SANITIZE)

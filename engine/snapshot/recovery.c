@@ -157,7 +157,6 @@ enum err recovery_run(struct wal *wal, const struct recovery_options *options,
                       char error[WAL_ERROR_SIZE])
 {
     memset(found_out, 0, sizeof *found_out);
-    memset(tables, 0, sizeof *tables);
     error[0] = '\0';
     enum err err = tables_fresh(wal, options, tables, error);
     if (err == ERR_OK) {

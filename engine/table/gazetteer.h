@@ -12,9 +12,11 @@
 enum { POSTCODE_MAX = 16 };
 
 struct gazetteer {
-    struct gazetteer_slot *slots; /* open addressing, power of two, doubles at half full */
+    struct gazetteer_slot *slots; /* index: open addressing, power of two, doubles at half full */
     uint64_t mask;
-    uint64_t count;
+    struct gazetteer_row **chunks; /* rows, in blocks that never move */
+    uint64_t chunk_count;
+    uint64_t count; /* rows */
     uint32_t lengths; /* bit per postcode length loaded */
 };
 
@@ -40,7 +42,7 @@ struct gazetteer_place {
 
 typedef void gazetteer_cb(void *owner, const struct gazetteer_place *place);
 
-/* Tell all loaded prefixes, in no order. */
+/* Tell all loaded prefixes, in the order of their coming. */
 void gazetteer_walk(const struct gazetteer *gazetteer, gazetteer_cb *each, void *owner);
 
 /* Coordinates of the longest loaded prefix of a normalised postcode. */

@@ -97,7 +97,7 @@ enum err tables_share(struct tables *tables, uint32_t readers)
 
 void tables_close(struct tables *tables)
 {
-    for (uint32_t i = 0; tables->node_items && i < NODE_MAX; i++) {
+    for (uint32_t i = 0; tables->node_items && i < tables->network.count; i++) {
         itemset_close(&tables->node_items[i]);
     }
     free(tables->node_items);

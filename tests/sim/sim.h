@@ -189,6 +189,9 @@ void sim_run(uint64_t seed, uint64_t operations, bool is_loud, struct sim_counts
  * short life, and at a recovery with a short life after it. Returns the number of faults. */
 uint64_t sim_sweep(uint64_t stride, struct sim_counts *sum);
 
+/* Once, before the first run: memory for many short processes (sim_memory.c). */
+void sim_memory_start(void);
+
 /* -- draws -- */
 uint32_t sim_draw(struct sim *sim, uint32_t below);
 bool sim_chance(struct sim *sim, uint32_t percent);

@@ -100,6 +100,7 @@ int main(int argc, char **argv)
             return 2;
         }
     }
+    sim_memory_start();
     signal(SIGABRT, on_abort);
     say_level_set((enum say_level)(SAY_ERROR + 1)); /* what fails here is meant to */
     if (stride > 0) {

@@ -216,12 +216,56 @@ static void gazetteer_longest_prefix(void **state)
     gazetteer_close(&gazetteer);
 }
 
+static void place_count(void *owner, const struct gazetteer_place *place)
+{
+    uint32_t *seen = owner;
+    const uint32_t number = (uint32_t)strtoul(place->postcode, NULL, 10);
+    assert_true(place->lat == number % 90 && place->lon == number % 180);
+    assert_string_equal(place->country, "US");
+    seen[number]++;
+}
+
+/* Each place is found, and walked over once, also when the index grew twice. */
+static void gazetteer_grows(void **state)
+{
+    (void)state;
+    enum { PLACES = 70000 };
+    struct gazetteer gazetteer;
+    struct geo_point point;
+    char code[POSTCODE_MAX + 1];
+    bool has_old;
+    double lat;
+    double lon;
+    uint32_t *seen = calloc(PLACES, sizeof *seen);
+    gazetteer_init(&gazetteer);
+    for (uint32_t i = 0; i < 2 * PLACES; i++) {
+        const uint32_t number = i % PLACES;
+        snprintf(code, sizeof code, "%06u", number);
+        assert_int_equal(gazetteer_put(&gazetteer, "US", code, number % 90, number % 180, &has_old,
+                                       &lat, &lon),
+                         0);
+        assert_int_equal(has_old, i >= PLACES);
+    }
+    gazetteer_walk(&gazetteer, place_count, seen);
+    for (uint32_t i = 0; i < PLACES; i++) {
+        snprintf(code, sizeof code, "%06u77", i);
+        assert_true(gazetteer_find(&gazetteer, "US", code, &point));
+        assert_true(fabs(point.z - sin(i % 90 * M_PI / 180)) < 1e-12);
+        assert_int_equal(seen[i], 1);
+    }
+    assert_false(gazetteer_find(&gazetteer, "US", "070000", &point));
+    assert_int_equal(gazetteer.count, PLACES);
+    gazetteer_close(&gazetteer);
+    free(seen);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bitmaps_follow_changes),        cmocka_unit_test(serving_equals_rules),
         cmocka_unit_test(serving_is_free_without_rules), cmocka_unit_test(network_limit),
         cmocka_unit_test(policies_match_oracle),         cmocka_unit_test(gazetteer_longest_prefix),
+        cmocka_unit_test(gazetteer_grows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
