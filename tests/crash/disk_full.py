@@ -21,6 +21,7 @@ from client import CallError, Client
 
 FILL_SECONDS = 120
 BACK_SECONDS = 1.0
+PLACES = 1000
 RELEASES = 20
 
 
@@ -52,7 +53,7 @@ class FullCampaign(kill9.Campaign):
         self.disk = (TmpfsDisk(mebibytes) if options.kind == "tmpfs"
                      else loop_disk.LoopDisk(options.kind, mebibytes))
         self.engine.remove()
-        self.engine = server.Engine(options.engine, server.SMALL, root=self.disk.root)
+        self.engine = server.Engine(options.engine, server.TINY, root=self.disk.root)
         self.engine.folder = os.path.join(self.disk.mount_point, "data")
         self.filler = os.path.join(self.disk.mount_point, "filler")
 
@@ -113,6 +114,7 @@ class FullCampaign(kill9.Campaign):
         while not refused:
             kill9.require(time.monotonic() < deadline, "the disk never got full")
             asked = []
+            self.fill_log(client, made)
             for _ in range(64):
                 made += 1
                 params = kill9.drawn_order(self.rng, "%s.%d" % (name, made))
@@ -126,6 +128,14 @@ class FullCampaign(kill9.Campaign):
                         refused.append(params["order_id"])
             self.top_up(client, ledger, name, made)
         return refused
+
+    def fill_log(self, client, made):
+        """The disk is only full when the log's segment is: places go there, some 20 KB at a time."""
+        rows = [["%05d" % at, 30 + (made % 997) / 100, -100] for at in range(PLACES)]
+        try:
+            client.call("place.load", country="US", rows=rows)
+        except CallError as error:
+            kill9.require(error.code in ("READ_ONLY", "OVERLOADED"), error.text)
 
     def top_up(self, client, ledger, name, made):
         """Keep some stock there, so that orders go on being taken. The filler goes on too."""

@@ -7,7 +7,9 @@ each restart:
   3. what was sent and never answered is settled by sending it again, and then happened once;
   4. the books close for every cell: loaded + adjusted - shipped = on_hand, open orders = reserved;
   5. no cell was oversold, and no order is there that nobody sent.
-A folder lives for some rounds, so that recovery also meets logs written over several lives."""
+A folder lives for some rounds, so that recovery also meets logs written over several lives. Orders
+of earlier rounds are looked at in samples, and all of them once more after its last round; lists
+and books are held against all of them every time."""
 import collections
 import os
 import random
@@ -25,6 +27,7 @@ NODES = ["k%d" % n for n in range(8)]
 ITEMS = ["item%d" % n for n in range(12)]
 START_UNITS = 400
 RETRY_SAMPLE = 3000
+EARLIER_SAMPLE = 1000  # orders of earlier rounds that are looked at before a folder's last round
 
 
 class Order:
@@ -147,6 +150,7 @@ class Campaign:
         self.engine = server.Engine(options.engine)
         self.ledgers = []
         self.faults = []
+        self.is_last = True  # the running round is its folder's last
 
     def open(self):
         client = Client(self.engine.start().address)
@@ -201,7 +205,7 @@ class Campaign:
         """In two of three lives the engine makes snapshots all the time, so that kills meet them and
         starts begin with them."""
         often = self.rng.random() < 0.67
-        self.engine.arguments = list(server.SMALL) + ["--checkpoint-records=150"] * often
+        self.engine.arguments = list(server.TINY) + ["--checkpoint-records=150"] * often
 
     def recover(self, fresh):
         kills = 0
@@ -212,16 +216,24 @@ class Campaign:
         begin = time.monotonic()
         client = Client(self.engine.start().address, timeout=120)
         seconds = time.monotonic() - begin
-        check_orders(client, self.ledgers, "before settling")
+        check_orders(client, fresh, "before settling")
+        self.check_earlier(client, fresh)
         unanswered = sum(len(ledger.unanswered) for ledger in fresh)
         for ledger in fresh:
             settle_ledger(client, ledger)
-        check_retries(client, self.ledgers, self.rng)
-        check_orders(client, self.ledgers, "after settling")
+        check_retries(client, fresh, self.rng)
+        check_orders(client, self.ledgers if self.is_last else fresh, "after settling")
         check_no_strangers(client, self.ledgers)
         check_books(client, self.ledgers)
         client.close()
         return sum(len(ledger.orders) for ledger in fresh), unanswered, kills, seconds
+
+    def check_earlier(self, client, fresh):
+        """Rules 1 and 2 for some orders of the rounds before."""
+        earlier = orders_of(self.ledgers[:len(self.ledgers) - len(fresh)])
+        some = self.rng.sample(earlier, min(EARLIER_SAMPLE, len(earlier)))
+        check_pairs(client, some, "since an earlier round")
+        check_retry_pairs(client, some[:EARLIER_SAMPLE // 4])
 
 
 def orders_of(ledgers):
@@ -229,8 +241,11 @@ def orders_of(ledgers):
 
 
 def check_orders(client, ledgers, when):
-    """Rule 1, for every acknowledged order of the folder."""
-    pairs = orders_of(ledgers)
+    """Rule 1, for every acknowledged order of these ledgers."""
+    check_pairs(client, orders_of(ledgers), when)
+
+
+def check_pairs(client, pairs, when):
     try:
         answers = client.call_all("order.get", [{"order_id": order_id} for order_id, _ in pairs])
     except CallError as error:
@@ -258,7 +273,11 @@ def settle_ledger(client, ledger):
 def check_retries(client, ledgers, rng):
     """Rule 2, for a sample of at most RETRY_SAMPLE orders, the whole where there are fewer."""
     pairs = orders_of(ledgers)
-    pairs = pairs if len(pairs) <= RETRY_SAMPLE else rng.sample(pairs, RETRY_SAMPLE)
+    check_retry_pairs(client, pairs if len(pairs) <= RETRY_SAMPLE
+                      else rng.sample(pairs, RETRY_SAMPLE))
+
+
+def check_retry_pairs(client, pairs):
     answers = client.call_all("order.route", [order.params for _, order in pairs])
     for (order_id, order), answer in zip(pairs, answers):
         require(answer.get("duplicate") is True, "a retry was taken for new:", order_id, answer)
@@ -302,6 +321,7 @@ def run_campaign(options, seed, first, rounds, kind=Campaign, script="kill9.py")
         campaign.open()
         acknowledged = 0
         for number in range(rounds):
+            campaign.is_last = number == rounds - 1
             orders, unanswered, kills, seconds = campaign.round(number)
             acknowledged += orders
             print("round %d: %d new orders, %d requests unanswered, %d kills in recovery, "

@@ -27,7 +27,7 @@ BUFFERED = ("--log-backend=pwrite", "--log-buffered=yes", "--log-method=fdatasyn
 class PowerCampaign(kill9.Campaign):
     """A data folder on a disk of its own."""
 
-    arguments = server.SMALL
+    arguments = server.TINY
 
     def __init__(self, options, seed):
         super().__init__(options, seed)

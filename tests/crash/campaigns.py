@@ -1,0 +1,191 @@
+# The long campaigns of durability, in pieces: what was done is kept in a ledger and added up.
+"""Runs what is still missing to the wanted counts, piece by piece, and notes each piece that passed
+as one JSON line of --ledger: campaign, first seed, count, seconds, commit. A later run goes on where
+the ledger ends, with other seeds; with --minutes no piece begins after that time. At the end, or with
+--table at once, the totals are printed as rows of a table.
+
+    tests/crash/campaigns.py --build build/release --ledger FILE --seeds 100000 --kills 5000
+        --cuts 1000 --flush-kills 500 --full 200 --minutes 60
+
+A piece that fails ends the run: its output has the command that runs it again. Pieces of the
+simulation run --jobs at a time; those with daemons and disks one at a time. A campaign that cannot
+run here (77) is told and left out."""
+import argparse
+import concurrent.futures
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SIZES = {"ext4": 160, "xfs": 320}  # MiB; the smallest that mkfs makes or a folder fits on
+
+
+class Campaign:
+    """One row of the table. piece: units of a run; command(first, count) with first as its seed."""
+
+    def __init__(self, name, what, wanted, piece, command, is_light=False):
+        self.name, self.what, self.wanted, self.piece = name, what, wanted, piece
+        self.command, self.is_light = command, is_light
+
+
+def campaigns_of(options):
+    build = os.path.abspath(options.build)
+    engine = ["--engine", os.path.join(build, "engine", "nearshelfd")]
+
+    def script(name, *arguments):
+        return [sys.executable, os.path.join(HERE, name)] + engine + list(arguments)
+
+    def simulation(first, count):
+        return [os.path.join(build, "tests", "test_sim"), "--seeds", str(count), "--from",
+                str(first), "--operations", str(options.operations)]
+
+    def disks(kind, counted, rest):
+        return lambda first, count: script("power_cut.py", "--kind", kind, "--seed", str(first),
+                                           counted, str(count), *rest)
+
+    rows = [Campaign("sim", "simulation seeds of %d operations" % options.operations, options.seeds,
+                     200, simulation, True),
+            Campaign("kill9", "kill -9 under load", options.kills, 50, lambda first, count: script(
+                "kill9.py", "--seed", str(first), "--rounds", str(count)))]
+    for at, kind in enumerate(SIZES):
+        def share(wanted, at=at):
+            return (wanted + 1 - at) // 2
+        rows += [Campaign("cut." + kind, "power cuts on " + kind, share(options.cuts), 10,
+                          disks(kind, "--rounds", ())),
+                 Campaign("flush." + kind, "kills before a flush, then a power cut, on " + kind,
+                          share(options.flush_kills), 10,
+                          disks(kind, "--flush-kills", ("--rounds", "0"))),
+                 Campaign("full." + kind, "full disks, " + kind, share(options.full), 6,
+                          lambda first, count, kind=kind: script(
+                              "disk_full.py", "--kind", kind, "--seed", str(first), "--rounds",
+                              str(count), "--mebibytes", str(SIZES[kind])))]
+    return rows
+
+
+class Ledger:
+    """Passed pieces, in a file that only grows."""
+
+    def __init__(self, path):
+        self.path = path
+        self.pieces = []
+        if os.path.exists(path):
+            with open(path) as file:
+                self.pieces = [json.loads(line) for line in file if line.strip()]
+
+    def add(self, **piece):
+        self.pieces.append(piece)
+        with open(self.path, "a") as file:
+            file.write(json.dumps(piece) + "\n")
+
+    def of(self, name):
+        return [piece for piece in self.pieces if piece["campaign"] == name]
+
+    def done(self, name):
+        return sum(piece["count"] for piece in self.of(name))
+
+    def next_seed(self, name):
+        return max((piece["first"] + piece["count"] for piece in self.of(name)), default=1)
+
+
+def commit_of():
+    """The commit that the tree stands at, with a + if files differ from it."""
+    def git(*arguments):
+        return subprocess.run(["git", "-C", HERE] + list(arguments), capture_output=True,
+                              text=True, check=False).stdout.strip()
+    return (git("rev-parse", "--short=12", "HEAD") or "unknown") + (
+        "+" if git("status", "--porcelain", "--untracked-files=no") else "")
+
+
+def missing_pieces(campaign, ledger):
+    """(first, count) of the pieces up to the wanted count."""
+    first, left = ledger.next_seed(campaign.name), campaign.wanted - ledger.done(campaign.name)
+    while left > 0:
+        count = min(campaign.piece, left)
+        yield first, count
+        first, left = first + count, left - count
+
+
+def run_piece(campaign, first, count):
+    """(exit code, output, seconds)"""
+    begin = time.monotonic()
+    done = subprocess.run(campaign.command(first, count), stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, errors="replace", check=False)
+    return done.returncode, done.stdout, time.monotonic() - begin
+
+
+def acknowledged_in(output):
+    return sum(int(number) for number in re.findall(r"(\d+) acknowledged orders", output))
+
+
+def run_campaign(campaign, ledger, jobs, deadline, commit):
+    """True: go on. Pieces are noted as they pass, in any order of their seeds."""
+    pieces = list(missing_pieces(campaign, ledger))
+
+    def one(piece):
+        if time.monotonic() > deadline:
+            return piece, None
+        return piece, run_piece(campaign, *piece)
+
+    with concurrent.futures.ThreadPoolExecutor(jobs if campaign.is_light else 1) as pool:
+        for (first, count), result in pool.map(one, pieces):
+            if result is None:
+                break
+            code, output, seconds = result
+            if code == 77:
+                print("%s: %s" % (campaign.name, output.strip().splitlines()[-1]))
+                break
+            if code != 0:
+                print(output)
+                print("FAILED: %s" % " ".join(campaign.command(first, count)))
+                pool.shutdown(wait=True, cancel_futures=True)
+                return False
+            ledger.add(campaign=campaign.name, first=first, count=count, commit=commit,
+                       seconds=round(seconds, 1), acknowledged=acknowledged_in(output))
+            print("%s: %d from seed %d passed in %.1f s" % (campaign.name, count, first, seconds),
+                  flush=True)
+    return True
+
+
+def print_table(campaigns, ledger):
+    print("| campaign | done | wanted | acknowledged orders | hours | commits |")
+    print("|---|---|---|---|---|---|")
+    for campaign in campaigns:
+        pieces = ledger.of(campaign.name)
+        if pieces or campaign.wanted:
+            commits = list(dict.fromkeys(piece["commit"] for piece in pieces))
+            print("| %s | %d | %d | %s | %.2f | %s |" % (
+                campaign.what, ledger.done(campaign.name), campaign.wanted,
+                sum(piece["acknowledged"] for piece in pieces) or "-",
+                sum(piece["seconds"] for piece in pieces) / 3600, " ".join(commits) or "-"))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", default="build/release", help="folder of the build")
+    parser.add_argument("--ledger", required=True, help="file that keeps what was done")
+    for name, what in (("seeds", "simulation seeds"), ("kills", "kill -9 under load"),
+                       ("cuts", "power cuts, half on ext4 and half on xfs"),
+                       ("flush-kills", "kills before a flush, likewise"),
+                       ("full", "full disks, likewise")):
+        parser.add_argument("--" + name, type=int, default=0, help=what + ", in all")
+    parser.add_argument("--operations", type=int, default=10000, help="of a simulation seed")
+    parser.add_argument("--jobs", type=int, default=2, help="simulations at a time")
+    parser.add_argument("--minutes", type=float, default=1e6, help="begin nothing after that time")
+    parser.add_argument("--table", action="store_true", help="only tell what is done")
+    options = parser.parse_args()
+    campaigns, ledger = campaigns_of(options), Ledger(options.ledger)
+    deadline, commit = time.monotonic() + options.minutes * 60, commit_of()
+    is_ok = True
+    for campaign in campaigns:
+        is_ok = is_ok and (options.table or run_campaign(campaign, ledger, options.jobs, deadline,
+                                                         commit))
+    print_table(campaigns, ledger)
+    return 0 if is_ok else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
