@@ -11,7 +11,9 @@ nearshelf_test(unit/test_wal_format.c LABEL unit DEPS log_fixture
 nearshelf_test(unit/test_disk_sim.c LABEL unit DEPS log_fixture)
 if(URING_FOUND)
   nearshelf_test(unit/test_disk_flush.c LABEL unit DEPS log_fixture PkgConfig::URING)
-  foreach(call pwrite pwritev2 fsync fdatasync renameat unlinkat io_uring_submit)
+  target_include_directories(test_disk_flush PRIVATE ${PROJECT_SOURCE_DIR}/engine/log)
+  foreach(call pwrite pwritev2 fsync fdatasync renameat unlinkat io_uring_submit
+      syscall)
     target_link_options(test_disk_flush PRIVATE -Wl,--wrap=${call})
   endforeach()
 endif()

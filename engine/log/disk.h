@@ -30,6 +30,7 @@ struct disk_facts {
     bool is_direct;              /* O_DIRECT; else buffered */
     bool is_durable;             /* false on tmpfs and ramfs: contents end with the machine */
     bool has_registered_buffers; /* io_uring only */
+    bool is_restricted;          /* io_uring only: the ring takes writes and flushes, no more */
     enum disk_method method;     /* in use */
     uint32_t flush_us_fdatasync; /* p80 of the start-up measurement, 0 = not made */
     uint32_t flush_us_dsync;

@@ -9,6 +9,7 @@
 
 #include "check.h"
 #include "disk_posix_internal.h"
+#include "disk_ring.h"
 
 enum { RING_SIZE = 8 };
 
@@ -163,9 +164,14 @@ static const struct disk_ops uring_ops = {
 
 static enum err start_ring(struct disk_uring *uring)
 {
-    int error = io_uring_queue_init(RING_SIZE, &uring->ring, 0);
+    int refused;
+    int error = disk_ring_start(&uring->ring, RING_SIZE, &refused);
     if (error != 0) {
         return error == -ENOMEM ? ERR_UNSUPPORTED : err_from_errno(-error);
+    }
+    uring->posix.base.facts.is_restricted = refused == 0;
+    if (refused) {
+        disk_posix_fallback(&uring->posix, "restricted io_uring: %s", strerror(refused));
     }
     io_uring_ring_dontfork(&uring->ring);
     error = io_uring_register_eventfd(&uring->ring, uring->posix.event_fd);

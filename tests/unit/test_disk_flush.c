@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -18,6 +19,7 @@
 #include <cmocka.h>
 
 #include "disk.h"
+#include "disk_ring.h"
 #include "log_fixture.h"
 
 enum { INODES_MAX = 64, SIZE = 64 << 10 };
@@ -32,6 +34,7 @@ static struct {
     bool was_renamed_dirty; /* bytes may be missing behind a name that is there */
     bool is_short_wanted;
     bool is_flush_to_fail;
+    int refusal; /* errno of the kernel that refuses to restrict a ring */
     uint32_t writes, flushes;
 } watch;
 
@@ -182,6 +185,25 @@ int __wrap_io_uring_submit(struct io_uring *ring)
         sqe_watch(ring, at);
     }
     return __real_io_uring_submit(ring);
+}
+
+/* Only disk_ring.c calls it. */
+long __real_syscall(long number, ...);
+long __wrap_syscall(long number, ...);
+long __wrap_syscall(long number, ...)
+{
+    va_list rest;
+    va_start(rest, number);
+    const int fd = va_arg(rest, int);
+    const unsigned operation = va_arg(rest, unsigned);
+    void *argument = va_arg(rest, void *);
+    const unsigned count = va_arg(rest, unsigned);
+    va_end(rest);
+    if (watch.refusal && operation == IORING_REGISTER_RESTRICTIONS) {
+        errno = watch.refusal;
+        return -1;
+    }
+    return __real_syscall(number, fd, operation, argument, count);
 }
 
 /* -- the tests, each for both back ends -- */
@@ -354,11 +376,82 @@ static void uring_flushes(void **state)
     check_all(disk_uring_new);
 }
 
+/* What the one entry of the ring that stands ready comes to. */
+static int answer_of(struct io_uring *ring)
+{
+    struct io_uring_cqe *cqe;
+    assert_int_equal(__real_io_uring_submit(ring), 1);
+    assert_int_equal(io_uring_wait_cqe(ring, &cqe), 0);
+    const int answer = cqe->res;
+    io_uring_cqe_seen(ring, cqe);
+    return answer;
+}
+
+static int read_answer(struct io_uring *ring, int fd)
+{
+    io_uring_prep_read(io_uring_get_sqe(ring), fd, block, sizeof block, 0);
+    return answer_of(ring);
+}
+
+/* The log's ring writes and flushes, and does nothing else that a ring can do. */
+static void ring_refuses_the_rest(void **state)
+{
+    (void)state;
+    struct io_uring ring;
+    int refused;
+    memset(&watch, 0, sizeof watch);
+    if (disk_ring_start(&ring, 8, &refused) != 0 || refused) {
+        print_message("skipped: no restricted io_uring here\n");
+        skip();
+    }
+    const int fd = memfd_create("ring", 0);
+    io_uring_prep_write(io_uring_get_sqe(&ring), fd, block, sizeof block, 0);
+    assert_int_equal(answer_of(&ring), sizeof block);
+    io_uring_prep_fsync(io_uring_get_sqe(&ring), fd, IORING_FSYNC_DATASYNC);
+    assert_int_equal(answer_of(&ring), 0);
+    assert_int_equal(read_answer(&ring, fd), -EACCES);
+    io_uring_prep_nop(io_uring_get_sqe(&ring));
+    assert_int_equal(answer_of(&ring), -EACCES);
+    io_uring_prep_openat(io_uring_get_sqe(&ring), AT_FDCWD, "/etc/passwd", O_RDONLY, 0);
+    assert_int_equal(answer_of(&ring), -EACCES);
+    struct io_uring_sqe *sqe = io_uring_get_sqe(&ring);
+    io_uring_prep_write(sqe, fd, block, sizeof block, 0);
+    sqe->flags |= IOSQE_ASYNC;
+    assert_int_equal(answer_of(&ring), -EACCES);
+    assert_int_equal(io_uring_register_files(&ring, &fd, 1), -EACCES);
+    close(fd);
+    io_uring_queue_exit(&ring);
+}
+
+/* A kernel that refuses is named, and the log is written all the same. */
+static void unrestricted_ring_is_named(void **state)
+{
+    (void)state;
+    struct disk *disk = opened(disk_uring_new, DISK_METHOD_FDATASYNC);
+    disk->ops->free(disk);
+    watch.refusal = EINVAL;
+    struct io_uring ring;
+    int refused;
+    const struct disk_options options = {.dir = folder, .method = DISK_METHOD_FDATASYNC};
+    assert_int_equal(disk_uring_new(&options, &disk), ERR_OK);
+    assert_false(disk->facts.is_restricted);
+    assert_non_null(strstr(disk->facts.fallback, "restricted io_uring: Invalid argument"));
+    closed(disk);
+    assert_int_equal(disk_ring_start(&ring, 8, &refused), 0);
+    assert_int_equal(refused, EINVAL);
+    const int fd = memfd_create("ring", 0);
+    assert_int_equal(read_answer(&ring, fd), 0); /* the end of an empty file: not refused */
+    close(fd);
+    io_uring_queue_exit(&ring);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pwrite_flushes),
         cmocka_unit_test(uring_flushes),
+        cmocka_unit_test(ring_refuses_the_rest),
+        cmocka_unit_test(unrestricted_ring_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
