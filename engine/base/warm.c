@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -72,6 +73,18 @@ static void ask(struct warm *warm, uint64_t wanted)
     }
 }
 
+/* Signals are the loop's business: the thread is born with all of them blocked. */
+static bool thread_start(struct warm *warm)
+{
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    const int error = pthread_create(&warm->thread, NULL, run, warm);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return error == 0;
+}
+
 enum err warm_start(void *memory, uint64_t size, uint64_t ahead, struct warm **out)
 {
     struct warm *warm = calloc(1, sizeof *warm);
@@ -83,7 +96,7 @@ enum err warm_start(void *memory, uint64_t size, uint64_t ahead, struct warm **o
     warm->size = size;
     warm->ahead = ahead;
     warm->wake = eventfd(0, EFD_CLOEXEC);
-    if (warm->wake < 0 || pthread_create(&warm->thread, NULL, run, warm) != 0) {
+    if (warm->wake < 0 || !thread_start(warm)) {
         if (warm->wake >= 0) {
             close(warm->wake);
         }

@@ -113,7 +113,7 @@ struct wal {
     uint64_t rewrite_done; /* writes that ended during wal_recover */
     enum err rewrite_result;
     struct wal_stats stats;
-    char facts_text[320];
+    char facts_text[384];
     char error[WAL_ERROR_SIZE];
 };
 

@@ -59,8 +59,8 @@ const char *wal_facts_text(struct wal *wal)
 {
     const struct disk_facts *facts = wal_facts(wal);
     snprintf(wal->facts_text, sizeof wal->facts_text,
-             "log=%s direct=%s registered=%s restricted=%s durable=%s method=%s flush_us_fdatasync=%u "
-             "flush_us_dsync=%u%s%s%s",
+             "log=%s direct=%s registered=%s restricted=%s durable=%s method=%s "
+             "flush_us_fdatasync=%u flush_us_dsync=%u%s%s%s",
              facts->backend, facts->is_direct ? "yes" : "no",
              facts->has_registered_buffers ? "yes" : "no", facts->is_restricted ? "yes" : "no",
              facts->is_durable ? "yes" : "NO-TMPFS",

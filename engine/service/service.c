@@ -19,10 +19,8 @@
 #include "wal_feed.h"
 
 enum {
-    DROP_MAX = 1000,       /* orders and keys that leave by one record */
-    ORDERS_AHEAD = 128 << 20, /* bytes touched before their use */
-    HOLDS_AHEAD = 16 << 20,
-    ROOM_RETRY_MS = 100,   /* without room in the log: back soon after there is some */
+    DROP_MAX = 1000,         /* orders and keys that leave by one record */
+    ROOM_RETRY_MS = 100,     /* without room in the log: back soon after there is some */
     SLICES_HELD_NS = 2000000 /* so long slices of a load wait for those behind them */
 };
 
@@ -232,26 +230,6 @@ static enum err open_steps(struct service_core *service, struct service_start *s
     return err;
 }
 
-/* The memory that grows with open orders is there before they come. */
-static void warm_go_on(struct service_core *service)
-{
-    warm_note(service->warm_orders, service->tables.orders.slab.used);
-    warm_note(service->warm_holds, (uint64_t)service->tables.holds.used * sizeof(struct hold));
-}
-
-static enum err warm_begin(struct service_core *service)
-{
-    const struct slab *slab = &service->tables.orders.slab;
-    const struct holds *holds = &service->tables.holds;
-    uint64_t size = ((uint64_t)holds->max + 1) * sizeof(struct hold);
-    enum err err = warm_start(slab->base, slab->size, ORDERS_AHEAD, &service->warm_orders);
-    if (err == ERR_OK) {
-        err = warm_start(holds->pool, size, HOLDS_AHEAD, &service->warm_holds);
-    }
-    warm_go_on(service);
-    return err;
-}
-
 /* A path that is too long to be told, or no text, is not told. */
 static void folder_note(struct service_core *service)
 {
@@ -284,7 +262,7 @@ enum err service_open(const struct service_options *options, struct service_core
         return err;
     }
     folder_note(service);
-    if (warm_begin(service) != ERR_OK) {
+    if (tables_warm_start(&service->warm, &service->tables) != ERR_OK) {
         say(SAY_WARN, "no_warm_thread", "orders fault on fresh memory as they come");
     }
     service->begun.lsn = wal_lsn_begun(service->wal);
@@ -304,8 +282,7 @@ void service_close(struct service_core *service)
     glances_close(service);
     wal_close(service->wal);
     jobs_close(service);
-    warm_stop(service->warm_orders);
-    warm_stop(service->warm_holds);
+    tables_warm_stop(&service->warm);
     asks_free(service->asks);
     slices_close(service);
     free(service->replan);
@@ -622,7 +599,7 @@ static void turn_end(struct service_core *service, bool is_quiet)
         service->submit_ns = service->now_ns;
     }
     epoch_turn(service->tables.epoch);
-    warm_go_on(service);
+    tables_warm_note(&service->warm, &service->tables);
     pause_settle(service);
 }
 

@@ -7,7 +7,7 @@
 #include "reader.h"
 #include "route.h"
 #include "service.h"
-#include "warm.h"
+#include "tables_warm.h"
 #include "writer.h"
 #include "zone_files.h"
 
@@ -122,8 +122,7 @@ struct service_core {
     char folder[FOLDER_SIZE]; /* of the data, absolute, for who copies it; "" where there is none */
     struct zone_files *zones;
     struct asks *asks;       /* order.route requests of the running batch */
-    struct warm *warm_orders; /* touch memory ahead of its use; NULL where not to be had */
-    struct warm *warm_holds;
+    struct tables_warm warm; /* touches memory ahead of its use */
     struct call *calls;      /* options.batch of them */
     struct job *jobs;        /* loads being applied in slices, oldest first */
     struct job_deferred *waited; /* requests that waited for one, while they are answered */

@@ -7,6 +7,7 @@
 
 #include "check.h"
 #include "replay_ahead.h"
+#include "tables_warm.h"
 
 static uint64_t now_us(void)
 {
@@ -19,6 +20,7 @@ static uint64_t now_us(void)
 struct replaying {
     struct tables *tables;
     struct replay_ahead ahead;
+    struct tables_warm warm; /* only where the process is to serve */
 };
 
 static void on_ahead(void *owner, uint8_t type, const uint8_t *bytes, uint32_t size)
@@ -40,6 +42,7 @@ static enum err on_group(void *owner, const struct digest *stamped, uint64_t las
     const struct replaying *replaying = owner;
     (void)last_lsn;
     (void)time_ms;
+    tables_warm_note(&replaying->warm, replaying->tables);
     return digest_equal(stamped, &replaying->tables->digest) ? ERR_OK : ERR_DAMAGED;
 }
 
@@ -139,10 +142,14 @@ static enum err read_log(struct wal *wal, const struct recovery_options *options
     struct replaying replaying = {.tables = tables};
     start_behind(wal, &found->mark);
     wal_ahead(wal, on_ahead, REPLAY_AHEAD);
+    if (!options->until && tables_warm_start(&replaying.warm, tables) != ERR_OK) {
+        tables_warm_stop(&replaying.warm); /* pages come as they are used */
+    }
     const enum err err =
         options->until
             ? wal_read(wal, options->until, on_replay, on_group, &replaying, &found->log)
             : wal_recover(wal, on_replay, on_group, &replaying, &found->log);
+    tables_warm_stop(&replaying.warm);
     if (err != ERR_OK) {
         const int used = snprintf(error, WAL_ERROR_SIZE, "%s", wal_error(wal));
         if (found->passed_over && used >= 0 && used < WAL_ERROR_SIZE) {

@@ -150,7 +150,7 @@ static void written_files(void **state)
 }
 
 /* Open a log in path and give its facts; the folder stays. */
-static struct disk_facts facts_of(const char *path, struct wal_options options, char text[320])
+static struct disk_facts facts_of(const char *path, struct wal_options options, char text[384])
 {
     keeper_init(&keeper);
     const struct wal_options base = keeper_options(&keeper);
@@ -173,7 +173,7 @@ static struct disk_facts facts_of(const char *path, struct wal_options options, 
 static void facts_name_each_fallback(void **state)
 {
     char path[256];
-    char text[320];
+    char text[384];
     (void)state;
     scratch_make(path);
     struct disk_facts facts = facts_of(path, (struct wal_options){0}, text);
@@ -203,7 +203,7 @@ static void facts_name_each_fallback(void **state)
 static void tmpfs_is_named(void **state)
 {
     char path[256] = "/dev/shm/nearshelf-log-XXXXXX";
-    char text[320];
+    char text[384];
     struct statfs facts;
     (void)state;
     if (statfs("/dev/shm", &facts) != 0 || facts.f_type != 0x01021994 || !mkdtemp(path)) {
@@ -243,7 +243,7 @@ static void expect_locked(const char *path)
 static void folder_is_locked(void **state)
 {
     char path[256];
-    char text[320];
+    char text[384];
     (void)state;
     scratch_make(path);
     keeper_init(&keeper);
@@ -312,7 +312,7 @@ static void short_write_is_a_failure(void **state)
 /* A process without locked memory gets io_uring without registered buffers, or the thread. */
 static void open_without_memlock(const char *path)
 {
-    char text[320];
+    char text[384];
     const struct rlimit none = {0, 0};
     CHECK(setrlimit(RLIMIT_MEMLOCK, &none) == 0);
     if (geteuid() == 0) {
