@@ -20,7 +20,7 @@ ROWS = (
     ("reads_per_core", "random stock.get/s on one core, pipelined", AT_LEAST, 5000000),
     ("decide_cold_us", "decision: one cold order, us", AT_MOST, 3),
     ("decide_batch_us", "decision: mean in a batch, us", AT_MOST, 0.3),
-    ("replay_ratio", "replay over live rate", AT_LEAST, 2),
+    ("replay_ratio", "records/s of replay over those of life, same mix", AT_LEAST, 2),
     ("bytes_per_cell", "bytes per stocked cell with count time, 10 %", AT_MOST, 20),
     ("bytes_per_cell_sparse", "the same at 1 %", AT_MOST, 32),
     ("splits_over_optimum", "shipments on real baskets, up to 12 items, over exact", AT_MOST, 1.0001),

@@ -21,9 +21,13 @@ WRITERS = ("nearshelfd", "shelf-writer", "shelf-segments", "iou")
 
 def stats(run, server):
     """The engine's own figures."""
+    return call(run, server, "stats", 30)
+
+
+def call(run, server, method, timeout):
     program = os.path.join(run.build, "proto", "nearshelf")
-    return json.loads(peers.output(program, "call", "--address", server.address, "--timeout", "30",
-                                   "stats", "{}"))
+    return json.loads(peers.output(program, "call", "--address", server.address, "--timeout",
+                                   str(timeout), method, "{}"))
 
 
 def port_of(server):
@@ -70,23 +74,30 @@ def durable(run, client, loader, items):
     both["unsafe"].stop()
     servers.drop(both["unsafe"].root)
     servers.unpin(both["durable"].pid)
-    return both["durable"], load.median([row["taken_per_s"] for row in rows["durable"]])
+    return both["durable"]
 
 
-def replay(run, engine, live_rate):
-    """Start again on the log of what was just taken: orders per second of reading it."""
-    orders = stats(run, engine)["tables"]["orders"]["count"]
+def replay(run, client, engine):
+    """Records per second of replay over those of life, of one mix on one state: a snapshot holds
+    all that was before, orders are taken for some seconds, then the engine is killed and starts
+    again. What replay reads is what was just written; loads of stock are no part of it."""
+    call(run, engine, "snapshot", 150)
+    report = client.closed("rpc", port_of(engine), PIPELINED, engine.pid)
+    told = stats(run, engine)
     root = engine.root
     engine.stop(9)  # as after a crash: nothing is tidied away first
     again = servers.Engine(run.build, *BIG, root=root)
     seconds = float(again.ready["recovered_ms"]) / 1000
-    found = int(again.ready["orders"])
-    run.section("replay", {"orders": orders, "found": found, "seconds": seconds,
-                           "live_per_s": live_rate, "started_ms": again.ready.get("started_ms")})
-    if seconds > 0 and live_rate > 0:
-        run.put("replay_ratio", found / seconds / live_rate, None, None,
-                "%d orders in %.1f s, stock loads included; live %d/s" % (found, seconds,
-                                                                          live_rate))
+    records = int(again.ready["lsn"]) - told["checkpoint"]["lsn"]
+    orders = int(again.ready["orders"])
+    run.section("replay", {"records": records, "seconds": seconds, "orders": orders,
+                           "live_per_s": report["taken_per_s"],
+                           "snapshot_ms": float(again.ready["snapshot_ms"]),
+                           "started_ms": again.ready.get("started_ms")})
+    if seconds > 0 and report["taken_per_s"] > 0:
+        run.put("replay_ratio", records / seconds / report["taken_per_s"], None, None,
+                "%d records in %.2f s, behind a snapshot of all before; live %d/s" % (
+                    records, seconds, report["taken_per_s"]))
     return again
 
 
@@ -255,11 +266,11 @@ def measure(run):
     loader = load.Loader(run.build, run.data, None if run.data else 1000)
     world = peers.World(run, items)
     client = part_peers.Client(run, world)
-    engine, rate = durable(run, client, loader, items)
+    engine = durable(run, client, loader, items)
     run.attempt(depth_one, run, client, engine)
     run.attempt(reads, run, client, engine)
     run.attempt(read_loops, run, client, loader, 2000)
-    again = run.attempt(replay, run, engine, rate)
+    again = run.attempt(replay, run, client, engine)
     if again:
         again.stop()
     servers.drop(engine.root)
