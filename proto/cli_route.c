@@ -11,9 +11,12 @@ const struct cli_flag cli_route_flags[] = {
     {"--to", "LAT,LON", "where it goes", NULL, false},
     {"--to-postcode", "CC:CODE", "the same as country and postcode; with --to, for the areas", NULL,
      false},
-    {"--service", "SERVICE", "standard (default), next_day, same_day, pickup",
-     "standard next_day same_day pickup", false},
+    {"--service", "SERVICE",
+     "standard (default), next_day, same_day, pickup, reserve_pickup, ship_to_store",
+     "standard next_day same_day pickup reserve_pickup ship_to_store", false},
     {"--pickup-node", "NODE", "where pickup lines are collected", NULL, false},
+    {"--strategy", "NAME", "its newest version decides, not the active one", NULL, false},
+    {"--channel", "CHANNEL", "whose quotas it takes from, and whose strategy decides", NULL, false},
     {"--max-splits", "N", "at most N nodes more than one; 0: all from one", NULL, false},
     {"--max-km", "KM", "no node farther than this", NULL, false},
     {"--exclude-node", "NODE", "not this one; as often as needed", NULL, false},
@@ -31,6 +34,8 @@ enum {
     FLAG_TO_POSTCODE,
     FLAG_SERVICE,
     FLAG_PICKUP_NODE,
+    FLAG_STRATEGY,
+    FLAG_CHANNEL,
     FLAG_MAX_SPLITS,
     FLAG_MAX_KM,
     FLAG_EXCLUDE_NODE,
@@ -197,6 +202,12 @@ static void put_words(struct nearshelf_params *params, const struct wanted *want
     nearshelf_params_text(params, "service", service ? service : "standard");
     if (wanted->has[FLAG_PICKUP_NODE]) {
         nearshelf_params_text(params, "pickup_node", wanted->values[FLAG_PICKUP_NODE]);
+    }
+    if (wanted->has[FLAG_STRATEGY]) {
+        nearshelf_params_text(params, "strategy", wanted->values[FLAG_STRATEGY]);
+    }
+    if (wanted->has[FLAG_CHANNEL]) {
+        nearshelf_params_text(params, "channel", wanted->values[FLAG_CHANNEL]);
     }
     if (wanted->has[FLAG_ALLOW_PARTIAL]) {
         nearshelf_params_bool(params, "allow_partial", true);

@@ -1,5 +1,6 @@
 /* From a record to its events: what of stock, nodes and documents; orders and reservations have
  * files of their own. */
+#include "effect_strategy.h"
 #include "events_internal.h"
 
 enum { SHORT_SHOWN = 100 };
@@ -270,6 +271,63 @@ static enum err of_document(struct events *events, const uint8_t *bytes, uint32_
     return ERR_OK;
 }
 
+/* -- strategies -- */
+
+static enum err of_strategy(struct events *events, const uint8_t *bytes, uint32_t size)
+{
+    struct effect_strategy effect;
+    const enum err err = effect_strategy_decode(bytes, size, &effect);
+    if (err == ERR_OK && event_begin(events, EVENT_STRATEGY_CHANGED)) {
+        const struct effect_text name = {effect.strategy.name, effect.strategy.name_len};
+        event_string(events, "what", "version");
+        event_text(events, "strategy", &name);
+        event_int(events, "version", effect.strategy.version);
+        event_string(events, "mode", strategy_mode_text((enum strategy_mode)effect.strategy.mode));
+        event_end(events);
+    }
+    return err;
+}
+
+static void choice_scopes(struct events *events, const struct effect_choice *effect)
+{
+    struct writer *writer = &events->writer;
+    event_name(events, "scopes");
+    writer_array(writer, effect->count);
+    for (uint32_t i = 0; i < effect->count; i++) {
+        const struct strategy_choice *own = &effect->choices[i];
+        const bool has_service = own->service != STRATEGY_ANY_SERVICE;
+        writer_map(writer, (uint32_t)has_service + (own->channel_len > 0));
+        if (has_service) {
+            put_string(writer, "service", service_text((enum service)own->service));
+        }
+        if (own->channel_len > 0) {
+            put_text(writer, "channel", own->channel, own->channel_len);
+        }
+    }
+}
+
+static enum err of_choice(struct events *events, const uint8_t *bytes, uint32_t size)
+{
+    struct strategy_choice choices[EFFECT_CHOICES_MAX];
+    struct effect_choice effect;
+    const struct strategies *strategies = &events->service->tables.strategies;
+    const enum err err = effect_choice_decode(bytes, size, choices, &effect);
+    if (err != ERR_OK || effect.strategy > strategies->count) {
+        return ERR_DAMAGED;
+    }
+    if (event_begin(events, EVENT_STRATEGY_CHANGED)) {
+        const struct strategy *own = strategies_at(strategies, effect.strategy);
+        const struct effect_text name = {own ? own->name : "nearest",
+                                         own ? own->name_len : sizeof "nearest" - 1};
+        event_string(events, "what", "active");
+        event_text(events, "strategy", &name);
+        event_int(events, "version", own ? own->version : 0);
+        choice_scopes(events, &effect);
+        event_end(events);
+    }
+    return ERR_OK;
+}
+
 /* -- by type -- */
 
 static events_teller *const tellers[256] = {
@@ -287,6 +345,8 @@ static events_teller *const tellers[256] = {
     [EFFECT_DOCUMENT] = of_document,
     [EFFECT_HOURS] = of_hours,
     [EFFECT_CAPACITY] = of_capacity,
+    [EFFECT_STRATEGY] = of_strategy,
+    [EFFECT_CHOICE] = of_choice,
 };
 
 enum err events_of_record(struct events *events, uint8_t type, const uint8_t *bytes, uint32_t size)

@@ -178,6 +178,13 @@ static void texts_fill(struct order *order, const struct effect_order *effect)
     rules_fill(order, effect, at);
 }
 
+/* The store that the part goes to, as its first line says. */
+static uint16_t sent_to(const struct order_part *part, const struct effect_order *effect)
+{
+    bool is_sent = part->way == WAY_SHIP_TO_STORE && part->share_count > 0;
+    return is_sent ? effect->lines[effect->shares[part->share_first].line].node : NODE_NONE;
+}
+
 static void parts_fill(struct order *order, const struct effect_order *effect)
 {
     uint32_t share = 0;
@@ -195,6 +202,7 @@ static void parts_fill(struct order *order, const struct effect_order *effect)
             share++;
         }
         part->share_count = share - part->share_first;
+        part->to = sent_to(part, effect);
     }
 }
 

@@ -18,7 +18,7 @@ enum {
     LIST_ENTRY_MAX = 16,
     HOLD_ENTRY_MAX = 16 + ID_MAX, /* one record of 10,000 is below IMAGE_RECORD_MAX */
     LIST_HEAD_MAX = 24,
-    PART_SIZE_MAX = 1 + 5 + 5 + 10 + 2 + 255,
+    PART_SIZE_MAX = 1 + 3 + 5 + 5 + 10 + 2 + 255,
     SHARE_SIZE_MAX = (STEP_COUNT + 3) * 5,
     ENTRY_SIZE_MAX = 10 + 10 + 5 + 3 + 3 + 2,
     TAIL_HEAD_MAX = 32,
@@ -115,7 +115,12 @@ static struct effect_order effect_of(struct order *order, struct effect_scratch 
 static uint8_t *put_part_tail(uint8_t *at, const struct tables *tables,
                               const struct order_part *part)
 {
-    *at++ = (uint8_t)(part->is_rejected | part->is_arrived << 1 | part->is_awaited << 2);
+    bool is_sent = part->to != NODE_NONE; /* its line may be for another store by now */
+    *at++ = (uint8_t)(part->is_rejected | part->is_arrived << 1 | part->is_awaited << 2 |
+                      is_sent << 3);
+    if (is_sent) {
+        at = bytes_put_int(at, part->to);
+    }
     at = bytes_put_int(at, part->closed_s);
     at = bytes_put_int(at, part->accept_by_s);
     at = bytes_put_int(at, part->collect_by);
@@ -214,6 +219,10 @@ static bool load_tails(struct tables *tables, struct bytes_source *fields, struc
         part->is_rejected = bits & 1;
         part->is_arrived = (bits & 2) != 0;
         part->is_awaited = (bits & 4) != 0;
+        if (bits & 8) {
+            part->to = (uint16_t)bytes_get_max(fields, NODE_MAX - 1);
+            fields->is_bad = fields->is_bad || part->to >= tables->network.count;
+        }
         tables->has_arrived = tables->has_arrived || part->is_arrived;
         part->closed_s = version >= 4 ? (uint32_t)bytes_get_max(fields, UINT32_MAX) : 0;
         part->accept_by_s = version >= 3 ? (uint32_t)bytes_get_max(fields, UINT32_MAX) : 0;

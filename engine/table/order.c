@@ -360,13 +360,6 @@ bool order_grow(struct orders *orders, struct order *order, uint32_t parts, uint
     return true;
 }
 
-uint16_t part_to(struct order *order, uint32_t part)
-{
-    const struct order_part *own = &order_parts(order)[part];
-    const struct order_share *share = &order_shares(order)[own->share_first];
-    return own->way == WAY_SHIP_TO_STORE ? order_lines(order)[share->line].node : NODE_NONE;
-}
-
 /* To a store: shipped, there as a whole (is_arrived), collected. */
 static int store_step(enum state state)
 {

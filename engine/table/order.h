@@ -57,6 +57,7 @@ struct order_part {
     slab_ref tracking;                 /* block of a length byte and text, 0 = none */
     uint32_t timer;                    /* of its next deadline, WHEEL_NONE = it has none */
     bool is_listed;
+    uint16_t to; /* the store that it is sent to, else NODE_NONE */
     uint32_t accept_by_s; /* seconds since the epoch by which its node takes it on, 0 = any time */
     bool is_rejected; /* its node said no to some of it: never chosen again for this order */
     bool is_arrived;  /* of what is sent to a store: it is there */
@@ -283,8 +284,11 @@ bool order_grow(struct orders *orders, struct order *order, uint32_t parts, uint
 bool orders_have_growth(const struct orders *orders, const struct order *order, uint32_t parts,
                         uint32_t shares, uint32_t lines, uint32_t text);
 
-/* The store that a part is sent to, else NODE_NONE. */
-uint16_t part_to(struct order *order, uint32_t part);
+/* The store that a part is sent to, else NODE_NONE: its line may be for another one by now. */
+static inline uint16_t part_to(struct order *order, uint32_t part)
+{
+    return order_parts(order)[part].to;
+}
 
 /* Units of a share that are not at an end, and those of them that are still held. */
 static inline uint32_t share_active(const struct order_share *share)

@@ -205,7 +205,8 @@ static void route_sends_and_tells(void **state)
     expect(server, "",
            WORDS("route", "--order", "A1", "--to", "40.5,-74.25", "--to-postcode=US:10001",
                  "--line", "SKU1=2", "--line", "SKU2", "--line", "SKU3=1", "--max-splits", "1",
-                 "--exclude-node", "S9", "--allow-partial", "--explain"),
+                 "--exclude-node", "S9", "--allow-partial", "--explain", "--strategy", "cheap",
+                 "--channel=web"),
            0,
            "order A1: routed, 2 fulfilments, 1 split, 121.750 km, proved best\n"
            "fulfilment\tnode\tmethod\tkm\tlines\n"
@@ -216,6 +217,7 @@ static void route_sends_and_tells(void **state)
            "TOO_FAR\t1,200\n",
            "");
     server_stop(server, "order.route {\"order_id\"=>\"A1\", \"service\"=>\"standard\", "
+                        "\"strategy\"=>\"cheap\", \"channel\"=>\"web\", "
                         "\"allow_partial\"=>true, \"exclude_nodes\"=>[\"S9\"], \"lines\"=>["
                         "{\"item\"=>\"SKU1\", \"qty\"=>2}, {\"item\"=>\"SKU2\", \"qty\"=>1}, "
                         "{\"item\"=>\"SKU3\", \"qty\"=>1}], \"dest\"=>{\"lat\"=>40.500000, "

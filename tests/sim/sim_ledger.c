@@ -662,6 +662,7 @@ static const struct taker {
     {"stock.short", false, NULL},
     {"node.changed", true, on_node_changed},
     {"item.changed", true, NULL},
+    {"strategy.changed", true, NULL},
     {"return.created", true, on_return},
     {"return.received", true, on_return},
     {"supply.changed", true, on_supply},

@@ -79,6 +79,38 @@ static void reserve_and_collect(void **state)
     harness_drop(answer);
 }
 
+/* What is on its way to a store stays so when the rest of its line is to go elsewhere: it is
+ * fetched there, also after a restart from a snapshot. */
+static void sent_stays_sent(void **state)
+{
+    struct harness *harness = *state;
+    stock(harness, "a", "w", 9);
+    harness_do(harness, "order.route",
+               "{'order_id':'o','service':'ship_to_store','pickup_node':'n1',"
+               "'lines':[{'item':'a','qty':3}]}");
+    harness_do(harness, "fulfil.update",
+               "{'fulfilment':'o/1','state':'shipped','lines':[{'line':1,'qty':2}]}");
+    harness_do(harness, "order.modify",
+               "{'order_id':'o','dest':{'lat':40.0,'lon':-74.0},"
+               "'lines':[{'line':1,'qty':3,'service':'standard'}]}");
+    for (int round = 0; round < 2; round++) {
+        json_t *answer = harness_ask(harness, "order.get", "{'order_id':'o'}");
+        assert_string_equal(harness_text(answer, "fulfilments.0.to"), "n1");
+        assert_string_equal(harness_text(answer, "fulfilments.1.method"), "ship_from_warehouse");
+        assert_false(harness_has(answer, "fulfilments.1.to"));
+        harness_drop(answer);
+        (void)harness_snapshot(harness);
+        harness_restart(harness);
+    }
+    update(harness, "o/1", "ready");
+    update(harness, "o/1", "collected");
+    update(harness, "o/2", "shipped");
+    json_t *answer = harness_ask(harness, "order.get", "{'order_id':'o'}");
+    assert_string_equal(harness_text(answer, "status"), "done");
+    assert_int_equal(harness_int(answer, "lines.0.done"), 3);
+    harness_drop(answer);
+}
+
 /* A sale in a store: one line carried out, one delivered from elsewhere. */
 static void sale_with_delivery(void **state)
 {
@@ -340,6 +372,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(reserve_and_collect, setup, teardown),
+        cmocka_unit_test_setup_teardown(sent_stays_sent, setup, teardown),
         cmocka_unit_test_setup_teardown(sale_with_delivery, setup, teardown),
         cmocka_unit_test_setup_teardown(carry_out_is_a_fact, setup, teardown),
         cmocka_unit_test_setup_teardown(sold_at_is_checked, setup, teardown),

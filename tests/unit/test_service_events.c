@@ -152,6 +152,34 @@ static void reservations_are_told(void **state)
     harness_drop(answer);
 }
 
+/* A new version of a strategy, and what it decides from then on. */
+static void strategies_are_told(void **state)
+{
+    static const char *const types[] = {"strategy.changed", "strategy.changed",
+                                        "strategy.changed"};
+    struct harness *harness = *state;
+    const int64_t before = lsn_now(harness);
+    harness_do(harness, "strategy.put",
+               "{'name':'cheap','mode':'weighted','terms':[{'term':'cost','weight':1}]}");
+    harness_do(harness, "strategy.activate",
+               "{'name':'cheap','services':['standard'],'channels':['web']}");
+    harness_do(harness, "strategy.activate", "{'name':'nearest','channels':['web']}");
+    json_t *answer = read_from(harness, before + 1);
+    expect_types(answer, types, 3);
+    assert_string_equal(harness_text(answer, "events.0.what"), "version");
+    assert_string_equal(harness_text(answer, "events.0.strategy"), "cheap");
+    assert_int_equal(harness_int(answer, "events.0.version"), 1);
+    assert_string_equal(harness_text(answer, "events.0.mode"), "weighted");
+    assert_string_equal(harness_text(answer, "events.1.what"), "active");
+    assert_string_equal(harness_text(answer, "events.1.strategy"), "cheap");
+    assert_string_equal(harness_text(answer, "events.1.scopes.0.service"), "standard");
+    assert_string_equal(harness_text(answer, "events.1.scopes.0.channel"), "web");
+    assert_string_equal(harness_text(answer, "events.2.strategy"), "nearest");
+    assert_int_equal(harness_int(answer, "events.2.version"), 0);
+    assert_false(harness_has(answer, "events.2.scopes.0.service"));
+    harness_drop(answer);
+}
+
 /* n counts what a filter leaves out: an event has one name whatever was asked. */
 static void filters_keep_numbers(void **state)
 {
@@ -237,6 +265,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(rejection_is_told_in_steps, setup, teardown),
         cmocka_unit_test_setup_teardown(short_cells_are_told, setup, teardown),
         cmocka_unit_test_setup_teardown(reservations_are_told, setup, teardown),
+        cmocka_unit_test_setup_teardown(strategies_are_told, setup, teardown),
         cmocka_unit_test_setup_teardown(filters_keep_numbers, setup, teardown),
         cmocka_unit_test_setup_teardown(limit_does_not_divide, setup, teardown),
         cmocka_unit_test_setup_teardown(restart_tells_the_same, setup, teardown),
