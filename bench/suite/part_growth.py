@@ -1,6 +1,9 @@
 # Where it bends: nodes, items, density, lines, connections; memory and start time by size.
 """Each point has an engine of its own but for lines and connections, which share one. The network is
-the generated one, so that its size can be chosen; every point says how many cells it had."""
+the generated one, so that its size can be chosen; every point says how many cells it had. Memory comes
+first, then the curves, each with a budget: a point that would not fit into what is left of it is left
+out by name, and what was measured stands whatever comes after."""
+import resource
 import socket
 import time
 
@@ -13,6 +16,11 @@ import servers
 # Stores hold 5-30 % of the items: 17.5 % on average is --density 1.
 FULL = 17.5
 FLAGS = part_engine.BIG
+CELLS_PER_S = 250000  # loading, at the least; a faster machine tells so with its first points
+POINT_SECONDS = 8     # start, nodes and items, measurement, restart
+BUDGETS = {"shared": 60, "density": 75, "nodes": 75, "items": 80}
+FRAME_HELLO = b"\x94\x00\x01\xa5hello\x91\x80"
+WARM, CONNECTIONS, PIPELINE = 200, 9000, 32
 
 
 class Generated(load.Loader):
@@ -65,13 +73,38 @@ def restart(run, engine, point):
     return again
 
 
+class Budget:
+    """Seconds of one curve: a fair share of what the run has left for it and those after it."""
+
+    def __init__(self, run, name):
+        self.run = run
+        to_come = list(BUDGETS)[list(BUDGETS).index(name):]
+        fair = max(0, run.seconds_left() - 10) / sum(BUDGETS[key] for key in to_come)
+        own = BUDGETS[name] * min(0.35 if run.is_quick else 1, fair)
+        self.end = time.monotonic() + own
+
+    def left(self):
+        return min(self.end - time.monotonic(), self.run.seconds_left() - 5)
+
+
+def point_seconds(figures, nodes, items, density):
+    """What the next point will take, by what the ones before it took."""
+    cells = nodes * items * density * FULL / 100
+    pace = max([CELLS_PER_S] + [row["cells"] / row["load_s"] for row in figures
+                                if row["load_s"] > 2])
+    return POINT_SECONDS + (cells + items * 4) / pace
+
+
 def points(run, name, rows, restarts=False):
-    """rows: (label, nodes, items, density). A point for which no time is left is left out."""
-    figures = []
+    """rows: (label, nodes, items, density), the dearest last."""
+    figures = run.sections.setdefault("growth", {}).setdefault(name, [])
+    budget = Budget(run, name)
     for label, nodes, items, density in rows:
-        if run.seconds_left() < (20 if run.is_quick else 60):
-            run.faults.append("growth: %s from %s on: no time left" % (name, label))
-            break
+        needed = point_seconds(figures, nodes, items, density)
+        if budget.left() < needed:
+            run.say("growth: %s at %s needs %.0f s, %.0f are left: left out" % (
+                name, label, needed, budget.left()))
+            continue
         engine, point = start(run, nodes, items, density)
         if restarts:
             engine = restart(run, engine, point)
@@ -79,7 +112,6 @@ def points(run, name, rows, restarts=False):
         figures.append(point)
         engine.stop()
         servers.drop(engine.root)
-    run.sections.setdefault("growth", {})[name] = figures
     return figures
 
 
@@ -97,31 +129,77 @@ def by_items(run):
 
 
 def by_density(run):
-    items = 2000 if run.is_quick else 20000
-    rows = points(run, "density", [("%d %%" % share, 4603, items, share / FULL)
-                                   for share in (1, 10, 50)])
-    for key, label in (("bytes_per_cell", "10 %"), ("bytes_per_cell_sparse", "1 %")):
-        for row in rows:
-            if row["label"] == label:
-                run.put(key, row["bytes_per_cell"], None, None,
-                        "tables' own count; {:,} cells of {:,} items".format(row["cells"], items))
+    items = 2000 if run.is_quick else 10000
+    points(run, "density", [("%d %%" % share, 4603, items, share / FULL)
+                            for share in (1, 10, 50)])
 
 
-def memory_of_connection(engine):
-    """Resident bytes that a greeted, idle connection takes."""
-    hello = b"\x94\x00\x01\xa5hello\x91\x80"
-    host, port = engine.address.split(":")
+def memory_of_cells(run):
+    """Bytes of a stocked cell at the two densities that have a goal."""
+    items = 2000 if run.is_quick else 10000
+    for key, share in (("bytes_per_cell", 10), ("bytes_per_cell_sparse", 1)):
+        engine, point = start(run, 4603, items, share / FULL)
+        run.put(key, point["bytes_per_cell"], None, None,
+                "tables' own count; {:,} cells of {:,} items".format(point["cells"], items))
+        engine.stop()
+        servers.drop(engine.root)
+
+
+def settled_memory(engine):
+    """Resident bytes once they stand still: an allocator gives back what loading took bit by bit."""
     before = servers.memory_bytes(engine.pid)
+    for _ in range(20):
+        time.sleep(0.3)
+        now = servers.memory_bytes(engine.pid)
+        if abs(now - before) < 65536:
+            return now
+        before = now
+    return before
+
+
+def greeted(engine, count):
+    """Connections, each with an answer."""
+    host, port = engine.address.split(":")
     sockets = []
-    for _ in range(500):
-        sock = socket.create_connection((host, int(port)), timeout=10)
-        sock.sendall(hello)
+    for _ in range(count):
+        sock = socket.create_connection((host, int(port)), timeout=20)
+        sock.sendall(FRAME_HELLO)
         sock.recv(65536)
         sockets.append(sock)
-    took = servers.memory_bytes(engine.pid) - before
+    return sockets
+
+
+def work_all(sockets):
+    """Every connection asks for many things at once, and reads all of it."""
+    for sock in sockets:
+        sock.sendall(FRAME_HELLO * PIPELINE)
+    for sock in sockets:
+        sock.settimeout(0.02)
+        try:
+            while sock.recv(1 << 20):
+                pass
+        except socket.timeout:
+            pass
+
+
+def memory_of_connections(run, engine):
+    """Resident bytes of an idle connection, and of one that has worked: by thousands of them, as
+    the buffers of a few come from pools that are there already."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    count = min(1000 if run.is_quick else CONNECTIONS, hard - 200)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, count + 200), hard))
+    for sock in greeted(engine, WARM):
+        sock.close()
+    before = settled_memory(engine)
+    sockets = greeted(engine, count)
+    idle = settled_memory(engine)
+    work_all(sockets[:1000])
+    worked = settled_memory(engine)
     for sock in sockets:
         sock.close()
-    return took / len(sockets)
+    return {"connections": count, "bytes_per_connection": (idle - before) / count,
+            "bytes_per_working_connection": (worked - idle) / min(count, 1000)
+            + (idle - before) / count}
 
 
 def memory_of_order(run, engine, world):
@@ -136,24 +214,29 @@ def memory_of_order(run, engine, world):
 def by_lines_and_connections(run):
     items = 1000 if run.is_quick else 5000
     nodes, density = 4603, 1.0
+    growth = run.sections.setdefault("growth", {})
     engine, point = start(run, nodes, items, density)
     world = world_of(run, nodes, items, density)
-    memory = {"bytes_per_connection": memory_of_connection(engine),
-              "bytes_per_open_order": memory_of_order(run, engine, world)}
-    lines = [dict(rate(run, engine, world, "--connections", "8", "--depth", str(depth), "--lines",
-                       str(count)), label=str(count), depth=depth)
+    memory = growth.setdefault("memory", {"of": point})
+    memory.update(memory_of_connections(run, engine))
+    memory["bytes_per_open_order"] = memory_of_order(run, engine, world)
+    run.say("memory: %.0f bytes an open order, %.0f an idle connection, %.0f one that works" % (
+        memory["bytes_per_open_order"], memory["bytes_per_connection"],
+        memory["bytes_per_working_connection"]))
+    budget = Budget(run, "shared")
+    tries = [("lines", count, ["--connections", "8", "--depth", str(depth), "--lines", str(count)])
              for count, depth in ((1, 512), (2, 512), (5, 128), (15, 8), (50, 4))]
-    connections = []
-    for count in (1, 64, 1000, 9900):
-        depth = max(1, 4096 // count)
-        connections.append(dict(rate(run, engine, world, "--connections", str(count), "--depth",
-                                     str(depth)), label="{:,}".format(count), depth=depth))
+    tries += [("connections", count, ["--connections", str(count), "--depth",
+                                      str(max(1, 4096 // count))])
+              for count in (1, 64, 1000, 9900)]
+    for name, count, flags in tries:
+        if budget.left() < 4:
+            run.say("growth: %s at %d: no time left" % (name, count))
+            continue
+        growth.setdefault(name, []).append(dict(rate(run, engine, world, *flags),
+                                                label="{:,}".format(count)))
     engine.stop()
     servers.drop(engine.root)
-    run.sections.setdefault("growth", {}).update(lines=lines, connections=connections,
-                                                 memory=memory, memory_of=point)
-    run.say("memory: %.0f bytes an open order, %.0f a connection" % (
-        memory["bytes_per_open_order"], memory["bytes_per_connection"]))
 
 
 def tell(run):
@@ -165,6 +248,7 @@ def tell(run):
 
 
 def measure(run):
+    run.attempt(memory_of_cells, run)
     run.attempt(by_lines_and_connections, run)
     run.attempt(by_density, run)
     run.attempt(by_nodes, run)

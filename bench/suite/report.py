@@ -127,6 +127,16 @@ def growth(sections):
     return pictures
 
 
+def memory(sections):
+    """A line of what things take, where it was measured."""
+    rows = sections.get("growth", {}).get("memory", {})
+    names = (("bytes_per_open_order", "bytes an open order"),
+             ("bytes_per_connection", "an idle connection"),
+             ("bytes_per_working_connection", "a connection that has worked"))
+    told = ["{:,.0f} {}".format(rows[key], text) for key, text in names if key in rows]
+    return "<p>Memory: %s.</p>" % ", ".join(told) if told else ""
+
+
 def quality(sections):
     pictures = []
     for part, title in (("up_to_12_items", "baskets of up to 12 items"), ("all", "all baskets")):
@@ -159,7 +169,8 @@ def page(run):
                              goal_rows(run)),
         "<h2>Throughput</h2><div class=grid2>%s</div>" % "".join(throughput(sections)),
         "<h2>Latency by percentile</h2><div class=grid2>%s</div>" % "".join(latencies(sections)),
-        "<h2>Growth</h2><div class=grid2>%s</div>" % "".join(growth(sections)),
+        "<h2>Growth</h2>%s<div class=grid2>%s</div>" % (memory(sections),
+                                                        "".join(growth(sections))),
         "<h2>Quality of decisions</h2><div class=grid2>%s</div>" % "".join(quality(sections)),
     ]
     if over.get("over"):

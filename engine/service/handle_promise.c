@@ -279,10 +279,23 @@ static bool request_fill(struct service_core *service, struct call *call, struct
 
 /* -- telling -- */
 
-static void put_time(struct writer *writer, const char *name, uint32_t minutes)
-{
-    put_int(writer, name, (int64_t)(minutes * DATE_MINUTE_MS));
-}
+/* Fields of the parts that most of a reply consists of, in line (writer.h says why). */
+#define field_int(writer, name, value)                                                             \
+    do {                                                                                           \
+        writer_str((writer), name);                                                                \
+        writer_int((writer), (int64_t)(value));                                                    \
+    } while (0)
+#define field_text(writer, name, text, len)                                                        \
+    do {                                                                                           \
+        writer_str((writer), name);                                                                \
+        writer_text((writer), (text), (len));                                                      \
+    } while (0)
+#define field_time(writer, name, minutes) field_int(writer, name, (minutes) * DATE_MINUTE_MS)
+#define field_km(writer, name, metres)                                                             \
+    do {                                                                                           \
+        writer_str((writer), name);                                                                \
+        writer_float((writer), (double)(metres) / 1000.0);                                         \
+    } while (0)
 
 /* Fields of an entry beside those that put_line writes always. */
 static uint32_t kit_fields(const struct quote *quote, uint32_t line)
@@ -290,34 +303,50 @@ static uint32_t kit_fields(const struct quote *quote, uint32_t line)
     return quote->lines[line].kit.item != 0;
 }
 
-static void put_line(const struct service_core *service, struct writer *writer,
-                     const struct quote *quote, uint32_t line, uint32_t qty)
+/* Out of line, by a writer of its own: few lines are of a kit. */
+static __attribute__((noinline)) struct writer kit_put(const struct service_core *service,
+                                                       struct writer writer,
+                                                       const struct order_kit *kit)
+{
+    put_kit(service, &writer, kit);
+    return writer;
+}
+
+WRITER_INLINE void put_line(const struct service_core *service, struct writer *writer,
+                            const struct quote *quote, uint32_t line, uint32_t qty)
 {
     const struct quote_line *own = &quote->lines[line];
     char scratch[DECIMAL_MAX];
     if (own->line.len) {
-        put_text(writer, "line", own->line.at, own->line.len);
+        field_text(writer, "line", own->line.at, own->line.len);
+    } else if (line < 9) {
+        scratch[0] = (char)('1' + line);
+        field_text(writer, "line", scratch, 1);
     } else {
-        put_text(writer, "line", scratch, decimal_put(scratch, line + 1));
+        field_text(writer, "line", scratch, decimal_put(scratch, line + 1));
     }
-    put_kit(service, writer, &own->kit);
-    put_text(writer, "item", own->item.at, own->item.len);
-    put_int(writer, "qty", qty);
+    if (own->kit.item) {
+        *writer = kit_put(service, *writer, &own->kit);
+    }
+    field_text(writer, "item", own->item.at, own->item.len);
+    field_int(writer, "qty", qty);
 }
 
-static void put_part(struct service_core *service, struct writer *writer, const struct quote *quote,
-                     const struct route_answer *answer, uint32_t index, uint32_t *share)
+WRITER_INLINE void put_part(const struct service_core *service, struct writer *writer,
+                            const struct quote *quote, const struct route_answer *answer,
+                            uint32_t index, uint32_t *share)
 {
     const struct route_part *part = &answer->parts[index];
     const struct node *node = &service->tables.network.nodes[part->node];
     writer_map(writer, 8);
-    put_text(writer, "node", node->id, node->id_len);
-    put_string(writer, "method", way_text((enum way)part->way));
-    put_km(writer, "km", part->metres);
-    put_int(writer, "cost_cents", part->cost_cents);
-    put_time(writer, "ship_by", part->dates.ship_by_min);
-    put_time(writer, "deliver_from", part->dates.from_min);
-    put_time(writer, "deliver_by", part->dates.by_min);
+    field_text(writer, "node", node->id, node->id_len);
+    writer_str(writer, "method");
+    writer_string(writer, way_text((enum way)part->way));
+    field_km(writer, "km", part->metres);
+    field_int(writer, "cost_cents", part->cost_cents);
+    field_time(writer, "ship_by", part->dates.ship_by_min);
+    field_time(writer, "deliver_from", part->dates.from_min);
+    field_time(writer, "deliver_by", part->dates.by_min);
     uint32_t end = *share;
     while (end < answer->share_count && answer->shares[end].part == index) {
         end++;
@@ -361,9 +390,11 @@ static uint64_t option_order_by(const struct service_core *service, const struct
 }
 
 /* The last of its fulfilments says when all of it is there. */
-static void put_promise(struct service_core *service, struct writer *writer, struct quote *quote,
-                        const struct route_answer *answer)
+static void put_promise(const struct service_core *service, struct writer *out,
+                        struct quote *quote, const struct route_answer *answer)
 {
+    struct writer own = *out;
+    struct writer *writer = &own;
     uint32_t from = 0;
     uint32_t by = 0;
     uint64_t cents = 0;
@@ -376,17 +407,18 @@ static void put_promise(struct service_core *service, struct writer *writer, str
     }
     quote->valid_until_ms =
         order_by_ms < quote->valid_until_ms ? order_by_ms : quote->valid_until_ms;
-    put_time(writer, "deliver_from", from);
-    put_time(writer, "deliver_by", by);
-    put_int(writer, "order_by", (int64_t)order_by_ms);
-    put_int(writer, "cost_cents", (int64_t)cents);
-    put_km(writer, "km", answer->total_m);
-    put_int(writer, "splits", answer->splits);
+    field_time(writer, "deliver_from", from);
+    field_time(writer, "deliver_by", by);
+    field_int(writer, "order_by", (int64_t)order_by_ms);
+    field_int(writer, "cost_cents", (int64_t)cents);
+    field_km(writer, "km", answer->total_m);
+    field_int(writer, "splits", answer->splits);
     writer_str(writer, "fulfilments");
     writer_array(writer, answer->part_count);
     for (uint32_t i = 0, share = 0; i < answer->part_count; i++) {
         put_part(service, writer, quote, answer, i, &share);
     }
+    *out = own;
 }
 
 /* Units of the line that are not there, after what earlier lines of its item would take. */
@@ -407,9 +439,11 @@ static uint32_t line_missing(const struct service_core *service, const struct qu
     return free < own->qty ? own->qty - (uint32_t)free : 0;
 }
 
-static void put_near(struct service_core *service, struct writer *writer, const struct quote *quote,
-                     const struct route_near *near)
+static void put_near(const struct service_core *service, struct writer *out,
+                     const struct quote *quote, const struct route_near *near)
 {
+    struct writer own = *out;
+    struct writer *writer = &own;
     const struct node *node = &service->tables.network.nodes[near->node];
     const struct promise_ask ask = {.node = near->node,
                                     .service = SERVICE_PICKUP,
@@ -420,20 +454,21 @@ static void put_near(struct service_core *service, struct writer *writer, const 
     uint32_t count = 0;
     promise_make(&service->tables.timing, &ask, &nowhere, &promise);
     writer_map(writer, 4);
-    put_text(writer, "node", node->id, node->id_len);
-    put_km(writer, "km", near->metres);
-    put_int(writer, "ready_at", (int64_t)promise.ship_by_ms);
+    field_text(writer, "node", node->id, node->id_len);
+    field_km(writer, "km", near->metres);
+    field_int(writer, "ready_at", (int64_t)promise.ship_by_ms);
     writer_str(writer, "missing");
-    uint32_t mark = writer_open(writer);
+    *out = own;
+    uint32_t mark = writer_open(out);
     for (uint32_t i = 0; i < quote->line_count; i++) {
         uint32_t missing = line_missing(service, quote, near->node, i);
         if (missing > 0) {
-            writer_map(writer, 3 + kit_fields(quote, i));
-            put_line(service, writer, quote, i, missing);
+            writer_map(out, 3 + kit_fields(quote, i));
+            put_line(service, out, quote, i, missing);
             count++;
         }
     }
-    writer_array_close(writer, mark, count);
+    writer_array_close(out, mark, count);
 }
 
 static void put_pickup_nodes(struct service_core *service, struct writer *writer,
@@ -463,8 +498,10 @@ static void put_option(struct service_core *service, struct writer *writer, stru
     route_decide(service->route, &service->tables.view, &quote->request, &answer);
     bool is_feasible = answer.status == ORDER_ROUTED;
     writer_map(writer, (is_feasible ? 10u : 4u) + has_near);
-    put_string(writer, "service", service_text(own));
-    put_bool(writer, "feasible", is_feasible);
+    writer_str(writer, "service");
+    writer_string(writer, service_text(own));
+    writer_str(writer, "feasible");
+    writer_bool(writer, is_feasible);
     if (is_feasible) {
         put_promise(service, writer, quote, &answer);
     } else {

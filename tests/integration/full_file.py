@@ -167,6 +167,7 @@ def sample(options, chain, client, change):
 
 def restart(options, engine):
     engine.kill()
+    server.READY_SECONDS = options.seconds
     started = time.monotonic()
     engine.start()
     print("restarted in %.1f s, %d MB resident" % (time.monotonic() - started,
