@@ -15,6 +15,7 @@ enum { SHELF_FRAME_MAX = 1 << 20 };
 struct shelf {
     struct service_core *service;
     uint64_t replies, routed, errors, bytes_out;
+    uint64_t worked_ns; /* of the last shelf_ask, all its turns together */
     uint8_t *reply;      /* the last one */
     uint32_t reply_size;
     bool is_smoke;
@@ -32,7 +33,8 @@ struct service_turn shelf_turn(void);
  * far behind. */
 void shelf_batch(struct shelf *shelf, const struct service_request *requests, uint32_t count);
 
-/* Answer one frame and run loads to their end; returns ns of the longest turn. */
+/* Answer one frame and run loads to their end; returns ns of the longest turn or slice
+ * of one: how long the loop was held. */
 uint64_t shelf_ask(struct shelf *shelf, const uint8_t *frame, uint32_t size);
 
 /* `SKU-0000007` and `S0007`: ids of the made world. out: 16 bytes. */

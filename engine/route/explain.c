@@ -11,6 +11,8 @@
 #include "split_internal.h"
 #include "strategy_route_internal.h"
 
+enum { NODE_STEPS = 3 }; /* of a search, that a node takes which is judged */
+
 static void mark_chosen(struct route *route, uint32_t first_part)
 {
     struct split *split = route->split;
@@ -185,6 +187,7 @@ void explain_group(struct route *route, uint32_t first_part)
     }
     for (uint32_t node = 0; node < network->count && route->group.place == NODE_NONE; node++) {
         explain_node(route, (uint16_t)node);
+        work(route, NODE_STEPS);
     }
     list_rejects(route);
 }

@@ -3,7 +3,7 @@
 #include "heap_sort.h"
 #include "split_internal.h"
 
-enum { FOUND_STEP = 2 }; /* cells that take as long as a step of the search */
+enum { FOUND_STEPS = 4 }; /* of the search, that a cell takes which may be in no cache */
 
 /* Whether a is told before b: nearer, or of lower handle where there is no place. */
 static bool is_before(const struct route *route, const struct route_near *a,
@@ -91,6 +91,6 @@ uint32_t route_nearest(struct route *route, const struct stock_view *view,
             count = insert(route, out, count, k, &near);
         }
     }
-    work(route, row->count / FOUND_STEP + 1);
+    work(route, row->count * FOUND_STEPS + 1);
     return count;
 }

@@ -7,7 +7,8 @@
 #include "strategy_route_internal.h"
 
 enum {
-    STEPS_DEFAULT = 80000 /* README, "Steps": what fits into a millisecond */
+    STEPS_DEFAULT = 80000, /* README, "Steps": what fits into a millisecond */
+    LINE_STEPS = 8         /* of a line in each of the passes over all lines */
 };
 
 enum err route_new(struct route **out)
@@ -207,6 +208,7 @@ bool group_decide(struct route *route)
     }
     if (route->group.place == NODE_NONE && route->request->has_dest) {
         struct route_guess best = single_source(route);
+        work(route, route->group.demand_count * LINE_STEPS);
         if (best.node != NODE_NONE) {
             return answer_add_single(route, best.node, best.metres);
         }
@@ -234,6 +236,7 @@ static bool begin_and_decide(struct route *route, const struct pending *pending)
     }
     route->earlier_parts = first_part;
     group_begin(route, count);
+    work(route, count * LINE_STEPS);
     route->group.max_nodes = max_nodes(route);
     strategy_begin(route);
     bool is_decided = has_kits ? kits_decide(route, pending) : group_decide(route);

@@ -203,6 +203,7 @@ static enum verdict solve(struct route *route)
     }
     split->is_optimal = false;
     split_sort(route);
+    work(route, split->count);
     if (split->item_count <= MASK_ITEMS_MAX && bound_below(route, &least, &verdict)) {
         return verdict;
     }

@@ -140,6 +140,7 @@ enum verdict split_masks(struct route *route, bool is_relaxed, struct plan *out)
     CHECK(split->item_count <= MASK_ITEMS_MAX);
     best_of_masks(split, is_relaxed);
     list_covers(split, is_relaxed);
+    work(route, split->count + (1u << split->item_count) / WAYS);
     split->states[0][all] = (struct mask_state){.cost = 0};
     split->states_listed[0][0] = (uint16_t)all;
     split->state_count[0] = 1;

@@ -9,6 +9,7 @@
 #include "decimal.h"
 #include "order_names_internal.h"
 #include "quick.h"
+#include "touch.h"
 
 enum { REASON_TEXT_MAX = 127 };
 
@@ -518,6 +519,9 @@ void handle_order_cancel(struct service_core *service, struct call *call)
         return;
     }
     plan.order = order_at(&service->tables.orders, plan.ref);
+    if (plan.order->share_count >= TOUCH_LONG) {
+        touch_order(service, plan.order);
+    }
     if (!asked_fill(service, call, &cancel, &plan)) {
         return;
     }

@@ -26,6 +26,12 @@
 #include "reserve_internal.h"
 #include "strategy_internal.h"
 
+enum {
+    LONG_ORDER = 64,  /* lines of one that a turn may be suspended for */
+    LONG_BATCH = 640, /* lines of a sub-batch that has such orders */
+    LINE_STEPS = 10   /* of a line in some stages */
+};
+
 /* -- names -- */
 
 /* Point of the destination; false: a postcode that is not loaded, and no coordinates. */
@@ -301,6 +307,15 @@ static void stage_read(struct service_core *service, struct call *call, uint32_t
     }
 }
 
+/* Long orders take their time in each stage; usual ones are not worth a look at the sockets. */
+static void long_work(struct service_core *service)
+{
+    const uint32_t lines = service->asks->lines_used;
+    if (lines >= LONG_BATCH) {
+        route_work(service->route, lines * LINE_STEPS);
+    }
+}
+
 uint32_t asks_stage(struct service_core *service, struct call *calls, uint32_t count)
 {
     struct asks *asks = service->asks;
@@ -313,11 +328,13 @@ uint32_t asks_stage(struct service_core *service, struct call *calls, uint32_t c
     stage(service, stage_slots, touch_slot, look_slots);
     stage(service, stage_items, touch_block, look_names);
     stage(service, stage_find, NULL, look_row);
+    long_work(service);
     stage(service, stage_rows, touch_shares, NULL);
     stage(service, stage_bitmaps, touch_rows, look_place);
     stage(service, stage_guess, NULL, NULL);
     stage(service, stage_places, touch_places, look_cell);
     stage(service, stage_cells, touch_cells, NULL);
+    long_work(service);
     return staged;
 }
 
@@ -930,6 +947,9 @@ void asks_apply(struct service_core *service, struct call *calls, uint32_t i)
     }
     struct route_answer answer;
     decide(service, ask, &answer);
+    if (ask->line_count >= LONG_ORDER) {
+        route_work(service->route, ask->line_count * LINE_STEPS);
+    }
     if (answer.status == ORDER_REFUSED) {
         service->refusals[answer.reason]++;
         reply_answer(service, call, ask, &answer); /* before the record: it waits for nothing */

@@ -39,7 +39,7 @@ void service_options_default(struct service_options *options)
         .documents_max = 1000000,
     };
     options->batch = 64;
-    options->slice_steps = 20000;
+    options->slice_steps = 10000;
     options->rejects_max = 5;
     options->batch_bytes = 1536 << 10;
     options->max_delay_ms = 5;
@@ -707,6 +707,7 @@ uint32_t service_tick(struct service_core *service, const struct service_turn *t
         return UINT32_MAX;
     }
     if (service_is_suspended(service)) {
+        wal_retry(service->wal);
         slices_go_on(service);
         return 0; /* where it is done: for a tick of its own */
     }

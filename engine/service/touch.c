@@ -83,14 +83,13 @@ void touch_block(struct service_core *service, struct touch *touch)
     }
 }
 
-void touch_shares(struct service_core *service, struct touch *touch)
+/* The order's shares from first on. */
+static void shares_from(struct service_core *service, struct order *order, uint32_t first,
+                        struct touch *touch)
 {
-    if (!touch->ref) {
-        return;
-    }
-    struct order *order = order_at(&service->tables.orders, touch->ref);
-    for (uint32_t i = 0; i < order->share_count && i < TOUCH_SHARES; i++) {
-        const struct order_share *share = &order_shares(order)[i];
+    touch->count = 0;
+    for (uint32_t i = 0; first + i < order->share_count && i < TOUCH_SHARES; i++) {
+        const struct order_share *share = &order_shares(order)[first + i];
         touch->items[i] = order_lines(order)[share->line].item;
         touch->nodes[i] = order_parts(order)[share->part].node;
         touch->holds[i] = share->hold;
@@ -99,6 +98,13 @@ void touch_shares(struct service_core *service, struct touch *touch)
         __builtin_prefetch(holds_at(&service->tables.holds, share->hold), 1);
         holds_prefetch(&service->tables.holds, touch->items[i], touch->nodes[i]);
         movements_prefetch(&service->tables.movements, touch->items[i], touch->nodes[i]);
+    }
+}
+
+void touch_shares(struct service_core *service, struct touch *touch)
+{
+    if (touch->ref) {
+        shares_from(service, order_at(&service->tables.orders, touch->ref), 0, touch);
     }
 }
 
@@ -131,5 +137,27 @@ void touch_cells(struct service_core *service, struct touch *touch)
         if (cell.index >= 0) {
             row_prefetch_cell(cell.row, (uint32_t)cell.index);
         }
+    }
+}
+
+/* Windows of shares, stage by stage; between two windows the turn may be suspended. */
+void touch_order(struct service_core *service, struct order *order)
+{
+    enum { WINDOW = 8, SHARE_STEPS = 10 };
+    struct touch touches[WINDOW];
+    for (uint32_t first = 0; first < order->share_count; first += WINDOW * TOUCH_SHARES) {
+        for (uint32_t i = 0; i < WINDOW; i++) {
+            shares_from(service, order, first + i * TOUCH_SHARES, &touches[i]);
+        }
+        for (uint32_t i = 0; i < WINDOW; i++) {
+            touch_rows(service, &touches[i]);
+        }
+        for (uint32_t i = 0; i < WINDOW; i++) {
+            touch_places(service, &touches[i]);
+        }
+        for (uint32_t i = 0; i < WINDOW; i++) {
+            touch_cells(service, &touches[i]);
+        }
+        route_work(service->route, WINDOW * TOUCH_SHARES * SHARE_STEPS);
     }
 }

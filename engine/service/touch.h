@@ -28,4 +28,9 @@ void touch_rows(struct service_core *service, struct touch *touch);
 void touch_places(struct service_core *service, struct touch *touch);
 void touch_cells(struct service_core *service, struct touch *touch);
 
+/* All of a long order's, before a change of it that would wait for each of them; a turn may be
+ * suspended meanwhile, so nothing was changed and no room asked for before. */
+enum { TOUCH_LONG = 32 }; /* shares of an order that is one */
+void touch_order(struct service_core *service, struct order *order);
+
 #endif

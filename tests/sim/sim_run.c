@@ -95,6 +95,9 @@ static void sim_free(struct sim *sim)
  * every 100 ms, and the making of a segment are all it takes. */
 static void disk_resize(struct sim *sim)
 {
+    while (service_is_suspended(sim->service)) {
+        sim_tick(sim);
+    }
     disk_sim_capacity_set(sim->disk, sim->is_full ? ROOMY : 0);
     sim->counts.full_disks += !sim->is_full;
     for (uint32_t i = 0; sim->is_full && i < 2; i++) {
