@@ -30,7 +30,7 @@ RACES = {"OVERLOADED", "UNKNOWN_ORDER", "UNKNOWN_LINE", "UNKNOWN_FULFILMENT", "U
 # Drawn blindly: lines of transfers, orders and fulfilments that may not fit.
 BLIND = {"clock.set", "transfer.ship", "transfer.receive", "order.modify", "fulfil.update", "return.receive",
          "fulfil.reject"}
-ASKED = {"hello", "events.read"}  # methods; the rest is noted as it is judged
+ASKED = {"hello", "events.read", "snapshot"}  # methods; the rest is noted as it is judged
 
 
 def require(condition, *what):
@@ -192,7 +192,7 @@ class Drawer:
             (1, self.load), (2, self.receive), (1, self.announce), (1, self.supply),
             (2, self.supplied), (2, self.transfer), (3, self.transferred), (6, self.read),
             (1, self.status), (1, self.capacity), (1, self.quote), (0.2, self.strategy),
-            (0.3, self.rare)] + ([(1, self.clock)] if now else [])
+            (1, self.rare)] + ([(1, self.clock)] if now else [])
         self.weights = [weight for weight, _ in self.table]
         self.makers = [maker for _, maker in self.table]
 
@@ -232,7 +232,7 @@ class Drawer:
                 {"item": item, "qty": qty} for item, qty in KITS[kit].items()]}),
             ("place.load", {"country": "US", "rows": [["1%04d" % rng.randrange(9999), 40, -74]]}),
             ("stock.list", {"node": node, "limit": 10}), ("order.list", {"limit": 5}),
-            ("strategy.list", {}), ("hello", {}), ("snapshot", {}),
+            ("strategy.list", {}), ("hello", {}),
             ("carrier.load", {"carrier": "c", "rows": [
                 [rng.choice(["standard", "next_day"]), "US", "US", rng.randint(0, 3), 100, 10]]}),
             ("travel.load", {"rows": [[node, "US", 20, 30]]})])
@@ -593,6 +593,7 @@ def main():
                 client, reader = Client(engine.address), Client(engine.address)
                 clients = [Client(engine.address) for _ in range(options.connections)]
         seconds = time.monotonic() - begin
+        client.call("snapshot")
         settle(client, reader, books, lsn)
         cells, counts = check(client, books, drawer)
         never = set(client.call("hello")["methods"]) - ASKED - {"clock.set"} | (
