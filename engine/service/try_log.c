@@ -356,6 +356,9 @@ bool try_log_step(struct service_core *service, struct job *job)
     if (job->is_orphan) {
         return true; /* nobody waits for it */
     }
+    if (job != service->jobs) {
+        return false; /* just begun behind another, whose answers the feed may have */
+    }
     if (log->part.count > 0) {
         err = records_take(service, trial) ? ERR_OK : ERR_DAMAGED;
     } else if (log->next <= log->last) {

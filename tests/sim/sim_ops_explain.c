@@ -29,8 +29,9 @@ void strategy_try_see(struct sim *sim, const struct sim_request *request,
         CHECK(request->is_flagged);
         return;
     }
-    /* A call of the disk failed under it. */
-    if (sim_is_error(reply, "INTERNAL") && request->is_flagged && sim->is_fault_armed) {
+    /* Its read may be the call that failed, or that the end of the process came with. */
+    if (sim_is_error(reply, "INTERNAL") && request->is_flagged) {
+        CHECK(sim->is_fault_armed || disk_sim_is_off(sim->disk));
         return;
     }
     if (sim_is_error(reply, "UNKNOWN_STRATEGY") || is_plain_error(sim, request, reply)) {

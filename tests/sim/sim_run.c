@@ -15,7 +15,7 @@ enum {
     CHECKPOINT_BYTES = 600 << 10,
     SWEEP_SEED = 77,
     SWEEP_OPERATIONS = 150,
-    STEPS_MAX = 2000 /* in which some client gets on */
+    STEPS_MAX = 20000 /* in which some client gets on: one may wait for a trial, group by group */
 };
 
 static const uint64_t START_MS = 1790000000000;
