@@ -79,17 +79,24 @@ static struct ledger_order *order_of(struct ledger *ledger, const struct sim_val
 
 /* -- units -- */
 
-/* A movement that a later count has already changes nothing. */
-static void moved(struct ledger_cell *cell, int64_t units, int64_t as_of)
+/* A movement that a later count has already changes nothing. A count that only confirms has no
+ * event: whether it has a movement that is told late, the next answer says. */
+static void moved(const struct ledger *ledger, struct ledger_cell *cell, int64_t units,
+                  int64_t as_of)
 {
-    cell->on_hand += (uint64_t)as_of > cell->counted_at ? units : 0;
+    const bool is_counted = (uint64_t)as_of > cell->counted_at;
+    cell->on_hand += is_counted ? units : 0;
+    if (is_counted && as_of < ledger->last_at) {
+        cell->doubt_low += units > 0 ? units : 0;
+        cell->doubt_high += units < 0 ? -units : 0;
+    }
 }
 
 static int64_t free_units(const struct ledger *ledger, uint32_t item, uint32_t node)
 {
     const struct ledger_cell *cell = &ledger->cells[node][item];
     const int64_t safety = cell->has_safety ? cell->safety : ledger->node_safety[node];
-    return cell->on_hand - cell->reserved - safety;
+    return cell->on_hand + cell->doubt_high - cell->reserved - safety;
 }
 
 /* Invariant 1, seen from outside: what was taken was free. */
@@ -188,7 +195,7 @@ static void share_reach(struct ledger *ledger, const struct ledger_order *order,
     const int64_t units = held - ledger_share_held(order, share);
     held_fell(ledger, order, share, held);
     if (units > 0) {
-        moved(cell_at(ledger, share->item, node), -units, as_of);
+        moved(ledger, cell_at(ledger, share->item, node), -units, as_of);
     }
 }
 
@@ -270,7 +277,7 @@ static void carried_out(struct ledger *ledger, const struct ledger_order *order,
     for (uint32_t i = 0; i < BOOKS_STEPS; i++) {
         share->reached[i] = share->qty;
     }
-    moved(cell, -share->qty, (int64_t)cell->counted_at > at ? (int64_t)cell->counted_at + 1
+    moved(ledger, cell, -share->qty, (int64_t)cell->counted_at > at ? (int64_t)cell->counted_at + 1
                                                             : at + 1);
 }
 
@@ -381,9 +388,10 @@ static void on_stock_changed(struct ledger *ledger, const struct sim_value *even
         cell->is_unlisted = !sim_is_true(event, "listed");
     } else if (has_int(event, "on_hand", &value)) {
         cell->on_hand = value;
+        cell->doubt_low = cell->doubt_high = 0;
         cell->counted_at = (uint64_t)sim_int(event, "as_of");
     } else {
-        moved(cell, sim_int(event, "delta"), sim_int(event, "as_of"));
+        moved(ledger, cell, sim_int(event, "delta"), sim_int(event, "as_of"));
     }
 }
 
@@ -582,7 +590,7 @@ static void on_return(struct ledger *ledger, const struct sim_value *event)
             const int64_t units = grown(own, line, index, i, names[i]);
             all += own->counts[index][i];
             if (i == 0 && units > 0) {
-                moved(cell_at(ledger, id_of(line, "item", 'i', BOOKS_ITEMS),
+                moved(ledger, cell_at(ledger, id_of(line, "item", 'i', BOOKS_ITEMS),
                               id_of(event, "node", 'n', BOOKS_NODES + 1)),
                       units, sim_int(event, "as_of"));
             }
@@ -597,7 +605,7 @@ static void on_supply(struct ledger *ledger, const struct sim_value *event)
     const struct sim_value *line = sim_list(event, "lines")->first;
     const int64_t units = grown(own, line, 0, 0, "received");
     own->is_done = sim_is_true(event, "cancelled") || own->counts[0][0] >= sim_int(line, "qty");
-    moved(cell_at(ledger, id_of(line, "item", 'i', BOOKS_ITEMS),
+    moved(ledger, cell_at(ledger, id_of(line, "item", 'i', BOOKS_ITEMS),
                   id_of(event, "node", 'n', BOOKS_NODES + 1)),
           units, sim_int(event, "as_of"));
 }
@@ -621,8 +629,8 @@ static void transfer_line(struct ledger *ledger, const struct sim_value *event,
         given(ledger, item, from, own->held[index] - held);
     }
     own->held[index] = held;
-    moved(cell_at(ledger, item, from), -shipped, as_of);
-    moved(cell_at(ledger, item, id_of(event, "to", 'n', BOOKS_NODES + 1)), received, as_of);
+    moved(ledger, cell_at(ledger, item, from), -shipped, as_of);
+    moved(ledger, cell_at(ledger, item, id_of(event, "to", 'n', BOOKS_NODES + 1)), received, as_of);
     own->is_done = own->is_done && held == 0 && own->counts[index][1] == out;
 }
 

@@ -29,6 +29,7 @@ struct ledger_cell {
     int64_t on_hand, reserved;
     uint64_t counted_at;
     int64_t safety;
+    int64_t doubt_low, doubt_high; /* units by which on_hand may be lower, higher: told late */
     bool has_safety, is_unlisted;
 };
 
@@ -109,7 +110,7 @@ uint64_t ledger_hash(const struct sim_value *event);
 int64_t ledger_share_held(const struct ledger_order *order, const struct ledger_share *share);
 
 /* An answer of stock.list or stock.get, order.get, reserve.get, capacity.get against it. */
-void ledger_check_cell(const struct ledger *ledger, const struct sim_value *cell, uint32_t item,
+void ledger_check_cell(struct ledger *ledger, const struct sim_value *cell, uint32_t item,
                        uint32_t node);
 void ledger_check_order(const struct ledger *ledger, const struct sim_value *answer,
                         uint32_t order);
