@@ -132,12 +132,13 @@ static uint64_t run_batch(void *owner, uint64_t count)
     for (uint64_t done = 0; done < count; done += batch) {
         uint64_t first = done % orders;
         for (uint32_t i = 0; i < batch; i++) {
-            route_prefetch(&world.view, asked[first + i].request.lines,
-                           asked[first + i].request.line_count);
+            route_prefetch(world.route, &world.view, asked[first + i].request.lines,
+                           asked[first + i].request.line_count, &asked[first + i].request.dest);
         }
         for (uint32_t i = 0; i < batch; i++) {
-            route_prefetch_rows(&world.view, asked[first + i].request.lines,
-                                asked[first + i].request.line_count);
+            route_prefetch_rows(world.route, &world.view, asked[first + i].request.lines,
+                                asked[first + i].request.line_count,
+                                &asked[first + i].request.dest);
         }
         for (uint32_t i = 0; i < batch; i++) {
             route_guess(world.route, &world.view, &asked[first + i].request, &guesses[i]);

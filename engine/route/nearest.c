@@ -1,7 +1,7 @@
 /* The best single source: least (priority, whole metres, id) among nodes that hold all.
  *
  * Words of 64 neighbouring slots are looked at in the order of a lower bound of their distance
- * (cap centre minus radius); in a word, nodes in the order of their float distance. Only nodes
+ * (cap centre minus radius), of an area that comes again from a list (near_area.c); in a word, nodes in the order of their float distance. Only nodes
  * that float distance cannot rule out are measured by geo_metres and compared exactly. A few
  * words usually settle it. Bitmap rows are ANDed at once, that takes nanoseconds; where a list row
  * takes part, the first LAZY words are put together one by one, only then all. Items held by few
@@ -346,6 +346,43 @@ static void search_words(struct search *search, uint32_t lazy)
     }
 }
 
+/* Whether a node of the word can be as near as the best. */
+static bool is_near(const struct search *search, uint32_t word)
+{
+    const struct network *network = search->network;
+    float x = network->cap_x[word] - search->place[0];
+    float y = network->cap_y[word] - search->place[1];
+    float z = network->cap_z[word] - search->place[2];
+    float reach = search->limit + network->cap_radius[word] + CAP_SLACK;
+    return x * x + y * y + z * z <= reach * reach * (1 + 0x1p-20f);
+}
+
+/* The words of the area's list. False: there may be a better node in others. */
+static bool search_area(struct search *search, const struct near_area *area)
+{
+    for (uint32_t i = 0; i < area->count; i++) {
+        if (area->bounds[i] > search->limit) {
+            return true;
+        }
+        slot_bits able = word_bits(search, area->words[i]);
+        if (able && is_near(search, area->words[i])) {
+            try_word(search, area->words[i], able);
+        }
+    }
+    return area->end > search->limit;
+}
+
+/* What an area's list does not settle is searched from the beginning: the best stays the best. */
+static void search_bitmaps(struct search *search)
+{
+    const struct near_area *area =
+        near_area_at(&search->route->areas, search->network, search->place);
+    if (!area || !search_area(search, area)) {
+        and_all(search);
+        search_words(search, 0);
+    }
+}
+
 /* Keep the slots, sorted, that the row has too; merging, as both are short. */
 static uint32_t merge(uint16_t *slots, uint32_t count, const struct row *row)
 {
@@ -469,8 +506,7 @@ struct route_guess nearest_source(struct route *route, bool is_by_hint)
         } else if (has_list(route)) {
             search_words(&search, LAZY);
         } else {
-            and_all(&search);
-            search_words(&search, 0);
+            search_bitmaps(&search);
         }
     }
     measure_best(&search);

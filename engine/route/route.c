@@ -7,6 +7,7 @@
 #include "strategy_route_internal.h"
 
 enum {
+    WORDS_AHEAD = 8, /* of an area's list: what a search visits on average */
     STEPS_DEFAULT = 80000, /* README, "Steps": what fits into a millisecond */
     LINE_STEPS = 8         /* of a line in each of the passes over all lines */
 };
@@ -363,11 +364,14 @@ static bool common_begin(struct route *route, const struct stock_view *view,
     return true;
 }
 
-void route_prefetch(const struct stock_view *view, const struct route_line *lines, uint32_t count)
+static const struct near_area *area_known(const struct route *route, const struct stock_view *view,
+                                          const struct geo_point *dest)
 {
-    for (uint32_t line = 0; line < count; line++) {
-        __builtin_prefetch(view->catalogue->items[lines[line].item].row);
+    if (!dest) {
+        return NULL;
     }
+    const float place[3] = {(float)dest->x, (float)dest->y, (float)dest->z};
+    return near_area_known(&route->areas, view->network, place);
 }
 
 /* Every line that they touch: the last one too where they begin in the midst of one. */
@@ -380,9 +384,33 @@ static void prefetch_bytes(const void *from, size_t size)
     }
 }
 
-void route_prefetch_rows(const struct stock_view *view, const struct route_line *lines,
-                         uint32_t count)
+void route_prefetch(const struct route *route, const struct stock_view *view,
+                    const struct route_line *lines, uint32_t count, const struct geo_point *dest)
 {
+    const struct near_area *area = area_known(route, view, dest);
+    for (uint32_t line = 0; line < count; line++) {
+        __builtin_prefetch(view->catalogue->items[lines[line].item].row);
+    }
+    if (area) {
+        prefetch_bytes(area, sizeof *area);
+    }
+}
+
+/* The words that the area's list begins with: most searches end among them. */
+static void prefetch_words(struct row *row, const struct near_area *area)
+{
+    for (uint32_t i = 0; i < area->count && i < WORDS_AHEAD; i++) {
+        if (area->words[i] < row->words) {
+            __builtin_prefetch(&row_maybe(row)[area->words[i]]);
+        }
+    }
+}
+
+void route_prefetch_rows(const struct route *route, const struct stock_view *view,
+                         const struct route_line *lines, uint32_t count,
+                         const struct geo_point *dest)
+{
+    const struct near_area *area = area_known(route, view, dest);
     for (uint32_t line = 0; line < count; line++) {
         struct row *row = view->catalogue->items[lines[line].item].row;
         if (!row) {
@@ -390,6 +418,8 @@ void route_prefetch_rows(const struct stock_view *view, const struct route_line 
         }
         if (row->kind == ROW_LIST) {
             prefetch_bytes(row_slots(row), row->count * sizeof(uint16_t));
+        } else if (area && area->is_filled) {
+            prefetch_words(row, area);
         } else {
             prefetch_bytes(row_maybe(row), row->words * sizeof(uint64_t));
         }

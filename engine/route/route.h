@@ -208,10 +208,12 @@ struct route_guess {
 };
 
 /* Two stages before route_guess: the heads of the rows of the lines' items (the items themselves
- * should be in cache), then what the search reads of them. */
-void route_prefetch(const struct stock_view *view, const struct route_line *lines, uint32_t count);
-void route_prefetch_rows(const struct stock_view *view, const struct route_line *lines,
-                         uint32_t count);
+ * should be in cache), then what the search reads of them. dest: NULL = none is known. */
+void route_prefetch(const struct route *route, const struct stock_view *view,
+                    const struct route_line *lines, uint32_t count, const struct geo_point *dest);
+void route_prefetch_rows(const struct route *route, const struct stock_view *view,
+                         const struct route_line *lines, uint32_t count,
+                         const struct geo_point *dest);
 
 void route_guess(struct route *route, const struct stock_view *view,
                  const struct route_request *request, struct route_guess *guess);

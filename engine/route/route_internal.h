@@ -12,6 +12,33 @@ enum {
     PLACE_KEYS = SERVICE_COUNT << 16
 };
 
+enum { NEAR_WORDS = 40, NEAR_WAYS = 4, NEAR_AREAS = 4096 };
+
+/* The nearest words of an area (near_area.c). */
+struct near_area {
+    bool is_filled;
+    uint16_t count;
+    uint16_t words[NEAR_WORDS];
+    float bounds[NEAR_WORDS]; /* chord from any place of the area, at least; rising */
+    float end;                /* the same of all words that are not listed */
+};
+
+struct near_areas {
+    const struct network *network; /* that the lists are of, as its caps were then: */
+    uint64_t version;
+    uint32_t turn;
+    uint32_t keys[NEAR_AREAS]; /* sets of NEAR_WAYS; 0 = none */
+    struct near_area areas[NEAR_AREAS];
+};
+
+/* The list of the place's area; NULL where the area was not asked for lately. */
+const struct near_area *near_area_at(struct near_areas *areas, const struct network *network,
+                                     const float place[3]);
+
+/* The same without remembering or filling, to be brought near ahead. */
+const struct near_area *near_area_known(const struct near_areas *areas,
+                                        const struct network *network, const float place[3]);
+
 /* One item of the group, its quantities summed. */
 struct demand {
     uint32_t item;
@@ -113,6 +140,7 @@ struct route {
     int64_t cap_keys[WORD_MAX_NETWORK + KEY_BLOCK];
     slot_bits found[WORD_MAX_NETWORK];
     slot_bits listed[WORD_MAX_NETWORK];
+    struct near_areas areas;
 
     /* -- the answer -- */
     struct route_part parts[ROUTE_PARTS_MAX];

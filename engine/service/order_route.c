@@ -208,14 +208,16 @@ static void stage_find(struct service_core *service, struct ask *ask)
 static void stage_rows(struct service_core *service, struct ask *ask)
 {
     if (ask->is_resolved) {
-        route_prefetch(&service->tables.view, ask->route_lines, ask->line_count);
+        route_prefetch(service->route, &service->tables.view, ask->route_lines, ask->line_count,
+                       ask->has_point ? &ask->point : NULL);
     }
 }
 
 static void stage_bitmaps(struct service_core *service, struct ask *ask)
 {
     if (ask->is_resolved) {
-        route_prefetch_rows(&service->tables.view, ask->route_lines, ask->line_count);
+        route_prefetch_rows(service->route, &service->tables.view, ask->route_lines,
+                            ask->line_count, ask->has_point ? &ask->point : NULL);
     }
 }
 

@@ -425,6 +425,7 @@ static void cap_grow(struct network *network, uint32_t word, const struct geo_po
     float radius = chord(network, word, point) + CHORD_SLACK;
     if (radius > network->cap_radius[word]) {
         network->cap_radius[word] = radius;
+        network->caps_version++;
     }
 }
 
@@ -635,6 +636,7 @@ static void cap_fit(struct network *network, uint32_t word)
     network->cap_y[word] = (float)(sum.y / norm);
     network->cap_z[word] = (float)(sum.z / norm);
     network->cap_radius[word] = network->used[word] ? 0.0f : -1.0f;
+    network->caps_version++;
     for (slot_bits bits = network->used[word]; bits; bits &= bits - 1) {
         uint32_t slot = word * 64 + (uint32_t)__builtin_ctzll(bits);
         cap_grow(network, word, &network->nodes[network->node_of_slot[slot]].point);

@@ -119,6 +119,7 @@ struct network {
 
     /* -- by word: cap centre and radius (chord, rounded up); an empty word has radius -1 -- */
     float *cap_x, *cap_y, *cap_z, *cap_radius;
+    uint64_t caps_version; /* grows when a cap changes */
 
     /* -- bitmaps over slots, words words each -- */
     slot_bits *used;                    /* a node sits here */

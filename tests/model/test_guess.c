@@ -168,8 +168,10 @@ static void run_batch(uint32_t count)
     for (uint32_t i = 0; i < count; i++) {
         draw_order(&orders[i]);
         const struct route_request *request = &orders[i].request;
-        route_prefetch(&world.view, request->lines, request->line_count);
-        route_prefetch_rows(&world.view, request->lines, request->line_count);
+        route_prefetch(world.route, &world.view, request->lines, request->line_count,
+                       &request->dest);
+        route_prefetch_rows(world.route, &world.view, request->lines, request->line_count,
+                            &request->dest);
         route_guess(world.route, &world.view, request, &orders[i].guess);
         route_guess_prefetch_places(&world.view, request->lines, request->line_count,
                                     &orders[i].guess);
