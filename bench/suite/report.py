@@ -90,6 +90,23 @@ def throughput(sections):
                    "before the disk has it are shown beside those that do not.")]
 
 
+def reads(sections):
+    """stock.get on the engine loop, and on 1 and 2 read loops: a second, and a core's second."""
+    section = sections.get("read_loops", {})
+    pictures = []
+    for field, title, caption in (
+            ("per_s", "stock.get: reads per second by read loops",
+             "Random cells, pipelined; the client wants a core as well: this machine has %s." %
+             section.get("cores_of_machine", "?")),
+            ("per_cpu_s", "stock.get: reads per CPU-second by read loops",
+             "What each core of the engine's gives; flat bars are loops that scale.")):
+        rows = [spread_bar("engine loop" if count == "0" else "%s read loop%s" % (
+            count, "" if count == "1" else "s"), section.get(count, {}).get(field), "s0")
+            for count in ("0", "1", "2")]
+        pictures.append(figure(title, svg.bars(rows, "reads/s", title), caption))
+    return pictures
+
+
 def latencies(sections):
     pictures = []
     for name, title in (("engine", "Nearshelf"), ("redis", "Redis, always"),
@@ -168,6 +185,7 @@ def page(run):
         "</tr>%s</table>" % (len(missed), ": " + ", ".join(missed) if missed else "",
                              goal_rows(run)),
         "<h2>Throughput</h2><div class=grid2>%s</div>" % "".join(throughput(sections)),
+        "<h2>Reads</h2><div class=grid2>%s</div>" % "".join(reads(sections)),
         "<h2>Latency by percentile</h2><div class=grid2>%s</div>" % "".join(latencies(sections)),
         "<h2>Growth</h2>%s<div class=grid2>%s</div>" % (memory(sections),
                                                         "".join(growth(sections))),
