@@ -12,7 +12,8 @@
 
 enum { SIDES = 64, SETS = NEAR_AREAS / NEAR_WAYS };
 
-#define HALF_DIAGONAL 0.013533f /* sqrt(3) / 128, rounded up by more than the place's own rounding */
+/* sqrt(3) / 128, rounded up by more than the place's own rounding. */
+#define HALF_DIAGONAL 0.013533f
 
 static uint32_t coordinate(float x)
 {
