@@ -3,9 +3,10 @@
  * Words of 64 neighbouring slots are looked at in the order of a lower bound of their distance
  * (cap centre minus radius), of an area that comes again from a list (near_area.c); in a word,
  * nodes in the order of their float distance. Only nodes that float distance cannot rule out are
- * measured by geo_metres and compared exactly. A few words usually settle it. Bitmap rows are ANDed at once, that takes nanoseconds; where a list row
- * takes part, the first LAZY words are put together one by one, only then all. Items held by few
- * nodes are searched from their list instead.
+ * measured by geo_metres and compared exactly. A few words usually settle it. Bitmap rows are
+ * ANDed at once, that takes nanoseconds; where a list row takes part, the first LAZY words are put
+ * together one by one, only then all. Items held by few nodes are searched from their list
+ * instead.
  *
  * Why float may preselect. Let u = 2^-24, c the true chord between place and node (unit
  * vectors), f the chord computed in float.
