@@ -56,7 +56,7 @@ const struct setting config_settings[] = {
      "a request that waited longer, in ms, is answered OVERLOADED; 0 = never"},
     {"search_steps", CONFIG_KIND_COUNT, AT(search_steps), "0", 0, 100000000, NULL,
      "bound of one split search in steps; 0 = the router's own"},
-    {"slice_steps", CONFIG_KIND_COUNT, AT(slice_steps), "10000", 0, 100000000, NULL,
+    {"slice_steps", CONFIG_KIND_COUNT, AT(slice_steps), "5000", 0, 100000000, NULL,
      "steps of deciding after which the loop looks at its sockets; answers do not depend on it; "
      "0 = never"},
     {"pin", CONFIG_KIND_SWITCH, AT(pin), "no", 0, 1, NULL,

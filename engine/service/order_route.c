@@ -29,7 +29,7 @@
 enum {
     LONG_ORDER = 64,  /* lines of one that a turn may be suspended for */
     LONG_BATCH = 640, /* lines of a sub-batch that has such orders */
-    LINE_STEPS = 10   /* of a line in some stages */
+    LINE_STEPS = 12   /* of a line in some stages */
 };
 
 /* -- names -- */
@@ -812,11 +812,20 @@ static bool carry_out_has_room(struct service_core *service, struct call *call,
     return true;
 }
 
+/* A long order may stop here: it changed nothing yet, or all that it changes. */
+static void stage_end(struct service_core *service, const struct ask *ask)
+{
+    if (ask->line_count >= LONG_ORDER) {
+        route_work(service->route, ask->line_count * LINE_STEPS);
+    }
+}
+
 static void take(struct service_core *service, struct call *call, const struct ask *ask,
                  const struct route_answer *answer)
 {
     struct effect_order effect;
     effect_build(service->asks, ask, answer, &effect);
+    stage_end(service, ask);
     if (!carry_out_has_room(service, call, ask) || !has_room(service, call, &effect)) {
         return;
     }
@@ -826,6 +835,7 @@ static void take(struct service_core *service, struct call *call, const struct a
     uint8_t *bytes = log_begin(service, effect_order_size(&effect));
     uint64_t lsn = log_end(service, EFFECT_ORDER, effect_order_encode(bytes, &effect));
     must_apply(tables_apply_order(&service->tables, lsn, service->now_ms, &effect), "order");
+    stage_end(service, ask);
     reply_answer(service, call, ask, answer);
 }
 
@@ -949,9 +959,7 @@ void asks_apply(struct service_core *service, struct call *calls, uint32_t i)
     }
     struct route_answer answer;
     decide(service, ask, &answer);
-    if (ask->line_count >= LONG_ORDER) {
-        route_work(service->route, ask->line_count * LINE_STEPS);
-    }
+    stage_end(service, ask);
     if (answer.status == ORDER_REFUSED) {
         service->refusals[answer.reason]++;
         reply_answer(service, call, ask, &answer); /* before the record: it waits for nothing */

@@ -39,7 +39,7 @@ void service_options_default(struct service_options *options)
         .documents_max = 1000000,
     };
     options->batch = 64;
-    options->slice_steps = 10000;
+    options->slice_steps = 5000;
     options->rejects_max = 5;
     options->batch_bytes = 1536 << 10;
     options->max_delay_ms = 5;

@@ -340,7 +340,7 @@ uint32_t harness_stage(struct harness *harness, uint32_t conn, const char *metho
 /* What the loop does between two slices of a turn. */
 static void slices_end(struct harness *harness)
 {
-    while (service_is_suspended(harness->service)) {
+    while (service_is_suspended(harness->service) && !harness->leaves_suspended) {
         const struct service_turn turn = {harness->wall_ms + 1, harness->now_ns + 1};
         wal_drive(service_wal(harness->service));
         if (harness->suspended) {

@@ -33,6 +33,7 @@ struct harness {
     bool is_paused;
     uint64_t checkpoint_lsn; /* one was asked for and not made yet; 0 = none */
     void (*suspended)(struct harness *harness); /* called while a turn is; NULL: never */
+    bool leaves_suspended; /* a batch is left as it is where it is suspended */
     bool is_held[HARNESS_CONNS];
     int conns[HARNESS_CONNS]; /* their addresses stand for connections */
     uint32_t next_msgid;
