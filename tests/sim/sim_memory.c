@@ -20,7 +20,6 @@ enum {
 };
 
 static const size_t PAGE = 4096;
-static const size_t POOL = (size_t)8 << 30; /* addresses, not memory */
 
 int __real_madvise(void *memory, size_t size, int advice);
 int __wrap_madvise(void *memory, size_t size, int advice);
@@ -78,11 +77,12 @@ void sim_memory_start(void)
     mallopt(M_MMAP_THRESHOLD, 1 << 30);
     mallopt(M_TRIM_THRESHOLD, 1 << 30);
     mallopt(M_TOP_PAD, 64 << 20);
-    void *memory = mmap(NULL, POOL, PROT_READ | PROT_WRITE,
+    const size_t size = (size_t)8 << 30; /* addresses, not memory */
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     CHECK(memory != MAP_FAILED);
     pool = pool_next = memory;
-    pool_end = pool + POOL;
+    pool_end = pool + size;
 #endif
 }
 
