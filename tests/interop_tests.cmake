@@ -34,8 +34,8 @@ endif()
 
 # How often CI kills: most in release, where crashes come quickest, a taste elsewhere.
 if(CMAKE_BUILD_TYPE STREQUAL Release AND NOT NEARSHELF_SANITIZE)
-  set(outside_kills 40)
-  set(outside_flush_kills 3)
+  set(outside_kills 100)
+  set(outside_flush_kills 10)
 else()
   set(outside_kills ${outside_rounds})
   set(outside_flush_kills 2)
