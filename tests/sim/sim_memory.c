@@ -73,7 +73,7 @@ enum err __wrap_warm_start(void *memory, uint64_t size, uint64_t ahead, struct w
 
 void sim_memory_start(void)
 {
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#ifdef SIM_HAS_POOL
     mallopt(M_MMAP_THRESHOLD, 1 << 30);
     mallopt(M_TRIM_THRESHOLD, 1 << 30);
     mallopt(M_TOP_PAD, 64 << 20);
