@@ -10,7 +10,7 @@
 
 #include "route_internal.h"
 
-enum { SIDES = 64, SETS = NEAR_AREAS / NEAR_WAYS };
+enum { SIDES = 64, SETS = NEAR_AREAS / NEAR_WAYS, VISITS = 4, FULL_TURNS = 61 };
 
 /* sqrt(3) / 128, rounded up by more than the place's own rounding. */
 #define HALF_DIAGONAL 0.013533f
@@ -100,6 +100,19 @@ const struct near_area *near_area_known(const struct near_areas *areas,
     return at < NEAR_AREAS ? &areas->areas[at] : NULL;
 }
 
+/* A list costs as much as some searches: one that stands seldom gives way to an area that comes,
+ * and an area has a list only after some visits. */
+static void note(struct near_areas *areas, uint32_t key)
+{
+    uint32_t at = set_of(key) + areas->turn++ % NEAR_WAYS;
+    if (areas->areas[at].is_filled && areas->keys[at] && areas->turn % FULL_TURNS) {
+        return;
+    }
+    areas->keys[at] = key;
+    areas->areas[at].is_filled = false;
+    areas->areas[at].visits = 1;
+}
+
 const struct near_area *near_area_at(struct near_areas *areas, const struct network *network,
                                      const float place[3])
 {
@@ -110,14 +123,16 @@ const struct near_area *near_area_at(struct near_areas *areas, const struct netw
         areas->version = network->caps_version;
     }
     uint32_t at = find(areas, key);
-    if (at == NEAR_AREAS) { /* one that may not come again is not worth a list */
-        at = set_of(key) + areas->turn++ % NEAR_WAYS;
-        areas->keys[at] = key;
-        areas->areas[at].is_filled = false;
+    if (at == NEAR_AREAS) {
+        note(areas, key);
         return NULL;
     }
-    if (!areas->areas[at].is_filled) {
-        fill(&areas->areas[at], network, key);
+    struct near_area *area = &areas->areas[at];
+    if (!area->is_filled && ++area->visits < VISITS) {
+        return NULL;
     }
-    return &areas->areas[at];
+    if (!area->is_filled) {
+        fill(area, network, key);
+    }
+    return area;
 }

@@ -17,6 +17,7 @@ enum { NEAR_WORDS = 40, NEAR_WAYS = 4, NEAR_AREAS = 4096 };
 /* The nearest words of an area (near_area.c). */
 struct near_area {
     bool is_filled;
+    uint8_t visits; /* before it was */
     uint16_t count;
     uint16_t words[NEAR_WORDS];
     float bounds[NEAR_WORDS]; /* chord from any place of the area, at least; rising */
