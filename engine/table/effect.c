@@ -153,8 +153,8 @@ enum err effect_node_decode(const uint8_t *bytes, uint32_t size, struct effect_s
     memset(out, 0, sizeof *out);
     out->id = bytes_get_text(&source, ID_MAX);
     config->type = (enum node_type)bytes_get_max(&source, NODE_TYPE_COUNT - 1);
-    config->lat = bytes_get_float(&source);
-    config->lon = bytes_get_float(&source);
+    config->lat = bytes_get_degrees(&source, 90.0);
+    config->lon = bytes_get_degrees(&source, 180.0);
     bytes_get_string(&source, config->name, sizeof config->name - 1);
     bytes_get_string(&source, config->country, sizeof config->country - 1);
     bytes_get_string(&source, config->postcode, sizeof config->postcode - 1);
@@ -262,8 +262,8 @@ enum err effect_places_decode(const uint8_t *bytes, uint32_t size, struct effect
     for (uint32_t i = 0; i < out->count && !source.is_bad; i++) {
         struct effect_place *row = &scratch->places[i];
         bytes_get_string(&source, row->postcode, sizeof row->postcode - 1);
-        row->lat = bytes_get_float(&source);
-        row->lon = bytes_get_float(&source);
+        row->lat = bytes_get_degrees(&source, 90.0);
+        row->lon = bytes_get_degrees(&source, 180.0);
     }
     return bytes_finish(&source);
 }

@@ -54,10 +54,14 @@ uint64_t bytes_get_long(struct bytes_source *source)
     return 0;
 }
 
-double bytes_get_float(struct bytes_source *source)
+double bytes_get_degrees(struct bytes_source *source, double limit)
 {
     double value;
     bytes_get_bytes(source, &value, sizeof value);
+    if (!(value >= -limit && value <= limit)) { /* nor a number that is none */
+        source->is_bad = true;
+        return 0.0;
+    }
     return value;
 }
 

@@ -120,7 +120,8 @@ static inline uint8_t bytes_get_byte(struct bytes_source *source)
     return byte;
 }
 
-double bytes_get_float(struct bytes_source *source);
+/* A latitude (limit 90) or longitude (180): any other double marks the source bad. */
+double bytes_get_degrees(struct bytes_source *source, double limit);
 /* Text of at most max bytes, where it stands in the record. */
 struct effect_text bytes_get_text(struct bytes_source *source, uint32_t max);
 /* Text into a buffer of max + 1 bytes, with NUL. */

@@ -467,8 +467,8 @@ enum err effect_order_decode(const uint8_t *bytes, uint32_t size, struct effect_
     out->allow_partial = (bits & BIT_PARTIAL) != 0;
     bytes_get_bytes(&source, &out->content, sizeof out->content);
     if (out->has_dest) {
-        out->lat = bytes_get_float(&source);
-        out->lon = bytes_get_float(&source);
+        out->lat = bytes_get_degrees(&source, 90.0);
+        out->lon = bytes_get_degrees(&source, 180.0);
     }
     if (bits & BIT_PLACE) {
         place_get(&source, out->country, &out->postcode);

@@ -161,8 +161,8 @@ enum err effect_replan_decode(const uint8_t *bytes, uint32_t size, struct effect
     memset(out, 0, sizeof *out);
     get_head(&source, out);
     if (out->has_dest) {
-        out->lat = bytes_get_float(&source);
-        out->lon = bytes_get_float(&source);
+        out->lat = bytes_get_degrees(&source, 90.0);
+        out->lon = bytes_get_degrees(&source, 180.0);
     }
     if (out->has_place) {
         place_get(&source, out->country, &out->postcode);

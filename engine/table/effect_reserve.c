@@ -74,8 +74,8 @@ static void get_place(struct bytes_source *source, struct effect_reserve *out, u
     out->service = bytes_get_byte(source);
     out->pickup_node = (uint16_t)bytes_get_max(source, NODE_NONE);
     if (out->has_dest) {
-        out->lat = bytes_get_float(source);
-        out->lon = bytes_get_float(source);
+        out->lat = bytes_get_degrees(source, 90.0);
+        out->lon = bytes_get_degrees(source, 180.0);
     }
     place_get(source, out->country, &out->postcode);
     out->required_by_ms = bits & BIT_REQUIRED ? bytes_get_int(source) : 0;

@@ -398,7 +398,8 @@ static void async_unkeyed_changes_end_once(void **state)
     run_async(&async, &peer, "stock.adjust", 100);
     peer_stop(&peer);
     assert_int_equal(async.ok + async.unknown, 100);
-    assert_true(async.ok >= 30 && async.unknown >= 1);
+    assert_true(async.unknown >= 1); /* a reset may take answers with it that were on their way */
+    assert_true(script.count <= 100 && async.ok <= script.count);
 }
 
 /* Closing from within a callback ends the rest with CLOSED before it returns. */

@@ -1,4 +1,5 @@
 /* The log's records: what is encoded comes back, damage never passes as an effect. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -190,6 +191,23 @@ static void node_round_trip(void **state)
     assert_true(back.key.facts[0] == -1);
 }
 
+/* A place that is none on this earth is damage: distances are worked out from it. */
+static void places_off_the_earth_are_damage(void **state)
+{
+    static const double places[][2] = {{90, 180},     {-90, -180}, {90.1, 0},
+                                       {0, -180.1},   {1e205, 0},  {0, (double)INFINITY},
+                                       {(double)NAN, 0}};
+    struct effect_scratch *scratch = *state;
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        uint8_t bytes[2048];
+        struct effect_node back;
+        struct effect_node effect = {.id = {"S1", 2},
+                                     .config = {.lat = places[i][0], .lon = places[i][1]}};
+        uint32_t size = effect_node_encode(bytes, &effect);
+        assert_int_equal(effect_node_decode(bytes, size, scratch, &back), i < 2 ? 0 : ERR_DAMAGED);
+    }
+}
+
 /* Spans stand behind the key, rise and do not overlap; movements have none; cut or bent bytes are
  * damage. */
 static void spans_round_trip(void **state)
@@ -360,6 +378,7 @@ int main(void)
         cmocka_unit_test(order_is_small),  cmocka_unit_test(order_round_trip),
         cmocka_unit_test(channel_round_trip),
         cmocka_unit_test(node_round_trip), cmocka_unit_test(flipped_bits_stay_inside),
+        cmocka_unit_test(places_off_the_earth_are_damage),
         cmocka_unit_test(spans_round_trip), cmocka_unit_test(replan_round_trip),
         cmocka_unit_test(small_effects_round_trip), cmocka_unit_test(replan_round_trip),
         cmocka_unit_test(negative_safety_is_damage),
