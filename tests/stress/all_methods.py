@@ -574,7 +574,7 @@ def main():
     now = 0 if options.seed % 2 else 1790000000000  # half of the seeds set the clock
     drawer, books, tally = Drawer(random.Random(options.seed), now), Books(), collections.Counter()
     keep = ("--test-clock",) if now else ()
-    keep += ("--max-delay-ms=10000", "--log-retain-bytes=64GiB", "--order-window=24h")
+    keep += ("--max-delay-ms=10000", "--log-retain-bytes=64GiB", "--order-window=720h")
     with server.Engine(options.engine, server.SMALL + keep) as engine:
         client, reader = Client(engine.address), Client(engine.address)
         if now:
