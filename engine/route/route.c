@@ -9,6 +9,7 @@
 enum {
     WORDS_AHEAD = 8, /* of an area's list: what a search visits on average */
     STEPS_DEFAULT = 80000, /* README, "Steps": what fits into a millisecond */
+    FEW_TIMES = 16,
     LINE_STEPS = 8         /* of a line in each of the passes over all lines */
 };
 
@@ -51,6 +52,11 @@ void route_free(struct route *route)
 uint32_t route_steps_max(const struct route *route)
 {
     return route->steps_max;
+}
+
+uint32_t route_steps_few(const struct route *route)
+{
+    return route->steps_max < UINT32_MAX / FEW_TIMES ? route->steps_max * FEW_TIMES : UINT32_MAX;
 }
 
 void route_steps_max_set(struct route *route, uint32_t steps)

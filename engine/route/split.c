@@ -401,7 +401,8 @@ bool split_decide(struct route *route)
         return fill(route, REASON_NONE); /* nothing is short */
     }
     split_collect(route);
-    split->stop = split->is_long ? split->steps + route->steps_max / LONG_SHARE : route->steps_max;
+    split->stop = split->is_long ? split->steps + route->steps_max / LONG_SHARE
+                                 : route_steps_few(route);
     bool is_short = lower(split);
     split->nodes_ruled_out = is_short ? 0 : split->nodes_ruled_out;
     if (is_short && !route->request->allow_partial) {

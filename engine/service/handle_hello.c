@@ -149,6 +149,7 @@ static void put_limits(const struct service_core *service, struct writer *writer
         {"inflight", options->inflight_max},
         {"max_delay_ms", options->max_delay_ms},
         {"search_steps", route_steps_max(service->route)},
+        {"search_steps_few", route_steps_few(service->route)},
         {"slice_steps", options->slice_steps},
     };
     uint32_t count = sizeof limits / sizeof limits[0];
@@ -175,7 +176,7 @@ static bool is_search(enum method method)
 static uint32_t search_work(const struct service_core *service)
 {
     const uint32_t slice = service->options.slice_steps;
-    const uint32_t most = route_steps_max(service->route);
+    const uint32_t most = route_steps_few(service->route);
     return slice && slice < most ? slice : most;
 }
 

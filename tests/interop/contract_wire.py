@@ -280,7 +280,7 @@ def hello_tells_everything(scene):
     expect(abs(hello["now"] - now_ms()) < 5000, "now", hello["now"])
     limits = hello["limits"]
     for name in ("frame_size", "depth", "lines", "nodes", "items", "orders", "keys", "conns",
-                 "inflight", "search_steps", "count_window_ms", "key_window_ms",
+                 "inflight", "search_steps", "search_steps_few", "count_window_ms", "key_window_ms",
                  "order_window_ms"):
         expect(type(limits[name]) is int, "limit", name)
     expect(limits["depth"] == 16 and limits["nodes"] == 65535, "limits", limits)

@@ -473,7 +473,8 @@ static void run_bounded(void)
     draw_nodes();
     draw_stock(chance(0.5) ? 0.6 : 0.93, most);
     draw_rules();
-    route_steps_max_set(world.route, item_count > 64 ? 1000 + draw(9000) : draw(50));
+    uint32_t few = draw(chance(0.5) ? 4 : 50);
+    route_steps_max_set(world.route, item_count > 64 ? 1000 + draw(9000) : few);
     draw_request(most);
     draw_free();
     route_decide(world.route, &world.view, &request, &answer);

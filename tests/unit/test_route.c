@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -10,7 +11,7 @@
 
 static struct world world;
 static struct route_answer answer;
-static struct route_line lines[8];
+static struct route_line lines[12];
 static struct route_request request;
 
 /* Nodes a, b, c ... one degree (111195 m) apart to the east of the destination. */
@@ -24,7 +25,7 @@ static int set_up(void **state)
 {
     (void)state;
     world_init(&world, 100);
-    for (uint32_t i = 0; i < 8; i++) {
+    for (uint32_t i = 0; i < 12; i++) {
         char id[2] = {(char)('p' + i), 0};
         world_item(&world, id);
         lines[i] = (struct route_line){i, 1, SERVICE_STANDARD, NODE_NONE, 0};
@@ -466,6 +467,34 @@ static void no_steps_no_proof(void **state)
     assert_true(answer.is_optimal);
 }
 
+/* A group of up to 12 items may take 16 times the steps. */
+static void few_items_have_more_steps(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 40; i++) {
+        char id[8];
+        snprintf(id, sizeof id, "n%u", i);
+        uint16_t at = node(id, 1 + i);
+        for (uint32_t item = 0; item < 12; item++) {
+            world_stock(&world, item, at, (i * 7 + item * 5 + i * item) % 4, 0);
+        }
+    }
+    for (uint32_t i = 0; i < 12; i++) {
+        lines[i] = (struct route_line){i, 5, SERVICE_STANDARD, NODE_NONE, 0};
+    }
+    request.line_count = 12;
+    decide();
+    const uint32_t used = answer.steps;
+    const uint64_t best_m = answer.total_m;
+    assert_true(answer.is_optimal && used > 100);
+    route_steps_max_set(world.route, used / 4);
+    decide();
+    assert_true(answer.is_optimal && answer.steps > used / 4 && answer.total_m == best_m);
+    assert_int_equal(route_steps_few(world.route), used / 4 * 16);
+    route_steps_max_set(world.route, UINT32_MAX / 2);
+    assert_int_equal(route_steps_few(world.route), UINT32_MAX);
+}
+
 /* stock.find: the k nearest with enough, nearest first; by handle without a place. */
 static void nearest_lists_k(void **state)
 {
@@ -537,6 +566,7 @@ int main(void)
         CASE(partial_leaves_the_last),
         CASE(partial_takes_most_units),
         CASE(no_steps_no_proof),
+        CASE(few_items_have_more_steps),
         CASE(nearest_lists_k),
         CASE(a_guess_stands_or_falls),
     };
