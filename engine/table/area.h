@@ -8,13 +8,14 @@ struct area_entry;
 
 /* Hash of area text -> bitmaps of the slots whose rules take it in, or out. Engine loop only. */
 struct area_index {
-    struct area_entry *entries; /* open addressing, power of two; NULL while empty */
+    struct area_entry *entries; /* open addressing, power of two */
     uint32_t mask;
     uint32_t count;
     uint64_t lengths; /* bit per text length in use */
 };
 
-void area_index_init(struct area_index *index);
+/* False: out of memory. */
+bool area_index_init(struct area_index *index);
 void area_index_close(struct area_index *index);
 
 /* Take every slot out, keep the areas. */

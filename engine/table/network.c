@@ -94,7 +94,7 @@ enum err network_init(struct network *network)
     network->cap_x = aligned_alloc(64, 4 * WORD_MAX_NETWORK * sizeof(float));
     if (!network->index || !network->hot || !network->marks || !network->x || !network->y ||
         !network->z || !network->point_x || !network->node_of_slot || !network->cap_x ||
-        !bitmaps_init(network)) {
+        !bitmaps_init(network) || !area_index_init(&network->index->areas)) {
         network_close(network);
         return ERR_NOMEM;
     }
@@ -111,7 +111,6 @@ enum err network_init(struct network *network)
         network->cap_radius[word] = -1.0f;
     }
     network->has_classes = true;
-    area_index_init(&network->index->areas);
     return ERR_OK;
 }
 
