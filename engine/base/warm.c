@@ -15,7 +15,8 @@
 #define MADV_POPULATE_WRITE 23 /* Linux 5.14; before it the helper does nothing */
 #endif
 
-#define WARM_CHUNK ((uint64_t)8 << 20)
+#define WARM_CHUNK ((uint64_t)8 << 20) /* asked for at a time */
+#define WARM_PIECE ((uint64_t)2 << 20) /* populated at a time: a huge page */
 
 struct warm {
     /* -- set at start, read by both -- */
@@ -32,11 +33,12 @@ struct warm {
     uint64_t reached;
 };
 
-/* One chunk at a time, so that the map's lock is never held for long. */
-static bool chunk(struct warm *warm)
+/* One piece at a time, so that the map's lock is never held for long: who maps, the engine's
+ * malloc too, waits for it. */
+static bool populate_piece(struct warm *warm)
 {
     uint64_t left = warm->size - warm->reached;
-    uint64_t size = left < WARM_CHUNK ? left : WARM_CHUNK;
+    uint64_t size = left < WARM_PIECE ? left : WARM_PIECE;
     bool is_ok = madvise(warm->memory + warm->reached, size, MADV_POPULATE_WRITE) == 0;
     warm->reached += size;
     return is_ok;
@@ -55,7 +57,7 @@ static void *run(void *owner)
         uint64_t wanted = atomic_load_explicit(&warm->wanted, memory_order_acquire);
         while (is_able && wanted != UINT64_MAX && warm->reached < wanted &&
                warm->reached < warm->size) {
-            is_able = chunk(warm);
+            is_able = populate_piece(warm);
             wanted = atomic_load_explicit(&warm->wanted, memory_order_acquire);
         }
         if (wanted == UINT64_MAX) {
