@@ -144,6 +144,8 @@ def finish(client, ledger, waiting, idle):
 class Campaign:
     """One data folder with the ledgers of all its rounds."""
 
+    arguments = server.TINY
+
     def __init__(self, options, seed):
         self.options, self.seed = options, seed
         self.rng = random.Random(seed)
@@ -205,7 +207,7 @@ class Campaign:
         """In two of three lives the engine makes snapshots all the time, so that kills meet them and
         starts begin with them."""
         often = self.rng.random() < 0.67
-        self.engine.arguments = list(server.TINY) + ["--checkpoint-records=150"] * often
+        self.engine.arguments = list(self.arguments) + ["--checkpoint-records=150"] * often
 
     def recover(self, fresh):
         kills = 0

@@ -21,6 +21,7 @@ from client import Client
 
 LOG_FAILED = 3
 END_SECONDS = 30
+FLUSH_SECONDS = 6  # to the drawn flush; on a slow disk it is not reached
 BUFFERED = ("--log-backend=pwrite", "--log-buffered=yes", "--log-method=fdatasync")
 
 
@@ -111,10 +112,11 @@ class PowerCampaign(kill9.Campaign):
 class FlushCampaign(PowerCampaign):
     """Kills between a write and its flush, then a power cut after the restart."""
 
+    arguments = server.TINY + BUFFERED
+
     def open(self):
         super().open()
         self.engine.stop()
-        self.engine.arguments += BUFFERED
 
     def round(self, number):
         self.start_traced()
@@ -145,7 +147,7 @@ class FlushCampaign(PowerCampaign):
     def cut(self):
         """The kill comes by itself, at the drawn flush."""
         try:
-            self.engine.process.wait(timeout=END_SECONDS)
+            self.engine.process.wait(timeout=FLUSH_SECONDS)
         except subprocess.TimeoutExpired:
             self.kill_traced()  # few flushes: a kill between two of them is as good
         self.engine.kill()
