@@ -233,11 +233,13 @@ def life(run, loader, items):
                                  "--connections", "8", "--depth", "128", "--life", "1"],
                         3 if run.is_quick else 6, 4)
     capacity = closed["accepted_per_s"]
-    tried = {}
+    probe = open_run(loader, engine, items, FEED, 3 if run.is_quick else 10)
+    tried = {"%d" % FEED: brief(probe)}
+    run.put("p99_583k_ms", probe["latency_ms"]["order.route"]["p99"], None, None,
+            "%d answered well of %d offered/s; closed %d/s; the search for a rate kept did not end" % (
+                probe["accepted_per_s"], probe["offered_per_s"], capacity))
     last, kept = highest(run, loader, engine, items, capacity, tried)
     log = stats(run, engine)["log"]
-    probe = open_run(loader, engine, items, FEED, 3 if run.is_quick else 10)
-    tried["%d" % FEED] = brief(probe)
     loader.cores = None
     run.section("life", {"closed": brief(closed), "open": tried, "kept_per_s": kept,
                          "flush_us": log["flush_us"], "backend": log["backend"],

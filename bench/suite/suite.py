@@ -28,13 +28,13 @@ PARTS = (
     ("micro", "part_micro", 120),
     ("quality", "part_quality", 270),
     ("floor", "part_floor", 300),
-    ("engine", "part_engine", 300),
+    ("engine", "part_engine", 440),
     ("peers", "part_peers", 420),
     ("overload", "part_overload", 140),
     ("checkpoint", "part_checkpoint", 130),
     ("growth", "part_growth", 300),
 )
-FULL_SECONDS, QUICK_SECONDS = 1440, 280
+FULL_SECONDS, QUICK_SECONDS = 1680, 280
 
 # A quick run's parts take about a fifth of a full one's; none may take more than three times that.
 QUICK_SHARE = 0.6
