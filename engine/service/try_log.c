@@ -47,8 +47,7 @@ static uint32_t given(const struct effect_order *effect, uint32_t line)
     return own->qty - own->unfilled - (effect->is_backorder ? effect->owed[line] : 0);
 }
 
-static uint32_t lines_fill(const struct effect_order *effect, bool was_refused,
-                           struct again *again)
+static uint32_t lines_fill(const struct effect_order *effect, bool was_refused, struct again *again)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < effect->line_count; i++) {
@@ -144,43 +143,54 @@ static void share_units(struct order *order, const struct effect_order *effect, 
     }
 }
 
-static void lend(struct service_core *service, struct trial *trial,
-                 const struct effect_order *effect, struct order *order)
+/* What is lent for a share: as much as it holds, and of what left as much as its cell has room for. */
+static void lent_fill(struct service_core *service, struct trial *trial,
+                      const struct effect_order *effect, struct order *order)
 {
     for (uint32_t i = 0; i < effect->share_count; i++) {
         const struct effect_share *share = &effect->shares[i];
-        uint32_t item = effect->lines[share->line].item;
-        uint16_t node = effect->parts[share->part].node;
-        struct cell cell = tables_cell(&service->tables, item, node);
+        const struct effect_part *part = &effect->parts[share->part];
+        const uint32_t item = effect->lines[share->line].item;
+        const struct cell cell = tables_cell(&service->tables, item, part->node);
         int32_t held = 0;
         int32_t gone = 0;
-        if (cell.index >= 0 && effect->parts[share->part].way != WAY_CARRY_OUT) {
+        if (cell.index >= 0 && part->way != WAY_CARRY_OUT) {
             share_units(order, effect, i, &held, &gone);
-            int64_t room = (int64_t)CELL_ON_HAND_MAX - cell_on_hand(tables_word(&cell));
-            gone = gone < room ? gone : (int32_t)room;
         }
         trial->log.lent[i] = held;
         trial->log.lent_gone[i] = gone;
-        if (held > 0) {
-            tables_lend(&service->tables, item, node, held);
-        }
-        if (gone > 0) {
-            tables_lend_gone(&service->tables, item, node, gone);
-        }
     }
 }
 
-static void lend_back(struct service_core *service, const struct trial *trial,
-                      const struct effect_order *effect)
+/* A record's order, and what is lent for it. */
+struct own_units {
+    struct trial *trial;
+    const struct effect_order *effect;
+};
+
+static void gone_lend(struct service_core *service, uint32_t item, uint16_t node, int32_t *gone)
 {
-    for (uint32_t i = effect->share_count; i-- > 0;) {
-        uint32_t item = effect->lines[effect->shares[i].line].item;
-        uint16_t node = effect->parts[effect->shares[i].part].node;
-        if (trial->log.lent_gone[i] > 0) {
-            tables_lend_gone(&service->tables, item, node, -trial->log.lent_gone[i]);
+    const struct cell cell = tables_cell(&service->tables, item, node);
+    const int64_t room = (int64_t)CELL_ON_HAND_MAX - cell_on_hand(tables_word(&cell));
+    *gone = *gone < room ? *gone : (int32_t)room;
+    tables_lend_gone(&service->tables, item, node, *gone);
+}
+
+static void lend(struct service_core *service, const void *what, bool is_lent)
+{
+    const struct own_units *own = what;
+    const struct effect_order *effect = own->effect;
+    struct try_log *log = &own->trial->log;
+    for (uint32_t i = 0; i < effect->share_count; i++) {
+        const uint32_t item = effect->lines[effect->shares[i].line].item;
+        const uint16_t node = effect->parts[effect->shares[i].part].node;
+        if (log->lent[i] > 0) {
+            tables_lend(&service->tables, item, node, is_lent ? log->lent[i] : -log->lent[i]);
         }
-        if (trial->log.lent[i] > 0) {
-            tables_lend(&service->tables, item, node, -trial->log.lent[i]);
+        if (log->lent_gone[i] > 0 && is_lent) {
+            gone_lend(service, item, node, &log->lent_gone[i]);
+        } else if (log->lent_gone[i] > 0) {
+            tables_lend_gone(&service->tables, item, node, -log->lent_gone[i]);
         }
     }
 }
@@ -252,9 +262,11 @@ static uint32_t order_try(struct service_core *service, struct trial *trial, uin
         trial->skipped++;
         return 0;
     }
-    lend(service, trial, effect, order_of(service, effect, lsn));
+    const struct own_units own = {trial, effect};
+    lent_fill(service, trial, effect, order_of(service, effect, lsn));
+    lend_begin(service, lend, &own);
     route_decide(service->route, &service->tables.view, &trial->again.request, &answer);
-    lend_back(service, trial, effect);
+    lend_end(service);
     if (was_refused) {
         refused_note(trial, &answer);
     } else {
@@ -295,9 +307,9 @@ static bool records_take(struct service_core *service, struct trial *trial)
 {
     uint32_t steps = 0;
     uint32_t orders = 0;
-    for (uint32_t i = 0; i < SLICE_RECORDS && orders < SLICE && steps <= SLICE_STEPS &&
-                         trial->log.part.count > 0 && trial->log.next <= trial->log.last &&
-                         trial->last_n > 0;
+    for (uint32_t i = 0;
+         i < SLICE_RECORDS && orders < SLICE && steps <= SLICE_STEPS && trial->log.part.count > 0 &&
+         trial->log.next <= trial->log.last && trial->last_n > 0;
          i++) {
         uint32_t own;
         if (!record_take(service, trial, &own)) {

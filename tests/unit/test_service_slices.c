@@ -50,14 +50,16 @@ static uint32_t long_stage(struct harness *harness, uint32_t conn, const char *i
                          "{'order_id':'%s','service':'standard','dest':{'lat':35,'lon':-90},"
                          "'lines':[{'item':'i0','qty':2},{'item':'i1','qty':2},"
                          "{'item':'i2','qty':2},{'item':'i3','qty':2},{'item':'i4','qty':2},"
-                         "{'item':'i5','qty':2}]}", id);
+                         "{'item':'i5','qty':2}]}",
+                         id);
 }
 
 static uint32_t short_stage(struct harness *harness, uint32_t conn, const char *id)
 {
     return harness_stage(harness, conn, "order.route",
                          "{'order_id':'%s','service':'standard','dest':{'lat':35,'lon':-90},"
-                         "'lines':[{'item':'i0','qty':1}]}", id);
+                         "'lines':[{'item':'i0','qty':1}]}",
+                         id);
 }
 
 static void status_is(struct harness *harness, uint32_t number, const char *status)
@@ -144,12 +146,62 @@ static void an_end_meanwhile(void **state)
     harness_close(&harness);
 }
 
+static cell_word booked[NODES]; /* one cell of each node, as it was before the trial */
+
+/* False: a change of its row is open. */
+static bool cell_look(struct harness *harness, uint32_t node, cell_word *word_out)
+{
+    uint64_t count_time;
+    const struct tables *tables = service_tables(harness->service);
+    const struct cell cell = tables_cell(tables, node % ITEMS, (uint16_t)node);
+    assert_true(cell.index >= 0);
+    return row_glance(cell.row, (uint32_t)cell.index, word_out, &count_time);
+}
+
+/* A reader on another thread finds every cell as the books have it. */
+static void cells_are_booked(struct harness *harness)
+{
+    slices++;
+    for (uint32_t n = 0; n < NODES; n++) {
+        cell_word word;
+        assert_true(cell_look(harness, n, &word));
+        assert_int_equal(word, booked[n]);
+    }
+}
+
+/* A past order tried under another strategy, from the log: what is lent to it is given back for
+ * every pause. */
+static void a_trial_meanwhile(void **state)
+{
+    struct harness harness;
+    (void)state;
+    world_make(&harness, 1);
+    harness_do(&harness, "strategy.put",
+               "{'name':'cheap','mode':'lexicographic','terms':[{'term':'cost'}]}");
+    const uint32_t split = long_stage(&harness, 1, "split");
+    harness_run(&harness);
+    status_is(&harness, split, "routed");
+    harness_do(&harness, "fulfil.update", "{'fulfilment':'split/1','state':'shipped'}");
+    for (uint32_t n = 0; n < NODES; n++) {
+        assert_true(cell_look(&harness, n, &booked[n]));
+    }
+    harness.suspended = cells_are_booked;
+    slices = 0;
+    json_t *answer = harness_ask(&harness, "strategy.try", "{'name':'cheap','from_lsn':1}");
+    assert_int_equal(harness_int(answer, "orders"), 1);
+    harness_drop(answer);
+    assert_true(slices > 10);
+    harness_restart(&harness);
+    harness_close(&harness);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(others_go_on),
         cmocka_unit_test(a_drain_meanwhile),
         cmocka_unit_test(an_end_meanwhile),
+        cmocka_unit_test(a_trial_meanwhile),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
