@@ -18,6 +18,7 @@
 #include "check.h"
 #include "disk.h"
 #include "mem.h"
+#include "thread.h"
 
 extern char **environ;
 
@@ -164,15 +165,9 @@ enum err child_start(struct child *child, const char *dir, const struct child_re
     child->request.magic = CHILD_MAGIC;
     child->request.parent = getpid();
     pthread_mutex_init(&child->mutex, NULL);
-    /* Signals are the loop's business: the thread is born with all of them blocked. */
-    sigset_t all;
-    sigset_t old;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    const int error = pthread_create(&child->thread, attributes, work, child);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    child->is_started = error == 0;
-    return error == 0 ? ERR_OK : ERR_SYS;
+    const enum err err = thread_start(&child->thread, attributes, NULL, work, child);
+    child->is_started = err == ERR_OK;
+    return err;
 }
 
 void child_take(struct child *child, struct child_result *result_out)

@@ -2,14 +2,14 @@
 #include "warm.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+#include "thread.h"
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23 /* Linux 5.14; before it the helper does nothing */
@@ -76,17 +76,6 @@ static void ask(struct warm *warm, uint64_t wanted)
 }
 
 /* Signals are the loop's business: the thread is born with all of them blocked. */
-static bool thread_start(struct warm *warm)
-{
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    const int error = pthread_create(&warm->thread, NULL, run, warm);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return error == 0;
-}
-
 enum err warm_start(void *memory, uint64_t size, uint64_t ahead, struct warm **out)
 {
     struct warm *warm = calloc(1, sizeof *warm);
@@ -98,14 +87,14 @@ enum err warm_start(void *memory, uint64_t size, uint64_t ahead, struct warm **o
     warm->size = size;
     warm->ahead = ahead;
     warm->wake = eventfd(0, EFD_CLOEXEC);
-    if (warm->wake < 0 || !thread_start(warm)) {
+    if (warm->wake < 0 || 
+        thread_start(&warm->thread, NULL, "shelf-warm", run, warm) != ERR_OK) {
         if (warm->wake >= 0) {
             close(warm->wake);
         }
         free(warm);
         return ERR_SYS;
     }
-    (void)pthread_setname_np(warm->thread, "shelf-warm"); /* for people: nothing goes by it */
     *out = warm;
     return ERR_OK;
 }

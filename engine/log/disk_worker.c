@@ -2,11 +2,11 @@
 #include "disk_worker.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdint.h>
 #include <unistd.h>
 
 #include "check.h"
+#include "thread.h"
 
 static void ring(int event_fd)
 {
@@ -48,18 +48,9 @@ enum err worker_start(struct worker *worker, int event_fd, const char *name)
     *worker = (struct worker){.event_fd = event_fd};
     pthread_mutex_init(&worker->mutex, NULL);
     pthread_cond_init(&worker->changed, NULL);
-    /* Signals are the loop's business: the thread is born with all of them blocked. */
-    sigset_t all;
-    sigset_t old;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    const int error = pthread_create(&worker->thread, NULL, work, worker);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    worker->is_started = error == 0;
-    if (worker->is_started) {
-        (void)pthread_setname_np(worker->thread, name); /* for people: nothing goes by it */
-    }
-    return err_from_errno(error);
+    const enum err err = thread_start(&worker->thread, NULL, name, work, worker);
+    worker->is_started = err == ERR_OK;
+    return err;
 }
 
 void worker_ask(struct worker *worker, worker_job *job, void *owner)

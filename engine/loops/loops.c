@@ -2,7 +2,6 @@
 #include "loops.h"
 
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 
 #include "loops_internal.h"
 #include "say.h"
+#include "thread.h"
 
 enum { EXIT_NO_MEMORY = 3 };
 
@@ -412,18 +412,6 @@ static struct loops *loops_new(const struct loops_options *options)
     return loops;
 }
 
-/* Signals are the engine loop's. */
-static enum err thread_start(struct read_loop *own)
-{
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    CHECK(pthread_sigmask(SIG_SETMASK, &all, &before) == 0);
-    int status = pthread_create(&own->thread, NULL, read_loop_run, own);
-    CHECK(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
-    return status == 0 ? ERR_OK : ERR_SYS;
-}
-
 static enum err loop_start(struct loops *loops, uint32_t number, char *error, size_t error_size)
 {
     struct read_loop *own = &loops->each[number];
@@ -435,7 +423,7 @@ static enum err loop_start(struct loops *loops, uint32_t number, char *error, si
     own->glance = glances_at(loops->options.service, number);
     enum err err = read_loop_open(own, error, error_size);
     if (err == ERR_OK) {
-        err = thread_start(own);
+        err = thread_start(&own->thread, NULL, NULL, read_loop_run, own);
     }
     if (err == ERR_OK) {
         loops->started++;

@@ -1,0 +1,15 @@
+/* Threads beside the engine loop. */
+#ifndef BASE_THREAD_H
+#define BASE_THREAD_H
+
+#include <pthread.h>
+
+#include "err.h"
+
+/* A thread born with all signals blocked: they are the engine loop's business. name, up to 15
+ * bytes, is what people see of it; NULL: its parent's. attributes may be NULL. Errors: ERR_NOMEM,
+ * ERR_SYS: no thread to be had. */
+ERR_MUST_USE enum err thread_start(pthread_t *thread_out, const pthread_attr_t *attributes,
+                                   const char *name, void *(*run)(void *owner), void *owner);
+
+#endif
