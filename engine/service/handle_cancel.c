@@ -93,7 +93,6 @@ static uint64_t content_of(const struct cancel *cancel)
     return content.hash;
 }
 
-enum { SHARE_STEPS = 12 }; /* of deciding, that a share takes in a stage */
 
 /* -- planning -- */
 
@@ -436,14 +435,6 @@ static void units_cancelled(const struct cancel_plan *plan, uint32_t *units)
 
 /* -- the change -- */
 
-/* A long order may stop here: it changed nothing yet, or all that it changes. */
-static void stage_end(struct service_core *service, const struct order *order)
-{
-    if (order->share_count >= TOUCH_LONG) {
-        route_work(service->route, order->share_count * SHARE_STEPS);
-    }
-}
-
 static void take(struct service_core *service, struct call *call, struct cancel_plan *plan,
                  const struct effect_key *key)
 {
@@ -465,14 +456,14 @@ static void take(struct service_core *service, struct call *call, struct cancel_
         }
     }
     uint32_t size = effect_cancel_size(&effect);
-    stage_end(service, plan->order);
+    stage_end(service, plan->order->share_count);
     if (!log_room(service, call, size, 1, WAL_CLAIM_RELEASE)) {
         return;
     }
     uint8_t *bytes = log_begin(service, size);
     uint64_t lsn = log_end(service, EFFECT_CANCEL, effect_cancel_encode(bytes, &effect));
     must_apply(tables_apply_cancel(&service->tables, lsn, service->now_ms, &effect), "cancel");
-    stage_end(service, plan->order);
+    stage_end(service, plan->order->share_count);
     answer(service, call, plan, plan->taken, plan->owed, false);
 }
 

@@ -27,9 +27,7 @@
 #include "strategy_internal.h"
 
 enum {
-    LONG_ORDER = 64,  /* lines of one that a turn may be suspended for */
-    LONG_BATCH = 640, /* lines of a sub-batch that has such orders */
-    LINE_STEPS = 12   /* of a line in some stages */
+    LONG_BATCH = 640 /* lines of a sub-batch that has long orders */
 };
 
 /* -- names -- */
@@ -312,9 +310,8 @@ static void stage_read(struct service_core *service, struct call *call, uint32_t
 /* Long orders take their time in each stage; usual ones are not worth a look at the sockets. */
 static void long_work(struct service_core *service)
 {
-    const uint32_t lines = service->asks->lines_used;
-    if (lines >= LONG_BATCH) {
-        route_work(service->route, lines * LINE_STEPS);
+    if (service->asks->lines_used >= LONG_BATCH) {
+        stage_end(service, service->asks->lines_used);
     }
 }
 
@@ -812,20 +809,12 @@ static bool carry_out_has_room(struct service_core *service, struct call *call,
     return true;
 }
 
-/* A long order may stop here: it changed nothing yet, or all that it changes. */
-static void stage_end(struct service_core *service, const struct ask *ask)
-{
-    if (ask->line_count >= LONG_ORDER) {
-        route_work(service->route, ask->line_count * LINE_STEPS);
-    }
-}
-
 static void take(struct service_core *service, struct call *call, const struct ask *ask,
                  const struct route_answer *answer)
 {
     struct effect_order effect;
     effect_build(service->asks, ask, answer, &effect);
-    stage_end(service, ask);
+    stage_end(service, ask->line_count);
     if (!carry_out_has_room(service, call, ask) || !has_room(service, call, &effect)) {
         return;
     }
@@ -835,7 +824,7 @@ static void take(struct service_core *service, struct call *call, const struct a
     uint8_t *bytes = log_begin(service, effect_order_size(&effect));
     uint64_t lsn = log_end(service, EFFECT_ORDER, effect_order_encode(bytes, &effect));
     must_apply(tables_apply_order(&service->tables, lsn, service->now_ms, &effect), "order");
-    stage_end(service, ask);
+    stage_end(service, ask->line_count);
     reply_answer(service, call, ask, answer);
 }
 
@@ -959,7 +948,7 @@ void asks_apply(struct service_core *service, struct call *calls, uint32_t i)
     }
     struct route_answer answer;
     decide(service, ask, &answer);
-    stage_end(service, ask);
+    stage_end(service, ask->line_count);
     if (answer.status == ORDER_REFUSED) {
         service->refusals[answer.reason]++;
         reply_answer(service, call, ask, &answer); /* before the record: it waits for nothing */

@@ -170,6 +170,10 @@ void slices_close(struct service_core *service);
 uint32_t slices_run(struct service_core *service, slices_turn *turn);
 void slices_go_on(struct service_core *service);
 
+/* A stage of work on so many lines or shares of an order is over: a turn with a long one may be
+ * suspended here. It changed nothing yet, or all that it changes. */
+void stage_end(struct service_core *service, uint32_t rows);
+
 /* Lend for a decision; what lives until lend_end. One at a time. */
 void lend_begin(struct service_core *service, lend_function *lend, const void *what);
 void lend_end(struct service_core *service);

@@ -16,6 +16,18 @@
 
 enum { STACK_SIZE = 1 << 20 }; /* handlers keep their plans there, up to some 200 KB */
 
+enum {
+    LONG_ORDER = 64, /* lines or shares of one that a turn may be suspended for */
+    ROW_STEPS = 12   /* of deciding, that one of them takes in a stage */
+};
+
+void stage_end(struct service_core *service, uint32_t rows)
+{
+    if (rows >= LONG_ORDER) {
+        route_work(service->route, rows * ROW_STEPS);
+    }
+}
+
 void lend_begin(struct service_core *service, lend_function *lend, const void *what)
 {
     CHECK(!service->lent.lend);
