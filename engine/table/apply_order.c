@@ -178,11 +178,11 @@ static void texts_fill(struct order *order, const struct effect_order *effect)
     rules_fill(order, effect, at);
 }
 
-/* The store that the part goes to, as its first line says. */
-static uint16_t sent_to(const struct order_part *part, const struct effect_order *effect)
+uint16_t order_part_goes_to(struct order *order, const struct order_part *part)
 {
     bool is_sent = part->way == WAY_SHIP_TO_STORE && part->share_count > 0;
-    return is_sent ? effect->lines[effect->shares[part->share_first].line].node : NODE_NONE;
+    return is_sent ? order_lines(order)[order_shares(order)[part->share_first].line].node
+                   : NODE_NONE;
 }
 
 static void parts_fill(struct order *order, const struct effect_order *effect)
@@ -202,7 +202,7 @@ static void parts_fill(struct order *order, const struct effect_order *effect)
             share++;
         }
         part->share_count = share - part->share_first;
-        part->to = sent_to(part, effect);
+        part->to = order_part_goes_to(order, part);
     }
 }
 
@@ -225,8 +225,8 @@ slab_ref order_enter(struct tables *tables, const struct effect_order *effect, u
         struct order *order = order_at(&tables->orders, ref);
         head_fill(order, effect, lsn, now_ms);
         texts_fill(order, effect);
-        parts_fill(order, effect);
         shares_fill(order, effect);
+        parts_fill(order, effect);
     }
     return ref;
 }

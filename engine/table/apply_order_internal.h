@@ -10,6 +10,9 @@ slab_ref order_of(const struct tables *tables, const struct effect_text *id);
 /* Write a text at an offset of the body that has room for it; the offset behind it. */
 uint32_t order_text_put(struct order *order, uint32_t at, const struct effect_text *text);
 
+/* The store that a part is sent to, as the line of its first share says; NODE_NONE: to none. */
+uint16_t order_part_goes_to(struct order *order, const struct order_part *part);
+
 /* Reserve the units of a new share and put its hold on the cell. */
 void order_share_hold(struct tables *tables, struct order *order, slab_ref ref, uint32_t index);
 

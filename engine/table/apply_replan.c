@@ -273,9 +273,7 @@ static void parts_add(struct tables *tables, slab_ref ref, uint32_t first_part,
             order_share_hold(tables, order, ref, first_share + share);
         }
         part->share_count = first_share + share - part->share_first;
-        bool is_sent = part->way == WAY_SHIP_TO_STORE && part->share_count > 0;
-        uint16_t line = is_sent ? order_shares(order)[part->share_first].line : 0;
-        part->to = is_sent ? order_lines(order)[line].node : NODE_NONE;
+        part->to = order_part_goes_to(order, part);
         queue_append(tables, ref, (uint16_t)(first_part + i));
         order_part_await(tables, ref, (uint16_t)(first_part + i), tables->time_ms);
     }

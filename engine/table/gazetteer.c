@@ -21,7 +21,6 @@ struct gazetteer_key {
 
 struct gazetteer_row {
     struct gazetteer_key key;
-    uint32_t hash;
     double lat, lon;
     struct geo_point point;
 };
@@ -165,7 +164,7 @@ enum err gazetteer_put(struct gazetteer *gazetteer, const char *country, const c
     struct gazetteer_row *row = row_at(gazetteer, slot->row - 1);
     *old_lat = *has_old_out ? row->lat : 0;
     *old_lon = *has_old_out ? row->lon : 0;
-    *row = (struct gazetteer_row){key, hash, lat, lon, geo_point(lat, lon)};
+    *row = (struct gazetteer_row){key, lat, lon, geo_point(lat, lon)};
     gazetteer->lengths |= 1u << key.len;
     return ERR_OK;
 }
