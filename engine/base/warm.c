@@ -87,7 +87,7 @@ enum err warm_start(void *memory, uint64_t size, uint64_t ahead, struct warm **o
     warm->size = size;
     warm->ahead = ahead;
     warm->wake = eventfd(0, EFD_CLOEXEC);
-    if (warm->wake < 0 || 
+    if (warm->wake < 0 ||
         thread_start(&warm->thread, NULL, "shelf-warm", run, warm) != ERR_OK) {
         if (warm->wake >= 0) {
             close(warm->wake);

@@ -143,7 +143,7 @@ static void share_units(struct order *order, const struct effect_order *effect, 
     }
 }
 
-/* What is lent for a share: as much as it holds, and of what left as much as its cell has room for. */
+/* What is lent for a share: as much as it holds, and of what left as much as there is room for. */
 static void lent_fill(struct service_core *service, struct trial *trial,
                       const struct effect_order *effect, struct order *order)
 {
