@@ -1,11 +1,18 @@
 /* How long one request holds the loop: the largest request of each method, the longest time between
  * two returns to the loop that it causes, cold at first and again when warm; `whole` is the median
  * of all its slices together. `hello` tells these sizes as the methods' largest work; the promise
- * is that no request holds the loop over 500 us. 4,613 drawn stores, 2,000 items, 10 % density. */
+ * is that no request holds the loop over 500 us. 4,613 drawn stores, 2,000 items, 10 % density.
+ *
+ * `--fresh N` measures the first request of a process instead: per method N processes, each of
+ * which recovers the same folder and answers one request. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include "check.h"
 #include "shelf.h"
 
 enum { NODES = 4613, ITEMS = 2000, RUNS = 25 };
@@ -229,7 +236,7 @@ static void node_put(struct writer *writer, uint32_t run)
     writer_str(writer, "serves");
     writer_array(writer, 1000);
     for (uint32_t i = 0; i < 1000; i++) {
-        snprintf(text, sizeof text, "US:%03u", i);
+        snprintf(text, sizeof text, "US:%05u", run * 1000 + i); /* that no node named before */
         writer_string(writer, text);
     }
 }
@@ -251,6 +258,32 @@ static void stats(struct writer *writer, uint32_t run)
     writer_map(writer, 0);
 }
 
+/* The largest request of each method. run: a number below RUNS. */
+static const struct hold_case {
+    const char *name;
+    build_request *build;
+} cases[] = {
+    {"order.route 1,000 lines", route_big},
+    {"order.route 50 lines", route_fifty},
+    {"order.route 12 lines", route_twelve},
+    {"order.route explain 2", route_two_explained},
+    {"order.get 1,000 lines", order_get},
+    {"order.list 1,000", order_list},
+    {"fulfil.list 1,000", fulfil_list},
+    {"fulfil.update 1,000 lines", fulfil_update},
+    {"order.cancel 1,000 lines", order_cancel},
+    {"stock.find 20 items k=100", stock_find},
+    {"stock.list 1,000", stock_list},
+    {"stock.load 2,000 rows, a slice", stock_load},
+    {"place.load 10,000 rows, a slice", place_load},
+    {"node.list 1,000", node_list},
+    {"node.put 1,000 areas", node_put},
+    {"node.put without them", node_bare},
+    {"stats", stats},
+};
+
+enum { CASES = sizeof cases / sizeof cases[0], ROUTE_BIG = 0 };
+
 static int by_ns(const void *a, const void *b)
 {
     uint64_t x = *(const uint64_t *)a;
@@ -258,61 +291,172 @@ static int by_ns(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-static void measure(const struct bench *bench, const char *name, build_request *build)
+/* ns of its longest slice. */
+static uint64_t ask(const struct hold_case *what, uint32_t run)
+{
+    struct writer writer;
+    writer_init(&writer, frame, sizeof frame);
+    what->build(&writer, run);
+    if (writer.is_full) {
+        fprintf(stderr, "bench: %s does not fit into a frame\n", what->name);
+        exit(1);
+    }
+    const uint64_t errors = shelf.errors;
+    const uint64_t ns = shelf_ask(&shelf, frame, writer_size(&writer));
+    if (shelf.errors != errors) {
+        fprintf(stderr, "bench: %s is answered by an error\n", what->name);
+        exit(1);
+    }
+    return ns;
+}
+
+static void measure(const struct bench *bench, const struct hold_case *what)
 {
     uint64_t ns[RUNS];
     uint64_t whole[RUNS];
     uint32_t runs = bench->is_smoke ? 2 : RUNS;
-    if (bench->only && strcmp(bench->only, name) != 0) {
+    if (bench->only && strcmp(bench->only, what->name) != 0) {
         return;
     }
     for (uint32_t run = 0; run < runs; run++) {
-        struct writer writer;
-        writer_init(&writer, frame, sizeof frame);
-        build(&writer, run);
-        if (writer.is_full) {
-            fprintf(stderr, "bench: %s does not fit into a frame\n", name);
-            exit(1);
-        }
-        ns[run] = shelf_ask(&shelf, frame, writer_size(&writer));
+        ns[run] = ask(what, run);
         whole[run] = shelf.worked_ns;
     }
     uint64_t first = ns[0];
     qsort(ns, runs, sizeof ns[0], by_ns);
     qsort(whole, runs, sizeof whole[0], by_ns);
-    printf("hold %-34s first %8.1f  median %8.1f  max %8.1f us  whole %8.1f us%s\n", name,
+    printf("hold %-34s first %8.1f  median %8.1f  max %8.1f us  whole %8.1f us%s\n", what->name,
            (double)first / 1e3, (double)ns[runs / 2] / 1e3, (double)ns[runs - 1] / 1e3,
            (double)whole[runs / 2] / 1e3, bench->is_smoke ? "  (smoke: no figure)" : "");
+}
+
+/* -- the first request of a process -- */
+
+/* What a process tells of its first request. */
+struct first {
+    uint64_t ns;
+    uint64_t faults; /* pages that it touched first, or brought back */
+    uint64_t reads;  /* of them those that waited for the disk */
+};
+
+/* In the process: `--first CASE RUN FOLDER [--smoke]`. Orders that are there are for the others. */
+static int first_main(char **argv)
+{
+    const uint32_t which = (uint32_t)strtoul(argv[0], NULL, 10);
+    const uint32_t run = (uint32_t)strtoul(argv[1], NULL, 10);
+    struct rusage before;
+    struct rusage after;
+    if (which >= CASES) {
+        return 2;
+    }
+    shelf_open_again(&shelf, argv[2], lines < 1000);
+    getrusage(RUSAGE_SELF, &before);
+    const uint64_t ns = ask(&cases[which], which == ROUTE_BIG ? RUNS + run : run);
+    getrusage(RUSAGE_SELF, &after);
+    printf("%llu %ld %ld\n", (unsigned long long)ns, after.ru_minflt - before.ru_minflt,
+           after.ru_majflt - before.ru_majflt);
+    shelf_close(&shelf);
+    return 0;
+}
+
+static struct first first_of(const char *self, uint32_t which, uint32_t run, bool is_smoke)
+{
+    char command[4200];
+    struct first first = {0};
+    unsigned long long ns = 0, faults = 0, reads = 0;
+    snprintf(command, sizeof command, "'%s' --first %u %u '%s'%s", self, which, run, shelf.folder,
+             is_smoke ? " --smoke" : "");
+    FILE *child = popen(command, "r");
+    const int got = child ? fscanf(child, "%llu %llu %llu", &ns, &faults, &reads) : 0;
+    if (!child || pclose(child) != 0 || got != 3) {
+        fprintf(stderr, "bench: no answer of %s\n", command);
+        exit(1);
+    }
+    first = (struct first){ns, faults, reads};
+    return first;
+}
+
+static void measure_first(const struct bench *bench, const char *self, uint32_t which,
+                          uint32_t runs)
+{
+    uint64_t ns[RUNS];
+    uint64_t faults[RUNS];
+    uint64_t reads = 0;
+    if (bench->only && strcmp(bench->only, cases[which].name) != 0) {
+        return;
+    }
+    for (uint32_t run = 0; run < runs; run++) {
+        const struct first first = first_of(self, which, run, bench->is_smoke);
+        ns[run] = first.ns;
+        faults[run] = first.faults;
+        reads += first.reads;
+    }
+    qsort(ns, runs, sizeof ns[0], by_ns);
+    qsort(faults, runs, sizeof faults[0], by_ns);
+    printf("fresh %-34s median %8.1f  max %8.1f us  faults %llu to %llu, %llu of all from disk%s\n",
+           cases[which].name, (double)ns[runs / 2] / 1e3, (double)ns[runs - 1] / 1e3,
+           (unsigned long long)faults[0], (unsigned long long)faults[runs - 1],
+           (unsigned long long)reads, bench->is_smoke ? "  (smoke: no figure)" : "");
+    fflush(stdout);
+}
+
+/* A folder with orders to ask for, left closed. */
+static void fresh_main(const struct bench *bench, uint32_t runs)
+{
+    char self[4000];
+    const ssize_t len = readlink("/proc/self/exe", self, sizeof self - 1);
+    CHECK(len > 0);
+    self[len] = '\0';
+    for (uint32_t run = 0; run < RUNS; run++) {
+        (void)ask(&cases[ROUTE_BIG], run);
+    }
+    shelf.is_kept = true;
+    shelf_close(&shelf);
+    for (uint32_t which = 0; which < CASES; which++) {
+        measure_first(bench, self, which, runs);
+    }
+    shelf_remove(&shelf);
+}
+
+static void sizes_set(bool is_smoke)
+{
+    nodes = is_smoke ? 200 : NODES;
+    items = is_smoke ? 20 : ITEMS;
+    lines = is_smoke ? 10 : 1000;
+}
+
+/* `--fresh N` at the end of the flags, taken off; 0: not asked for. */
+static uint32_t fresh_runs(int *argc, char **argv)
+{
+    if (*argc < 3 || strcmp(argv[*argc - 2], "--fresh") != 0) {
+        return 0;
+    }
+    const unsigned long runs = strtoul(argv[*argc - 1], NULL, 10);
+    *argc -= 2;
+    return runs < 1 ? 1 : runs > RUNS ? RUNS : (uint32_t)runs;
 }
 
 int main(int argc, char **argv)
 {
     struct bench bench;
+    if (argc >= 5 && strcmp(argv[1], "--first") == 0) {
+        sizes_set(argc == 6);
+        return first_main(argv + 2);
+    }
+    const uint32_t runs = fresh_runs(&argc, argv);
     if (!bench_init(&bench, argc, argv)) {
         return 2;
     }
-    nodes = bench.is_smoke ? 200 : NODES;
-    items = bench.is_smoke ? 20 : ITEMS;
-    lines = bench.is_smoke ? 10 : 1000;
+    sizes_set(bench.is_smoke);
     shelf_open(&shelf, bench.is_smoke);
     shelf_world(&shelf, nodes, items, 10, 1000, 1);
-    measure(&bench, "order.route 1,000 lines", route_big);
-    measure(&bench, "order.route 50 lines", route_fifty);
-    measure(&bench, "order.route 12 lines", route_twelve);
-    measure(&bench, "order.route explain 2", route_two_explained);
-    measure(&bench, "order.get 1,000 lines", order_get);
-    measure(&bench, "order.list 1,000", order_list);
-    measure(&bench, "fulfil.list 1,000", fulfil_list);
-    measure(&bench, "fulfil.update 1,000 lines", fulfil_update);
-    measure(&bench, "order.cancel 1,000 lines", order_cancel);
-    measure(&bench, "stock.find 20 items k=100", stock_find);
-    measure(&bench, "stock.list 1,000", stock_list);
-    measure(&bench, "stock.load 2,000 rows, a slice", stock_load);
-    measure(&bench, "place.load 10,000 rows, a slice", place_load);
-    measure(&bench, "node.list 1,000", node_list);
-    measure(&bench, "node.put 1,000 areas", node_put);
-    measure(&bench, "node.put without them", node_bare);
-    measure(&bench, "stats", stats);
+    if (runs > 0) {
+        fresh_main(&bench, runs);
+        return 0;
+    }
+    for (uint32_t which = 0; which < CASES; which++) {
+        measure(&bench, &cases[which]);
+    }
     shelf_close(&shelf);
     return 0;
 }

@@ -65,21 +65,14 @@ static void port_failed(void *owner, const char *why)
     fail(why);
 }
 
-void shelf_open(struct shelf *shelf, bool is_smoke)
+static void open_folder(struct shelf *shelf)
 {
     struct service_options options;
     struct service_start start;
     char error[WAL_ERROR_SIZE];
-    memset(shelf, 0, sizeof *shelf);
-    shelf->is_smoke = is_smoke;
-    shelf->reply = malloc(REPLY_ROOM);
-    snprintf(shelf->folder, sizeof shelf->folder, "bench-shelf-XXXXXX");
-    if (!shelf->reply || !mkdtemp(shelf->folder)) {
-        fail("no memory, or no folder to be made here");
-    }
     service_options_default(&options);
     options.log.dir = shelf->folder;
-    options.log.segment_size = is_smoke ? 16 << 20 : 0;
+    options.log.segment_size = shelf->is_smoke ? 16 << 20 : 0;
     options.order_window_ms = 1000;
     options.max_delay_ms = 0;
     options.port = (struct service_port){
@@ -98,11 +91,47 @@ void shelf_open(struct shelf *shelf, bool is_smoke)
     }
 }
 
+static void begin(struct shelf *shelf, bool is_smoke)
+{
+    memset(shelf, 0, sizeof *shelf);
+    shelf->is_smoke = is_smoke;
+    shelf->reply = malloc(REPLY_ROOM);
+    if (!shelf->reply) {
+        fail("no memory");
+    }
+    explicit_bzero(shelf->reply, REPLY_ROOM); /* its faults are not the engine's */
+}
+
+void shelf_open(struct shelf *shelf, bool is_smoke)
+{
+    begin(shelf, is_smoke);
+    snprintf(shelf->folder, sizeof shelf->folder, "bench-shelf-XXXXXX");
+    if (!mkdtemp(shelf->folder)) {
+        fail("no folder to be made here");
+    }
+    open_folder(shelf);
+}
+
+void shelf_open_again(struct shelf *shelf, const char *folder, bool is_smoke)
+{
+    begin(shelf, is_smoke);
+    snprintf(shelf->folder, sizeof shelf->folder, "%s", folder);
+    shelf->is_kept = true;
+    open_folder(shelf);
+}
+
 void shelf_close(struct shelf *shelf)
 {
-    char command[64];
     service_close(shelf->service);
     free(shelf->reply);
+    if (!shelf->is_kept) {
+        shelf_remove(shelf);
+    }
+}
+
+void shelf_remove(const struct shelf *shelf)
+{
+    char command[64];
     snprintf(command, sizeof command, "rm -rf '%s'", shelf->folder);
     if (system(command) != 0) {
         fail("the folder made here stays");

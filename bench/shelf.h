@@ -19,12 +19,19 @@ struct shelf {
     uint8_t *reply;      /* the last one */
     uint32_t reply_size;
     bool is_smoke;
+    bool is_kept; /* shelf_close leaves the folder */
     char folder[32];
 };
 
 /* Open on a new folder below the present one; exits with a line on stderr when it cannot. */
 void shelf_open(struct shelf *shelf, bool is_smoke);
 void shelf_close(struct shelf *shelf);
+
+/* Open on a folder that another process left; shelf_close leaves it too. */
+void shelf_open_again(struct shelf *shelf, const char *folder, bool is_smoke);
+
+/* Take a folder away that was kept. */
+void shelf_remove(const struct shelf *shelf);
 
 /* The times of a turn, now. */
 struct service_turn shelf_turn(void);
