@@ -350,9 +350,9 @@ static int first_main(char **argv)
         return 2;
     }
     shelf_open_again(&shelf, argv[2], lines < 1000);
-    getrusage(RUSAGE_SELF, &before);
+    getrusage(RUSAGE_THREAD, &before);
     const uint64_t ns = ask(&cases[which], which == ROUTE_BIG ? RUNS + run : run);
-    getrusage(RUSAGE_SELF, &after);
+    getrusage(RUSAGE_THREAD, &after);
     printf("%llu %ld %ld\n", (unsigned long long)ns, after.ru_minflt - before.ru_minflt,
            after.ru_majflt - before.ru_majflt);
     shelf_close(&shelf);

@@ -262,6 +262,7 @@ enum err service_open(const struct service_options *options, struct service_core
         return err;
     }
     folder_note(service);
+    warm_program();
     if (tables_warm_start(&service->warm, &service->tables) != ERR_OK) {
         say(SAY_WARN, "no_warm_thread", "orders fault on fresh memory as they come");
     }

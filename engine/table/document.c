@@ -8,11 +8,6 @@
 
 enum { TAG_DOCUMENT = 40, TAG_DOCUMENT_LINE = 41 };
 
-struct document_slot {
-    uint64_t hash;
-    slab_ref ref; /* 0 = empty */
-};
-
 /* Each document has up to two slots. */
 static uint64_t slot_count(uint32_t max)
 {

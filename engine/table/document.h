@@ -68,6 +68,11 @@ struct document_list {
     uint64_t count;
 };
 
+struct document_slot {
+    uint64_t hash;
+    slab_ref ref; /* 0 = empty */
+};
+
 struct documents {
     struct slab slab;
     struct document_slot *slots; /* open addressing: by id, and returns by their order too */

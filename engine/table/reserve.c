@@ -16,13 +16,6 @@ enum {
     SLACK = 4 * SLAB_SIZE_MAX     /* so that the largest block can always be had */
 };
 
-/* Newest piece of a cell; used while newest.ref is not 0. */
-struct cell_pieces {
-    struct piece_name newest;
-    uint32_t item;
-    uint16_t node;
-};
-
 static uint64_t power_of_two(uint64_t least)
 {
     uint64_t count = 1024;

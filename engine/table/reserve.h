@@ -89,6 +89,13 @@ struct reserve_cell {
     uint16_t node;
 };
 
+/* Newest piece of a cell; used while newest.ref is not 0. */
+struct cell_pieces {
+    struct piece_name newest;
+    uint32_t item;
+    uint16_t node;
+};
+
 struct reserves {
     struct slab slab;
     slab_ref *slots; /* open addressing by the upper half of the id hash */

@@ -1,34 +1,154 @@
-/* One helper each for the slab of orders and the pool of holds. */
+/* One helper for all: slabs, pools and rings, which fill up from their beginning on. */
 #include "tables_warm.h"
 
-enum {
-    ORDERS_AHEAD = 128 << 20, /* bytes touched before their use */
-    HOLDS_AHEAD = 16 << 20
+enum region_name {
+    ORDERS,
+    HOLDS,
+    DONE,
+    TIMERS,
+    MOVEMENTS,
+    KEYS,
+    OWED,
+    ITEMS,
+    ITEM_IDS,
+    NODES,
+    RESERVES,
+    RESERVED_CELLS, /* hash tables, also those of ids below: all of it at once */
+    RESERVE_IDS,
+    DOCUMENTS,
+    DOCUMENT_IDS,
+    REGIONS
 };
+
+_Static_assert((uint32_t)REGIONS <= (uint32_t)WARM_REGIONS_MAX, "a region each");
+
+#define MIB ((uint64_t)1 << 20)
+
+enum {
+    ORDERS_AHEAD = 128, /* MiB touched before their use */
+    HOLDS_AHEAD = 16,
+    OTHERS_AHEAD = 4
+};
+
+#define FIRST_PIECE (2 * MIB) /* a huge page: this one and the next before the first request */
+
+static void used_fill(const struct tables *tables, uint64_t used[REGIONS])
+{
+    const struct orders *orders = &tables->orders;
+    const struct keyring *keyring = &tables->keyring;
+    used[ORDERS] = orders->slab.used;
+    used[HOLDS] = (uint64_t)tables->holds.used * sizeof(struct hold);
+    used[DONE] = (orders->done_head + orders->done_count) * sizeof(slab_ref);
+    used[TIMERS] = (uint64_t)tables->wheel.used * sizeof(struct wheel_timer);
+    used[MOVEMENTS] = tables->movements.next * sizeof(struct movement);
+    used[KEYS] = (keyring->first + keyring->count) * sizeof(struct key_entry);
+    used[OWED] = (uint64_t)tables->owed.used * sizeof(struct owed_entry);
+    used[ITEMS] = (uint64_t)tables->catalogue.count * sizeof(struct item);
+    used[ITEM_IDS] = tables->catalogue.ids_used;
+    used[NODES] = (uint64_t)tables->network.count * sizeof(struct node);
+    used[RESERVES] = tables->reserves.slab.used;
+    used[RESERVED_CELLS] = 0;
+    used[RESERVE_IDS] = 0;
+    used[DOCUMENTS] = tables->documents.slab.used;
+    used[DOCUMENT_IDS] = 0;
+}
+
+static void table_set(struct warm_region *region, void *memory, uint64_t size)
+{
+    *region = (struct warm_region){memory, size, size};
+}
+
+static void region_set(struct warm_region *region, void *memory, uint64_t size, uint64_t ahead)
+{
+    *region = (struct warm_region){memory, size, ahead};
+}
+
+static void orders_fill(const struct tables *tables, struct warm_region regions[REGIONS])
+{
+    const struct orders *orders = &tables->orders;
+    const struct holds *holds = &tables->holds;
+    const struct wheel *wheel = &tables->wheel;
+    const struct owed *owed = &tables->owed;
+    const uint64_t some = OTHERS_AHEAD * MIB;
+    region_set(&regions[ORDERS], orders->slab.base, orders->slab.size, ORDERS_AHEAD * MIB);
+    region_set(&regions[HOLDS], holds->pool, ((uint64_t)holds->max + 1) * sizeof(struct hold),
+               HOLDS_AHEAD * MIB);
+    region_set(&regions[DONE], orders->done, (orders->done_mask + 1) * sizeof(slab_ref), some);
+    region_set(&regions[TIMERS], wheel->pool, wheel_pool_size(wheel->max), some);
+    region_set(&regions[OWED], owed->pool, ((uint64_t)owed->max + 1) * sizeof(struct owed_entry),
+               some);
+}
+
+static void network_fill(const struct tables *tables, struct warm_region regions[REGIONS])
+{
+    const struct movements *movements = &tables->movements;
+    const struct keyring *keyring = &tables->keyring;
+    const struct catalogue *catalogue = &tables->catalogue;
+    const uint64_t some = OTHERS_AHEAD * MIB;
+    region_set(&regions[MOVEMENTS], movements->ring,
+               (uint64_t)movements->max * sizeof(struct movement), some);
+    region_set(&regions[KEYS], keyring->ring, (uint64_t)keyring->max * sizeof(struct key_entry),
+               some);
+    region_set(&regions[ITEMS], catalogue->items, (uint64_t)catalogue->max * sizeof(struct item),
+               some);
+    region_set(&regions[ITEM_IDS], catalogue->ids, catalogue->ids_size, some);
+    region_set(&regions[NODES], tables->network.nodes, NODE_MAX * sizeof(struct node), some);
+}
+
+static void owners_fill(const struct tables *tables, struct warm_region regions[REGIONS])
+{
+    const struct reserves *reserves = &tables->reserves;
+    const struct documents *documents = &tables->documents;
+    const uint64_t some = OTHERS_AHEAD * MIB;
+    region_set(&regions[RESERVES], reserves->slab.base, reserves->slab.size, some);
+    table_set(&regions[RESERVED_CELLS], reserves->cells,
+              (reserves->cell_mask + 1) * sizeof(struct cell_pieces));
+    table_set(&regions[RESERVE_IDS], reserves->slots,
+              (reserves->slot_mask + 1) * sizeof(slab_ref));
+    region_set(&regions[DOCUMENTS], documents->slab.base, documents->slab.size, some);
+    table_set(&regions[DOCUMENT_IDS], documents->slots,
+              (documents->slot_mask + 1) * sizeof(struct document_slot));
+}
+
+static void first_touch(const struct warm_region *region, uint64_t used)
+{
+    const uint64_t from = used / FIRST_PIECE * FIRST_PIECE;
+    if (from < region->size) {
+        const uint64_t left = region->size - from;
+        warm_now((char *)region->memory + from, left < 2 * FIRST_PIECE ? left : 2 * FIRST_PIECE);
+    }
+}
 
 enum err tables_warm_start(struct tables_warm *warm, const struct tables *tables)
 {
-    const struct slab *slab = &tables->orders.slab;
-    const struct holds *holds = &tables->holds;
-    const uint64_t size = ((uint64_t)holds->max + 1) * sizeof(struct hold);
-    *warm = (struct tables_warm){NULL, NULL};
-    enum err err = warm_start(slab->base, slab->size, ORDERS_AHEAD, &warm->orders);
-    if (err == ERR_OK) {
-        err = warm_start(holds->pool, size, HOLDS_AHEAD, &warm->holds);
+    struct warm_region regions[REGIONS];
+    uint64_t used[REGIONS];
+    orders_fill(tables, regions);
+    network_fill(tables, regions);
+    owners_fill(tables, regions);
+    used_fill(tables, used);
+    for (int i = 0; i < REGIONS; i++) {
+        first_touch(&regions[i], used[i]);
     }
+    const enum err err = warm_start(regions, REGIONS, &warm->warm);
     tables_warm_note(warm, tables);
     return err;
 }
 
 void tables_warm_note(const struct tables_warm *warm, const struct tables *tables)
 {
-    warm_note(warm->orders, tables->orders.slab.used);
-    warm_note(warm->holds, (uint64_t)tables->holds.used * sizeof(struct hold));
+    uint64_t used[REGIONS];
+    if (!warm->warm) {
+        return;
+    }
+    used_fill(tables, used);
+    for (uint32_t i = 0; i < REGIONS; i++) {
+        warm_note(warm->warm, i, used[i]);
+    }
 }
 
 void tables_warm_stop(struct tables_warm *warm)
 {
-    warm_stop(warm->orders);
-    warm_stop(warm->holds);
-    *warm = (struct tables_warm){NULL, NULL};
+    warm_stop(warm->warm);
+    warm->warm = NULL;
 }

@@ -1,4 +1,4 @@
-/* The memory that grows with open orders is there before they come: helper threads touch it ahead
+/* The memory that grows with what comes is there before it comes: a helper thread touches it ahead
  * of its use (warm.h), live and in replay, where fresh pages are a fifth of the time otherwise.
  *
  * The thread that owns the tables. An all-zero struct is one that was not started. */
@@ -10,12 +10,12 @@
 #include "warm.h"
 
 struct tables_warm {
-    struct warm *orders;
-    struct warm *holds;
+    struct warm *warm;
 };
 
-/* Begin with what lies behind the rows that are there. Errors: ERR_NOMEM, ERR_SYS: pages come as
- * they are used; what was started goes on. */
+/* Begin with what lies behind the rows that are there; the first of it is touched before this
+ * returns, so that the first request of a kind finds it. Errors: ERR_NOMEM, ERR_SYS: pages come
+ * as they are used. */
 ERR_MUST_USE enum err tables_warm_start(struct tables_warm *warm, const struct tables *tables);
 
 /* The tables may have grown. Cheap. */

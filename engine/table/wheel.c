@@ -18,16 +18,16 @@ enum {
 
 #define SPAN ((uint64_t)1 << (WIDTH_BITS * LEVELS)) /* of all levels together */
 
-static size_t pool_size(uint32_t max)
+uint64_t wheel_pool_size(uint32_t max)
 {
-    return ((size_t)HEADS + max) * sizeof(struct wheel_timer);
+    return ((uint64_t)HEADS + max) * sizeof(struct wheel_timer);
 }
 
 enum err wheel_init(struct wheel *wheel, uint32_t max)
 {
     memset(wheel, 0, sizeof *wheel);
     void *memory;
-    enum err err = mem_reserve(pool_size(max), &memory);
+    enum err err = mem_reserve(wheel_pool_size(max), &memory);
     if (err != ERR_OK) {
         return err;
     }
@@ -48,14 +48,14 @@ enum err wheel_init(struct wheel *wheel, uint32_t max)
 
 void wheel_close(struct wheel *wheel)
 {
-    mem_release(wheel->pool, pool_size(wheel->max));
+    mem_release(wheel->pool, wheel_pool_size(wheel->max));
     free(wheel->occupied);
     memset(wheel, 0, sizeof *wheel);
 }
 
 uint64_t wheel_memory(uint32_t max)
 {
-    return mem_size(pool_size(max)) + LEVELS * WORDS * sizeof(uint64_t);
+    return mem_size(wheel_pool_size(max)) + LEVELS * WORDS * sizeof(uint64_t);
 }
 
 uint64_t wheel_bytes(const struct wheel *wheel)

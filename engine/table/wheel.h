@@ -54,6 +54,9 @@ ERR_MUST_USE enum err wheel_init(struct wheel *wheel, uint32_t max);
 void wheel_close(struct wheel *wheel);
 uint64_t wheel_memory(uint32_t max);
 
+/* Bytes of the pool, which fills from its beginning on. */
+uint64_t wheel_pool_size(uint32_t max);
+
 /* Bytes of the timers in use. */
 uint64_t wheel_bytes(const struct wheel *wheel);
 

@@ -25,7 +25,7 @@ int __real_madvise(void *memory, size_t size, int advice);
 int __wrap_madvise(void *memory, size_t size, int advice);
 void __real_explicit_bzero(void *memory, size_t size);
 void __wrap_explicit_bzero(void *memory, size_t size);
-enum err __wrap_warm_start(void *memory, uint64_t size, uint64_t ahead, struct warm **out);
+enum err __wrap_warm_start(const struct warm_region *regions, uint32_t count, struct warm **out);
 void __real_hist_init(struct hist *hist);
 void __wrap_hist_init(struct hist *hist);
 void *__real_malloc(size_t size);
@@ -62,11 +62,10 @@ int __wrap_madvise(void *memory, size_t size, int advice)
 }
 
 /* Nor does anybody take pages for it ahead, in threads of their own. */
-enum err __wrap_warm_start(void *memory, uint64_t size, uint64_t ahead, struct warm **out)
+enum err __wrap_warm_start(const struct warm_region *regions, uint32_t count, struct warm **out)
 {
-    (void)memory;
-    (void)size;
-    (void)ahead;
+    (void)regions;
+    (void)count;
     *out = NULL;
     return ERR_OK;
 }

@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "crc32c.h"
@@ -149,27 +151,82 @@ static void decimal_is_printf(void **state)
     }
 }
 
+/* Pages of memory that are there. */
+static uint64_t pages_of(void *memory, uint64_t size)
+{
+    static unsigned char there[(64 << 20) / 4096];
+    uint64_t pages = 0;
+    assert_int_equal(mincore(memory, size, there), 0);
+    for (uint64_t i = 0; i < size / 4096; i++) {
+        pages += there[i] & 1;
+    }
+    return pages;
+}
+
 /* Warming ahead never changes memory that is in use, and ends when told, asked or not. */
 static void warm_leaves_memory_alone(void **state)
 {
     (void)state;
     enum { SIZE = 64 << 20 };
     void *memory;
+    void *other;
     struct warm *warm;
     assert_int_equal(mem_reserve(SIZE, &memory), ERR_OK);
-    assert_int_equal(warm_start(memory, SIZE, 32 << 20, &warm), ERR_OK);
+    assert_int_equal(mem_reserve(SIZE, &other), ERR_OK);
+    const struct warm_region regions[] = {{memory, SIZE, 32 << 20}, {other, SIZE, 4 << 20}};
+    assert_int_equal(warm_start(regions, 2, &warm), ERR_OK);
     uint8_t *bytes = memory;
     for (uint64_t at = 0; at < SIZE; at += 4096) {
         bytes[at] = (uint8_t)(at >> 12);
-        warm_note(warm, at);
+        warm_note(warm, 0, at);
     }
     warm_stop(warm);
     for (uint64_t at = 0; at < SIZE; at += 4096) {
         assert_int_equal(bytes[at], (uint8_t)(at >> 12));
     }
+    assert_true(pages_of(other, SIZE) == 0);
     mem_release(memory, SIZE);
+    mem_release(other, SIZE);
     warm_stop(NULL);
-    warm_note(NULL, 5);
+    warm_note(NULL, 0, 5);
+}
+
+/* A region that was told of nothing but its beginning is warm as far as asked, and no more. */
+static void warm_goes_ahead(void **state)
+{
+    (void)state;
+    enum { SIZE = 64 << 20, AHEAD = 4 << 20 };
+    void *memory;
+    struct warm *warm;
+    assert_int_equal(mem_reserve(SIZE, &memory), ERR_OK);
+    const struct warm_region region = {memory, SIZE, AHEAD};
+    assert_int_equal(warm_start(&region, 1, &warm), ERR_OK);
+    warm_note(warm, 0, 0);
+    for (int i = 0; i < 10000 && pages_of(memory, SIZE) < AHEAD / 4096; i++) {
+        usleep(1000);
+    }
+    const uint64_t pages = pages_of(memory, SIZE);
+    warm_stop(warm);
+    if (pages == 0) {
+        skip(); /* a system that cannot populate */
+    }
+    assert_int_equal(pages, AHEAD / 4096);
+    mem_release(memory, SIZE);
+}
+
+/* The program's own pages are there afterwards, also those of data that nobody wrote to. */
+static void warm_program_is_there(void **state)
+{
+    (void)state;
+    static uint8_t never[1 << 20];
+    const uintptr_t first = ((uintptr_t)never + 4095) & ~(uintptr_t)4095;
+    const uint64_t size = (1 << 20) - 4096;
+    warm_program();
+    const uint64_t pages = pages_of((void *)first, size);
+    if (pages == 0) {
+        skip(); /* a system that cannot populate */
+    }
+    assert_int_equal(pages, size / 4096);
 }
 
 int main(void)
@@ -180,6 +237,8 @@ int main(void)
         cmocka_unit_test(hash_depends_on_key),    cmocka_unit_test(hist_percentiles_are_close),
         cmocka_unit_test(mem_reserve_gives_zeroed), cmocka_unit_test(decimal_is_printf),
         cmocka_unit_test(warm_leaves_memory_alone),
+        cmocka_unit_test(warm_goes_ahead),
+        cmocka_unit_test(warm_program_is_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
