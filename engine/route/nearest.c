@@ -113,7 +113,7 @@ static bool is_within_reach(const struct search *search, uint16_t node)
 }
 
 /* Whether list rows hold what is asked for; what bitmap rows hold is left to the hint. */
-static bool lists_hold(const struct route *route, uint16_t node)
+bool nearest_lists_hold(const struct route *route, uint16_t node)
 {
     for (uint32_t i = 0; i < route->group.demand_count; i++) {
         const struct demand *demand = &route->demands[i];
@@ -130,7 +130,7 @@ static void try_slot(struct search *search, uint32_t slot, float distance_2)
     struct route *route = search->route;
     uint16_t node = search->network->node_of_slot[slot];
     if (!is_better(search, node, distance_2) || !is_within_reach(search, node) ||
-        !(search->is_by_hint ? lists_hold(route, node) : group_holds(route, node))) {
+        !(search->is_by_hint ? nearest_lists_hold(route, node) : group_holds(route, node))) {
         return;
     }
     search->best.node = node;
@@ -185,15 +185,24 @@ static slot_bits word_base(const struct search *search, uint32_t word)
     return search->class_bits ? bits & search->class_bits[word] : bits;
 }
 
-/* Slots of word that may hold the whole group. */
-static slot_bits word_bits(const struct search *search, uint32_t word)
+/* Of the bits of word those whose slots may hold the whole group. */
+static slot_bits able_bits(const struct route *route, uint32_t word, slot_bits bits)
 {
-    const struct route *route = search->route;
-    slot_bits bits = word_base(search, word);
     for (uint32_t i = 0; i < route->group.demand_count && bits; i++) {
         bits &= demand_bits(&route->demands[i], word);
     }
     return bits;
+}
+
+/* Slots of word that may hold the whole group. */
+static slot_bits word_bits(const struct search *search, uint32_t word)
+{
+    return able_bits(search->route, word, word_base(search, word));
+}
+
+slot_bits nearest_word(const struct route *route, uint32_t word)
+{
+    return able_bits(route, word, route->group.base[word]);
 }
 
 static float distance_2(const struct search *search, uint32_t slot)
@@ -449,7 +458,7 @@ static void search_list(struct search *search, const struct row *row)
     try_keys(search, keys, padded, 0, slots);
 }
 
-static bool has_list(const struct route *route)
+bool nearest_has_list(const struct route *route)
 {
     for (uint32_t i = 0; i < route->group.demand_count; i++) {
         if (route->demands[i].row->kind == ROW_LIST) {
@@ -504,7 +513,7 @@ struct route_guess nearest_source(struct route *route, bool is_by_hint)
         search.is_by_hint = is_by_hint;
         if (row->count <= SHORT) {
             search_list(&search, row);
-        } else if (has_list(route)) {
+        } else if (nearest_has_list(route)) {
             search_words(&search, LAZY);
         } else {
             search_bitmaps(&search);

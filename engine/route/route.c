@@ -356,8 +356,7 @@ static bool common_begin(struct route *route, const struct stock_view *view,
 {
     uint32_t key = line_key(&request->lines[0]);
     route_begin(route, view, request);
-    if ((key & 0xffff) != NODE_NONE || !request->has_dest || request->explain > 0 ||
-        request->strategy) {
+    if ((key & 0xffff) != NODE_NONE || !request->has_dest || request->explain > 0) {
         return false;
     }
     for (uint32_t line = 0; line < request->line_count; line++) {
@@ -436,8 +435,19 @@ void route_guess(struct route *route, const struct stock_view *view,
                  const struct route_request *request, struct route_guess *guess)
 {
     *guess = (struct route_guess){NODE_NONE, 0};
-    if (common_begin(route, view, request)) {
+    if (!request->strategy && common_begin(route, view, request)) {
         *guess = nearest_source(route, true);
+    }
+}
+
+void route_guess_ruled(struct route *route, const struct stock_view *view,
+                       const struct route_request *request, struct route_guess *guess,
+                       struct route_rank *rank)
+{
+    *guess = (struct route_guess){NODE_NONE, 0};
+    if (request->strategy && common_begin(route, view, request)) {
+        strategy_begin(route);
+        *guess = strategy_guess(route, rank);
     }
 }
 
@@ -478,6 +488,22 @@ bool route_confirm(struct route *route, const struct stock_view *view,
 {
     if (guess->node == NODE_NONE || !common_begin(route, view, request) ||
         !is_in_base(route, guess->node) || !group_holds(route, guess->node)) {
+        return false;
+    }
+    answer_begin(route, answer);
+    return answer_add_single(route, guess->node, guess->metres) && fence_dates(route);
+}
+
+bool route_confirm_ruled(struct route *route, const struct stock_view *view,
+                         const struct route_request *request, const struct route_guess *guess,
+                         const struct route_rank *rank, struct route_answer *answer)
+{
+    if (guess->node == NODE_NONE || !common_begin(route, view, request) ||
+        !is_in_base(route, guess->node)) {
+        return false;
+    }
+    strategy_begin(route);
+    if (!group_holds(route, guess->node) || !strategy_stands(route, guess, rank)) {
         return false;
     }
     answer_begin(route, answer);

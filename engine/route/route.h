@@ -168,7 +168,7 @@ struct route_why_term {
     uint64_t is, best;
 };
 
-enum { ROUTE_WHY_FENCES_MAX = 24, ROUTE_WHY_TERMS_MAX = 8 };
+enum { ROUTE_WHY_FENCES_MAX = 24, ROUTE_TERMS_MAX = 8 /* of a strategy */ };
 
 struct route_why {
     uint16_t node;
@@ -181,7 +181,7 @@ struct route_why {
     uint32_t best_metres;
     bool is_weighted;
     uint32_t term_count; /* 0: there is no other node to compare with */
-    struct route_why_term terms[ROUTE_WHY_TERMS_MAX];
+    struct route_why_term terms[ROUTE_TERMS_MAX];
 };
 
 /* Decide, and before each group tell what is in the node's way. */
@@ -209,6 +209,16 @@ struct route_guess {
     uint32_t metres;
 };
 
+/* What a strategy's guess is measured by until it is confirmed: the values of its terms, and the
+ * least that others score. Scratch of the router, which fills it in and reads it. */
+struct route_rank {
+    bool has_other;
+    uint32_t values[ROUTE_TERMS_MAX];
+    uint64_t others[ROUTE_TERMS_MAX]; /* keys of the best of them, or less */
+    struct route_guess other;             /* NODE_NONE: less than any with equal keys */
+    uint64_t reach; /* the search left out what has a greater first key than that */
+};
+
 /* Two stages before route_guess: the heads of the rows of the lines' items (the items themselves
  * should be in cache), then what the search reads of them. dest: NULL = none is known. */
 void route_prefetch(const struct route *route, const struct stock_view *view,
@@ -219,6 +229,11 @@ void route_prefetch_rows(const struct route *route, const struct stock_view *vie
 
 void route_guess(struct route *route, const struct stock_view *view,
                  const struct route_request *request, struct route_guess *guess);
+/* The same where a strategy decides. It is void as well when the load or the declines of any node
+ * fell since and the strategy looks at these (strategy.h, is_moving). */
+void route_guess_ruled(struct route *route, const struct stock_view *view,
+                       const struct route_request *request, struct route_guess *guess,
+                       struct route_rank *rank);
 /* Two stages behind it: what finding the guessed node's cells reads, then the cells. */
 void route_guess_prefetch_places(const struct stock_view *view, const struct route_line *lines,
                                  uint32_t count, const struct route_guess *guess);
@@ -227,6 +242,9 @@ void route_guess_prefetch(const struct stock_view *view, const struct route_line
 bool route_confirm(struct route *route, const struct stock_view *view,
                    const struct route_request *request, const struct route_guess *guess,
                    struct route_answer *answer);
+bool route_confirm_ruled(struct route *route, const struct stock_view *view,
+                         const struct route_request *request, const struct route_guess *guess,
+                         const struct route_rank *rank, struct route_answer *answer);
 
 /* The k nearest nodes that have sets of these lines free, qty of them at least (stock.find): one
  * line of one unit for an item, a line for each component of a kit. Nearest first, max_m as above;

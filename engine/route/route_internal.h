@@ -135,6 +135,7 @@ struct route {
     struct why_ask why;
     bool is_ruled; /* a strategy decides the group */
     uint32_t keep; /* units of each item that it leaves at a node */
+    uint64_t grams; /* of the group, where a strategy decides it */
     struct take_slot takes[TAKE_TABLE];
 
     /* -- nearest search -- */
@@ -270,8 +271,14 @@ bool fence_dates(struct route *route);
  * is_by_hint: of bitmap rows the hint counts, no cell is read: the best of a few too many. */
 struct route_guess nearest_source(struct route *route, bool is_by_hint);
 
-/* Every slot of base that may hold the whole group, into route->found; each item has a row. */
+/* Every slot of base that may hold the whole group, into route->found; each item has a row. Those
+ * of one word. */
 void nearest_able(struct route *route);
+slot_bits nearest_word(const struct route *route, uint32_t word);
+
+/* Whether some row of the group is a list; whether the node holds what is asked of those. */
+bool nearest_has_list(const struct route *route);
+bool nearest_lists_hold(const struct route *route, uint16_t node);
 
 /* -- split.c: groups that no single node holds, fixed places, partial answers -- */
 

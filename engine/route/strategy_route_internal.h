@@ -42,6 +42,11 @@ void strategy_fence_base(struct route *route);
 /* The best node that holds the whole group, or NODE_NONE. */
 struct route_guess strategy_source(struct route *route);
 
+/* The same by hints, and what bounds the others; later, whether it is the best still. */
+struct route_guess strategy_guess(struct route *route, struct route_rank *rank);
+bool strategy_stands(const struct route *route, const struct route_guess *guess,
+                     const struct route_rank *rank);
+
 /* -- strategy_split.c -- */
 
 /* Set costs of the candidates of the split search by the strategy. */

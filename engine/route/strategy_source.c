@@ -4,10 +4,26 @@
  * What is nearer than some distance is all that has to be looked at when distance leads (the first
  * term of a lexicographic strategy, any term of a weighted one, as no term is ever negative):
  * words of 64 neighbours then come nearest first, by the bounds of nearest.c, until the next is
- * too far. Otherwise every word is looked at. */
+ * too far. Otherwise every word is looked at.
+ *
+ * A guess, for a batch, is the same search by hints of stock, and notes the least that any other
+ * node scores (struct route_rank). Until it is confirmed free stock only falls, and load and
+ * declines of nodes only rise: so no other node's score falls, and the guess is the best while its
+ * own is still below that. */
 #include "strategy_route_internal.h"
 
 #include <string.h>
+
+enum { LOADS_MORE = 2 }; /* from a guess to its confirmation, without another search */
+
+/* Keys behind the last one that was worked out are 0. */
+struct score {
+    bool is_whole;
+    uint64_t keys[STRATEGY_TERMS_MAX];
+    uint32_t values[STRATEGY_TERMS_MAX]; /* of the terms */
+};
+
+_Static_assert((int)ROUTE_TERMS_MAX == (int)STRATEGY_TERMS_MAX, "a rank is of any strategy");
 
 struct race {
     struct route *route;
@@ -15,7 +31,11 @@ struct race {
     const struct strategy_term *distance; /* that bounds the search, NULL = none does */
     uint64_t distance_factor;             /* weighted */
     uint64_t least; /* weighted: what the terms but distance sum to at least */
-    uint64_t keys[STRATEGY_TERMS_MAX];
+    uint64_t slack; /* weighted: what a guess's score may rise by until it is confirmed */
+    struct route_rank *rank; /* of a guess; NULL = decide */
+    bool is_by_hint;         /* believe the hints of bitmap rows, read no cell of them */
+    bool has_reach;          /* a limit of distance holds for some node */
+    struct score score; /* of the best */
     struct route_guess best;
     float limit, limit_2; /* chord beyond which no node is better, and its square */
     float place[3];
@@ -46,9 +66,9 @@ static void lead_find(struct race *race)
 static uint32_t reach_of(const struct race *race)
 {
     uint64_t band = race->distance->band;
-    uint64_t value = race->keys[0];
+    uint64_t value = race->score.keys[0];
     if (race->strategy->mode == STRATEGY_WEIGHTED) {
-        value = (race->keys[0] - race->least) / race->distance_factor;
+        value = (race->score.keys[0] + race->slack - race->least) / race->distance_factor;
     }
     uint64_t metres = value - value % band + band - 1;
     return metres < race->route->group.reach_m ? (uint32_t)metres : race->route->group.reach_m;
@@ -62,6 +82,39 @@ static void limit_set(struct race *race)
     }
 }
 
+/* -- what is known of the others -- */
+
+/* Whether (keys, metres, id) is less than what is noted of the others. */
+static bool is_below(const struct route *route, const struct route_rank *rank,
+                     const uint64_t *keys, const struct route_guess *guess)
+{
+    uint32_t count = strategy_keys(route->request->strategy);
+    for (uint32_t i = 0; i < count; i++) {
+        if (keys[i] != rank->others[i]) {
+            return keys[i] < rank->others[i];
+        }
+    }
+    if (guess->metres != rank->other.metres) {
+        return guess->metres < rank->other.metres;
+    }
+    return rank->other.node != NODE_NONE &&
+           node_compare(route->view->network, guess->node, rank->other.node) < 0;
+}
+
+/* A node that is not the best scores that much, or more where not all of it was worked out. */
+static void other_add(struct race *race, const struct score *score, const struct route_guess *node)
+{
+    struct route_rank *rank = race->rank;
+    struct route_guess other = score->is_whole ? *node : (struct route_guess){NODE_NONE, 0};
+    if (rank && (!rank->has_other || is_below(race->route, rank, score->keys, &other))) {
+        rank->has_other = true;
+        rank->other = other;
+        memcpy(rank->others, score->keys, sizeof rank->others);
+    }
+}
+
+/* -- the race -- */
+
 /* Whether the score is less than the best so far, of equal ones the nearer, then the lesser id. */
 static bool is_better(const struct race *race, const uint64_t *keys,
                       const struct contender *contender)
@@ -71,8 +124,8 @@ static bool is_better(const struct race *race, const uint64_t *keys,
         return true;
     }
     for (uint32_t i = 0; i < count; i++) {
-        if (keys[i] != race->keys[i]) {
-            return keys[i] < race->keys[i];
+        if (keys[i] != race->score.keys[i]) {
+            return keys[i] < race->score.keys[i];
         }
     }
     if (contender->metres != race->best.metres) {
@@ -82,40 +135,61 @@ static bool is_better(const struct race *race, const uint64_t *keys,
 }
 
 /* The score, unless a term tells already that the node is worse. */
-static bool score_below(const struct race *race, struct contender *contender, uint64_t *keys)
+static bool score_below(const struct race *race, struct contender *contender, struct score *score)
 {
     const struct strategy *strategy = race->strategy;
     bool is_weighted = strategy->mode == STRATEGY_WEIGHTED;
     bool is_open = race->best.node != NODE_NONE; /* so far equal to the best */
-    uint64_t sum = 0;
+    memset(score->keys, 0, sizeof score->keys);
+    score->is_whole = false;
     for (uint32_t i = 0; i < strategy->term_count; i++) {
+        uint32_t at = is_weighted ? 0 : i;
         uint64_t value = strategy_value(race->route, contender, &strategy->terms[i]);
-        sum += value * strategy->factor[i];
-        keys[i] = value;
-        uint64_t own = is_weighted ? sum : value;
-        uint64_t best = race->keys[is_weighted ? 0 : i];
-        if (is_open && own > best) {
+        score->values[i] = (uint32_t)value;
+        score->keys[at] += is_weighted ? value * strategy->factor[i] : value;
+        if (is_open && score->keys[at] > race->score.keys[at]) {
             return false;
         }
-        is_open = is_open && (is_weighted || own == best);
+        is_open = is_open && (is_weighted || score->keys[at] == race->score.keys[at]);
     }
-    keys[0] = is_weighted ? sum : keys[0];
-    return is_better(race, keys, contender);
+    score->is_whole = true;
+    return is_better(race, score->keys, contender);
+}
+
+static bool is_within_reach(const struct race *race, const struct contender *contender)
+{
+    const struct route *route = race->route;
+    return !race->has_reach || group_takes_node(route, contender->node, contender->metres);
+}
+
+static bool holds(const struct race *race, uint16_t node)
+{
+    return race->is_by_hint ? nearest_lists_hold(race->route, node)
+                            : group_holds(race->route, node);
 }
 
 static void try_node(struct race *race, uint16_t node)
 {
     struct route *route = race->route;
     struct contender contender;
-    uint64_t keys[STRATEGY_TERMS_MAX];
+    struct score score;
     contender_begin(&contender, node, group_metres(route, node));
-    if (!group_takes_node(route, node, contender.metres) ||
-        !score_below(race, &contender, keys) || !strategy_takes(route, &contender) ||
-        !group_holds(route, node)) {
+    struct route_guess own = {node, contender.metres};
+    if (!is_within_reach(race, &contender)) {
         return;
     }
-    memcpy(race->keys, keys, race->strategy->term_count * sizeof *keys);
-    race->best = (struct route_guess){node, contender.metres};
+    if (!score_below(race, &contender, &score)) {
+        other_add(race, &score, &own);
+        return;
+    }
+    if (!strategy_takes(route, &contender) || !holds(race, node)) {
+        return;
+    }
+    if (race->best.node != NODE_NONE) {
+        other_add(race, &race->score, &race->best);
+    }
+    race->score = score;
+    race->best = own;
     limit_set(race);
 }
 
@@ -138,11 +212,28 @@ static void try_word(struct race *race, uint32_t word, slot_bits bits)
     }
 }
 
-static void try_near_words(struct race *race)
+/* The words of the area's list that are near enough. False: others may have a better node. */
+static bool try_area(struct race *race, const struct near_area *area)
+{
+    for (uint32_t i = 0; i < area->count; i++) {
+        if (area->bounds[i] > race->limit) {
+            return true;
+        }
+        try_word(race, area->words[i], nearest_word(race->route, area->words[i]));
+    }
+    return area->end > race->limit;
+}
+
+/* Those that area, unless it is NULL, does not list. */
+static void try_near_words(struct race *race, const struct near_area *area)
 {
     struct route *route = race->route;
     uint32_t words = route->view->network->words;
     uint32_t padded = (words + KEY_BLOCK - 1) / KEY_BLOCK * KEY_BLOCK;
+    nearest_able(route);
+    for (uint32_t i = 0; area && i < area->count; i++) {
+        route->found[area->words[i]] = 0;
+    }
     route->kernel->caps(route->view->network, race->place, route->found, words, route->cap_keys);
     for (uint32_t word = words; word < padded; word++) {
         route->cap_keys[word] = KEY_NONE;
@@ -158,6 +249,25 @@ static void try_near_words(struct race *race)
     }
 }
 
+static void try_near(struct race *race)
+{
+    struct route *route = race->route;
+    const struct near_area *area =
+        nearest_has_list(route) ? NULL
+                                : near_area_at(&route->areas, route->view->network, race->place);
+    if (!area || !try_area(race, area)) {
+        try_near_words(race, area);
+    }
+}
+
+static void try_all(struct race *race)
+{
+    nearest_able(race->route);
+    for (uint32_t word = 0; word < race->route->view->network->words; word++) {
+        try_word(race, word, race->route->found[word]);
+    }
+}
+
 /* Whether each item is to be had somewhere. */
 static bool has_rows(const struct route *route)
 {
@@ -169,26 +279,101 @@ static bool has_rows(const struct route *route)
     return true;
 }
 
+/* Whether its score depends on what is free. */
+static bool looks_at_stock(const struct strategy *strategy)
+{
+    for (uint32_t i = 0; i < strategy->term_count; i++) {
+        if (strategy->terms[i].term == STRATEGY_TERM_SCARCITY) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void race_begin(struct race *race, struct route *route, struct route_rank *rank)
+{
+    const struct network *network = route->view->network;
+    const struct geo_point *dest = &route->request->dest;
+    *race = (struct race){.route = route,
+                          .strategy = route->request->strategy,
+                          .rank = rank,
+                          .is_by_hint = rank && !looks_at_stock(route->request->strategy),
+                          .has_reach = route->request->max_m != ROUTE_NO_LIMIT ||
+                                       network->reach_min[route->group.service] != UINT32_MAX,
+                          .place = {(float)dest->x, (float)dest->y, (float)dest->z},
+                          .best = {NODE_NONE, 0}};
+    race->limit = chord_limit(route->group.reach_m);
+    race->limit_2 = race->limit * race->limit * (1 + 0x1p-20f);
+    lead_find(race);
+}
+
+static struct route_guess race_run(struct race *race)
+{
+    if (!has_rows(race->route)) {
+        return race->best;
+    }
+    if (race->distance) {
+        try_near(race);
+    } else {
+        try_all(race);
+    }
+    return race->best;
+}
+
 struct route_guess strategy_source(struct route *route)
 {
-    const struct geo_point *dest = &route->request->dest;
-    struct race race = {.route = route,
-                        .strategy = route->request->strategy,
-                        .place = {(float)dest->x, (float)dest->y, (float)dest->z},
-                        .best = {NODE_NONE, 0}};
-    if (!has_rows(route)) {
-        return race.best;
+    struct race race;
+    race_begin(&race, route, NULL);
+    return race_run(&race);
+}
+
+/* -- guesses -- */
+
+/* What the best's score may rise by and still bound the search: two fulfilments more. */
+static uint64_t slack_of(const struct strategy *strategy)
+{
+    uint64_t slack = 0;
+    for (uint32_t i = 0; i < strategy->term_count && strategy->mode == STRATEGY_WEIGHTED; i++) {
+        const struct strategy_term *term = &strategy->terms[i];
+        if (term->term == STRATEGY_TERM_LOAD) {
+            slack += strategy->factor[i] * (term->band > 1 ? term->band : LOADS_MORE);
+        }
     }
-    race.limit = chord_limit(route->group.reach_m);
-    race.limit_2 = race.limit * race.limit * (1 + 0x1p-20f);
-    lead_find(&race);
-    nearest_able(route);
-    if (race.distance) {
-        try_near_words(&race);
-        return race.best;
+    return slack;
+}
+
+struct route_guess strategy_guess(struct route *route, struct route_rank *rank)
+{
+    struct race race;
+    race_begin(&race, route, rank);
+    rank->has_other = false;
+    race.slack = slack_of(race.strategy);
+    struct route_guess best = race_run(&race);
+    rank->reach = race.distance ? race.score.keys[0] + race.slack : UINT64_MAX;
+    memcpy(rank->values, race.score.values, sizeof rank->values);
+    return best;
+}
+
+static bool moves(uint8_t term)
+{
+    return term == STRATEGY_TERM_LOAD || term == STRATEGY_TERM_ACCEPTANCE ||
+           term == STRATEGY_TERM_SCARCITY;
+}
+
+bool strategy_stands(const struct route *route, const struct route_guess *guess,
+                     const struct route_rank *rank)
+{
+    const struct strategy *strategy = route->request->strategy;
+    bool is_weighted = strategy->mode == STRATEGY_WEIGHTED;
+    uint64_t keys[STRATEGY_TERMS_MAX] = {0};
+    struct contender contender;
+    contender_begin(&contender, guess->node, guess->metres);
+    for (uint32_t i = 0; i < strategy->term_count; i++) {
+        const struct strategy_term *term = &strategy->terms[i];
+        uint64_t value =
+            moves(term->term) ? strategy_value(route, &contender, term) : rank->values[i];
+        keys[is_weighted ? 0 : i] += is_weighted ? value * strategy->factor[i] : value;
     }
-    for (uint32_t word = 0; word < route->view->network->words; word++) {
-        try_word(&race, word, route->found[word]);
-    }
-    return race.best;
+    return keys[0] <= rank->reach && strategy_takes(route, &contender) &&
+           (!rank->has_other || is_below(route, rank, keys, guess));
 }

@@ -28,7 +28,7 @@ static const struct promise *promise_of(const struct route *route, struct conten
 {
     if (!contender->has_promise) {
         contender->has_promise = true;
-        fence_promise(route, contender->node, contender->metres, group_grams(route),
+        fence_promise(route, contender->node, contender->metres, route->grams,
                       &contender->promise);
     }
     return &contender->promise;
@@ -64,7 +64,7 @@ static uint64_t lane_cost(const struct route *route, uint16_t node)
     if (service == SERVICE_SAME_DAY || service_is_pickup(service)) {
         return 0;
     }
-    uint64_t grams = group_grams(route);
+    uint64_t grams = route->grams;
     const struct lane *lane =
         carriers_best(carriers, service, node, &route->place.lanes, grams);
     uint64_t cents = lane ? lane_cents(lane, grams) : 0;
@@ -235,6 +235,7 @@ void strategy_begin(struct route *route)
     bool is_ruled = strategy && route->group.place == NODE_NONE;
     route->is_ruled = is_ruled;
     route->keep = is_ruled ? strategy->keep : 0;
+    route->grams = is_ruled ? group_grams(route) : 0;
     if (is_ruled && strategy->max_m < route->group.reach_m) {
         route->group.reach_m = strategy->max_m;
     }

@@ -337,7 +337,7 @@ static void services_fill(struct ask *ask)
 
 void ask_begin(struct service_core *service, struct ask *ask, struct ask_line *lines)
 {
-    memset(ask, 0, sizeof *ask);
+    memset(ask, 0, offsetof(struct ask, rank));
     ask->max_splits = ROUTE_NO_LIMIT;
     ask->max_m = ROUTE_NO_LIMIT;
     ask->lines = lines;

@@ -61,6 +61,7 @@ struct ask {
     uint16_t rule_handle;        /* of the strategy that decides it, and itself: */
     const struct strategy *rule; /* NULL = nearest */
     struct route_guess guess;
+    struct route_rank rank; /* of a guess by a strategy */
 };
 
 enum { ASKS_ROOM = 4096 }; /* calls of a sub-batch at most */

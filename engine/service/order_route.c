@@ -15,9 +15,11 @@
  * (bench/README.md).
  * Nothing of it is relied on: asks_apply decides again whenever a guess may be void. It is void
  * when the network, a policy, an item's flags or a place changed (generation), or when free
- * stock of one of its items grew in this sub-batch (item->raised). Where stock only fell,
+ * stock of one of its items grew in this sub-batch (item->raised); where a strategy looks at load
+ * or declines, also when those of some node fell (tables.eased). Where stock only fell,
  * route_confirm finds out whether the guessed node still holds all of it; if it does it is
- * still the best, since no other node got better. */
+ * still the best, since no other node got better. Of a strategy route_confirm_ruled finds out as
+ * well whether its own score is still below what the others had. */
 #include <string.h>
 
 #include "ask.h"
@@ -222,12 +224,17 @@ static void stage_bitmaps(struct service_core *service, struct ask *ask)
 static void stage_guess(struct service_core *service, struct ask *ask)
 {
     struct route_request request;
-    bool is_nearest = !ask->rule && ask->strategy.len == 0;
-    if (ask->is_resolved && is_nearest) {
-        ask_request(service->asks, ask, &request);
-        route_guess(service->route, &service->tables.view, &request, &ask->guess);
-        ask->is_guessed = ask->guess.node != NODE_NONE;
+    if (!ask->is_resolved || ask->strategy.len > 0) {
+        return;
     }
+    ask_request(service->asks, ask, &request);
+    if (ask->rule) {
+        route_guess_ruled(service->route, &service->tables.view, &request, &ask->guess,
+                          &ask->rank);
+    } else {
+        route_guess(service->route, &service->tables.view, &request, &ask->guess);
+    }
+    ask->is_guessed = ask->guess.node != NODE_NONE;
 }
 
 /* Where the cells and the holds of the guessed node are found, and its list. */
@@ -831,6 +838,9 @@ static void take(struct service_core *service, struct call *call, const struct a
 /* Whether the guess can still be the best: nothing grew and nothing else changed. */
 static bool guess_holds(const struct service_core *service, const struct ask *ask)
 {
+    if (ask->rule && ask->rule->is_moving && service->tables.eased == service->tables.batch) {
+        return false;
+    }
     if (!ask->is_guessed || ask->generation != service->tables.generation || ask->explain) {
         return false;
     }
@@ -887,6 +897,15 @@ static void backorder(const struct ask *ask, struct route_answer *answer)
     }
 }
 
+static bool confirm(struct service_core *service, const struct ask *ask,
+                    const struct route_request *request, struct route_answer *answer)
+{
+    const struct stock_view *view = &service->tables.view;
+    return ask->rule ? route_confirm_ruled(service->route, view, request, &ask->guess, &ask->rank,
+                                           answer)
+                     : route_confirm(service->route, view, request, &ask->guess, answer);
+}
+
 static void decide(struct service_core *service, struct ask *ask, struct route_answer *answer)
 {
     struct route_request request;
@@ -894,8 +913,7 @@ static void decide(struct service_core *service, struct ask *ask, struct route_a
         reserve_decide(service, ask, answer);
     } else {
         ask_request(service->asks, ask, &request);
-        if (guess_holds(service, ask) &&
-            route_confirm(service->route, &service->tables.view, &request, &ask->guess, answer)) {
+        if (guess_holds(service, ask) && confirm(service, ask, &request, answer)) {
             return;
         }
         route_decide(service->route, &service->tables.view, &request, answer);

@@ -175,6 +175,7 @@ void declines_set(struct tables *tables, uint16_t node, uint32_t rate)
     if (rate) {
         digest_add_words(&tables->digest, TAG_DECLINES, node, rate, 0);
     }
+    tables->eased = rate < *own ? tables->batch : tables->eased;
     *own = rate;
 }
 

@@ -85,6 +85,7 @@ static void queue_remove(struct tables *tables, struct order_part *part)
     }
     part->is_listed = false;
     queue->count--;
+    tables->eased = tables->batch;
 }
 
 /* -- routed -- */

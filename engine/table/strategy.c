@@ -177,8 +177,23 @@ _Static_assert((uint64_t)STRATEGY_WEIGHT_MAX * STEPS_ALL <= UINT64_MAX / STRATEG
                                                                 STRATEGY_VALUE_MAX,
                "scores fit into 64 bits");
 
+static bool is_moving(const struct strategy *strategy)
+{
+    bool moves = false;
+    for (uint32_t i = 0; i < strategy->term_count; i++) {
+        uint8_t term = strategy->terms[i].term;
+        moves |= term == STRATEGY_TERM_LOAD || term == STRATEGY_TERM_ACCEPTANCE;
+    }
+    for (uint32_t i = 0; i < strategy->fence_count; i++) {
+        uint8_t fence = strategy->fences[i].fence;
+        moves |= fence == STRATEGY_FENCE_MAX_LOAD || fence == STRATEGY_FENCE_MIN_ACCEPTANCE;
+    }
+    return moves;
+}
+
 static void derive(struct strategy *strategy)
 {
+    strategy->is_moving = is_moving(strategy);
     factors_derive(strategy);
     strategy->keep = 0;
     strategy->max_m = UINT32_MAX;

@@ -58,6 +58,7 @@ struct strategy {
                                             divisor */
     uint32_t keep;  /* units of each item that stay at a node */
     uint32_t max_m; /* UINT32_MAX = any distance */
+    bool is_moving; /* load or declines of nodes count */
 };
 
 struct strategy_choice {

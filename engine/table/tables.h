@@ -83,6 +83,7 @@ struct tables {
     struct stock_view view;         /* what a decision reads */
 
     uint64_t batch;      /* number of the running batch; items note it when stock of theirs grows */
+    uint64_t eased;      /* batch in which the load or the declines of some node last fell */
     uint64_t generation; /* grows with every change that can make any guess void */
     uint64_t lsn;        /* of the last effect applied */
     uint64_t time_ms;    /* engine time of the last effect applied */

@@ -293,6 +293,10 @@ static void stream_is_rich(const struct ask_stream *stream, const struct outcome
                      wanted[i].least);
         }
     }
+    if (stream->has_rules) {
+        assert_true(replies_with(stream, outcome, "version") >= 40);
+        assert_true(replies_with(stream, outcome, "UNKNOWN_STRATEGY") > 0);
+    }
 }
 
 /* -- tests -- */
@@ -308,7 +312,7 @@ static void slices_came(const struct way_of *way, uint32_t count)
     }
 }
 
-static void all_ways_are_one(uint64_t seed, bool has_loads)
+static void all_ways_are_one(uint64_t seed, bool has_loads, bool has_rules)
 {
     static const struct way_of one = {1, 1, false, false, 0};
     static const struct way_of ways[] = {
@@ -320,7 +324,7 @@ static void all_ways_are_one(uint64_t seed, bool has_loads)
         {64, 64, false, false, 1},       {4096, 4096, false, false, 1},
         {64, 64, true, false, 1},
     };
-    struct ask_stream *stream = ask_stream_new(seed, has_loads);
+    struct ask_stream *stream = ask_stream_new(seed, has_loads, has_rules);
     struct outcome *wanted = deliver(stream, &one);
     stream_is_rich(stream, wanted);
     for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
@@ -357,14 +361,21 @@ static uint64_t seed_or(uint64_t seed)
 static void batches_of_any_size_are_one(void **state)
 {
     (void)state;
-    all_ways_are_one(seed_or(1), false);
+    all_ways_are_one(seed_or(1), false, false);
 }
 
 /* One connection, loads among the rest: what follows a load waits for it. */
 static void batches_with_loads_are_one(void **state)
 {
     (void)state;
-    all_ways_are_one(seed_or(2), true);
+    all_ways_are_one(seed_or(2), true, false);
+}
+
+/* Strategies decide, of each kind, and change in the midst of a batch. */
+static void batches_with_rules_are_one(void **state)
+{
+    (void)state;
+    all_ways_are_one(seed_or(3), false, true);
 }
 
 int main(void)
@@ -373,6 +384,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(batches_of_any_size_are_one),
         cmocka_unit_test(batches_with_loads_are_one),
+        cmocka_unit_test(batches_with_rules_are_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

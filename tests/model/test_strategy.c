@@ -228,27 +228,6 @@ static void fill(struct world *world, struct rng *rng, uint32_t nodes)
     world_layout(world);
 }
 
-static struct strategy random_strategy(struct rng *rng)
-{
-    struct strategy strategy = {
-        .name = "s", .name_len = 1, .version = 1, .mode = (uint8_t)below(rng, 2)};
-    strategy.term_count = (uint8_t)(1 + below(rng, STRATEGY_TERMS_MAX));
-    for (uint32_t i = 0; i < strategy.term_count; i++) {
-        uint32_t kind = below(rng, STRATEGY_TERM_COUNT);
-        kind = i == 0 && below(rng, 2) ? STRATEGY_TERM_DISTANCE : kind;
-        uint32_t steps = wire_steps[kind];
-        uint32_t band = below(rng, 3) ? 1 : steps * (1 + below(rng, 200));
-        strategy.terms[i] = (struct strategy_term){(uint8_t)kind, 1 + below(rng, 5000), band};
-    }
-    strategy.fence_count = (uint8_t)below(rng, 3);
-    for (uint32_t i = 0; i < strategy.fence_count; i++) {
-        static const uint32_t most[STRATEGY_FENCE_COUNT] = {1500000, 3000, 600, 9, 1000000, 4, 7};
-        uint32_t kind = below(rng, STRATEGY_FENCE_COUNT);
-        strategy.fences[i] = (struct strategy_fence){(uint8_t)kind, 1 + below(rng, most[kind])};
-    }
-    return strategy;
-}
-
 static uint32_t compare(struct world *world, struct rng *rng, struct strategies *strategies)
 {
     struct route_line lines[ITEMS];
@@ -298,7 +277,7 @@ static void test_single_sources(void **state)
         fill(&world, &rng, 1 + below(&rng, round % 2 ? 30 : 900));
         for (uint32_t i = 0; i < STRATEGIES; i++) {
             struct strategies strategies;
-            struct strategy strategy = random_strategy(&rng);
+            struct strategy strategy = world_strategy(&rng);
             assert_int_equal(strategies_init(&strategies), ERR_OK);
             assert_true(strategy_is_sound(&strategy));
             assert_int_equal(strategies_add(&strategies, &strategy), ERR_OK);

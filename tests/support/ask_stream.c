@@ -13,6 +13,7 @@ enum {
     NODES = 24,
     ITEMS = 36,
     HOT = 3,
+    RULES = 5, /* names of strategies */
     LATE = 8, /* more items, and one more node, that are put under way */
     FIRST_PART = 4300, /* more than one batch of 4,096 */
     OTHER_PART = 900,
@@ -129,6 +130,9 @@ static void add_wishes(struct ask_stream *stream, struct text_buffer *order)
     }
     if (draw(stream, 10) == 0) {
         add(order, ",'ref':'r%u'", draw(stream, 100));
+    }
+    if (stream->has_rules && draw(stream, 8) == 0) {
+        add(order, ",'strategy':'s%u'", draw(stream, RULES));
     }
 }
 
@@ -320,9 +324,37 @@ static void ask_load(struct ask_stream *stream)
         draw(stream, 4) ? "keep" : "zero", some_key(stream, key));
 }
 
+/* Strategies of a few names, and which of them decides. */
+static void ask_rule(struct ask_stream *stream)
+{
+    static const char *const bodies[] = {
+        "'mode':'lexicographic','terms':[{'term':'distance','band':100},{'term':'load'},"
+        "{'term':'cost'},{'term':'acceptance'}]",
+        "'mode':'weighted','terms':[{'term':'distance','weight':1},{'term':'load','weight':20},"
+        "{'term':'cost','weight':0.1},{'term':'acceptance','weight':3}]",
+        "'mode':'lexicographic','terms':[{'term':'load'},{'term':'scarcity','band':10},"
+        "{'term':'distance'}],'fences':[{'fence':'max_load','value':40}]",
+        "'mode':'weighted','terms':[{'term':'distance','weight':1},"
+        "{'term':'scarcity','weight':2}],'fences':[{'fence':'max_km','value':300},"
+        "{'fence':'keep_last','value':1}]",
+    };
+    static const char *const services[] = {"", ",'service':'standard'", ",'service':'next_day'"};
+    if (draw(stream, 3) == 0) {
+        ask(stream, "strategy.put", "{'name':'s%u',%s}", draw(stream, RULES),
+            pick(stream, bodies, 4));
+    } else {
+        ask(stream, "strategy.activate", "{'name':'s%u'%s}", draw(stream, RULES),
+            pick(stream, services, 3));
+    }
+}
+
 static void ask_any(struct ask_stream *stream)
 {
     uint32_t what = draw(stream, 100);
+    if (stream->has_rules && draw(stream, 60) == 0) {
+        ask_rule(stream);
+        return;
+    }
     if (stream->has_loads && draw(stream, 40) == 0) {
         ask_load(stream);
     } else if (what < 45) {
@@ -366,12 +398,13 @@ static void stream_fill(struct ask_stream *stream)
     }
 }
 
-struct ask_stream *ask_stream_new(uint64_t seed, bool has_loads)
+struct ask_stream *ask_stream_new(uint64_t seed, bool has_loads, bool has_rules)
 {
     struct ask_stream *stream = calloc(1, sizeof *stream);
     CHECK(stream);
     rng_init(&stream->rng, seed);
     stream->has_loads = has_loads;
+    stream->has_rules = has_rules;
     stream_fill(stream);
     return stream;
 }

@@ -27,6 +27,7 @@ struct ask_request {
 struct ask_stream {
     struct rng rng;
     bool has_loads; /* loads too; then all comes on one connection: others do not wait for them */
+    bool has_rules; /* strategies decide, and change */
     struct ask_request requests[ASK_STREAM_MAX];
     uint32_t count;
     uint32_t part;   /* being made */
@@ -34,7 +35,7 @@ struct ask_stream {
     char last_order[ASK_TEXT_MAX];
 };
 
-struct ask_stream *ask_stream_new(uint64_t seed, bool has_loads);
+struct ask_stream *ask_stream_new(uint64_t seed, bool has_loads, bool has_rules);
 void ask_stream_free(struct ask_stream *stream);
 
 #endif

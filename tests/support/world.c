@@ -167,3 +167,29 @@ void world_apply(struct world *world, const struct route_request *request,
         world_stock(world, item, node, cell_on_hand(word), reserved);
     }
 }
+
+static uint32_t below(struct rng *rng, uint32_t limit)
+{
+    return (uint32_t)rng_below(rng, limit);
+}
+
+struct strategy world_strategy(struct rng *rng)
+{
+    struct strategy strategy = {
+        .name = "s", .name_len = 1, .version = 1, .mode = (uint8_t)below(rng, 2)};
+    strategy.term_count = (uint8_t)(1 + below(rng, STRATEGY_TERMS_MAX));
+    for (uint32_t i = 0; i < strategy.term_count; i++) {
+        uint32_t kind = below(rng, STRATEGY_TERM_COUNT);
+        kind = i == 0 && below(rng, 2) ? STRATEGY_TERM_DISTANCE : kind;
+        uint32_t steps = strategy_term_steps((enum strategy_term_kind)kind);
+        uint32_t band = below(rng, 3) ? 1 : steps * (1 + below(rng, 200));
+        strategy.terms[i] = (struct strategy_term){(uint8_t)kind, 1 + below(rng, 5000), band};
+    }
+    strategy.fence_count = (uint8_t)below(rng, 3);
+    for (uint32_t i = 0; i < strategy.fence_count; i++) {
+        static const uint32_t most[STRATEGY_FENCE_COUNT] = {1500000, 3000, 600, 9, 1000000, 4, 7};
+        uint32_t kind = below(rng, STRATEGY_FENCE_COUNT);
+        strategy.fences[i] = (struct strategy_fence){(uint8_t)kind, 1 + below(rng, most[kind])};
+    }
+    return strategy;
+}

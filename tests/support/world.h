@@ -3,7 +3,9 @@
 #define TESTS_WORLD_H
 
 #include "route.h"
+#include "rng.h"
 #include "stock.h"
+#include "strategy.h"
 
 struct world {
     struct hash_key key;
@@ -39,5 +41,8 @@ void world_layout(struct world *world);
 /* Take what the answer took: reserved grows. */
 void world_apply(struct world *world, const struct route_request *request,
                  const struct route_answer *answer);
+
+/* Any strategy: one to all terms, at most two fences. */
+struct strategy world_strategy(struct rng *rng);
 
 #endif
