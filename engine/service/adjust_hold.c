@@ -51,7 +51,9 @@ uint32_t adjust_hold_size(const struct service_core *service, const struct adjus
         return EFFECT_SMALL_MAX;
     }
     struct order *order = order_at(&service->tables.orders, hold->order);
-    return 512 + order_parts(order)[hold->part].share_count * 10;
+    const struct effect_fulfil most = {.row = order,
+                                       .count = order_parts(order)[hold->part].share_count};
+    return effect_fulfil_size(&most);
 }
 
 static void reservation_take(struct service_core *service, const struct adjust_hold *hold,
@@ -77,6 +79,7 @@ static void part_take(struct service_core *service, const struct adjust_hold *ho
     bool is_pickup = way == WAY_PICKUP || state_step(STATE_SHIPPED, way) < 0;
     enum state state = is_pickup ? STATE_COLLECTED : STATE_SHIPPED;
     struct effect_fulfil effect = {.id = {order_id(order), order->id_len},
+                                   .row = order,
                                    .part = hold->part,
                                    .state = (uint8_t)state,
                                    .at_ms = at_ms,
@@ -95,9 +98,7 @@ static void part_take(struct service_core *service, const struct adjust_hold *ho
             (struct effect_quantity){index, share->reached[state_step(state, way)] + gone};
         units -= gone;
     }
-    uint8_t *bytes = log_begin(service, effect_fulfil_size(&effect));
-    uint64_t lsn = log_end(service, EFFECT_FULFIL, effect_fulfil_encode(bytes, &effect));
-    must_apply(tables_apply_fulfil(&service->tables, lsn, service->now_ms, &effect), "fulfil");
+    fulfil_log(service, &effect);
 }
 
 int64_t adjust_hold_take(struct service_core *service, const struct adjust_hold *hold,

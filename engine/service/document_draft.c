@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "document_internal.h"
+#include "short.h"
 
 /* -- from what is there -- */
 
@@ -102,6 +103,19 @@ bool draft_touch(struct service_core *service, struct call *call, struct draft *
     return true;
 }
 
+/* What a transfer took out of its node may have been promised. */
+static void shipped_tell(struct service_core *service, const struct effect_document *effect)
+{
+    struct short_cell cells[DOCUMENT_LINES_MAX];
+    if (effect->kind != DOCUMENT_TRANSFER || effect->at_node != effect->node) {
+        return;
+    }
+    for (uint32_t i = 0; i < effect->line_count; i++) {
+        cells[i] = (struct short_cell){effect->lines[i].item, effect->node};
+    }
+    shorts_tell(service, cells, effect->line_count);
+}
+
 bool draft_log(struct service_core *service, struct call *call, struct draft *draft, uint64_t at_ms)
 {
     struct tables *tables = &service->tables;
@@ -115,13 +129,15 @@ bool draft_log(struct service_core *service, struct call *call, struct draft *dr
                     tables->documents.max);
         return false;
     }
-    if (!log_room(service, call, size, 1, WAL_CLAIM_CHANGE)) {
+    if (!log_room(service, call, size + shorts_size(effect->line_count),
+                  1 + shorts_records(effect->line_count), WAL_CLAIM_CHANGE)) {
         return false;
     }
     effect->at_ms = at_ms ? at_ms : time_of_arrival(service->now_ms, draft->counted_ms);
     uint8_t *bytes = log_begin(service, size);
     uint64_t lsn = log_end(service, EFFECT_DOCUMENT, effect_document_encode(bytes, effect));
     must_apply(tables_apply_document(tables, lsn, service->now_ms, effect), "document");
+    shipped_tell(service, effect);
     return true;
 }
 

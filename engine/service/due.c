@@ -41,6 +41,7 @@ static bool no_show(struct service_core *service, slab_ref ref, uint32_t index, 
     struct order *order = order_at(&service->tables.orders, ref);
     const struct order_part *part = &order_parts(order)[index];
     struct effect_fulfil effect = {.id = {order_id(order), order->id_len},
+                                   .row = order,
                                    .part = index,
                                    .state = STATE_NO_SHOW,
                                    .at_ms = due_ms,
@@ -58,9 +59,7 @@ static bool no_show(struct service_core *service, slab_ref ref, uint32_t index, 
         return false;
     }
     spend(steps, 2 + effect.count);
-    uint8_t *bytes = log_begin(service, size);
-    uint64_t lsn = log_end(service, EFFECT_FULFIL, effect_fulfil_encode(bytes, &effect));
-    must_apply(tables_apply_fulfil(&service->tables, lsn, service->now_ms, &effect), "no_show");
+    fulfil_log(service, &effect);
     return true;
 }
 

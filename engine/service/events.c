@@ -1,9 +1,9 @@
 /* From a record to its events: what of stock, nodes and documents; orders and reservations have
  * files of their own. */
+#include "decimal.h"
 #include "effect_strategy.h"
 #include "events_internal.h"
-
-enum { SHORT_SHOWN = 100 };
+#include "told.h"
 
 bool events_has_cell(const struct events *events, uint32_t item, uint16_t node)
 {
@@ -13,42 +13,63 @@ bool events_has_cell(const struct events *events, uint32_t item, uint16_t node)
 
 /* -- stock -- */
 
-static void put_short_holds(struct events *events, uint32_t item, uint16_t node)
+/* The fulfilments of one cell that is short. */
+static void put_holders(struct events *events, struct told *told, uint32_t count)
 {
-    const struct tables *tables = &events->service->tables;
-    uint32_t count = 0;
+    struct writer *writer = &events->writer;
     event_name(events, "fulfilments");
-    uint32_t mark = writer_open(&events->writer);
-    for (uint32_t at = holds_newest(&tables->holds, item, node);
-         at != HOLD_NONE && count < SHORT_SHOWN; at = holds_at(&tables->holds, at)->older) {
-        const struct hold *hold = holds_at(&tables->holds, at);
-        if (hold->kind != HOLD_ORDER) {
-            continue;
-        }
-        char id[ID_MAX + 8];
-        struct order *order = order_at(&tables->orders, hold->order);
-        uint32_t len = fulfilment_text(order, order_shares(order)[hold->share].part, id);
-        writer_text(&events->writer, id, len);
-        count++;
+    writer_array(writer, count);
+    for (uint32_t i = 0; i < count; i++) {
+        char text[ID_MAX + 16];
+        const struct effect_text order = told_text(told);
+        const uint32_t part = told_int(told);
+        memcpy(text, order.at, order.len);
+        text[order.len] = '/';
+        writer_text(writer, text,
+                    order.len + 1 + decimal_put(text + order.len + 1, part + 1));
     }
-    writer_array_close(&events->writer, mark, count);
 }
 
-void events_short(struct events *events, uint32_t item, uint16_t node)
+static void pass_holders(struct told *told, uint32_t count)
 {
-    const struct tables *tables = &events->service->tables;
-    const struct cell cell = tables_cell(tables, item, node);
-    const int64_t ats =
-        cell.index >= 0 ? stock_ats(&tables->view, item, node, tables_word(&cell)) : 0;
-    if (ats >= 0 || cell_reserved(tables_word(&cell)) == 0 ||
-        !event_begin(events, EVENT_STOCK_SHORT)) {
-        return;
+    for (uint32_t i = 0; i < count && !told->is_bad; i++) {
+        (void)told_text(told);
+        (void)told_int(told);
     }
-    event_item(events, "item", item);
-    event_node(events, "node", node);
-    event_int(events, "short", -ats);
-    put_short_holds(events, item, node);
-    event_end(events);
+}
+
+static bool short_cell(struct events *events, struct told *told)
+{
+    const uint32_t item = told_int(told);
+    const uint16_t node = told_node(told);
+    const uint32_t units = told_int(told);
+    const uint32_t holders = told_int(told);
+    struct told behind = *told;
+    pass_holders(&behind, holders);
+    if (behind.is_bad || !events_has_cell(events, item, node)) {
+        return false;
+    }
+    if (event_begin(events, EVENT_STOCK_SHORT)) {
+        event_item(events, "item", item);
+        event_node(events, "node", node);
+        event_int(events, "short", units);
+        put_holders(events, told, holders);
+        event_end(events);
+    }
+    *told = behind;
+    return true;
+}
+
+static enum err of_short(struct events *events, const uint8_t *bytes, uint32_t size)
+{
+    const struct effect_text all = {(const char *)bytes, size};
+    struct told told = told_begin(&all);
+    const uint32_t count = told_int(&told);
+    bool is_sound = !told.is_bad;
+    for (uint32_t i = 0; i < count && is_sound; i++) {
+        is_sound = short_cell(events, &told);
+    }
+    return is_sound && told.at == told.end ? ERR_OK : ERR_DAMAGED;
 }
 
 static void stock_row(struct events *events, const struct effect_stock *effect,
@@ -75,9 +96,6 @@ static enum err of_stock(struct events *events, const uint8_t *bytes, uint32_t s
             stock_row(events, &effect, &effect.rows[i]);
         }
     }
-    for (uint32_t i = 0; err == ERR_OK && i < effect.count; i++) {
-        events_short(events, effect.rows[i].item, effect.node);
-    }
     return err;
 }
 
@@ -98,7 +116,6 @@ static enum err of_policy(struct events *events, const uint8_t *bytes, uint32_t 
         }
         event_end(events);
     }
-    events_short(events, effect.item, effect.node);
     return ERR_OK;
 }
 
@@ -347,6 +364,7 @@ static events_teller *const tellers[256] = {
     [EFFECT_CAPACITY] = of_capacity,
     [EFFECT_STRATEGY] = of_strategy,
     [EFFECT_CHOICE] = of_choice,
+    [EFFECT_SHORT] = of_short,
 };
 
 enum err events_of_record(struct events *events, uint8_t type, const uint8_t *bytes, uint32_t size)

@@ -3,10 +3,9 @@
  * Derived from the records each time they are read, never stored. Rules:
  * 1. n counts all events of a record, also those that a filter leaves out: (log_id, lsn, n) names
  *    one event for ever.
- * 2. Which events a record has is told by the record alone, but for order.done and stock.short,
- *    which need the tables and come last.
- * 3. Handles become ids: items and nodes never leave. Names of an order's lines are told while the
- *    order is in memory; share, the number of an entry in the order, always is. */
+ * 2. What a record's events say is told by the record alone: the same whenever it is read. What only
+ *    an order knows stands in its record for this (told.h).
+ * 3. Handles become ids: items, nodes and versions of strategies never leave. */
 #ifndef SERVICE_EVENTS_INTERNAL_H
 #define SERVICE_EVENTS_INTERNAL_H
 
@@ -64,8 +63,6 @@ void entry_fulfilment(struct events *events, const char *name, const struct effe
 ERR_MUST_USE enum err events_of_record(struct events *events, uint8_t type, const uint8_t *bytes,
                                        uint32_t size);
 
-/* stock.short where the cell lacks units that were promised, as the tables are now. */
-void events_short(struct events *events, uint32_t item, uint16_t node);
 bool events_has_cell(const struct events *events, uint32_t item, uint16_t node);
 
 typedef enum err events_teller(struct events *events, const uint8_t *bytes, uint32_t size);

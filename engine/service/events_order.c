@@ -1,24 +1,15 @@
-/* Events of orders: what their records say, with names of lines and nodes where the order is still
- * in memory. `share` numbers the entries of fulfilments in the order of their coming, from 0, so
- * that a reader who keeps them can do without those names. */
+/* Events of orders: what their records say, and what they tell for this alone (told.h): the order
+ * need not be in memory any more. Records from before that tell numbers only. `share` numbers the
+ * entries of fulfilments in the order of their coming, from 0. */
 #include "decimal.h"
 #include "events_internal.h"
+#include "told.h"
 
 enum { EVENTS_MINUTE_MS = 60000 };
 
-/* The order that the record is about, not a later one of the same id; NULL: not in memory. */
-static struct order *order_known(const struct events *events, const struct effect_text *id)
+static void order_done(struct events *events, const struct effect_text *id, bool is_done)
 {
-    const struct orders *orders = &events->service->tables.orders;
-    const slab_ref ref = orders_find(orders, orders_hash(orders, id->at, id->len), id->at, id->len);
-    struct order *order = ref ? order_at(orders, ref) : NULL;
-    return order && order->lsn <= events->lsn ? order : NULL;
-}
-
-static void order_done(struct events *events, const struct effect_text *id,
-                       const struct order *order)
-{
-    if (order && order->done_ms == events->at_ms && event_begin(events, EVENT_ORDER_DONE)) {
+    if (is_done && event_begin(events, EVENT_ORDER_DONE)) {
         event_text(events, "order_id", id);
         events->is_match = true; /* of the whole order */
         event_end(events);
@@ -54,12 +45,28 @@ static void put_line_name(struct writer *writer, const struct effect_line *line,
     }
 }
 
-static void put_known_line(struct writer *writer, struct order *order, uint32_t line)
+static void put_told_line(struct events *events, const struct told_line *line)
 {
-    char scratch[16];
-    uint32_t len;
-    const char *name = line_text(order, line, scratch, &len);
-    put_text(writer, "line", name, len);
+    const struct effect_line own = {.line = line->name};
+    put_line_name(&events->writer, &own, line->index);
+    entry_item(events, "item", line->item);
+}
+
+/* The next line, or unit, that is told. False: none is. */
+static bool next_line(const struct events *events, struct told *told, struct told_line *out)
+{
+    told_line(told, out);
+    told->is_bad = told->is_bad || out->item >= events->service->tables.catalogue.count;
+    return !told->is_bad;
+}
+
+static bool next_unit(const struct events *events, struct told *told, struct told_unit *out)
+{
+    const struct tables *tables = &events->service->tables;
+    told_unit(told, out);
+    told->is_bad = told->is_bad || out->line.item >= tables->catalogue.count ||
+                   out->node >= tables->network.count;
+    return !told->is_bad;
 }
 
 /* The entries of one part of a new order. */
@@ -209,6 +216,19 @@ static bool order_is_sound(const struct events *events, const struct effect_orde
     return is_sound;
 }
 
+/* All of it was carried out, and nothing is owed. */
+static bool is_born_done(const struct effect_order *effect)
+{
+    bool is_done = effect->part_count > 0;
+    for (uint32_t i = 0; i < effect->part_count && is_done; i++) {
+        is_done = effect->parts[i].way == WAY_CARRY_OUT;
+    }
+    for (uint32_t i = 0; effect->is_backorder && i < effect->line_count && is_done; i++) {
+        is_done = effect->owed[i] == 0;
+    }
+    return is_done;
+}
+
 enum err events_order(struct events *events, const uint8_t *bytes, uint32_t size)
 {
     struct effect_order effect;
@@ -221,51 +241,56 @@ enum err events_order(struct events *events, const uint8_t *bytes, uint32_t size
     for (uint32_t i = 0; i < effect.part_count; i++) {
         created(events, &effect, i);
     }
-    order_done(events, &effect.id, order_known(events, &effect.id));
+    order_done(events, &effect.id, is_born_done(&effect));
     return ERR_OK;
 }
 
 /* -- later -- */
 
 /* Entries that name shares of the order. */
-static void put_units(struct events *events, struct order *order, const struct effect_text *id,
+static void put_units(struct events *events, struct told told, const struct effect_text *id,
                       const struct effect_quantity *list, uint32_t count)
 {
     struct writer *writer = &events->writer;
+    struct told_unit unit;
     event_name(events, "lines");
     writer_array(writer, count);
     for (uint32_t i = 0; i < count; i++) {
-        const bool is_known = order && list[i].share < order->share_count;
-        writer_map(writer, is_known ? 6 : 2);
+        const bool is_told = next_unit(events, &told, &unit);
+        writer_map(writer, is_told ? 6 : 2);
         put_int(writer, "share", list[i].share);
         put_int(writer, "qty", list[i].qty);
-        if (is_known) {
-            const struct order_share *share = &order_shares(order)[list[i].share];
-            put_known_line(writer, order, share->line);
-            entry_item(events, "item", order_lines(order)[share->line].item);
-            entry_node(events, "node", order_parts(order)[share->part].node);
-            entry_fulfilment(events, "fulfilment", id, share->part);
+        if (is_told) {
+            put_told_line(events, &unit.line);
+            entry_node(events, "node", unit.node);
+            entry_fulfilment(events, "fulfilment", id, unit.part);
         }
     }
 }
 
 /* Entries that name lines. */
-static void put_owed_lines(struct events *events, const char *name, struct order *order,
+static void put_owed_lines(struct events *events, const char *name, struct told told,
                            const struct effect_quantity *list, uint32_t count)
 {
     struct writer *writer = &events->writer;
+    struct told_line line;
     event_name(events, name);
     writer_array(writer, count);
     for (uint32_t i = 0; i < count; i++) {
-        const bool is_known = order && list[i].share < order->line_count;
-        writer_map(writer, is_known ? 4 : 2);
+        const bool is_told = next_line(events, &told, &line);
+        writer_map(writer, is_told ? 4 : 2);
         put_int(writer, "index", list[i].share);
         put_int(writer, "qty", list[i].qty);
-        if (is_known) {
-            put_known_line(writer, order, list[i].share);
-            entry_item(events, "item", order_lines(order)[list[i].share].item);
+        if (is_told) {
+            put_told_line(events, &line);
         }
     }
+}
+
+/* Whether what the record tells can be read to its end. */
+static enum err told_end(const struct effect_text *bytes, const struct told *end)
+{
+    return bytes->len == 0 || (!end->is_bad && end->at == end->end) ? ERR_OK : ERR_DAMAGED;
 }
 
 enum err events_cancel(struct events *events, const uint8_t *bytes, uint32_t size)
@@ -276,20 +301,43 @@ enum err events_cancel(struct events *events, const uint8_t *bytes, uint32_t siz
     if (err != ERR_OK) {
         return err;
     }
-    struct order *order = order_known(events, &effect.id);
+    const struct told units = told_begin(&effect.told);
+    const struct told owed = told_behind_units(units, effect.count);
+    const struct told end = told_behind_lines(owed, effect.owed_count);
     if (event_begin(events, EVENT_ORDER_CANCELLED)) {
         event_text(events, "order_id", &effect.id);
-        put_units(events, order, &effect.id, effect.shares, effect.count);
+        put_units(events, units, &effect.id, effect.shares, effect.count);
         if (effect.owed_count) {
-            put_owed_lines(events, "owed", order, effect.owed, effect.owed_count);
+            put_owed_lines(events, "owed", owed, effect.owed, effect.owed_count);
         }
         event_end(events);
     }
-    order_done(events, &effect.id, order);
-    return ERR_OK;
+    order_done(events, &effect.id, told_is_done(&effect.told));
+    return told_end(&effect.told, &end);
 }
 
-static void fulfil_state(struct events *events, struct order *order,
+/* The shares of an update: all are of its part, at its node. */
+static void put_updated(struct events *events, struct told told, uint16_t node,
+                        const struct effect_fulfil *effect)
+{
+    struct writer *writer = &events->writer;
+    struct told_line line;
+    event_name(events, "lines");
+    writer_array(writer, effect->count);
+    for (uint32_t i = 0; i < effect->count; i++) {
+        const bool is_told = next_line(events, &told, &line);
+        writer_map(writer, is_told ? 6 : 2);
+        put_int(writer, "share", effect->shares[i].share);
+        put_int(writer, "qty", effect->shares[i].qty);
+        if (is_told) {
+            put_told_line(events, &line);
+            entry_node(events, "node", node);
+            entry_fulfilment(events, "fulfilment", &effect->id, effect->part);
+        }
+    }
+}
+
+static void fulfil_state(struct events *events, struct told told, uint16_t node,
                          const struct effect_fulfil *effect)
 {
     if (!event_begin(events, EVENT_FULFIL_STATE)) {
@@ -297,8 +345,8 @@ static void fulfil_state(struct events *events, struct order *order,
     }
     event_text(events, "order_id", &effect->id);
     event_fulfilment(events, "fulfilment", &effect->id, effect->part);
-    if (order && effect->part < order->part_count) {
-        event_node(events, "node", order_parts(order)[effect->part].node);
+    if (node != NODE_NONE) {
+        event_node(events, "node", node);
     }
     event_string(events, "state", state_text((enum state)effect->state));
     event_int(events, "as_of", (int64_t)effect->at_ms);
@@ -308,8 +356,16 @@ static void fulfil_state(struct events *events, struct order *order,
     if (effect->tracking.len) {
         event_text(events, "tracking", &effect->tracking);
     }
-    put_units(events, order, &effect->id, effect->shares, effect->count);
+    put_updated(events, told, node, effect);
     event_end(events);
+}
+
+/* The node of the part; NODE_NONE: it is not told. */
+static uint16_t part_node(const struct events *events, struct told *told)
+{
+    const uint16_t node = told_node(told);
+    told->is_bad = told->is_bad || node >= events->service->tables.network.count;
+    return told->is_bad ? NODE_NONE : node;
 }
 
 enum err events_fulfil(struct events *events, const uint8_t *bytes, uint32_t size)
@@ -320,31 +376,45 @@ enum err events_fulfil(struct events *events, const uint8_t *bytes, uint32_t siz
     if (err != ERR_OK || effect.state >= STATE_COUNT) {
         return ERR_DAMAGED;
     }
-    struct order *order = order_known(events, &effect.id);
-    fulfil_state(events, order, &effect);
-    order_done(events, &effect.id, order);
-    return ERR_OK;
+    struct told told = told_begin(&effect.told);
+    const uint16_t node = part_node(events, &told);
+    const struct told end = told_behind_lines(told, effect.count);
+    fulfil_state(events, told, node, &effect);
+    order_done(events, &effect.id, told_is_done(&effect.told));
+    return told_end(&effect.told, &end);
 }
 
 /* -- a change after the routing -- */
 
-/* Number of the first fulfilment that the record made: the history tells it. */
-static uint32_t first_part(const struct events *events, struct order *order)
+/* What the record tells, each list at its begin. */
+struct replan_told {
+    bool is_there;
+    uint32_t first_part, first_share; /* new ones are numbered from there */
+    uint16_t node;                    /* of the part that said no, and its promise */
+    uint32_t was_min;
+    struct told moves, cancels, shares, owed, end;
+};
+
+static void replan_told(const struct events *events, const struct effect_replan *effect,
+                        struct replan_told *out)
 {
-    if (!order || !order->history) {
-        return ORDER_NO_PART;
+    struct told told = told_begin(&effect->told);
+    *out = (struct replan_told){.is_there = effect->told.len > 0, .node = NODE_NONE};
+    out->first_part = told_int(&told);
+    out->first_share = told_int(&told);
+    if (effect->has_part) {
+        out->node = part_node(events, &told);
+        out->was_min = told_int(&told);
     }
-    const struct order_entry *entries =
-        slab_at(&events->service->tables.orders.slab, order->history);
-    for (uint32_t i = 0; i < order->history_count; i++) {
-        if (entries[i].lsn == events->lsn && entries[i].event == ORDER_EVENT_CREATED) {
-            return entries[i].part;
-        }
-    }
-    return ORDER_NO_PART;
+    out->moves = told;
+    out->cancels = told_behind_units(told, effect->move_count);
+    out->shares = told_behind_units(out->cancels, effect->cancel_count);
+    out->owed = told_behind_lines(out->shares, effect->share_count);
+    out->end = told_behind_lines(out->owed, effect->owed_count);
 }
 
-static void left(struct events *events, struct order *order, const struct effect_replan *effect)
+static void left(struct events *events, const struct replan_told *told,
+                 const struct effect_replan *effect)
 {
     const bool is_reject = effect->cause == CAUSE_REJECT;
     if (effect->move_count == 0 || !event_begin(events, EVENT_FULFIL_STATE)) {
@@ -361,35 +431,34 @@ static void left(struct events *events, struct order *order, const struct effect
         event_bool(events, "by_engine", effect->is_by_engine);
     }
     event_int(events, "as_of", (int64_t)effect->at_ms);
-    put_units(events, order, &effect->id, effect->moves, effect->move_count);
+    put_units(events, told->moves, &effect->id, effect->moves, effect->move_count);
     event_end(events);
 }
 
-static void cancelled(struct events *events, struct order *order,
+static void cancelled(struct events *events, const struct replan_told *told,
                       const struct effect_replan *effect)
 {
     if (effect->cancel_count && event_begin(events, EVENT_ORDER_CANCELLED)) {
         event_text(events, "order_id", &effect->id);
         event_string(events, "cause", cause_text((enum cause)effect->cause));
-        put_units(events, order, &effect->id, effect->cancels, effect->cancel_count);
+        put_units(events, told->cancels, &effect->id, effect->cancels, effect->cancel_count);
         event_end(events);
     }
 }
 
-/* Cells of the node that said no; it is named while the order is in memory. */
-static void cells(struct events *events, const struct order *order,
+/* Cells of the node that said no. */
+static void cells(struct events *events, const struct replan_told *told,
                   const struct effect_replan *effect, bool is_count)
 {
     const struct effect_stock_row *rows = is_count ? effect->counts : effect->missing;
     const uint32_t count = is_count ? effect->count_count : effect->missing_count;
-    struct order *own = (struct order *)(uintptr_t)order;
     for (uint32_t i = 0; i < count; i++) {
         if (!event_begin(events, EVENT_STOCK_CHANGED)) {
             continue;
         }
         event_item(events, "item", rows[i].item);
-        if (own && effect->part < own->part_count) {
-            event_node(events, "node", order_parts(own)[effect->part].node);
+        if (told->node != NODE_NONE) {
+            event_node(events, "node", told->node);
         }
         event_fulfilment(events, "fulfilment", &effect->id, effect->part);
         event_string(events, "cause", "reject");
@@ -399,46 +468,58 @@ static void cells(struct events *events, const struct order *order,
     }
 }
 
-static void put_new_shares(struct events *events, struct order *order,
-                           const struct effect_replan *effect, uint32_t part, uint32_t own_part)
+/* The new shares of one new part, which stand together; *share is the first of them. */
+static void put_new_shares(struct events *events, struct replan_told *told,
+                           const struct effect_replan *effect, uint32_t part, uint32_t *share)
 {
     struct writer *writer = &events->writer;
-    const bool is_known = order && own_part < order->part_count;
     uint32_t count = 0;
     event_name(events, "lines");
     uint32_t mark = writer_open(writer);
-    for (uint32_t i = 0; i < effect->share_count; i++) {
-        const struct effect_share *share = &effect->shares[i];
-        if (share->part != part) {
-            continue;
-        }
-        writer_map(writer, is_known ? 5 : 2);
-        put_int(writer, "index", share->line);
-        put_int(writer, "qty", share->qty);
-        if (is_known) {
-            put_int(writer, "share", order_parts(order)[own_part].share_first + count);
-            put_known_line(writer, order, share->line);
-            entry_item(events, "item", order_lines(order)[share->line].item);
+    for (; *share < effect->share_count && effect->shares[*share].part == part; ++*share) {
+        struct told_line line;
+        const bool is_told = next_line(events, &told->shares, &line);
+        writer_map(writer, is_told ? 5 : 2);
+        put_int(writer, "index", effect->shares[*share].line);
+        put_int(writer, "qty", effect->shares[*share].qty);
+        if (is_told) {
+            put_int(writer, "share", told->first_share + *share);
+            put_told_line(events, &line);
         }
         count++;
     }
     writer_array_close(writer, mark, count);
 }
 
-static void created_later(struct events *events, struct order *order,
-                          const struct effect_replan *effect, uint32_t part, uint32_t own_part)
+/* The same where nobody asked for the event. */
+static void pass_new_shares(struct replan_told *told, const struct effect_replan *effect,
+                            uint32_t part, uint32_t *share)
 {
-    if (!event_begin(events, EVENT_FULFIL_CREATED)) {
-        return;
+    const uint32_t first = *share;
+    while (*share < effect->share_count && effect->shares[*share].part == part) {
+        ++*share;
     }
-    event_text(events, "order_id", &effect->id);
-    if (own_part != ORDER_NO_PART) {
-        event_fulfilment(events, "fulfilment", &effect->id, own_part);
+    told->shares = told_behind_lines(told->shares, *share - first);
+}
+
+static void created_later(struct events *events, struct replan_told *told,
+                          const struct effect_replan *effect)
+{
+    uint32_t share = 0;
+    for (uint32_t i = 0; i < effect->part_count; i++) {
+        if (!event_begin(events, EVENT_FULFIL_CREATED)) {
+            pass_new_shares(told, effect, i, &share);
+            continue;
+        }
+        event_text(events, "order_id", &effect->id);
+        if (told->is_there) {
+            event_fulfilment(events, "fulfilment", &effect->id, told->first_part + i);
+        }
+        event_string(events, "cause", cause_text((enum cause)effect->cause));
+        events->fields += put_part(events, &effect->parts[i]);
+        put_new_shares(events, told, effect, i, &share);
+        event_end(events);
     }
-    event_string(events, "cause", cause_text((enum cause)effect->cause));
-    events->fields += put_part(events, &effect->parts[part]);
-    put_new_shares(events, order, effect, part, own_part);
-    event_end(events);
 }
 
 static void changed(struct events *events, const struct effect_replan *effect)
@@ -465,8 +546,9 @@ static void changed(struct events *events, const struct effect_replan *effect)
     event_end(events);
 }
 
-static void owed(struct events *events, struct order *order, const struct effect_replan *effect)
+static void owed(struct events *events, struct told told, const struct effect_replan *effect)
 {
+    struct told_line known;
     if (effect->owed_count == 0 || !event_begin(events, EVENT_ORDER_HELD)) {
         return;
     }
@@ -476,15 +558,14 @@ static void owed(struct events *events, struct order *order, const struct effect
     writer_array(writer, effect->owed_count);
     for (uint32_t i = 0; i < effect->owed_count; i++) {
         const struct effect_owed *line = &effect->owed[i];
-        const bool is_known = order && line->line < order->line_count;
-        writer_map(writer, is_known ? 6 : 4);
+        const bool is_told = next_line(events, &told, &known);
+        writer_map(writer, is_told ? 6 : 4);
         put_int(writer, "index", line->line);
         put_int(writer, "owed", line->qty);
         put_string(writer, "status", order_status_text((enum order_status)line->status));
         put_string(writer, "reason", reason_text((enum reason)line->reason));
-        if (is_known) {
-            put_known_line(writer, order, line->line);
-            entry_item(events, "item", order_lines(order)[line->line].item);
+        if (is_told) {
+            put_told_line(events, &known);
         }
     }
     events->is_match = true; /* of the whole order */
@@ -492,11 +573,11 @@ static void owed(struct events *events, struct order *order, const struct effect
 }
 
 /* What was promised for the fulfilment that said no, against what takes its place. */
-static void promise(struct events *events, struct order *order, const struct effect_replan *effect)
+static void promise(struct events *events, const struct replan_told *told,
+                    const struct effect_replan *effect)
 {
     uint32_t latest = 0;
-    const bool is_known = order && effect->has_part && effect->part < order->part_count;
-    const uint32_t was = is_known ? order_parts(order)[effect->part].dates.by_min : 0;
+    const uint32_t was = told->node != NODE_NONE ? told->was_min : 0;
     for (uint32_t i = 0; i < effect->part_count; i++) {
         const uint32_t by_min = effect->parts[i].dates.by_min;
         latest = by_min > latest ? by_min : latest;
@@ -508,7 +589,7 @@ static void promise(struct events *events, struct order *order, const struct eff
     }
     event_text(events, "order_id", &effect->id);
     event_fulfilment(events, "fulfilment", &effect->id, effect->part);
-    event_node(events, "node", order_parts(order)[effect->part].node);
+    event_node(events, "node", told->node);
     event_int(events, "was", (int64_t)was * EVENTS_MINUTE_MS);
     if (latest) {
         event_int(events, "deliver_by", (int64_t)latest * EVENTS_MINUTE_MS);
@@ -536,32 +617,24 @@ static bool replan_is_sound(const struct events *events, const struct effect_rep
     return is_sound;
 }
 
-static void replan_tell(struct events *events, struct order *order,
-                        const struct effect_replan *effect)
-{
-    const uint32_t first = first_part(events, order);
-    left(events, order, effect);
-    cancelled(events, order, effect);
-    cells(events, order, effect, true);
-    cells(events, order, effect, false);
-    changed(events, effect);
-    for (uint32_t i = 0; i < effect->part_count; i++) {
-        const uint32_t own_part = first == ORDER_NO_PART ? ORDER_NO_PART : first + i;
-        created_later(events, order, effect, i, own_part);
-    }
-    owed(events, order, effect);
-    promise(events, order, effect);
-    order_done(events, &effect->id, order);
-}
-
 enum err events_replan(struct events *events, const uint8_t *bytes, uint32_t size)
 {
     struct effect_replan effect;
+    struct replan_told told;
     const enum err err =
         effect_replan_decode(bytes, size, events->service->tables.scratch, &effect);
     if (err != ERR_OK || !replan_is_sound(events, &effect)) {
         return ERR_DAMAGED;
     }
-    replan_tell(events, order_known(events, &effect.id), &effect);
-    return ERR_OK;
+    replan_told(events, &effect, &told);
+    left(events, &told, &effect);
+    cancelled(events, &told, &effect);
+    cells(events, &told, &effect, true);
+    cells(events, &told, &effect, false);
+    changed(events, &effect);
+    created_later(events, &told, &effect);
+    owed(events, told.owed, &effect);
+    promise(events, &told, &effect);
+    order_done(events, &effect.id, told_is_done(&effect.told));
+    return told_end(&effect.told, &told.end);
 }

@@ -1,8 +1,9 @@
-/* Events of reservations. Which of them a broken promise hit is not in the record: the newest on
- * the cell, in the order in which reserve.held told of them. */
+/* Events of reservations. Which of them a broken promise hit is told by the record for this alone
+ * (told.h); older records do not say: the newest on the cell, as reserve.held told of them. */
 #include "decimal.h"
 #include "effect_reserve.h"
 #include "events_internal.h"
+#include "told.h"
 
 static void put_pieces(struct events *events, const struct effect_reserve *effect)
 {
@@ -78,6 +79,35 @@ enum err events_reserve_end(struct events *events, const uint8_t *bytes, uint32_
     return ERR_OK;
 }
 
+static void taken(struct events *events, enum event type, const struct effect_reserve_take *effect,
+                  const struct effect_text *id, uint32_t units)
+{
+    if (event_begin(events, type)) {
+        if (id->len) {
+            event_text(events, "reservation_id", id);
+        }
+        event_item(events, "item", effect->item);
+        event_node(events, "node", effect->node);
+        event_int(events, "qty", units);
+        event_end(events);
+    }
+}
+
+/* An event for each reservation that gave something up, newest first. */
+static enum err broken(struct events *events, const struct effect_reserve_take *effect)
+{
+    struct told told = told_begin(&effect->told);
+    const uint32_t count = told_int(&told);
+    for (uint32_t i = 0; i < count && !told.is_bad; i++) {
+        const struct effect_text id = told_text(&told);
+        const uint32_t units = told_int(&told);
+        if (!told.is_bad) {
+            taken(events, EVENT_RESERVE_BROKEN, effect, &id, units);
+        }
+    }
+    return told.is_bad || told.at != told.end ? ERR_DAMAGED : ERR_OK;
+}
+
 enum err events_reserve_take(struct events *events, const uint8_t *bytes, uint32_t size)
 {
     struct effect_reserve_take effect;
@@ -85,14 +115,10 @@ enum err events_reserve_take(struct events *events, const uint8_t *bytes, uint32
     if (err != ERR_OK || !events_has_cell(events, effect.item, effect.node)) {
         return ERR_DAMAGED;
     }
-    if (event_begin(events, effect.id.len ? EVENT_RESERVE_TAKEN : EVENT_RESERVE_BROKEN)) {
-        if (effect.id.len) {
-            event_text(events, "reservation_id", &effect.id);
-        }
-        event_item(events, "item", effect.item);
-        event_node(events, "node", effect.node);
-        event_int(events, "qty", effect.units);
-        event_end(events);
+    if (effect.told.len > 0) {
+        return broken(events, &effect);
     }
+    taken(events, effect.id.len ? EVENT_RESERVE_TAKEN : EVENT_RESERVE_BROKEN, &effect, &effect.id,
+          effect.units);
     return ERR_OK;
 }

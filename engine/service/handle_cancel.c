@@ -9,6 +9,7 @@
 #include "decimal.h"
 #include "order_names_internal.h"
 #include "quick.h"
+#include "told.h"
 #include "touch.h"
 
 enum { REASON_TEXT_MAX = 127 };
@@ -442,6 +443,7 @@ static void take(struct service_core *service, struct call *call, struct cancel_
     struct effect_quantity owed[EFFECT_LINES_MAX];
     struct effect_cancel effect = {.id = {order_id(plan->order), plan->order->id_len},
                                    .order = plan->ref,
+                                   .row = plan->order,
                                    .shares = shares,
                                    .owed = owed,
                                    .key = *key};
@@ -461,8 +463,11 @@ static void take(struct service_core *service, struct call *call, struct cancel_
         return;
     }
     uint8_t *bytes = log_begin(service, size);
-    uint64_t lsn = log_end(service, EFFECT_CANCEL, effect_cancel_encode(bytes, &effect));
+    size = effect_cancel_encode(bytes, &effect);
+    uint64_t lsn = log_end(service, EFFECT_CANCEL, size);
+    const bool was_done = plan->order->done_ms != 0;
     must_apply(tables_apply_cancel(&service->tables, lsn, service->now_ms, &effect), "cancel");
+    told_done(bytes, size, !was_done && plan->order->done_ms != 0);
     stage_end(service, plan->order->share_count);
     answer(service, call, plan, plan->taken, plan->owed, false);
 }

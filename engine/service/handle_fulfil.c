@@ -14,6 +14,7 @@
 #include "load_internal.h"
 #include "order_names_internal.h"
 #include "quick.h"
+#include "told.h"
 
 enum { TRACKING_MAX = 127 };
 
@@ -517,6 +518,17 @@ static bool begins_to_wait(const struct update *update, const struct target *tar
            (update->state == STATE_SHIPPED || update->state == STATE_READY);
 }
 
+void fulfil_log(struct service_core *service, struct effect_fulfil *effect)
+{
+    struct order *order = effect->row;
+    const bool was_done = order->done_ms != 0;
+    uint8_t *bytes = log_begin(service, effect_fulfil_size(effect));
+    const uint32_t size = effect_fulfil_encode(bytes, effect);
+    uint64_t lsn = log_end(service, EFFECT_FULFIL, size);
+    must_apply(tables_apply_fulfil(&service->tables, lsn, service->now_ms, effect), "fulfil");
+    told_done(bytes, size, !was_done && order->done_ms != 0);
+}
+
 static void take(struct service_core *service, struct call *call, const struct update *update,
                  const struct target *target, const struct effect_key *key)
 {
@@ -524,6 +536,7 @@ static void take(struct service_core *service, struct call *call, const struct u
     struct effect_fulfil effect = {
         .id = {order_id(target->order), target->order->id_len},
         .order = target->ref,
+        .row = target->order,
         .part = target->index,
         .state = (uint8_t)update->state,
         .at_ms = at_ms,
@@ -538,9 +551,7 @@ static void take(struct service_core *service, struct call *call, const struct u
     if (!log_room(service, call, size, 1, WAL_CLAIM_RELEASE)) {
         return;
     }
-    uint8_t *bytes = log_begin(service, size);
-    uint64_t lsn = log_end(service, EFFECT_FULFIL, effect_fulfil_encode(bytes, &effect));
-    must_apply(tables_apply_fulfil(&service->tables, lsn, service->now_ms, &effect), "fulfil");
+    fulfil_log(service, &effect);
     answer(service, call, target, false);
 }
 

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "load_internal.h"
+#include "short.h"
 
 enum {
     VALUE_MAX = 1000000000,
@@ -414,6 +415,16 @@ static bool step_order(const struct job *job)
 
 /* -- apply -- */
 
+/* Note the cells that the slice left with less than is promised. */
+static void slice_tell(struct service_core *service, const struct effect_stock *effect)
+{
+    struct short_cell cells[SLICE_ROWS];
+    for (uint32_t i = 0; i < effect->count; i++) {
+        cells[i] = (struct short_cell){effect->rows[i].item, effect->node};
+    }
+    shorts_tell(service, cells, effect->count);
+}
+
 /* Log and apply what a slice came to; the last one takes the key with it. */
 static bool slice_end(struct service_core *service, struct job *job,
                       const struct load_slice *slice, bool is_last)
@@ -436,6 +447,7 @@ static bool slice_end(struct service_core *service, struct job *job,
         uint8_t *bytes = log_begin(service, effect_stock_size(&effect));
         uint64_t lsn = log_end(service, EFFECT_STOCK, effect_stock_encode(bytes, &effect));
         must_apply(tables_apply_stock(&service->tables, lsn, service->now_ms, &effect), "stock");
+        slice_tell(service, &effect);
     }
     if (is_last) {
         int64_t facts[KEY_FACTS_MAX];
@@ -476,7 +488,7 @@ static bool step_rows(struct service_core *service, struct job *job)
     struct stock_load *load = job->rows;
     struct load_slice slice;
     uint64_t work = 0;
-    enum job_room room = job_room(service, job, SLICE_BYTES);
+    enum job_room room = job_room(service, job, SLICE_BYTES + shorts_size(SLICE_ROWS));
     if (room != JOB_ROOM_OK) {
         return room == JOB_ROOM_GONE;
     }
@@ -508,7 +520,7 @@ static bool step_absent(struct service_core *service, struct job *job)
     uint16_t node = job->of.stock.node;
     const struct itemset *set = &service->tables.node_items[node];
     struct load_slice slice;
-    enum job_room room = job_room(service, job, SLICE_BYTES);
+    enum job_room room = job_room(service, job, SLICE_BYTES + shorts_size(SLICE_ROWS));
     if (room != JOB_ROOM_OK) {
         return room == JOB_ROOM_GONE;
     }
@@ -684,7 +696,7 @@ void handle_stock_load(struct service_core *service, struct call *call)
     }
     uint16_t node = need_node(service, call, "node", ask.node);
     if (node != NODE_NONE &&
-        log_room(service, call, 2 * SLICE_BYTES, 2, WAL_CLAIM_CHANGE)) {
+        log_room(service, call, SLICE_BYTES + shorts_size(SLICE_ROWS), 2, WAL_CLAIM_CHANGE)) {
         load_begin(service, call, &ask, node);
     }
 }

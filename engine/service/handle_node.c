@@ -6,6 +6,7 @@
 #include "content_internal.h"
 #include "flags_internal.h"
 #include "node_hours_internal.h"
+#include "short.h"
 
 enum {
     CAPABILITIES_ALL = (1 << CAPABILITY_COUNT) - 1,
@@ -371,12 +372,18 @@ static void put_apply(struct service_core *service, struct call *call, struct no
     uint32_t size =
         effect_node_size(effect) + flag_words_size(&ask->bars) + hours_ask_size(&ask->times);
     uint32_t records = 1 + ask->bars.count + hours_ask_records(&ask->times);
-    if (!log_room(service, call, size, records, WAL_CLAIM_CHANGE)) {
+    const bool may_be_short = !is_new && effect->config.safety_stock >
+                                             tables->network.nodes[handle].config.safety_stock;
+    size += may_be_short ? shorts_size(SHORT_NODE_CELLS) : 0;
+    if (!log_room(service, call, size, records + may_be_short, WAL_CLAIM_CHANGE)) {
         return;
     }
     uint64_t bars = flag_words_intern(service, &ask->bars);
     effect->config.bars = reader_map_has(&ask->map, F_BARS) ? bars : effect->config.bars;
     node_log(service, effect);
+    if (may_be_short) {
+        shorts_tell_node(service, handle);
+    }
     if (ask->times.seen) {
         handle = network_find(&tables->network, ask->node.at, ask->node.len);
         hours_ask_apply(service, &ask->times, handle);

@@ -6,6 +6,7 @@
 
 #include "adjust_hold_internal.h"
 #include "load_internal.h"
+#include "short.h"
 
 enum {
     DELTA_MAX = 1000000000,
@@ -98,12 +99,15 @@ static bool stock_log(struct service_core *service, struct call *call,
                       const struct effect_stock *effect)
 {
     uint32_t size = effect_stock_size(effect);
-    if (!log_room(service, call, size, 1, WAL_CLAIM_CHANGE)) {
+    if (!log_room(service, call, size + shorts_size(1), 2, WAL_CLAIM_CHANGE)) {
         return false;
     }
     uint8_t *bytes = log_begin(service, size);
     uint64_t lsn = log_end(service, EFFECT_STOCK, effect_stock_encode(bytes, effect));
     must_apply(tables_apply_stock(&service->tables, lsn, service->now_ms, effect), "stock");
+    if (effect->count > 0) {
+        short_tell(service, effect->rows[0].item, effect->node);
+    }
     return true;
 }
 
@@ -188,8 +192,9 @@ static bool adjust_log(struct service_core *service, struct call *call,
                        const struct adjust_hold *hold, const struct change *change, uint32_t units,
                        struct effect_stock *effect, struct effect_stock_row *row)
 {
-    uint32_t bytes = effect_stock_size(effect) + adjust_hold_size(service, hold);
-    if (!log_room(service, call, bytes, 2, WAL_CLAIM_CHANGE)) {
+    uint32_t bytes =
+        effect_stock_size(effect) + adjust_hold_size(service, hold) + shorts_size(1);
+    if (!log_room(service, call, bytes, 3, WAL_CLAIM_CHANGE)) {
         return false;
     }
     int64_t fell = adjust_hold_take(service, hold, change->item, change->node, units,
@@ -531,12 +536,13 @@ static void rule_apply(struct service_core *service, struct call *call, const st
     effect.key.facts[0] = ats;
     uint32_t size = effect_policy_size(&effect);
     if (!rule_has_room(service, call, rule) ||
-        !log_room(service, call, size, 1, WAL_CLAIM_CHANGE)) {
+        !log_room(service, call, size + shorts_size(1), 2, WAL_CLAIM_CHANGE)) {
         return;
     }
     uint8_t *bytes = log_begin(service, size);
     uint64_t lsn = log_end(service, EFFECT_POLICY, effect_policy_encode(bytes, &effect));
     must_apply(tables_apply_policy(tables, lsn, service->now_ms, &effect), "policy");
+    short_tell(service, change->item, change->node);
     answer_rule(service, call, ats, false);
 }
 

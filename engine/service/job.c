@@ -154,7 +154,7 @@ void job_conn_closed(struct service_core *service, void *conn)
 
 enum job_room job_room(struct service_core *service, struct job *job, uint32_t bytes)
 {
-    switch (wal_room(service->wal, bytes, 1, WAL_CLAIM_CHANGE)) {
+    switch (wal_room(service->wal, bytes, JOB_RECORDS, WAL_CLAIM_CHANGE)) {
     case WAL_ROOM_OK:
         return JOB_ROOM_OK;
     case WAL_ROOM_GROUP_FULL:

@@ -16,7 +16,9 @@ enum job_room {
     JOB_ROOM_GONE  /* the call was answered with an error: the load is over */
 };
 
-/* Room for one more record of a load that is under way. */
+enum { JOB_RECORDS = 2 }; /* of a slice at most: its own, and what follows from it */
+
+/* Room for the next slice of a load that is under way. */
 enum job_room job_room(struct service_core *service, struct job *job, uint32_t bytes);
 
 /* -- the rows of a load (handle_place.c) -- */

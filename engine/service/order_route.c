@@ -26,6 +26,7 @@
 #include "decimal.h"
 #include "replan_internal.h"
 #include "reserve_internal.h"
+#include "short.h"
 #include "strategy_internal.h"
 
 enum {
@@ -791,8 +792,10 @@ static bool has_room(struct service_core *service, struct call *call,
                     "(order_window)", setting);
         return false;
     }
-    return log_room(service, call, effect_order_size(effect) + EFFECT_SMALL_MAX, 2,
-                    WAL_CLAIM_CHANGE);
+    const uint32_t sold = effect->sold_at ? effect->line_count : 0;
+    const uint32_t shorts = sold ? shorts_size(sold) : 0;
+    return log_room(service, call, effect_order_size(effect) + EFFECT_SMALL_MAX + shorts,
+                    2 + (sold ? shorts_records(sold) : 0), WAL_CLAIM_CHANGE);
 }
 
 /* What was carried out is never refused for stock, but on_hand has an end. */
@@ -816,6 +819,20 @@ static bool carry_out_has_room(struct service_core *service, struct call *call,
     return true;
 }
 
+/* What was carried out of a store may have been promised to others. */
+static void sold_tell(struct service_core *service, const struct effect_order *effect)
+{
+    struct short_cell cells[EFFECT_LINES_MAX];
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < effect->line_count; i++) {
+        if (effect->lines[i].service == SERVICE_CARRY_OUT) {
+            cells[count++] =
+                (struct short_cell){effect->lines[i].item, (uint16_t)(effect->sold_at - 1)};
+        }
+    }
+    shorts_tell(service, cells, count);
+}
+
 static void take(struct service_core *service, struct call *call, const struct ask *ask,
                  const struct route_answer *answer)
 {
@@ -831,6 +848,9 @@ static void take(struct service_core *service, struct call *call, const struct a
     uint8_t *bytes = log_begin(service, effect_order_size(&effect));
     uint64_t lsn = log_end(service, EFFECT_ORDER, effect_order_encode(bytes, &effect));
     must_apply(tables_apply_order(&service->tables, lsn, service->now_ms, &effect), "order");
+    if (effect.sold_at) {
+        sold_tell(service, &effect);
+    }
     stage_end(service, ask->line_count);
     reply_answer(service, call, ask, answer);
 }

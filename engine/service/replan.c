@@ -3,6 +3,9 @@
 
 #include <string.h>
 
+#include "short.h"
+#include "told.h"
+
 /* -- what is wanted -- */
 
 static void lines_begin(struct replan *replan)
@@ -62,6 +65,7 @@ struct replan *replan_begin(struct service_core *service, slab_ref ref, enum cau
     replan->order = order;
     replan->effect = (struct effect_replan){
         .id = {order_id(order), order->id_len},
+        .row = order,
         .cause = (uint8_t)cause,
         .at_ms = service->now_ms,
         .service = order->service,
@@ -415,9 +419,11 @@ bool replan_is_full(const struct service_core *service, const struct replan *rep
 bool replan_has_room(struct service_core *service, struct call *call, struct replan *replan)
 {
     const char *setting = full_setting(service, replan);
-    uint32_t size = effect_replan_size(&replan->effect);
+    const uint32_t cells = replan->effect.count_count + replan->effect.missing_count;
+    const uint32_t size = effect_replan_size(&replan->effect) + (cells ? shorts_size(cells) : 0);
+    const uint32_t records = 1 + (cells ? shorts_records(cells) : 0);
     if (!call) {
-        return !setting && wal_room(service->wal, size, 1, WAL_CLAIM_CHANGE) == WAL_ROOM_OK;
+        return !setting && wal_room(service->wal, size, records, WAL_CLAIM_CHANGE) == WAL_ROOM_OK;
     }
     if (setting) {
         reply_error(service, call, CODE_TABLE_FULL,
@@ -425,16 +431,37 @@ bool replan_has_room(struct service_core *service, struct call *call, struct rep
                     setting);
         return false;
     }
-    return log_room(service, call, size, 1, WAL_CLAIM_CHANGE);
+    return log_room(service, call, size, records, WAL_CLAIM_CHANGE);
+}
+
+/* What the node that said no has less than was thought may be promised to others. */
+static void cells_tell(struct service_core *service, const struct replan *replan)
+{
+    const struct effect_replan *effect = &replan->effect;
+    struct short_cell cells[2 * EFFECT_LINES_MAX];
+    uint32_t count = 0;
+    if (effect->count_count + effect->missing_count == 0) {
+        return;
+    }
+    const uint16_t node = order_parts(replan->order)[effect->part].node;
+    for (uint32_t i = 0; i < effect->count_count; i++) {
+        cells[count++] = (struct short_cell){effect->counts[i].item, node};
+    }
+    for (uint32_t i = 0; i < effect->missing_count; i++) {
+        cells[count++] = (struct short_cell){effect->missing[i].item, node};
+    }
+    shorts_tell(service, cells, count);
 }
 
 uint64_t replan_take(struct service_core *service, struct replan *replan)
 {
     uint8_t *bytes = log_begin(service, effect_replan_size(&replan->effect));
-    uint64_t lsn =
-        log_end(service, EFFECT_REPLAN, effect_replan_encode(bytes, &replan->effect));
+    const uint32_t size = effect_replan_encode(bytes, &replan->effect);
+    uint64_t lsn = log_end(service, EFFECT_REPLAN, size);
     must_apply(tables_apply_replan(&service->tables, lsn, service->now_ms, &replan->effect),
                "replan");
+    told_done(bytes, size, replan->order->done_ms != 0); /* done ones are not changed */
+    cells_tell(service, replan);
     return lsn;
 }
 

@@ -42,17 +42,41 @@ bool reserve_retention(struct service_core *service)
 
 /* -- broken -- */
 
+/* The newest pieces on the cell, as many as give up the units. */
+static uint32_t newest_pieces(const struct service_core *service, const struct reserve_cell *cell,
+                              uint32_t units, struct effect_broken *broken)
+{
+    const struct reserves *reserves = &service->tables.reserves;
+    struct piece_name at = reserves_newest(reserves, cell->item, cell->node);
+    uint32_t count = 0;
+    while (at.ref && units > 0 && count < EFFECT_BREAK_PIECES) {
+        const struct reservation *own = reservation_at(reserves, at.ref);
+        const struct reservation_piece *piece = &reservation_pieces(reserves, own)[at.piece];
+        const uint32_t given = piece->held < units ? piece->held : units;
+        broken[count++] = (struct effect_broken){{reservation_id(own), own->id_len}, given};
+        units -= given;
+        at = piece->older;
+    }
+    return count;
+}
+
 /* False: no room in the log. */
 static bool break_log(struct service_core *service, const struct reserve_cell *cell)
 {
-    if (wal_room(service->wal, EFFECT_SMALL_MAX, 1, WAL_CLAIM_RELEASE) != WAL_ROOM_OK) {
-        return false;
-    }
+    struct effect_broken broken[EFFECT_BREAK_PIECES];
     const struct cell found = tables_cell(&service->tables, cell->item, cell->node);
     int64_t ats = stock_ats(&service->tables.view, cell->item, cell->node, tables_word(&found));
     const struct effect_reserve_take effect = {
-        .item = cell->item, .node = cell->node, .units = (uint32_t)-ats};
-    uint8_t *bytes = log_begin(service, EFFECT_SMALL_MAX);
+        .item = cell->item,
+        .node = cell->node,
+        .units = (uint32_t)-ats,
+        .broken_count = newest_pieces(service, cell, (uint32_t)-ats, broken),
+        .broken = broken};
+    const uint32_t size = effect_reserve_take_size(&effect);
+    if (wal_room(service->wal, size, 1, WAL_CLAIM_RELEASE) != WAL_ROOM_OK) {
+        return false;
+    }
+    uint8_t *bytes = log_begin(service, size);
     uint64_t lsn =
         log_end(service, EFFECT_RESERVE_TAKE, effect_reserve_take_encode(bytes, &effect));
     must_apply(tables_apply_reserve_take(&service->tables, lsn, service->now_ms, &effect),

@@ -432,6 +432,10 @@ bool refill_run(struct service_core *service);
 void node_reroute(struct service_core *service, struct call *call, uint16_t node,
                   bool is_duplicate);
 
+/* Log and apply an update of a fulfilment, whose row the effect names; effect_fulfil_size bytes and
+ * a record were asked for (handle_fulfil.c). */
+void fulfil_log(struct service_core *service, struct effect_fulfil *effect);
+
 /* A node left a fulfilment lying: it is rejected by the engine. False: no room in log or tables
  * now. */
 bool reject_silent(struct service_core *service, slab_ref ref, uint32_t part);

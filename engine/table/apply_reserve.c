@@ -47,6 +47,7 @@ static void piece_give(struct tables *tables, struct piece_name name, uint32_t u
     struct reservation_piece *piece = piece_at(tables, name);
     CHECK(units <= piece->held);
     cell_move(tables, piece_item(tables, name), piece->node, -(int64_t)units, 0, 0);
+    reserves_piece_less(&tables->reserves, name, units);
     piece->held -= units;
     if (piece->held == 0) {
         holds_remove(&tables->holds, piece->hold);
@@ -308,6 +309,18 @@ bool tables_is_short(const struct tables *tables, uint32_t item, uint16_t node)
     }
     struct cell cell = tables_cell(tables, item, node);
     return stock_ats(&tables->view, item, node, tables_word(&cell)) < 0;
+}
+
+int64_t tables_orders_short(const struct tables *tables, uint32_t item, uint16_t node)
+{
+    const struct cell cell = tables_cell(tables, item, node);
+    if (cell.index < 0) {
+        return 0;
+    }
+    const cell_word word = tables_word(&cell);
+    const int64_t carts = reserves_units(&tables->reserves, item, node);
+    const int64_t ats = stock_ats(&tables->view, item, node, word) + carts;
+    return ats < 0 && cell_reserved(word) > carts ? -ats : 0;
 }
 
 void reserve_short_note(struct tables *tables, uint32_t item, uint16_t node)

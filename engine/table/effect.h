@@ -45,7 +45,8 @@ enum effect_type {
     EFFECT_LANES,      /* rows of a carrier */
     EFFECT_ROADS,      /* rows of node and area */
     EFFECT_STRATEGY = 70, /* the next version of a strategy (effect_strategy.h) */
-    EFFECT_CHOICE         /* which one decides what */
+    EFFECT_CHOICE,        /* which one decides what */
+    EFFECT_SHORT = 80 /* cells with less than orders were promised: for readers of events (told.h) */
 };
 
 struct effect_text {
@@ -195,19 +196,24 @@ struct effect_quantity {
     uint32_t qty; /* cancel: units more; fulfil: total that has now reached the state */
 };
 
+/* row, of changes of orders: the order before the change, for what told.h says, which the encoder
+ * puts at the record's end; NULL = it is left out. told: that end as decoded, len 0 = none. */
 struct effect_cancel {
     struct effect_text id;
     uint32_t order; /* its reference, where the caller has found it; 0 = by id. Not in the record */
+    struct order *row;
     uint32_t count;
     const struct effect_quantity *shares;
     struct effect_key key;
     uint32_t owed_count;
     const struct effect_quantity *owed; /* by line: owed units that nobody waits for any more */
+    struct effect_text told;
 };
 
 struct effect_fulfil {
     struct effect_text id;
     uint32_t order; /* as of a cancellation */
+    struct order *row;
     uint32_t part;
     uint8_t state; /* enum state: a step of the part's way, or no_show */
     uint64_t at_ms;
@@ -217,6 +223,7 @@ struct effect_fulfil {
     uint32_t count;
     const struct effect_quantity *shares;
     struct effect_key key;
+    struct effect_text told;
 };
 
 /* A line of the order as it is from now on: one that is there, or the next new ones. */
@@ -237,6 +244,7 @@ struct effect_owed { /* what is owed of a line from now on, 0 = nothing any more
  * noted. */
 struct effect_replan {
     struct effect_text id;
+    struct order *row;
     uint8_t cause;   /* enum cause */
     uint8_t decline; /* CAUSE_REJECT: enum decline */
     bool is_by_engine; /* nobody asked: the node kept silent */
@@ -268,6 +276,25 @@ struct effect_replan {
     bool has_strategy;
     uint64_t block_until_ms; /* has_part: it gets no new orders until then; 0 = unchanged */
     struct effect_key key;
+    struct effect_text told;
+};
+
+struct effect_holder { /* a fulfilment, <order>/<part + 1> */
+    struct effect_text order;
+    uint32_t part;
+};
+
+struct effect_short_cell {
+    uint32_t item;
+    uint16_t node;
+    uint32_t units;
+    uint32_t holder_count;
+};
+
+struct effect_short {
+    uint32_t count;
+    const struct effect_short_cell *cells;
+    const struct effect_holder *holders; /* of all cells, one after the other */
 };
 
 struct effect_drop {

@@ -124,6 +124,13 @@ static inline uint8_t bytes_get_byte(struct bytes_source *source)
 double bytes_get_degrees(struct bytes_source *source, double limit);
 /* Text of at most max bytes, where it stands in the record. */
 struct effect_text bytes_get_text(struct bytes_source *source, uint32_t max);
+/* All that is left, len 0 = nothing. */
+static inline struct effect_text bytes_get_rest(struct bytes_source *source)
+{
+    const uint8_t *at = source->at;
+    source->at = source->end;
+    return (struct effect_text){(const char *)at, (uint32_t)(source->end - at)};
+}
 /* Text into a buffer of max + 1 bytes, with NUL. */
 void bytes_get_string(struct bytes_source *source, char *out, uint32_t max);
 void bytes_get_key(struct bytes_source *source, struct effect_key *key);

@@ -4,6 +4,7 @@
 #include "check.h"
 #include "effect_bytes_internal.h"
 #include "strategy.h"
+#include "told.h"
 
 /* -- order -- */
 
@@ -551,7 +552,10 @@ uint32_t quantities_get(struct bytes_source *source, struct effect_quantity *lis
 
 uint32_t effect_cancel_size(const struct effect_cancel *effect)
 {
-    return 192 + (effect->count + effect->owed_count) * 10;
+    const uint32_t told = effect->row ? TOLD_FIXED_MAX + effect->count * TOLD_UNIT_MAX +
+                                            effect->owed_count * TOLD_LINE_MAX
+                                      : 0;
+    return 192 + (effect->count + effect->owed_count) * 10 + told;
 }
 
 uint32_t effect_cancel_encode(uint8_t *out, const struct effect_cancel *effect)
@@ -559,9 +563,10 @@ uint32_t effect_cancel_encode(uint8_t *out, const struct effect_cancel *effect)
     uint8_t *at = bytes_put_text(out, effect->id.at, effect->id.len);
     at = quantities_put(at, effect->shares, effect->count);
     at = bytes_put_key(at, &effect->key);
-    if (effect->owed_count > 0) {
+    if (effect->owed_count > 0 || effect->row) {
         at = quantities_put(at, effect->owed, effect->owed_count);
     }
+    at = effect->row ? told_put_cancel(at, effect) : at;
     return (uint32_t)(at - out);
 }
 
@@ -571,20 +576,23 @@ enum err effect_cancel_decode(const uint8_t *bytes, uint32_t size, struct effect
     struct bytes_source source = {bytes, bytes + size, false};
     out->id = bytes_get_text(&source, ID_MAX);
     out->order = 0;
+    out->row = NULL;
     out->count = quantities_get(&source, scratch->quantities);
     out->shares = scratch->quantities;
     bytes_get_key(&source, &out->key);
     out->owed_count = source.at < source.end ? quantities_get(&source, scratch->more) : 0;
     out->owed = scratch->more;
+    out->told = bytes_get_rest(&source);
     return bytes_finish(&source);
 }
 
-/* Behind the key, where it is so; records from before end there. */
-enum { FULFIL_AWAITED = 1 };
+/* Behind the key, where there is any; the oldest records end there. */
+enum { FULFIL_AWAITED = 1, FULFIL_TOLD = 2 };
 
 uint32_t effect_fulfil_size(const struct effect_fulfil *effect)
 {
-    return 384 + effect->count * 10; /* id, tracking and key at their longest */
+    const uint32_t told = effect->row ? TOLD_FIXED_MAX + effect->count * TOLD_LINE_MAX : 0;
+    return 384 + effect->count * 10 + told; /* id, tracking and key at their longest */
 }
 
 uint32_t effect_fulfil_encode(uint8_t *out, const struct effect_fulfil *effect)
@@ -597,9 +605,11 @@ uint32_t effect_fulfil_encode(uint8_t *out, const struct effect_fulfil *effect)
     at = bytes_put_text(at, effect->tracking.at, effect->tracking.len);
     at = quantities_put(at, effect->shares, effect->count);
     at = bytes_put_key(at, &effect->key);
-    if (effect->is_awaited) {
-        *at++ = FULFIL_AWAITED;
+    if (effect->is_awaited || effect->row) {
+        *at++ = (uint8_t)((effect->is_awaited ? FULFIL_AWAITED : 0) |
+                          (effect->row ? FULFIL_TOLD : 0));
     }
+    at = effect->row ? told_put_fulfil(at, effect) : at;
     return (uint32_t)(at - out);
 }
 
@@ -609,6 +619,7 @@ enum err effect_fulfil_decode(const uint8_t *bytes, uint32_t size, struct effect
     struct bytes_source source = {bytes, bytes + size, false};
     out->id = bytes_get_text(&source, ID_MAX);
     out->order = 0;
+    out->row = NULL;
     out->part = (uint32_t)bytes_get_max(&source, EFFECT_PARTS_MAX - 1);
     out->state = (uint8_t)bytes_get_max(&source, STATE_COUNT - 1);
     out->at_ms = bytes_get_int(&source);
@@ -617,7 +628,12 @@ enum err effect_fulfil_decode(const uint8_t *bytes, uint32_t size, struct effect
     out->count = quantities_get(&source, scratch->quantities);
     out->shares = scratch->quantities;
     bytes_get_key(&source, &out->key);
-    out->is_awaited = source.at < source.end;
-    source.is_bad = source.is_bad || (out->is_awaited && bytes_get_byte(&source) != FULFIL_AWAITED);
+    const bool has_bits = source.at < source.end;
+    const uint8_t bits = has_bits ? bytes_get_byte(&source) : 0;
+    out->is_awaited = (bits & FULFIL_AWAITED) != 0;
+    out->told = bits & FULFIL_TOLD ? bytes_get_rest(&source) : (struct effect_text){"", 0};
+    source.is_bad = source.is_bad || (has_bits && bits == 0) ||
+                    bits > (FULFIL_AWAITED | FULFIL_TOLD) ||
+                    (bits & FULFIL_TOLD && out->told.len == 0);
     return bytes_finish(&source);
 }

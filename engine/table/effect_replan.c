@@ -5,6 +5,7 @@
 #include "effect_bytes_internal.h"
 #include "row.h"
 #include "strategy.h"
+#include "told.h"
 
 enum {
     BIT_PART = 1,
@@ -17,11 +18,18 @@ enum {
     BIT_BLOCK = 128    /* behind that: until when the node is shut out */
 };
 
+static uint32_t told_size(const struct effect_replan *effect)
+{
+    return TOLD_FIXED_MAX + (effect->move_count + effect->cancel_count) * TOLD_UNIT_MAX +
+           (effect->share_count + effect->owed_count) * TOLD_LINE_MAX;
+}
+
 uint32_t effect_replan_size(const struct effect_replan *effect)
 {
     return 512 + (effect->move_count + effect->cancel_count) * 10 +
            (effect->count_count + effect->missing_count) * 10 + effect->line_count * 98 +
-           effect->part_count * 44 + effect->share_count * 16 + effect->owed_count * 12;
+           effect->part_count * 44 + effect->share_count * 16 + effect->owed_count * 12 +
+           (effect->row ? told_size(effect) : 0);
 }
 
 static uint8_t *put_rows(uint8_t *at, const struct effect_stock_row *rows, uint32_t count)
@@ -91,9 +99,10 @@ uint32_t effect_replan_encode(uint8_t *out, const struct effect_replan *effect)
     at = bytes_put_key(at, &effect->key);
     at = effect->has_strategy ? bytes_put_int(at, effect->strategy) : at;
     at = effect->block_until_ms ? bytes_put_int(at, effect->block_until_ms) : at;
-    if (parts_have_dates(effect->parts, effect->part_count)) {
+    if (effect->row || parts_have_dates(effect->parts, effect->part_count)) {
         at = dates_put(at, effect->parts, effect->part_count);
     }
+    at = effect->row ? told_put_replan(at, effect) : at;
     return (uint32_t)(at - out);
 }
 
@@ -192,5 +201,6 @@ enum err effect_replan_decode(const uint8_t *bytes, uint32_t size, struct effect
     if (!source.is_bad && source.at < source.end) {
         dates_get(&source, scratch->parts, out->part_count);
     }
+    out->told = bytes_get_rest(&source);
     return bytes_finish(&source);
 }

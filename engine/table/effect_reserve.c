@@ -3,6 +3,7 @@
 
 #include "check.h"
 #include "effect_bytes_internal.h"
+#include "told.h"
 
 enum {
     BIT_NEW = 1, BIT_LINES = 2, BIT_DEST = 4, BIT_PO_BOX = 8, BIT_PARTIAL = 16, BIT_REQUIRED = 32
@@ -152,12 +153,18 @@ enum err effect_reserve_end_decode(const uint8_t *bytes, uint32_t size,
     return bytes_finish(&source);
 }
 
+uint32_t effect_reserve_take_size(const struct effect_reserve_take *effect)
+{
+    return EFFECT_SMALL_MAX + effect->broken_count * TOLD_BROKEN_MAX;
+}
+
 uint32_t effect_reserve_take_encode(uint8_t *out, const struct effect_reserve_take *effect)
 {
     uint8_t *at = bytes_put_int(out, effect->item);
     at = bytes_put_int(at, effect->node);
     at = bytes_put_int(at, effect->units);
     at = bytes_put_text(at, effect->id.at, effect->id.len);
+    at = effect->broken_count > 0 ? told_put_broken(at, effect) : at;
     return (uint32_t)(at - out);
 }
 
@@ -169,6 +176,9 @@ enum err effect_reserve_take_decode(const uint8_t *bytes, uint32_t size,
     out->node = (uint16_t)bytes_get_max(&source, NODE_MAX - 1);
     out->units = (uint32_t)bytes_get_max(&source, UINT32_MAX);
     out->id = bytes_get_text(&source, ID_MAX);
+    out->broken_count = 0;
+    out->broken = NULL;
+    out->told = bytes_get_rest(&source);
     return bytes_finish(&source);
 }
 

@@ -46,9 +46,19 @@ struct effect_reserve_take {
     uint16_t node;
     uint32_t units;
     struct effect_text id; /* len 0 = broken */
+    uint32_t broken_count; /* for readers of events alone (told.h): whose pieces give up how much; */
+    const struct effect_broken *broken; /* 0 of a record as decoded, which has them in told */
+    struct effect_text told;
+};
+
+struct effect_broken {
+    struct effect_text id; /* of the reservation */
+    uint32_t units;
 };
 
 enum { EFFECT_BREAK_PIECES = 200 };
+
+uint32_t effect_reserve_take_size(const struct effect_reserve_take *effect);
 
 uint32_t effect_reserve_size(const struct effect_reserve *effect);
 uint32_t effect_reserve_encode(uint8_t *out, const struct effect_reserve *effect);

@@ -284,7 +284,8 @@ void reserves_piece_enter(struct reserves *reserves, struct piece_name name)
     if (cell->newest.ref) {
         piece_of(reserves, cell->newest)->newer = name;
     }
-    *cell = (struct cell_pieces){name, item, piece->node};
+    *cell = (struct cell_pieces){name, item, piece->node,
+                                 (cell->newest.ref ? cell->units : 0) + piece->held};
     reserves->pieces++;
 }
 
@@ -306,6 +307,18 @@ void reserves_piece_leave(struct reserves *reserves, struct piece_name name)
     }
     piece->older = piece->newer = (struct piece_name){0, 0};
     reserves->pieces--;
+}
+
+int64_t reserves_units(const struct reserves *reserves, uint32_t item, uint16_t node)
+{
+    const struct cell_pieces *cell = cell_find(reserves, item, node);
+    return cell->newest.ref ? cell->units : 0;
+}
+
+void reserves_piece_less(struct reserves *reserves, struct piece_name name, uint32_t units)
+{
+    cell_find(reserves, piece_item(reserves, name), piece_of(reserves, name)->node)->units -=
+        units;
 }
 
 struct piece_name reserves_newest(const struct reserves *reserves, uint32_t item, uint16_t node)
@@ -372,6 +385,16 @@ void reservation_digest(const struct reserves *reserves, const struct reservatio
     }
 }
 
+static void check_units(const struct reserves *reserves, struct piece_name newest)
+{
+    const struct reservation_piece *piece = piece_of(reserves, newest);
+    int64_t units = -reserves_units(reserves, piece_item(reserves, newest), piece->node);
+    for (struct piece_name at = newest; at.ref; at = piece_of(reserves, at)->older) {
+        units += piece_of(reserves, at)->held;
+    }
+    CHECK(units == 0);
+}
+
 static void check_pieces(const struct reserves *reserves, slab_ref ref, int64_t *held,
                          uint64_t *holds)
 {
@@ -388,6 +411,9 @@ static void check_pieces(const struct reserves *reserves, slab_ref ref, int64_t 
             reserves_newest(reserves, piece_item(reserves, name), piece->node);
         bool is_newest = newest.ref == ref && newest.piece == i;
         CHECK(is_newest == (piece->newer.ref == 0));
+        if (is_newest) {
+            check_units(reserves, name);
+        }
         *held += piece->held;
         ++*holds;
     }

@@ -94,6 +94,7 @@ struct cell_pieces {
     struct piece_name newest;
     uint32_t item;
     uint16_t node;
+    int64_t units; /* that all of them hold */
 };
 
 struct reserves {
@@ -143,11 +144,16 @@ void reserves_body_new(struct reserves *reserves, struct reservation *own, uint3
 void reserves_end(struct reserves *reserves, slab_ref ref, uint64_t now_ms);
 void reserves_drop_oldest_ended(struct reserves *reserves);
 
-/* Enter a piece as the newest on its cell, or take it out. */
+/* Enter a piece with the units that it holds as the newest on its cell; take out one that holds
+ * nothing any more. */
 void reserves_piece_enter(struct reserves *reserves, struct piece_name name);
 void reserves_piece_leave(struct reserves *reserves, struct piece_name name);
 /* The newest piece on a cell; ref 0: none. */
 struct piece_name reserves_newest(const struct reserves *reserves, uint32_t item, uint16_t node);
+
+/* Units of all pieces on a cell; and units that one of them gives up while it stays. */
+int64_t reserves_units(const struct reserves *reserves, uint32_t item, uint16_t node);
+void reserves_piece_less(struct reserves *reserves, struct piece_name name, uint32_t units);
 
 /* Note a cell whose pieces may have to be broken, or that any may. */
 void reserves_todo(struct reserves *reserves, uint32_t item, uint16_t node);

@@ -360,6 +360,19 @@ static enum err replay_time(struct tables *tables, uint64_t lsn, uint64_t now_ms
     return err == ERR_OK ? tables_apply_time(tables, lsn, now_ms, time_ms) : err;
 }
 
+void tables_apply_short(struct tables *tables, uint64_t lsn, uint64_t now_ms)
+{
+    applied(tables, lsn, now_ms);
+}
+
+static enum err replay_short(struct tables *tables, uint64_t lsn, uint64_t now_ms,
+                             const uint8_t *bytes, uint32_t size)
+{
+    (void)bytes;
+    tables_apply_short(tables, lsn, now_ms);
+    return size > 0 ? ERR_OK : ERR_DAMAGED;
+}
+
 enum err tables_replay(struct tables *tables, uint64_t lsn, uint64_t now_ms, uint8_t type,
                        const uint8_t *bytes, uint32_t size)
 {
@@ -378,6 +391,7 @@ enum err tables_replay(struct tables *tables, uint64_t lsn, uint64_t now_ms, uin
         [EFFECT_HOURS] = replay_hours,   [EFFECT_CAPACITY] = replay_capacity,
         [EFFECT_LANES] = replay_lanes,   [EFFECT_ROADS] = replay_roads,
         [EFFECT_STRATEGY] = replay_strategy, [EFFECT_CHOICE] = replay_choice,
+        [EFFECT_SHORT] = replay_short,
     };
     if (type >= sizeof functions / sizeof functions[0] || !functions[type] || lsn <= tables->lsn) {
         return ERR_DAMAGED;

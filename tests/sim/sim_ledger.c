@@ -6,8 +6,9 @@
 #include <string.h>
 
 #include "check.h"
+#include "hash.h"
 
-enum { STEP_OUT = 4, STEP_LAST = 5, BREAK_PIECES = 200, DAY_MS = 86400000 };
+enum { STEP_OUT = 4, STEP_LAST = 5, DAY_MS = 86400000 };
 
 static uint64_t window_of_ids; /* what is done may leave after so many ms, and its id come again */
 
@@ -494,18 +495,12 @@ static void on_reserve_broken(struct ledger *ledger, const struct sim_value *eve
 {
     const uint32_t item = id_of(event, "item", 'i', BOOKS_ITEMS);
     const uint32_t node = id_of(event, "node", 'n', BOOKS_NODES + 1);
-    int64_t left = sim_int(event, "qty");
-    for (uint32_t i = 0; i < BREAK_PIECES && left > 0; i++) {
-        struct ledger_reservation *own = NULL;
-        struct ledger_piece *piece = newest_piece(ledger, item, node, &own);
-        if (!piece) {
-            return;
-        }
-        const int64_t units = piece->held < left ? piece->held : left;
-        own->state = "broken";
-        piece_give(ledger, piece, units);
-        left -= units;
-    }
+    struct ledger_reservation *own = NULL;
+    struct ledger_piece *piece = newest_piece(ledger, item, node, &own);
+    CHECK(piece && own == reservation_of(ledger, event));
+    CHECK(piece->held >= sim_int(event, "qty"));
+    own->state = "broken";
+    piece_give(ledger, piece, sim_int(event, "qty"));
 }
 
 static void on_reserve_taken(struct ledger *ledger, const struct sim_value *event)
@@ -649,32 +644,31 @@ static void on_transfer(struct ledger *ledger, const struct sim_value *event)
 
 static const struct taker {
     const char *type;
-    bool is_lasting; /* told the same whenever it is read */
     void (*take)(struct ledger *, const struct sim_value *);
 } takers[] = {
-    {"order.routed", true, on_order_routed},
-    {"fulfil.created", true, on_fulfil_created},
-    {"fulfil.state", true, on_fulfil_state},
-    {"order.cancelled", true, on_order_cancelled},
-    {"order.changed", true, on_order_changed},
-    {"order.held", true, on_order_held},
-    {"order.done", false, NULL},
-    {"promise.broken", false, NULL},
-    {"reserve.held", true, on_reserve_held},
-    {"reserve.released", true, on_reserve_released},
-    {"reserve.expired", true, on_reserve_expired},
-    {"reserve.committed", true, on_reserve_committed},
-    {"reserve.broken", true, on_reserve_broken},
-    {"reserve.taken", true, on_reserve_taken},
-    {"stock.changed", true, on_stock_changed},
-    {"stock.short", false, NULL},
-    {"node.changed", true, on_node_changed},
-    {"item.changed", true, NULL},
-    {"strategy.changed", true, NULL},
-    {"return.created", true, on_return},
-    {"return.received", true, on_return},
-    {"supply.changed", true, on_supply},
-    {"transfer.changed", true, on_transfer},
+    {"order.routed", on_order_routed},
+    {"fulfil.created", on_fulfil_created},
+    {"fulfil.state", on_fulfil_state},
+    {"order.cancelled", on_order_cancelled},
+    {"order.changed", on_order_changed},
+    {"order.held", on_order_held},
+    {"order.done", NULL},
+    {"promise.broken", NULL},
+    {"reserve.held", on_reserve_held},
+    {"reserve.released", on_reserve_released},
+    {"reserve.expired", on_reserve_expired},
+    {"reserve.committed", on_reserve_committed},
+    {"reserve.broken", on_reserve_broken},
+    {"reserve.taken", on_reserve_taken},
+    {"stock.changed", on_stock_changed},
+    {"stock.short", NULL},
+    {"node.changed", on_node_changed},
+    {"item.changed", NULL},
+    {"strategy.changed", NULL},
+    {"return.created", on_return},
+    {"return.received", on_return},
+    {"supply.changed", on_supply},
+    {"transfer.changed", on_transfer},
 };
 
 static const struct taker *taker_of(const struct sim_value *event)
@@ -689,18 +683,27 @@ static const struct taker *taker_of(const struct sim_value *event)
     CHECK_UNREACHABLE("no such event on the contract's page");
 }
 
+static uint64_t mixed(uint64_t hash, const void *bytes, uint32_t size)
+{
+    return (hash ^ hash_fixed(bytes, size)) * 0x9e3779b97f4a7c15U;
+}
+
+static uint64_t value_hash(uint64_t hash, const struct sim_value *value)
+{
+    const uint64_t facts[] = {(uint64_t)value->kind, value->count, (uint64_t)value->number};
+    hash = mixed(hash, facts, sizeof facts);
+    hash = mixed(hash, &value->real, sizeof value->real);
+    hash = mixed(hash, value->text.at, value->text.len);
+    hash = mixed(hash, value->name.at, value->name.len);
+    for (const struct sim_value *inner = value->first; inner; inner = inner->next) {
+        hash = value_hash(hash, inner);
+    }
+    return hash ^ hash >> 29;
+}
+
 uint64_t ledger_hash(const struct sim_value *event)
 {
-    static const char *const fields[] = {"lsn", "n", "at", "as_of", "on_hand", "delta", "qty"};
-    const struct taker *taker = taker_of(event);
-    uint64_t hash = (uint64_t)(taker - takers) + 1;
-    for (uint32_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
-        int64_t value;
-        (void)has_int(event, fields[i], &value);
-        hash = (hash ^ (uint64_t)value) * 0x9e3779b97f4a7c15U;
-        hash ^= hash >> 29;
-    }
-    return taker->is_lasting ? hash : 0;
+    return value_hash(1, event);
 }
 
 void ledger_take(struct ledger *ledger, const struct sim_value *event)

@@ -101,8 +101,7 @@ void ledger_free(struct ledger *ledger);
 /* Take in one event, the next in order. Aborts where it is not, or cannot be. */
 void ledger_take(struct ledger *ledger, const struct sim_value *event);
 
-
-/* What the event adds to the hash of its LSN: 0 where it need not last. */
+/* What the event, all of it, adds to the hash of its LSN. */
 uint64_t ledger_hash(const struct sim_value *event);
 
 /* -- questions -- */

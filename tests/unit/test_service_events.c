@@ -227,6 +227,149 @@ static void restart_tells_the_same(void **state)
     harness_drop(after);
 }
 
+/* -- whenever they are read -- */
+
+/* One order through everything that its events need its rows for. */
+static void order_lives(struct harness *harness, const char *id)
+{
+    order_route(harness, id, 3);
+    harness_do(harness, "fulfil.reject",
+               "{'fulfilment':'%s/1','reason':'out_of_stock','lines':[{'line':'x','qty_found':1}]}",
+               id);
+    harness_do(harness, "order.modify",
+               "{'order_id':'%s','lines':[{'line':'x','qty':3},{'line':'new','item':'b','qty':2}]}",
+               id);
+    harness_do(harness, "fulfil.update", "{'fulfilment':'%s/2','state':'shipped'}", id);
+    harness_do(harness, "order.cancel", "{'order_id':'%s','lines':[{'line':'new','qty':1}]}", id);
+    harness_do(harness, "order.cancel", "{'order_id':'%s'}", id);
+}
+
+static void everything_happens(struct harness *harness)
+{
+    harness_do(harness, "item.put", "{'item':'b'}");
+    harness_do(harness, "stock.set", "{'item':'b','node':'n2','on_hand':3}");
+    harness_do(harness, "node.put", "{'node':'n1','processing_min':{'standard':60}}");
+    harness_do(harness, "stock.set", "{'item':'b','node':'n1','on_hand':5}");
+    order_lives(harness, "o1");
+    order_route(harness, "o2", 4);
+    harness_do(harness, "stock.set", "{'item':'a','node':'n1','on_hand':1}");
+    harness_do(harness, "stock.policy", "{'item':'a','node':'n1','safety_stock':2}");
+    harness_do(harness, "stock.load", "{'node':'n1','rows':[['a',2]]}");
+    harness_do(harness, "stock.set", "{'item':'a','node':'n1','on_hand':10}");
+    harness_do(harness, "fulfil.reject",
+               "{'fulfilment':'o2/1','reason':'other','stock_action':'zero','reroute':false}");
+    harness_do(harness, "order.cancel", "{'order_id':'o2'}");
+}
+
+static uint32_t types_among(const json_t *answer, const char *type)
+{
+    size_t i;
+    json_t *event;
+    uint32_t count = 0;
+    json_array_foreach(json_object_get(answer, "events"), i, event)
+    {
+        count += strcmp(json_string_value(json_object_get(event, "type")), type) == 0;
+    }
+    return count;
+}
+
+/* Read live; after the orders have left memory; after a start from the log; after one from a
+ * snapshot that has them no more: the same to the last field. */
+static void events_last(void **state)
+{
+    static const char *const types[] = {"order.done",   "promise.broken", "stock.short",
+                                        "order.cancelled", "order.changed", "order.held"};
+    struct harness *harness = *state;
+    everything_happens(harness);
+    json_t *live = harness_ask(harness, "events.read", "{'from_lsn':0,'limit':1000}");
+    for (uint32_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+        if (types_among(live, types[i]) == 0) {
+            fail_msg("the test has no %s: it shows nothing of it", types[i]);
+        }
+    }
+    assert_int_equal(types_among(live, "order.done"), 2);
+    assert_int_equal(types_among(live, "stock.short"), 3);
+    harness->wall_ms += harness->options.order_window_ms + 60000;
+    harness_do(harness, "stock.set", "{'item':'b','node':'n2','on_hand':7}");
+    harness_refute(harness, "order.get", "{'order_id':'o1'}", "UNKNOWN_ORDER", "o1");
+    for (int round = 0; round < 2; round++) {
+        json_t *later = harness_ask(harness, "events.read",
+                                    "{'from_lsn':0,'limit':%zu}",
+                                    json_array_size(json_object_get(live, "events")));
+        assert_true(json_equal(json_object_get(live, "events"), json_object_get(later, "events")));
+        harness_drop(later);
+        harness_restart(harness);
+    }
+    harness_drop(live);
+}
+
+/* By a movement, a rule of the cell or the node, a load, a sale in the store: whatever took what was
+ * promised. */
+static void every_cause_of_shortness_is_told(void **state)
+{
+    struct harness *harness = *state;
+    const char *const causes[][2] = {
+        {"stock.adjust", "{'item':'a','node':'n1','delta':-9}"},
+        {"stock.policy", "{'item':'a','node':'n1','safety_stock':9}"},
+        {"stock.load", "{'node':'n1','rows':[['a',1]]}"},
+        {"node.put", "{'node':'n1','safety_stock':9}"},
+        {"order.route", "{'order_id':'till','service':'standard','sold_at':'n1',"
+                        "'dest':{'lat':40.0,'lon':-74.0},'lines':[{'item':'a','qty':9,"
+                        "'service':'carry_out','node':'n1'}]}"},
+    };
+    order_route(harness, "o1", 3);
+    for (uint32_t i = 0; i < sizeof causes / sizeof causes[0]; i++) {
+        harness_do(harness, "node.put", "{'node':'n1','safety_stock':0}");
+        harness_do(harness, "stock.policy", "{'item':'a','node':'n1','safety_stock':null}");
+        harness_do(harness, "stock.set", "{'item':'a','node':'n1','on_hand':10}");
+        const int64_t lsn = lsn_now(harness);
+        harness_do(harness, causes[i][0], "%s", causes[i][1]);
+        json_t *answer = harness_ask(harness, "events.read",
+                                     "{'from_lsn':%lld,'types':['stock.short']}",
+                                     (long long)lsn + 1);
+        if (harness_count(answer, "events") != 1) {
+            fail_msg("%s tells %u", causes[i][0], harness_count(answer, "events"));
+        }
+        assert_int_equal(harness_int(answer, "events.0.short"), 2);
+        assert_string_equal(harness_text(answer, "events.0.fulfilments.0"), "o1/1");
+        harness_drop(answer);
+    }
+}
+
+/* Units that carts hold give way first: only what orders lack is short. */
+static void carts_give_way(void **state)
+{
+    static const char *const types[] = {"stock.changed", "stock.short", "reserve.broken",
+                                        "reserve.broken"};
+    struct harness *harness = *state;
+    order_route(harness, "o1", 3);
+    harness_do(harness, "reserve.create",
+               "{'reservation_id':'r1','ttl_ms':60000,'lines':[{'item':'a','qty':2,'node':'n1'}]}");
+    harness_do(harness, "reserve.create",
+               "{'reservation_id':'r2','ttl_ms':60000,'lines':[{'item':'a','qty':4,'node':'n1'}]}");
+    const int64_t lsn = lsn_now(harness);
+    harness_do(harness, "stock.set", "{'item':'a','node':'n1','on_hand':4}");
+    json_t *answer = read_from(harness, lsn + 1);
+    expect_types(answer, (const char *const[]){"stock.changed", "reserve.broken",
+                                               "reserve.broken"}, 3);
+    assert_string_equal(harness_text(answer, "events.1.reservation_id"), "r2");
+    assert_int_equal(harness_int(answer, "events.1.qty"), 4);
+    assert_string_equal(harness_text(answer, "events.2.reservation_id"), "r1");
+    assert_int_equal(harness_int(answer, "events.2.qty"), 1);
+    harness_drop(answer);
+    harness_do(harness, "stock.set", "{'item':'a','node':'n1','on_hand':10}");
+    harness_do(harness, "reserve.update", "{'reservation_id':'r1','ttl_ms':60000,"
+                                          "'lines':[{'item':'a','qty':2,'node':'n1'}]}");
+    harness_do(harness, "reserve.update", "{'reservation_id':'r2','ttl_ms':60000,"
+                                          "'lines':[{'item':'a','qty':4,'node':'n1'}]}");
+    const int64_t next = lsn_now(harness);
+    harness_do(harness, "stock.set", "{'item':'a','node':'n1','on_hand':1}");
+    answer = read_from(harness, next + 1);
+    expect_types(answer, types, 4);
+    assert_int_equal(harness_int(answer, "events.1.short"), 2);
+    harness_drop(answer);
+}
+
 /* Sent behind a change on the same connection, it waits until that is durable. */
 static void earlier_change_is_seen(void **state)
 {
@@ -269,6 +412,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(filters_keep_numbers, setup, teardown),
         cmocka_unit_test_setup_teardown(limit_does_not_divide, setup, teardown),
         cmocka_unit_test_setup_teardown(restart_tells_the_same, setup, teardown),
+        cmocka_unit_test_setup_teardown(events_last, setup, teardown),
+        cmocka_unit_test_setup_teardown(every_cause_of_shortness_is_told, setup, teardown),
+        cmocka_unit_test_setup_teardown(carts_give_way, setup, teardown),
         cmocka_unit_test_setup_teardown(earlier_change_is_seen, setup, teardown),
         cmocka_unit_test_setup_teardown(bad_places_are_refused, setup, teardown),
     };
