@@ -3,8 +3,8 @@
  * Derived from the records each time they are read, never stored. Rules:
  * 1. n counts all events of a record, also those that a filter leaves out: (log_id, lsn, n) names
  *    one event for ever.
- * 2. What a record's events say is told by the record alone: the same whenever it is read. What only
- *    an order knows stands in its record for this (told.h).
+ * 2. What a record's events say is told by the record alone: the same whenever it is read. What
+ *    only an order knows stands in its record for this (told.h).
  * 3. Handles become ids: items, nodes and versions of strategies never leave. */
 #ifndef SERVICE_EVENTS_INTERNAL_H
 #define SERVICE_EVENTS_INTERNAL_H

@@ -1,5 +1,5 @@
-/* Cells that have less than orders were promised: their note in the log (short.c). Who logs a report
- * of fact or a rule asks for this room beside its own, and tells once that is applied. */
+/* Cells that have less than orders were promised: their note in the log (short.c). Who logs a
+ * report of fact or a rule asks for this room beside its own, and tells once that is applied. */
 #ifndef SERVICE_SHORT_H
 #define SERVICE_SHORT_H
 
@@ -23,8 +23,8 @@ bool short_is_possible(const struct service_core *service, uint32_t item, uint16
 void shorts_tell(struct service_core *service, const struct short_cell *cells, uint32_t count);
 void short_tell(struct service_core *service, uint32_t item, uint16_t node);
 
-/* The same of what the node's open fulfilments wait for, of at most SHORT_NODE_CELLS cells: a rule of
- * the whole node changed. Room for so many is asked for. */
+/* The same of what the node's open fulfilments wait for, of at most SHORT_NODE_CELLS cells: a rule
+ * of the whole node changed. Room for so many is asked for. */
 enum { SHORT_NODE_CELLS = 500 };
 void shorts_tell_node(struct service_core *service, uint16_t node);
 

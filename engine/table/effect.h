@@ -46,7 +46,7 @@ enum effect_type {
     EFFECT_ROADS,      /* rows of node and area */
     EFFECT_STRATEGY = 70, /* the next version of a strategy (effect_strategy.h) */
     EFFECT_CHOICE,        /* which one decides what */
-    EFFECT_SHORT = 80 /* cells with less than orders were promised: for readers of events (told.h) */
+    EFFECT_SHORT = 80 /* cells with less than orders were promised, for readers of events */
 };
 
 struct effect_text {

@@ -46,8 +46,9 @@ struct effect_reserve_take {
     uint16_t node;
     uint32_t units;
     struct effect_text id; /* len 0 = broken */
-    uint32_t broken_count; /* for readers of events alone (told.h): whose pieces give up how much; */
-    const struct effect_broken *broken; /* 0 of a record as decoded, which has them in told */
+    uint32_t broken_count; /* for readers of events alone (told.h): who gives up how much; 0 of a
+                            * record as decoded, which has them in told */
+    const struct effect_broken *broken;
     struct effect_text told;
 };
 

@@ -195,8 +195,8 @@ void tables_reserve_lend(struct tables *tables, slab_ref ref, bool is_lent);
 
 /* Whether pieces of reservations on the cell are to be broken: its ats is below 0. */
 bool tables_is_short(const struct tables *tables, uint32_t item, uint16_t node);
-/* Units that orders and documents were promised and the cell has not, when all that carts hold there
- * has given way; 0 = it has. */
+/* Units that orders and documents were promised and the cell has not, when all that carts hold
+ * there has given way; 0 = it has. */
 int64_t tables_orders_short(const struct tables *tables, uint32_t item, uint16_t node);
 /* EFFECT_SHORT: changes nothing. */
 void tables_apply_short(struct tables *tables, uint64_t lsn, uint64_t now_ms);

@@ -1,5 +1,5 @@
 /* What the records of an order's life tell beside their effect, for readers of events alone: the
- * names that only the order knows, which may have left memory, and even the log, when they are read.
+ * names that only the order knows, which may have left memory and log when they are read.
  *
  * It stands at the end of the record, in this order:
  *   cancel  [unit] of the shares, [line] of what was owed, done

@@ -497,7 +497,8 @@ static void on_reserve_broken(struct ledger *ledger, const struct sim_value *eve
     const uint32_t node = id_of(event, "node", 'n', BOOKS_NODES + 1);
     struct ledger_reservation *own = NULL;
     struct ledger_piece *piece = newest_piece(ledger, item, node, &own);
-    CHECK(piece && own == reservation_of(ledger, event));
+    CHECK(piece != NULL);
+    CHECK(own == reservation_of(ledger, event));
     CHECK(piece->held >= sim_int(event, "qty"));
     own->state = "broken";
     piece_give(ledger, piece, sim_int(event, "qty"));

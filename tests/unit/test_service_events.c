@@ -303,8 +303,8 @@ static void events_last(void **state)
     harness_drop(live);
 }
 
-/* By a movement, a rule of the cell or the node, a load, a sale in the store: whatever took what was
- * promised. */
+/* By a movement, a rule of the cell or the node, a load, a sale in the store: whatever took what
+ * was promised. */
 static void every_cause_of_shortness_is_told(void **state)
 {
     struct harness *harness = *state;
