@@ -332,6 +332,11 @@ void wal_retry(struct wal *wal)
     }
 }
 
+uint64_t wal_bytes(const struct wal *wal)
+{
+    return wal->stats.bytes;
+}
+
 void wal_stats(const struct wal *wal, struct wal_stats *stats_out)
 {
     *stats_out = wal->stats;

@@ -237,6 +237,9 @@ void wal_seal(struct wal *wal);
 
 void wal_stats(const struct wal *wal, struct wal_stats *stats_out);
 
+/* Of the stats that one number, which each turn wants to know. */
+uint64_t wal_bytes(const struct wal *wal);
+
 /* Wait for the group in flight, seal, wait, unlock, free. What was appended but not submitted is
  * lost. NULL is fine. */
 void wal_close(struct wal *wal);

@@ -17,19 +17,12 @@
 
 enum { RETRY_NS = 30000000 /* x 1000: half a minute after a failure */ };
 
-static uint64_t log_bytes(const struct service_core *service)
-{
-    struct wal_stats stats;
-    wal_stats(service->wal, &stats);
-    return stats.bytes;
-}
-
 void checkpoints_open(struct service_core *service, const struct recovery_found *found)
 {
     struct checkpoints *points = &service->checkpoints;
     points->newest =
         (struct checkpoint_kept){found->mark.lsn, found->mark.group_number};
-    points->base_bytes = log_bytes(service) - found->log.bytes;
+    points->base_bytes = wal_bytes(service->wal) - found->log.bytes;
 }
 
 /* -- the requests that wait -- */
@@ -185,7 +178,7 @@ static void begin(struct service_core *service)
     struct checkpoints *points = &service->checkpoints;
     points->running_lsn = wal_lsn_durable(service->wal);
     wal_durable_digest(service->wal, &points->digest);
-    points->begun_bytes = log_bytes(service);
+    points->begun_bytes = wal_bytes(service->wal);
     points->step = CHECKPOINT_RUNNING;
     if (!port->checkpoint(port->owner, points->running_lsn, why)) {
         failed(service, why);
@@ -196,7 +189,7 @@ static bool is_due(const struct service_core *service)
 {
     const struct service_options *options = &service->options;
     const struct checkpoints *points = &service->checkpoints;
-    const uint64_t bytes = log_bytes(service) - points->base_bytes;
+    const uint64_t bytes = wal_bytes(service->wal) - points->base_bytes;
     const uint64_t records = wal_lsn_durable(service->wal) - points->newest.lsn;
     const bool is_full = wal_room(service->wal, 1, 1, WAL_CLAIM_CHANGE) == WAL_ROOM_DISK_FULL;
     return records > 0 && (is_full || (options->checkpoint_bytes &&
