@@ -28,6 +28,9 @@ void mem_pages_set(enum mem_pages pages)
 bool mem_pages_huge(void)
 {
     char text[64] = "";
+    if (wanted != MEM_PAGES_AUTO) {
+        return false;
+    }
     FILE *file = fopen("/sys/kernel/mm/transparent_hugepage/enabled", "r");
     if (!file) {
         return false;
@@ -35,7 +38,7 @@ bool mem_pages_huge(void)
     size_t got = fread(text, 1, sizeof text - 1, file);
     fclose(file);
     text[got] = '\0';
-    return wanted == MEM_PAGES_AUTO && !strstr(text, "[never]");
+    return !strstr(text, "[never]");
 }
 
 size_t mem_size(size_t size)

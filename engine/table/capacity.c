@@ -15,7 +15,8 @@ enum err capacity_init(struct capacity *capacity)
 
 void capacity_close(struct capacity *capacity)
 {
-    for (uint32_t i = 0; capacity->nodes && i < CAPACITY_NODES; i++) {
+    for (uint32_t i = 0; capacity->count > 0 && i < CAPACITY_NODES; i++) {
+        capacity->count -= capacity->nodes[i] != NULL;
         free(capacity->nodes[i]);
     }
     free(capacity->nodes);

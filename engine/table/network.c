@@ -73,6 +73,14 @@ static void slot_clear(struct network *network, uint32_t slot)
     network->point_z[slot] = 2.0;
 }
 
+/* The slots of words that come into use, or are laid out anew. */
+static void slots_clear(struct network *network, uint32_t from, uint32_t count)
+{
+    for (uint32_t slot = from * 64; slot < (from + count) * 64; slot++) {
+        slot_clear(network, slot);
+    }
+}
+
 enum err network_init(struct network *network)
 {
     memset(network, 0, sizeof *network);
@@ -103,9 +111,6 @@ enum err network_init(struct network *network)
     network->cap_y = network->cap_x + WORD_MAX_NETWORK;
     network->cap_z = network->cap_y + WORD_MAX_NETWORK;
     network->cap_radius = network->cap_z + WORD_MAX_NETWORK;
-    for (uint32_t slot = 0; slot < SLOT_MAX; slot++) {
-        slot_clear(network, slot);
-    }
     for (uint32_t word = 0; word < WORD_MAX_NETWORK; word++) {
         network->cap_x[word] = network->cap_y[word] = network->cap_z[word] = 0;
         network->cap_radius[word] = -1.0f;
@@ -434,6 +439,7 @@ static uint32_t slot_choose(struct network *network, const struct geo_point *poi
     uint32_t best = UINT32_MAX;
     float least = 4.0f;
     if (network->count >= network->words * FILL && network->words < WORD_MAX_NETWORK) {
+        slots_clear(network, network->words, 1);
         network->words++;
         return (network->words - 1) * 64;
     }
@@ -674,11 +680,10 @@ static void bitmaps_clear(struct network *network)
 static void assign(struct network *network, const struct keyed *order, uint32_t fill,
                    uint16_t *map_out)
 {
-    for (uint32_t slot = 0; slot < network->words * 64; slot++) {
-        slot_clear(network, slot);
-    }
+    const uint32_t words = (network->count + fill - 1) / fill;
+    slots_clear(network, 0, words > network->words ? words : network->words);
     bitmaps_clear(network);
-    network->words = (network->count + fill - 1) / fill;
+    network->words = words;
     for (uint32_t i = 0; i < network->count; i++) {
         struct node *node = &network->nodes[order[i].handle];
         uint16_t slot = (uint16_t)((i / fill) * 64 + i % fill);
