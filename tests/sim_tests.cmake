@@ -10,7 +10,7 @@ target_link_libraries(test_sim PRIVATE service log_sim nearshelf_flags)
 if(NOT NEARSHELF_SANITIZE)
   target_compile_definitions(test_sim PRIVATE SIM_HAS_POOL)
 endif()
-foreach(call IN ITEMS madvise malloc calloc realloc free explicit_bzero hist_init warm_start)
+foreach(call IN ITEMS madvise mmap munmap malloc calloc realloc free explicit_bzero hist_init warm_start)
   target_link_options(test_sim PRIVATE -Wl,--wrap=${call})
 endforeach()
 

@@ -192,6 +192,9 @@ uint64_t sim_sweep(uint64_t stride, struct sim_counts *sum);
 /* Once, before the first run: memory for many short processes (sim_memory.c). */
 void sim_memory_start(void);
 
+/* Between two runs: what they had touched goes back. */
+void sim_memory_drop(void);
+
 /* -- draws -- */
 uint32_t sim_draw(struct sim *sim, uint32_t below);
 bool sim_chance(struct sim *sim, uint32_t percent);

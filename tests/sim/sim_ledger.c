@@ -259,7 +259,9 @@ static void on_order_routed(struct ledger *ledger, const struct sim_value *event
     for (uint32_t i = 0; i < order->share_count; i++) {
         CHECK(ledger_share_held(order, &order->shares[i]) == 0); /* the id of a living order */
     }
-    memset(order, 0, sizeof *order);
+    if (order->is_there) { /* else it is zeros, most of them never touched */
+        memset(order, 0, sizeof *order);
+    }
     order->is_there = true;
     for (const struct sim_value *line = sim_list(event, "lines")->first; line; line = line->next) {
         CHECK(order->line_count < LEDGER_LINES);
