@@ -553,6 +553,7 @@ static bool net_start(struct daemon *daemon)
         .batch_max = NET_BATCH,
         .arena_size = DAEMON_NET_ARENA,
         .buffers_max = config->buffers_max,
+        .delay_ns = config->max_delay_ms * 1000000,
         .accepted = config->read_loops ? on_accepted : NULL,
     };
     enum err err = net_open(&options, on_batch, daemon, &daemon->net, error, sizeof error);

@@ -12,8 +12,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* Left to itself the kernel lets megabytes wait unseen; what waits shall wait in the client. */
-enum { SEND_BUFFER = 256 << 10 };
+/* Left to itself the kernel lets megabytes wait unseen; what waits shall wait in the client. The
+ * send buffer bounds what is under way, the mark what the engine's window has not let go yet. */
+enum { SEND_BUFFER = 256 << 10, UNSENT_MARK = 64 << 10 };
 
 static enum err finish(int fd, const struct sockaddr *address, socklen_t size, int *fd_out,
                        char *why_out, size_t why_size)
@@ -62,9 +63,11 @@ static enum err dial_tcp(const char *address, int *fd_out, char *why_out, size_t
     freeaddrinfo(found);
     int one = 1;
     int size = SEND_BUFFER;
+    int mark = UNSENT_MARK;
     if (err == ERR_OK) {
         setsockopt(*fd_out, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
         setsockopt(*fd_out, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+        setsockopt(*fd_out, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &mark, sizeof mark);
     }
     return err;
 }

@@ -9,6 +9,7 @@ target_link_libraries(ask_stream PUBLIC base service_harness PRIVATE nearshelf_f
 
 nearshelf_test(unit/test_service_stock.c LABEL unit DEPS service_harness)
 nearshelf_test(unit/test_service_glance.c LABEL unit DEPS service_harness)
+nearshelf_test(unit/test_service_late.c LABEL unit DEPS service_harness)
 nearshelf_test(unit/test_service_look.c LABEL unit TIMEOUT 60 DEPS service_harness)
 target_include_directories(test_service_look PRIVATE ${PROJECT_SOURCE_DIR}/engine/service)
 nearshelf_test(unit/test_service_load.c LABEL unit DEPS service_harness)

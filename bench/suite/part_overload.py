@@ -1,11 +1,16 @@
 # Ten times more than it can take, really offered: the engine's core is throttled.
 """A core's share is taken away by the cgroup's CPU quota where that may be set, else by stopping and
-continuing the process by turns. Then ten times the best goodput fits into what the client can send.
+continuing the process by turns. Then ten times the best goodput fits into what the client can offer.
 Offered is what was due, sent what left the client, answered what came back, goodput what was
 decided; an OVERLOADED answer is an answer, not goodput. Nine requests of ten cannot even be refused
 in what the tenth leaves of a core: the engine then reads no faster than it answers, and an arrival
 that no connection takes within a second is given up by the client, as a customer would: offered,
-not sent."""
+not sent.
+
+Orders live and end, and the tables have their size before the throttle: fresh pages for orders that
+never end are a third of the work of one, and would fall into some phases and not into others. The
+best, the overload and what comes after it are measured in rounds, one behind the other; the quota
+stays as it is all the time, also while the usual latency comes back."""
 import os
 import re
 import signal
@@ -18,6 +23,11 @@ import servers
 SHARE = 0.10
 PATIENCE_S = 1
 PERIOD_US = 10000
+ITEMS = 1000
+FLAGS = ("--max-delay-ms", "20", "--orders-max", "30000000", "--orders-memory", "12GiB",
+         "--holds-max", "60000000", "--order-window", "2s", "--checkpoint-bytes", "0",
+         "--checkpoint-records", "0")
+TWO_LINE = ["--workload", "two-line", "--items", str(ITEMS), "--connections", "8", "--life", "0.1"]
 
 
 class Quota:
@@ -101,27 +111,29 @@ def throttle(pid):
         return DutyCycle(pid)
 
 
-def offer(loader, engine, items, rate, seconds):
+def offer(loader, engine, rate, seconds):
     """Goodput is what was decided while the load lasted; answers that came later count as answers.
     drain_s: how long after it the last answer came."""
-    start = time.monotonic()
-    report = loader.call(engine, [
-        "--no-load", "--workload", "two-line", "--items", str(items), "--rate", str(int(rate)),
-        "--connections", "8", "--life", "0", "--duration", str(seconds), "--warmup", "0",
-        "--patience", str(PATIENCE_S)],
-        seconds + 120, check=False)
+    start, spent = time.monotonic(), servers.seconds_by_name(engine.pid)
+    report = loader.call(engine, TWO_LINE + [
+        "--no-load", "--rate", str(int(rate)), "--duration", str(seconds), "--warmup", "0",
+        "--patience", str(PATIENCE_S)], seconds + 120, check=False)
     took = time.monotonic() - start
     done = report["latency_ms"].get("order.route", {})
-    return {"offered_per_s": report["offered_per_s"],
-            "sent_per_s": report["sent"] / report["seconds"],
-            "given_up_per_s": report["given_up"] / report["seconds"],
+    over = report["seconds"]
+    return {"offered_per_s": report["offered_per_s"], "sent_per_s": report["sent"] / over,
+            "given_up_per_s": report["given_up"] / over,
+            "answered_per_s": done.get("count", 0) / over,
             "answered_share_of_sent": done.get("count", 0) / max(1, report["sent"]),
-            "goodput_per_s": report["accepted_per_s"],
-            "overloaded": report["error_codes"].get("OVERLOADED", 0),
+            "refused_per_s": report["error_codes"].get("OVERLOADED", 0) / over,
             "other_errors": sum(count for code, count in report["error_codes"].items()
                                 if code != "OVERLOADED"),
+            "goodput_per_s": report["accepted_per_s"],
             "drain_s": max(0.0, took - seconds - 0.5), "fault": report["fault"],
             "latency_ms": done, "client_cpu": report["client_cpu"],
+            "threads": {name: round((now - spent.get(name, 0.0)) / took, 4)
+                        for name, now in servers.seconds_by_name(engine.pid).items()
+                        if now - spent.get(name, 0.0) > 0.0005 * took},
             "seconds_p99_ms": p99_of_seconds(report["text"])}
 
 
@@ -129,62 +141,119 @@ def p99_of_seconds(text):
     return [float(figure) for figure in re.findall(r"^ *\d+s offered .* p99 ([\d.]+)", text, re.M)]
 
 
-def best_goodput(run, loader, engine, items, rate):
-    """The most that is decided at any rate: doubled until a third of what is offered is not."""
-    rows = []
-    while len(rows) < 8:
-        rows.append(offer(loader, engine, items, rate, 2))
-        if rows[-1]["goodput_per_s"] < 0.67 * rows[-1]["offered_per_s"]:
-            break
-        rate *= 2
-    rows.append(offer(loader, engine, items, rate * 0.7, 2))
-    run.sections["overload"]["approach"] = rows
-    return max(row["goodput_per_s"] for row in rows)
+def best_rate(loader, engine, rate, rows):
+    """The rate offered at which most is decided: up by two fifths until that brings nothing."""
+    best = 0
+    while len(rows) < 6 and len(rows) - best < 2:
+        rows.append(offer(loader, engine, rate, 2))
+        if rows[-1]["goodput_per_s"] > 1.03 * rows[best]["goodput_per_s"]:
+            best = len(rows) - 1
+        rate *= 1.4
+    return rows[best]["offered_per_s"]
 
 
-def recovery_seconds(before, over, after):
-    """Seconds from the end of the overload until p99 is that of before, or nearly so, what was
-    still under way included; None: not seen."""
-    usual = load.median(before["seconds_p99_ms"] or [before["latency_ms"].get("p99", 0)])
-    for second, p99 in enumerate(after["seconds_p99_ms"]):
-        if p99 <= max(2 * usual, usual + 5):
+def recovery_seconds(usual, over, after):
+    """Seconds from the end of the overload until p99 is the usual one, or nearly so, and stays so
+    for a second more; what was still under way is included. None: not seen."""
+    bound = max(2 * usual, usual + 5)
+    rows = after["seconds_p99_ms"]
+    for second, p99 in enumerate(rows):
+        if p99 <= bound and (second + 1 == len(rows) or rows[second + 1] <= bound):
             return over["drain_s"] + second + 1
     return None
 
 
+def one_round(run, loader, engine, rate):
+    """The best rate, half of what it decides then, ten times the best rate, and half again."""
+    best = offer(loader, engine, rate, 3 if run.is_quick else 4)
+    half = best["goodput_per_s"] * 0.5
+    before = offer(loader, engine, half, 2)
+    over = offer(loader, engine, max(rate, best["goodput_per_s"]) * 10, 3 if run.is_quick else 4)
+    after = offer(loader, engine, half, 3 if run.is_quick else 4)
+    return {"best": best, "before": before, "over": over, "after": after}
+
+
+def settle(loader, engine):
+    """Tables as large as they will be, and the orders of that gone, before the throttle."""
+    loader.run(engine, ["--closed"] + TWO_LINE + ["--depth", "128"], 3)
+    time.sleep(5)
+
+
+def throttled(run, loader, engine, figures):
+    """Find the best rate, then the rounds."""
+    closed = loader.run(engine, ["--closed"] + TWO_LINE + ["--depth", "16"], 2)
+    if closed["engine_cpu"] > 2 * SHARE:
+        raise servers.ServerError("%s does not hold: the engine had %.0f %% of a core" % (
+            figures["throttle"], 100 * closed["engine_cpu"]))
+    figures["approach"] = []
+    rate = best_rate(loader, engine, max(1000, closed["accepted_per_s"]), figures["approach"])
+    figures["rounds"] = []
+    for _ in range(2 if run.is_quick else 5):
+        figures["rounds"].append(one_round(run, loader, engine, rate))
+
+
+def middle(rounds, phase, field):
+    return load.median([row[phase][field] for row in rounds])
+
+
+def summary(rounds):
+    """The phases' rates, each the median of the rounds."""
+    fields = ("offered_per_s", "sent_per_s", "given_up_per_s", "answered_per_s", "refused_per_s",
+              "goodput_per_s")
+    table = {}
+    for phase in ("best", "before", "over", "after"):
+        table[phase] = {field: round(middle(rounds, phase, field)) for field in fields}
+        for name in ("p50", "p99"):
+            table[phase][name + "_ms"] = load.median(
+                [row[phase]["latency_ms"].get(name, 0.0) for row in rounds])
+    return table
+
+
+def tell(run, figures):
+    rounds = figures["rounds"]
+    figures["phases"] = summary(rounds)
+    for phase, row in figures["phases"].items():
+        run.say("%-7s %s" % (phase, "  ".join("%s %s" % (
+            name.replace("_per_s", "/s").replace("_", " "), "{:,.0f}".format(value))
+            for name, value in row.items())))
+    over = figures["phases"]["over"]
+    run.row("overload_goodput", [row["over"]["goodput_per_s"] / max(1, row["best"]["goodput_per_s"])
+                                 for row in rounds],
+            "%s; offered %d/s, sent %d/s, given up %d/s, answered %.1f %% of the sent, refused %d/s, "
+            "goodput %d/s of %d/s" % (
+                figures["throttle"], over["offered_per_s"], over["sent_per_s"],
+                over["given_up_per_s"], 100 * middle(rounds, "over", "answered_share_of_sent"),
+                over["refused_per_s"], over["goodput_per_s"],
+                figures["phases"]["best"]["goodput_per_s"]))
+    tell_recovery(run, rounds)
+
+
+def tell_recovery(run, rounds):
+    usual = load.median([p99 for row in rounds for p99 in row["before"]["seconds_p99_ms"]])
+    times = [recovery_seconds(usual, row["over"], row["after"]) for row in rounds]
+    seen = [seconds for seconds in times if seconds is not None]
+    run.sections["overload"]["recovery_s"] = times
+    if len(seen) * 2 > len(times):
+        run.row("overload_recovery_s", seen, "usual p99 %.0f ms; back in %d of %d rounds" % (
+            usual, len(seen), len(times)))
+    else:
+        run.skip("overload_recovery_s", "usual latency did not come back in the time watched, in "
+                 "%d of %d rounds" % (len(times) - len(seen), len(times)))
+
+
 def measure(run):
-    items = 1000
     loader = load.Loader(run.build, run.data, None if run.data else 1000)
-    engine = servers.Engine(run.build, "--max-delay-ms", "20", "--orders-max", "30000000",
-                            "--orders-memory", "12GiB", "--holds-max", "60000000")
-    loader.fill(engine, ["--items", str(items)])
+    engine = servers.Engine(run.build, *FLAGS)
+    loader.fill(engine, ["--items", str(ITEMS)])
+    settle(loader, engine)
     how = throttle(engine.pid)
+    run.section("overload", {"throttle": how.name})
+    figures = run.sections["overload"]
     try:
-        run.section("overload", {"throttle": how.name})
-        closed = loader.run(engine, ["--closed", "--workload", "two-line", "--items", str(items),
-                                     "--connections", "8", "--depth", "16", "--life", "0"], 2)
-        if closed["engine_cpu"] > 2 * SHARE:
-            raise servers.ServerError("%s does not hold: the engine had %.0f %% of a core" % (
-                how.name, 100 * closed["engine_cpu"]))
-        best = best_goodput(run, loader, engine, items, max(1000, closed["accepted_per_s"]))
-        before = offer(loader, engine, items, best * 0.5, 4)
-        over = offer(loader, engine, items, best * 10, 4 if run.is_quick else 10)
-        after = offer(loader, engine, items, best * 0.5, 5 if run.is_quick else 12)
+        throttled(run, loader, engine, figures)
     finally:
         how.end(engine.pid)
-    figures = run.sections["overload"]
-    figures.update(best_goodput_per_s=best, before=before, over=over, after=after,
-                   goodput_share=over["goodput_per_s"] / max(1, best),
-                   factor_sent=over["sent_per_s"] / max(1, best),
-                   recovery_s=recovery_seconds(before, over, after))
-    run.row("overload_goodput", [figures["goodput_share"]],
-            "%s; best %d/s, offered %d/s, sent %d/s, given up %d/s, answered %.1f %% of the sent, "
-            "goodput %d/s" % (
-                how.name, best, over["offered_per_s"], over["sent_per_s"],
-                over["given_up_per_s"],
-                100 * over["answered_share_of_sent"], over["goodput_per_s"]))
-    if figures["recovery_s"] is not None:
-        run.row("overload_recovery_s", [figures["recovery_s"]])
-    else:
-        run.skip("overload_recovery_s", "usual latency did not come back in the time watched")
+        if figures.get("rounds"):
+            tell(run, figures)
     engine.stop()
+    servers.drop(engine.root)

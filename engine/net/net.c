@@ -109,6 +109,7 @@ static struct net *net_new(const struct net_options *options)
     net->options = *options;
     net->options.listen = NULL;
     options_complete(&net->options);
+    net->read_max = TURN_READ_MAX;
     net->arena = malloc(net->options.arena_size);
     net->discard = malloc(DISCARD_SIZE);
     net->requests = calloc(net->options.batch_max, sizeof *net->requests);
@@ -271,6 +272,7 @@ void net_stats(const struct net *net, struct net_stats *out)
 {
     *out = net->stats;
     out->buffer_bytes = net->pool.bytes_held;
+    out->read_max = net->read_max;
 }
 
 void net_stop_reading(struct net *net)

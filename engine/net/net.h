@@ -68,6 +68,7 @@ struct net_options {
     uint32_t batch_max;          /* [4096] frames per batch */
     uint32_t arena_size;         /* [2 MiB] input of one turn, all connections together */
     uint64_t buffers_max;        /* [1 GiB] buffers of all connections together */
+    uint64_t delay_ns;           /* [0: never] less is read while turns or frames take longer */
     net_closed_cb *closed;       /* may be NULL */
     net_accepted_cb *accepted;   /* NULL: connections are served here */
 };
@@ -106,6 +107,7 @@ struct net_stats {
     uint64_t slow_cut;          /* readers that did not take their replies */
     uint64_t nomem_cut;         /* connections cut because buffers_max was reached */
     uint64_t pauses;            /* times that a connection was not read for a while */
+    uint64_t read_max;          /* bytes of a connection that a turn reads now (net_pace.c) */
     uint64_t buffer_bytes;      /* held by connections and pool */
 };
 

@@ -156,6 +156,7 @@ struct net {
     struct net_pool pool;
     uint8_t *arena;
     uint32_t arena_used;
+    uint32_t read_max; /* bytes of one connection that a turn reads; net_pace.c */
     struct net_request *requests; /* batch_max of them */
     uint8_t *discard;             /* where a lingering peer's bytes go */
     uint64_t gate_next_ms[NET_GATE_COUNT];
@@ -164,6 +165,13 @@ struct net {
 };
 
 struct net_conn *conn_from(const uv_handle_t *handle);
+
+enum { TURN_READ_MAX = 256 << 10 }; /* read_max at most */
+
+/* -- net_pace.c -- */
+
+/* A turn that began at begin_ns handed count frames over, late of them read over delay_ns ago. */
+void net_pace(struct net *net, uint64_t begin_ns, uint32_t count, uint32_t late);
 
 /* -- net_link.c -- */
 void net_link_init(struct net_link *head);

@@ -16,7 +16,6 @@
 enum {
     READ_SIZE = 64 << 10,      /* offered to one read call */
     READ_SIZE_MIN = 4 << 10,   /* a smaller rest of the arena is not worth a call */
-    TURN_READ_MAX = 256 << 10, /* of one connection in one turn */
     PARTIAL_SMALL = 4 << 10
 };
 
@@ -49,7 +48,8 @@ static uv_buf_t offer_arena(struct net_conn *conn)
         (conn->turn_size && conn->turn_at + conn->turn_size != end)) {
         return uv_buf_init(NULL, 0);
     }
-    const uint32_t room = min_u32(left - before, READ_SIZE);
+    const uint32_t allowed = min_u32(net->read_max - conn->turn_read, READ_SIZE);
+    const uint32_t room = min_u32(left - before, allowed);
     return uv_buf_init((char *)end + before, room);
 }
 
@@ -82,7 +82,7 @@ void conn_on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
         return;
     }
     const bool has_leftover = conn->ready.next && conn->turn_read == 0;
-    if (has_leftover || conn->turn_read >= TURN_READ_MAX || conn_credit(conn) == 0) {
+    if (has_leftover || conn->turn_read >= conn->net->read_max || conn_credit(conn) == 0) {
         return;
     }
     const bool is_large = !conn->turn_size && conn->own_end - conn->own_start >= PARTIAL_SMALL;

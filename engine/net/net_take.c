@@ -196,17 +196,23 @@ static uint32_t take_some(struct net_conn *conn, struct net_request *requests, u
     return count;
 }
 
-static uint32_t gather(struct net *net)
+/* Frames for a batch; *late_out of them were read over delay_ns before now_ns. */
+static uint32_t gather(struct net *net, uint64_t now_ns, uint32_t *late_out)
 {
     const uint32_t max = net->options.batch_max;
     uint32_t count = 0;
+    *late_out = 0;
     for (uint32_t visits = 0; visits < max && count < max; visits++) {
         if (net_link_is_empty(&net->ready)) {
             break;
         }
         struct net_conn *conn = CONN_OF(net->ready.next, ready);
         const uint32_t left = max - count;
-        count += take_some(conn, net->requests + count, left < QUANTUM ? left : QUANTUM);
+        const bool is_late = conn->read_ns + net->options.delay_ns < now_ns;
+        const uint32_t some =
+            take_some(conn, net->requests + count, left < QUANTUM ? left : QUANTUM);
+        count += some;
+        *late_out += is_late ? some : 0;
     }
     return count;
 }
@@ -290,11 +296,15 @@ void net_on_check(uv_check_t *check)
 {
     struct net *net = check->data;
     CHECK(net->magic == NET_MAGIC);
-    const uint32_t count = net->is_stopped || net->is_suspended ? 0 : gather(net);
+    const bool may_take = !net->is_stopped && !net->is_suspended && !net_link_is_empty(&net->ready);
+    const uint64_t now_ns = may_take && net->options.delay_ns ? uv_hrtime() : 0;
+    uint32_t late = 0;
+    const uint32_t count = may_take ? gather(net, now_ns, &late) : 0;
     if (count) {
         net->stats.batches++;
         net->batch(net->owner, net->requests, count);
         net->is_turn_open = net->is_suspended;
+        net_pace(net, now_ns, count, late);
     }
     if (net->is_turn_open) {
         net_flush(net);

@@ -303,6 +303,9 @@ static void staged_add(struct asks_staged *staged, uint32_t i, bool is_staged)
 static void stage_read(struct service_core *service, struct call *call, uint32_t i)
 {
     struct asks *asks = service->asks;
+    if (call->is_late) {
+        return; /* its answer is sure */
+    }
     if (call->method == METHOD_ORDER_ROUTE) {
         stage_decode(service, call, &asks->asks[i]);
         staged_add(&asks->decoded, i, asks->asks[i].is_decoded);

@@ -26,25 +26,31 @@ void reply_hand_over(struct service_core *service, struct call *call, uint32_t s
     }
 }
 
-void reply_error(struct service_core *service, struct call *call, enum code code,
-                 const char *format, ...)
+void reply_error_text(struct service_core *service, struct call *call, enum code code,
+                      const char *text, uint32_t size)
 {
-    char text[ERROR_TEXT_SIZE];
-    va_list args;
     CHECK(!call->is_answered);
-    va_start(args, format);
-    int len = vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    CHECK(len >= 0);
-    uint32_t kept = len < ERROR_TEXT_SIZE ? (uint32_t)len : ERROR_TEXT_SIZE - 1;
     call->is_answered = true;
     service->codes[code]++;
     if (call->method < METHOD_COUNT) {
         service->methods[call->method].errors++;
     }
     writer_init(&service->writer, service->scratch, REPLY_SIZE_MAX);
-    writer_reply_error(&service->writer, call->msgid, code, text, kept);
+    writer_reply_error(&service->writer, call->msgid, code, text, size);
     reply_hand_over(service, call, writer_size(&service->writer));
+}
+
+void reply_error(struct service_core *service, struct call *call, enum code code,
+                 const char *format, ...)
+{
+    char text[ERROR_TEXT_SIZE];
+    va_list args;
+    va_start(args, format);
+    int len = vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    CHECK(len >= 0);
+    uint32_t kept = len < ERROR_TEXT_SIZE ? (uint32_t)len : ERROR_TEXT_SIZE - 1;
+    reply_error_text(service, call, code, text, kept);
 }
 
 void reply_invalid(struct service_core *service, struct call *call, const struct reader *reader)

@@ -268,6 +268,11 @@ enum err service_open(const struct service_options *options, struct service_core
     }
     service->begun.lsn = wal_lsn_begun(service->wal);
     service->started_ns = service->options.port.clock_ns(service->options.port.owner);
+    service->late_size = (uint32_t)snprintf(
+        service->late_text, sizeof service->late_text,
+        "waited over max_delay_ms=%u: try again, retry_after_ms=%u", service->options.max_delay_ms,
+        service->options.max_delay_ms * 4);
+    CHECK(service->late_size < sizeof service->late_text);
     service->options.port.release(service->options.port.owner, wal_lsn_durable(service->wal));
     *out = service;
     return ERR_OK;
@@ -376,7 +381,15 @@ static enum method method_of(const struct frame_head *head)
     return method < 0 ? METHOD_COUNT : (enum method)method;
 }
 
-static void call_init(struct call *call, const struct service_request *request)
+/* A request that waited too long is not worth its work: its client may have given up. */
+static bool is_late(const struct service_core *service, uint64_t read_ns)
+{
+    uint64_t limit = (uint64_t)service->options.max_delay_ms * 1000000;
+    return limit && service->now_ns > read_ns && service->now_ns - read_ns > limit;
+}
+
+static void call_init(const struct service_core *service, struct call *call,
+                      const struct service_request *request)
 {
     const struct frame_head *head = request->head;
     *call = (struct call){
@@ -387,6 +400,7 @@ static void call_init(struct call *call, const struct service_request *request)
         .params = head->params,
         .params_size = head->params_size,
         .read_ns = request->read_ns,
+        .is_late = is_late(service, request->read_ns),
     };
 }
 
@@ -409,19 +423,10 @@ static void answer_unknown(struct service_core *service, struct call *call,
                 near ? near : "", near ? "?" : "");
 }
 
-/* A request that waited too long is not worth its work: its client may have given up. */
-static bool is_late(const struct service_core *service, const struct call *call)
-{
-    uint64_t limit = (uint64_t)service->options.max_delay_ms * 1000000;
-    return limit && service->now_ns > call->read_ns && service->now_ns - call->read_ns > limit;
-}
-
 static void answer_late(struct service_core *service, struct call *call)
 {
     service->overloaded++;
-    reply_error(service, call, CODE_OVERLOADED,
-                "waited over max_delay_ms=%u: try again, retry_after_ms=%u",
-                service->options.max_delay_ms, service->options.max_delay_ms * 4);
+    reply_error_text(service, call, CODE_OVERLOADED, service->late_text, service->late_size);
 }
 
 static void answer(struct service_core *service, const struct service_request *request, uint32_t i)
@@ -435,7 +440,7 @@ static void answer(struct service_core *service, const struct service_request *r
         return;
     }
     service->methods[call->method].calls++;
-    if (is_late(service, call)) {
+    if (call->is_late) {
         answer_late(service, call);
     } else if (call->method == METHOD_ORDER_ROUTE) {
         asks_apply(service, service->calls, i);
@@ -474,7 +479,7 @@ static uint32_t sub_batch(struct service_core *service, const struct service_req
 {
     count = count < service->options.batch ? count : service->options.batch;
     for (uint32_t i = 0; i < count; i++) {
-        call_init(&service->calls[i], &requests[i]);
+        call_init(service, &service->calls[i], &requests[i]);
     }
     service->tables.batch++;
     count = asks_stage(service, service->calls, count);
@@ -492,7 +497,7 @@ static uint32_t sub_batch(struct service_core *service, const struct service_req
 
 void service_one(struct service_core *service, const struct service_request *request)
 {
-    call_init(&service->calls[0], request);
+    call_init(service, &service->calls[0], request);
     service->tables.batch++;
     uint32_t staged = asks_stage(service, service->calls, 1);
     CHECK(staged == 1);

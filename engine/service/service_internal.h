@@ -34,6 +34,7 @@ struct call {
     uint32_t params_size;
     uint64_t read_ns;
     bool is_answered; /* by an error; set by reply_error */
+    bool is_late;     /* it waited over max_delay_ms: nothing of it is read but the msgid */
     struct text order_id; /* an order's id in params whose hash is known; len 0 = none */
     uint64_t order_hash;
 };
@@ -140,6 +141,8 @@ struct service_core {
     bool is_dead;
     uint64_t unknown_notifications;
     uint64_t overloaded;
+    char late_text[96];      /* of all late requests: refusing has to be cheap */
+    uint32_t late_size;
     uint64_t refusals[REASON_COUNT];
     uint64_t codes[CODE_COUNT];
     uint64_t refused_logged_ms; /* rate limit of EFFECT_REFUSED */
@@ -184,6 +187,10 @@ void lend_end(struct service_core *service);
 __attribute__((format(printf, 4, 5))) void reply_error(struct service_core *service,
                                                        struct call *call, enum code code,
                                                        const char *format, ...);
+
+/* The same with a text that is there already, of size bytes. */
+void reply_error_text(struct service_core *service, struct call *call, enum code code,
+                      const char *text, uint32_t size);
 
 /* Answer with the reader's error as INVALID_ARGUMENT. */
 void reply_invalid(struct service_core *service, struct call *call, const struct reader *reader);

@@ -63,6 +63,14 @@ static void on_request(struct rig *rig, const struct net_request *request)
     }
 }
 
+static void pass(uint64_t ns)
+{
+    const uint64_t end = uv_hrtime() + ns;
+    while (uv_hrtime() < end) {
+        usleep(100);
+    }
+}
+
 static void on_batch(void *owner, struct net_request *requests, uint32_t count)
 {
     struct rig *rig = owner;
@@ -75,6 +83,7 @@ static void on_batch(void *owner, struct net_request *requests, uint32_t count)
             on_request(rig, &requests[i]);
         }
     }
+    pass(rig->batch_ns);
 }
 
 static void on_closed(void *owner, struct net_conn *conn)

@@ -28,6 +28,7 @@ struct rig {
     uint32_t refused; /* replies for which net_reply_begin gave NULL */
     uint32_t closed;  /* runs of the closed callback */
     uint64_t read_ns;
+    uint64_t batch_ns; /* that a batch takes at least */
     bool is_drained;
 };
 

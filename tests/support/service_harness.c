@@ -371,7 +371,8 @@ void harness_batch(struct harness *harness)
         call->is_sent = true;
         bool is_frame = frame_head_read(call->request, call->request_size, &heads[count]);
         CHECK(is_frame);
-        requests[count] = (struct service_request){call->conn, &heads[count], harness->now_ns};
+        requests[count] = (struct service_request){call->conn, &heads[count],
+                                                    harness->now_ns - harness->waited_ns};
         count++;
     }
     const struct service_turn turn = turn_now(harness);

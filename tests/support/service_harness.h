@@ -29,6 +29,7 @@ struct harness {
     uint64_t wall_ms; /* the clock; every harness_run moves it by step_ms first */
     uint64_t step_ms;
     uint64_t now_ns;
+    uint64_t waited_ns; /* how long before its turn a request was read */
     uint64_t released; /* LSN up to which replies may leave */
     bool is_paused;
     uint64_t checkpoint_lsn; /* one was asked for and not made yet; 0 = none */

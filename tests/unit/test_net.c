@@ -205,6 +205,66 @@ static size_t warm_up(uint8_t *bytes)
     return size;
 }
 
+/* COUNT requests pressed into one connection; the largest batch that came of them from then on. */
+static uint32_t flood(struct rig *rig, int fd)
+{
+    enum { COUNT = 6000 };
+    uint8_t *bytes = malloc(COUNT * 64);
+    size_t size = 0;
+    for (uint32_t i = 0; i < COUNT; i++) {
+        size += rig_request(bytes + size, i, "hello", 0);
+    }
+    rig->batch_size_max = 0;
+    rig_send(rig, fd, bytes, size);
+    assert_true(rig_has_replies(rig, fd, 0, COUNT));
+    free(bytes);
+    return rig->batch_size_max;
+}
+
+/* While batches take longer than the delay twice over, less is read at a time, down to a least;
+ * when they are quick again, as much as before. Every request is answered all the time. */
+static void pace_follows_the_owner(void **state)
+{
+    (void)state;
+    struct rig rig = {.options = {.delay_ns = UINT64_C(1000000000)}};
+    uint8_t frame[64];
+    rig_open(&rig);
+    const int fd = rig_connect(&rig);
+    const uint32_t most = flood(&rig, fd);
+    rig_close(&rig);
+    close(fd);
+    struct rig slow = {.options = {.delay_ns = 1000000}, .batch_ns = 3000000};
+    rig_open(&slow);
+    const int other = rig_connect(&slow);
+    for (uint32_t i = 0; i < 3; i++) {
+        (void)flood(&slow, other);
+    }
+    assert_int_equal(rig_stats(&slow).read_max, 4096);
+    const uint32_t least = flood(&slow, other);
+    assert_true(least <= 4096 / rig_request(frame, 0, "hello", 0) + 1);
+    assert_true(least < most);
+    slow.batch_ns = 0;
+    for (uint32_t i = 0; i < 200 && rig_stats(&slow).read_max < 65536; i++) {
+        (void)flood(&slow, other);
+    }
+    assert_true(rig_stats(&slow).read_max >= 65536);
+    close(other);
+    rig_close(&slow);
+}
+
+/* Without a delay nothing is paced. */
+static void no_pace_without_delay(void **state)
+{
+    (void)state;
+    struct rig rig = {.batch_ns = 1000000};
+    rig_open(&rig);
+    const int fd = rig_connect(&rig);
+    (void)flood(&rig, fd);
+    assert_int_equal(rig_stats(&rig).read_max, 256 << 10);
+    close(fd);
+    rig_close(&rig);
+}
+
 /* A flood on one connection does not hold back a single request on another. */
 static void flood_does_not_starve(void **state)
 {
@@ -526,6 +586,8 @@ int main(void)
         cmocka_unit_test(order_within_connection),
         cmocka_unit_test(one_write_a_group),
         cmocka_unit_test(flood_does_not_starve),
+        cmocka_unit_test(pace_follows_the_owner),
+        cmocka_unit_test(no_pace_without_delay),
         cmocka_unit_test(responses_and_notifications),
         cmocka_unit_test(foreign_first_bytes),
         cmocka_unit_test(http_answer_is_whole),
