@@ -1,4 +1,4 @@
-/* Requests that waited over max_delay_ms: refused by their message id alone, and nothing changes. */
+/* Requests that waited over max_delay_ms: refused by the message id alone; nothing changes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
