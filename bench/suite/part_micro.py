@@ -5,6 +5,7 @@ import subprocess
 
 LINE = re.compile(r"^(\S+)\s+(.*?)\s+([\d.]+) ns/op\s+min\s+([\d.]+)\s+max\s+([\d.]+)", re.M)
 HOLD = re.compile(r"^hold (.*?)\s+first\s+([\d.]+)\s+median\s+([\d.]+)\s+max\s+([\d.]+) us", re.M)
+FRESH = re.compile(r"^fresh (.*?)\s+median\s+([\d.]+)\s+max\s+([\d.]+) us", re.M)
 
 
 def lines_of(run, program, *flags, seconds=240):
@@ -30,6 +31,9 @@ def holds(run):
     rows = {name.strip(): [float(word) for word in figures]
             for name, *figures in HOLD.findall(text)}
     run.section("holds_us", rows)
+    _, text = lines_of(run, "bench_holds", "--fresh", "2" if run.is_quick else "5")
+    run.section("fresh_holds_us", {name.strip(): [float(word) for word in figures]
+                                   for name, *figures in FRESH.findall(text)})
     worst = max(rows, key=lambda name: rows[name][1])
     run.put("worst_hold_us", rows[worst][1], None, None,
             "%s, median; its worst %.0f" % (worst, rows[worst][2]))

@@ -108,6 +108,8 @@ static void region_set(struct region *region, const struct warm_region *from)
     region->size = from->size;
     region->ahead = from->ahead;
     region->chunk = from->ahead / 2 < WARM_CHUNK ? from->ahead / 2 : WARM_CHUNK;
+    region->reached = from->warm / WARM_PIECE * WARM_PIECE;
+    region->asked = from->warm;
 }
 
 enum err warm_start(const struct warm_region *regions, uint32_t count, struct warm **out)

@@ -18,6 +18,7 @@ struct warm_region {
     void *memory;
     uint64_t size;  /* bytes */
     uint64_t ahead; /* to be warm beyond what is used */
+    uint64_t warm;  /* is so far already: warm_now */
 };
 
 /* Warm count regions, which are copied. Errors: ERR_NOMEM; ERR_SYS: no thread to be had; then

@@ -356,6 +356,33 @@ static bool may_create(struct service_core *service, struct call *call,
     return true;
 }
 
+enum {
+    AREA_STEPS = 8,
+    AREAS_AT_A_TIME = 128,
+    ENTRY_STEPS = 32, /* each lands on a page that nobody touched before */
+    ENTRIES_AT_A_TIME = 64
+};
+
+/* The loop may stop between pieces of what a thousand new areas take: the record is applied in one
+ * go, but then finds all of it made. Out of memory is left for it to find. */
+static void areas_ready(struct service_core *service, const struct node_config *config,
+                        uint16_t handle)
+{
+    struct network *network = &service->tables.network;
+    const struct geo_point point = geo_point(config->lat, config->lon);
+    while (!network_areas_grow(network, config->serves_count, ENTRIES_AT_A_TIME)) {
+        route_work(service->route, ENTRIES_AT_A_TIME * ENTRY_STEPS);
+    }
+    for (uint32_t i = 0; i < config->serves_count; i += AREAS_AT_A_TIME) {
+        const uint32_t left = config->serves_count - i;
+        const uint32_t count = left < AREAS_AT_A_TIME ? left : AREAS_AT_A_TIME;
+        if (!network_areas_ready(network, handle, &point, config->serves + i, count)) {
+            return;
+        }
+        route_work(service->route, count * AREA_STEPS);
+    }
+}
+
 static void put_apply(struct service_core *service, struct call *call, struct node_ask *ask,
                       struct effect_node *effect)
 {
@@ -369,6 +396,9 @@ static void put_apply(struct service_core *service, struct call *call, struct no
     effect->id = (struct effect_text){ask->node.at, ask->node.len};
     merge(service, ask, is_new ? NULL : &tables->network.nodes[handle], &effect->config);
     effect->key.facts[0] = is_new;
+    if (reader_map_has(&ask->map, F_SERVES)) {
+        areas_ready(service, &effect->config, handle);
+    }
     uint32_t size =
         effect_node_size(effect) + flag_words_size(&ask->bars) + hours_ask_size(&ask->times);
     uint32_t records = 1 + ask->bars.count + hours_ask_records(&ask->times);
@@ -404,6 +434,7 @@ void handle_node_put(struct service_core *service, struct call *call)
         return;
     }
     memset(&effect, 0, sizeof effect);
+    route_work(service->route, ask.config.serves_count * AREA_STEPS);
     switch (key_look(service, call, ask.key, put_content(&ask), &effect.key, &seen)) {
     case KEY_NEW:
         put_apply(service, call, &ask, &effect);

@@ -38,6 +38,7 @@ void area_index_close(struct area_index *index)
         free(index->entries[i].out);
     }
     free(index->entries);
+    free(index->next);
     memset(index, 0, sizeof *index);
 }
 
@@ -64,28 +65,52 @@ static struct area_entry *find(struct area_entry *entries, uint32_t mask, const 
     return &entries[at];
 }
 
-static bool grow(struct area_index *index)
+static bool has_room(const struct area_index *index, uint32_t more)
 {
-    uint32_t mask = index->mask * 2 + 1;
-    struct area_entry *entries = calloc((size_t)mask + 1, sizeof *entries);
-    if (!entries) {
-        return false;
+    return (uint64_t)(index->count + more) * 2 <= index->mask;
+}
+
+static bool grow_begin(struct area_index *index, uint32_t more)
+{
+    uint32_t mask = index->mask;
+    while ((uint64_t)(index->count + more) * 2 > mask) {
+        mask = mask * 2 + 1;
     }
-    for (uint32_t i = 0; i <= index->mask; i++) {
-        struct area_entry *entry = &index->entries[i];
+    index->next = calloc((size_t)mask + 1, sizeof *index->next);
+    index->next_mask = mask;
+    index->moved = 0;
+    return index->next != NULL;
+}
+
+static void grow_end(struct area_index *index)
+{
+    free(index->entries);
+    index->entries = index->next;
+    index->mask = index->next_mask;
+    index->next = NULL;
+}
+
+bool area_index_grow(struct area_index *index, uint32_t more, uint32_t steps)
+{
+    if (!index->next && (has_room(index, more) || !grow_begin(index, more))) {
+        return true;
+    }
+    for (; steps > 0 && index->moved <= index->mask; steps--) {
+        struct area_entry *entry = &index->entries[index->moved++];
         if (entry->len) {
-            *find(entries, mask, entry->text, entry->len) = *entry;
+            *find(index->next, index->next_mask, entry->text, entry->len) = *entry;
         }
     }
-    free(index->entries);
-    index->entries = entries;
-    index->mask = mask;
+    if (index->moved <= index->mask) {
+        return false;
+    }
+    grow_end(index);
     return true;
 }
 
 static struct area_entry *entry_of(struct area_index *index, const struct area *area)
 {
-    if (index->count * 2 > index->mask && !grow(index)) {
+    if (!area_index_grow(index, 1, UINT32_MAX) || !has_room(index, 1)) {
         return NULL;
     }
     struct area_entry *entry = find(index->entries, index->mask, area->text, area->len);
@@ -115,21 +140,39 @@ static bool reach(slot_bits **bits, uint32_t *words, uint32_t word)
     return true;
 }
 
+/* The bitmap of a rule, long enough for slot, or NULL. */
+static slot_bits *bits_of(struct area_index *index, const struct area *rule, uint32_t slot)
+{
+    struct area_entry *entry = entry_of(index, rule);
+    if (!entry) {
+        return NULL;
+    }
+    slot_bits **bits = rule->is_out ? &entry->out : &entry->in;
+    uint32_t *words = rule->is_out ? &entry->out_words : &entry->in_words;
+    return reach(bits, words, slot / 64) ? *bits : NULL;
+}
+
+bool area_index_ready(struct area_index *index, const struct area *rules, uint32_t count,
+                      uint32_t slot)
+{
+    bool is_ok = true;
+    for (uint32_t i = 0; i < count && is_ok; i++) {
+        is_ok = bits_of(index, &rules[i], slot) != NULL;
+    }
+    return is_ok;
+}
+
 bool area_index_set(struct area_index *index, const struct area *rules, uint32_t count,
                     uint32_t slot, bool is_in)
 {
     for (uint32_t i = 0; i < count; i++) {
-        struct area_entry *entry = entry_of(index, &rules[i]);
-        if (!entry) {
-            return false;
-        }
-        slot_bits **bits = rules[i].is_out ? &entry->out : &entry->in;
-        if (!reach(bits, rules[i].is_out ? &entry->out_words : &entry->in_words, slot / 64)) {
+        slot_bits *bits = bits_of(index, &rules[i], slot);
+        if (!bits) {
             return false;
         }
         slot_bits bit = (slot_bits)1 << (slot % 64);
-        slot_bits word = (*bits)[slot / 64];
-        (*bits)[slot / 64] = is_in ? word | bit : word & ~bit;
+        slot_bits word = bits[slot / 64];
+        bits[slot / 64] = is_in ? word | bit : word & ~bit;
     }
     return true;
 }

@@ -12,6 +12,11 @@ struct area_index {
     uint32_t mask;
     uint32_t count;
     uint64_t lengths; /* bit per text length in use */
+
+    /* -- while it grows in pieces; NULL: it does not -- */
+    struct area_entry *next;
+    uint32_t next_mask;
+    uint32_t moved; /* entries of the old table looked at so far */
 };
 
 /* False: out of memory. */
@@ -20,6 +25,15 @@ void area_index_close(struct area_index *index);
 
 /* Take every slot out, keep the areas. */
 void area_index_clear(struct area_index *index);
+
+/* Make room for more areas, looking at so many entries; until it is done nothing else may change
+ * the index. True: it is done, or there is no memory, which area_index_set then says. */
+bool area_index_grow(struct area_index *index, uint32_t more, uint32_t steps);
+
+/* Make the entries and bitmaps that area_index_set of slot will write to. No match changes by it.
+ * False: out of memory. */
+bool area_index_ready(struct area_index *index, const struct area *rules, uint32_t count,
+                      uint32_t slot);
 
 /* Put the slot in (or take it out of) the bitmaps of its rules. False: out of memory. */
 bool area_index_set(struct area_index *index, const struct area *rules, uint32_t count,

@@ -434,14 +434,12 @@ static void cap_grow(struct network *network, uint32_t word, const struct geo_po
 }
 
 /* A free slot in the nearest word; a new word where those in use are filled. */
-static uint32_t slot_choose(struct network *network, const struct geo_point *point)
+static uint32_t slot_choose(const struct network *network, const struct geo_point *point)
 {
     uint32_t best = UINT32_MAX;
     float least = 4.0f;
     if (network->count >= network->words * FILL && network->words < WORD_MAX_NETWORK) {
-        slots_clear(network, network->words, 1);
-        network->words++;
-        return (network->words - 1) * 64;
+        return network->words * 64;
     }
     for (uint32_t word = 0; word < network->words; word++) {
         float d = network->cap_radius[word] < 0 ? 3.0f : chord(network, word, point);
@@ -554,6 +552,10 @@ static enum err create(struct network *network, const char *id, uint32_t len,
     node->id_len = (uint8_t)len;
     node->point = geo_point(config->lat, config->lon);
     node->slot = (uint16_t)slot_choose(network, &node->point);
+    if (node->slot / 64 == network->words) {
+        slots_clear(network, network->words, 1);
+        network->words++;
+    }
     struct node_hot *hot = &network->hot[network->count]; /* other threads read the id there */
     hot->id_len = node->id_len;
     memcpy(hot->name, id, len < NODE_NAME ? len : NODE_NAME);
@@ -609,6 +611,19 @@ enum err network_put(struct network *network, const char *id, uint32_t len,
     network->generation++;
     *handle_out = (uint16_t)(node - network->nodes);
     return is_set ? ERR_OK : ERR_NOMEM;
+}
+
+bool network_areas_grow(struct network *network, uint32_t more, uint32_t steps)
+{
+    return area_index_grow(&network->index->areas, more, steps);
+}
+
+bool network_areas_ready(struct network *network, uint16_t handle, const struct geo_point *point,
+                         const struct area *areas, uint32_t count)
+{
+    const uint32_t slot =
+        handle == NODE_NONE ? slot_choose(network, point) : network->nodes[handle].slot;
+    return area_index_ready(&network->index->areas, areas, count, slot);
 }
 
 struct keyed {

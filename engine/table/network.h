@@ -191,6 +191,15 @@ uint16_t network_find_hashed(const struct network *network, uint64_t hash, const
 ERR_MUST_USE enum err network_put(struct network *network, const char *id, uint32_t len,
                                   const struct node_config *config, uint16_t *handle_out);
 
+/* What a put of a thousand new areas would take long to make, made ahead and in pieces: room for
+ * more areas in the index, steps of its entries moved at a time (true: done, or no memory, which
+ * the put then says); then the bitmaps of count areas, for a node that is there or, with
+ * NODE_NONE, one that will lie at point (false: out of memory). No answer changes by it. */
+bool network_areas_grow(struct network *network, uint32_t more, uint32_t steps);
+ERR_MUST_USE bool network_areas_ready(struct network *network, uint16_t handle,
+                                      const struct geo_point *point, const struct area *areas,
+                                      uint32_t count);
+
 /* Set the node's marks for a service. True: they are other ones than before. */
 bool network_mark(struct network *network, uint16_t node, enum service service, uint8_t marks);
 

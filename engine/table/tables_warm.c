@@ -25,12 +25,12 @@ _Static_assert((uint32_t)REGIONS <= (uint32_t)WARM_REGIONS_MAX, "a region each")
 #define MIB ((uint64_t)1 << 20)
 
 enum {
-    ORDERS_AHEAD = 128, /* MiB touched before their use */
+    ORDERS_AHEAD = 64, /* MiB touched before their use */
     HOLDS_AHEAD = 16,
     OTHERS_AHEAD = 4
 };
 
-#define FIRST_PIECE (2 * MIB) /* a huge page: this one and the next before the first request */
+#define HUGE_PAGE (2 * MIB)
 
 static void used_fill(const struct tables *tables, uint64_t used[REGIONS])
 {
@@ -55,12 +55,12 @@ static void used_fill(const struct tables *tables, uint64_t used[REGIONS])
 
 static void table_set(struct warm_region *region, void *memory, uint64_t size)
 {
-    *region = (struct warm_region){memory, size, size};
+    *region = (struct warm_region){memory, size, size, 0};
 }
 
 static void region_set(struct warm_region *region, void *memory, uint64_t size, uint64_t ahead)
 {
-    *region = (struct warm_region){memory, size, ahead};
+    *region = (struct warm_region){memory, size, ahead, 0};
 }
 
 static void orders_fill(const struct tables *tables, struct warm_region regions[REGIONS])
@@ -110,13 +110,16 @@ static void owners_fill(const struct tables *tables, struct warm_region regions[
               (documents->slot_mask + 1) * sizeof(struct document_slot));
 }
 
-static void first_touch(const struct warm_region *region, uint64_t used)
+/* Before the first request, not beside it: on few cores the helper takes time from it. */
+static void first_touch(struct warm_region *region, uint64_t used)
 {
-    const uint64_t from = used / FIRST_PIECE * FIRST_PIECE;
+    const uint64_t from = used / HUGE_PAGE * HUGE_PAGE;
     if (from < region->size) {
         const uint64_t left = region->size - from;
-        warm_now((char *)region->memory + from, left < 2 * FIRST_PIECE ? left : 2 * FIRST_PIECE);
+        const uint64_t size = used - from + region->ahead;
+        warm_now((char *)region->memory + from, left < size ? left : size);
     }
+    region->warm = used + region->ahead;
 }
 
 enum err tables_warm_start(struct tables_warm *warm, const struct tables *tables)
@@ -130,9 +133,7 @@ enum err tables_warm_start(struct tables_warm *warm, const struct tables *tables
     for (int i = 0; i < REGIONS; i++) {
         first_touch(&regions[i], used[i]);
     }
-    const enum err err = warm_start(regions, REGIONS, &warm->warm);
-    tables_warm_note(warm, tables);
-    return err;
+    return warm_start(regions, REGIONS, &warm->warm);
 }
 
 void tables_warm_note(const struct tables_warm *warm, const struct tables *tables)

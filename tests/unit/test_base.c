@@ -173,7 +173,7 @@ static void warm_leaves_memory_alone(void **state)
     struct warm *warm;
     assert_int_equal(mem_reserve(SIZE, &memory), ERR_OK);
     assert_int_equal(mem_reserve(SIZE, &other), ERR_OK);
-    const struct warm_region regions[] = {{memory, SIZE, 32 << 20}, {other, SIZE, 4 << 20}};
+    const struct warm_region regions[] = {{memory, SIZE, 32 << 20, 0}, {other, SIZE, 4 << 20, 0}};
     assert_int_equal(warm_start(regions, 2, &warm), ERR_OK);
     uint8_t *bytes = memory;
     for (uint64_t at = 0; at < SIZE; at += 4096) {
@@ -199,7 +199,7 @@ static void warm_goes_ahead(void **state)
     void *memory;
     struct warm *warm;
     assert_int_equal(mem_reserve(SIZE, &memory), ERR_OK);
-    const struct warm_region region = {memory, SIZE, AHEAD};
+    const struct warm_region region = {memory, SIZE, AHEAD, 0};
     assert_int_equal(warm_start(&region, 1, &warm), ERR_OK);
     warm_note(warm, 0, 0);
     for (int i = 0; i < 10000 && pages_of(memory, SIZE) < AHEAD / 4096; i++) {

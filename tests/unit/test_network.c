@@ -130,6 +130,61 @@ static void serving_equals_rules(void **state)
     network_close(&network);
 }
 
+/* 1,000 areas of node i, of which 100 the node before it names too; every tenth is taken out. */
+static void areas_fill(struct area *areas, int i)
+{
+    for (int a = 0; a < NODE_AREAS_MAX; a++) {
+        char text[AREA_TEXT_MAX + 1];
+        memset(&areas[a], 0, sizeof areas[a]); /* what is compared and hashed whole */
+        areas[a].len = (uint8_t)snprintf(text, sizeof text, "US:%05d", i * 900 + a);
+        areas[a].is_out = a % 10 == 3;
+        memcpy(areas[a].text, text, areas[a].len);
+    }
+}
+
+/* What is made ready in pieces beforehand, in an index that grows several times, changes no
+ * answer, and a put that finds it ready makes nothing more. */
+static void areas_made_ready_change_nothing(void **state)
+{
+    (void)state;
+    enum { NODES = 40 };
+    static struct area areas[NODE_AREAS_MAX];
+    static slot_bits scratch[WORD_MAX_NETWORK];
+    struct network network;
+    uint32_t pieces = 0;
+    assert_int_equal(network_init(&network), 0);
+    for (int i = 0; i < NODES; i++) {
+        struct node_config config = config_at(i, 2 * i);
+        const struct geo_point point = geo_point(i, 2 * i);
+        char id[16];
+        uint16_t handle = NODE_NONE;
+        const int len = snprintf(id, sizeof id, "n%d", i);
+        areas_fill(areas, i);
+        for (int part = 0; i % 2 == 0 && part < 10; part++) {
+            while (!network_areas_grow(&network, 100, 64)) {
+                pieces++;
+            }
+            assert_true(network_areas_ready(&network, handle, &point, areas + part * 100, 100));
+        }
+        config.serves = areas;
+        config.serves_count = NODE_AREAS_MAX;
+        assert_int_equal(network_put(&network, id, (uint32_t)len, &config, &handle), 0);
+        assert_true(network_areas_grow(&network, 0, 0)); /* none is left half done */
+    }
+    assert_true(pieces > 4096 / 64);
+    for (int p = 0; p < NODES * 900; p += 271) {
+        char postcode[8];
+        snprintf(postcode, sizeof postcode, "%05d", p);
+        const slot_bits *bits = network_serving(&network, "US", postcode, scratch);
+        for (uint32_t i = 0; i < network.count; i++) {
+            const struct node_config *config = &network.nodes[i].config;
+            assert_int_equal(bit(bits, network.nodes[i].slot),
+                             areas_hold(config->serves, config->serves_count, "US", postcode));
+        }
+    }
+    network_close(&network);
+}
+
 /* Without any rule everybody serves everywhere, at no cost. */
 static void serving_is_free_without_rules(void **state)
 {
@@ -266,6 +321,7 @@ int main(void)
         cmocka_unit_test(serving_is_free_without_rules), cmocka_unit_test(network_limit),
         cmocka_unit_test(policies_match_oracle),         cmocka_unit_test(gazetteer_longest_prefix),
         cmocka_unit_test(gazetteer_grows),
+        cmocka_unit_test(areas_made_ready_change_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
