@@ -1,26 +1,32 @@
 # The long campaigns of durability, in pieces: what was done is kept in a ledger and added up.
 """Runs what is still missing to the wanted counts, piece by piece, and notes each piece that passed
 as one JSON line of --ledger: campaign, first seed, count, seconds, commit. A later run goes on where
-the ledger ends, with other seeds; with --minutes no piece begins after that time. At the end, or with
---table at once, the totals are printed as rows of a table.
+the ledger ends, with other seeds; with --minutes no piece begins after that time, nor after a signal
+to end. At the end, or with --table at once, the totals are printed as rows of a table.
 
     tests/crash/campaigns.py --build build/release --ledger FILE --seeds 100000 --kills 5000
         --cuts 1000 --flush-kills 500 --full 200 --minutes 60
 
-A piece that fails ends the run: its output has the command that runs it again. Pieces of the
-simulation run --jobs at a time; those with daemons and disks one at a time. A campaign that cannot
-run here (77) is told and left out."""
+Pieces of the simulation run --jobs at a time; beside them those with daemons and disks, one at a
+time and the campaigns in turn. A piece that fails ends the run: its output has the command that runs
+it again. Only where it failed by a clock, and the machine stood still for seconds meanwhile as told
+by another clock, is it run once more, and its first output is kept beside the ledger. A campaign
+that cannot run here (77) is told and left out."""
 import argparse
-import concurrent.futures
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SIZES = {"ext4": 160, "xfs": 320}  # MiB; the smallest that mkfs makes or a folder fits on
+TICK_SECONDS = 0.2
+STILL_SECONDS = 2.0  # a tick that took as long: nothing ran
+BY_A_CLOCK = re.compile(r"timed out|Timeout|came back after|no ready line within|never got full")
 
 
 class Campaign:
@@ -108,45 +114,107 @@ def missing_pieces(campaign, ledger):
         first, left = first + count, left - count
 
 
-def run_piece(campaign, first, count):
-    """(exit code, output, seconds)"""
-    begin = time.monotonic()
-    done = subprocess.run(campaign.command(first, count), stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, errors="replace", check=False)
-    return done.returncode, done.stdout, time.monotonic() - begin
+class Standstill(threading.Thread):
+    """Seconds for which nothing ran here: a paused machine, or processes that somebody stopped."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.seconds = 0.0
+
+    def run(self):
+        while True:
+            begin = time.monotonic()
+            time.sleep(TICK_SECONDS)
+            late = time.monotonic() - begin
+            self.seconds += late if late > STILL_SECONDS else 0
+
+
+def run_once(command):
+    """(exit code, output); a signal to end is for the run, not for its pieces."""
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          errors="replace", check=False, start_new_session=True)
+    return done.returncode, done.stdout
 
 
 def acknowledged_in(output):
     return sum(int(number) for number in re.findall(r"(\d+) acknowledged orders", output))
 
 
-def run_campaign(campaign, ledger, jobs, deadline, commit):
-    """True: go on. Pieces are noted as they pass, in any order of their seeds."""
-    pieces = list(missing_pieces(campaign, ledger))
+class Run:
+    """Pieces that are still to do, taken by several threads."""
 
-    def one(piece):
-        if time.monotonic() > deadline:
-            return piece, None
-        return piece, run_piece(campaign, *piece)
+    def __init__(self, campaigns, ledger, options):
+        self.ledger, self.jobs, self.commit = ledger, options.jobs, commit_of()
+        self.deadline = time.monotonic() + options.minutes * 60
+        self.campaigns = campaigns
+        self.queues = {one.name: list(missing_pieces(one, ledger)) for one in campaigns}
+        self.lock = threading.Lock()
+        self.turn = 0
+        self.is_ending, self.has_failed = False, False
+        self.standstill = Standstill()
 
-    with concurrent.futures.ThreadPoolExecutor(jobs if campaign.is_light else 1) as pool:
-        for (first, count), result in pool.map(one, pieces):
-            if result is None:
-                break
-            code, output, seconds = result
-            if code == 77:
-                print("%s: %s" % (campaign.name, output.strip().splitlines()[-1]))
-                break
-            if code != 0:
-                print(output)
-                print("FAILED: %s" % " ".join(campaign.command(first, count)))
-                pool.shutdown(wait=True, cancel_futures=True)
-                return False
-            ledger.add(campaign=campaign.name, first=first, count=count, commit=commit,
-                       seconds=round(seconds, 1), acknowledged=acknowledged_in(output))
+    def take(self, is_light):
+        """The next piece, campaigns in turn; None: no more."""
+        with self.lock:
+            mine = [one for one in self.campaigns
+                    if one.is_light == is_light and self.queues[one.name]]
+            if self.is_ending or not mine or time.monotonic() > self.deadline:
+                return None
+            self.turn += 1
+            campaign = mine[self.turn % len(mine)]
+            return campaign, self.queues[campaign.name].pop(0)
+
+    def work(self, is_light):
+        while (taken := self.take(is_light)):
+            campaign, (first, count) = taken
+            begin = time.monotonic()
+            code, output = self.run_piece(campaign, first, count)
+            with self.lock:
+                self.note(campaign, first, count, code, output, time.monotonic() - begin)
+
+    def run_piece(self, campaign, first, count):
+        stood = self.standstill.seconds
+        code, output = run_once(campaign.command(first, count))
+        stood = self.standstill.seconds - stood
+        if code in (0, 77) or stood == 0 or not BY_A_CLOCK.search(output):
+            return code, output
+        path = "%s.%s.%d" % (self.ledger.path, campaign.name, first)
+        with open(path, "w") as file:
+            file.write(output)
+        print("%s: %d from seed %d failed by a clock, and everything stood still for %.0f s "
+              "meanwhile: once more (output: %s)" % (campaign.name, count, first, stood, path),
+              flush=True)
+        return run_once(campaign.command(first, count))
+
+    def note(self, campaign, first, count, code, output, seconds):
+        if code == 77:
+            print("%s: %s" % (campaign.name, output.strip().splitlines()[-1]))
+            self.queues[campaign.name] = []
+        elif code != 0:
+            print(output)
+            print("FAILED: %s" % " ".join(campaign.command(first, count)), flush=True)
+            self.is_ending = self.has_failed = True
+        else:
+            self.ledger.add(campaign=campaign.name, first=first, count=count, commit=self.commit,
+                            seconds=round(seconds, 1), acknowledged=acknowledged_in(output))
             print("%s: %d from seed %d passed in %.1f s" % (campaign.name, count, first, seconds),
                   flush=True)
-    return True
+
+    def end(self, number, _frame):
+        print("signal %d: the pieces under way are the last" % number, flush=True)
+        self.is_ending = True
+
+    def run(self):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self.end)
+        self.standstill.start()
+        lanes = [threading.Thread(target=self.work, args=(is_light,))
+                 for is_light in [False] + [True] * self.jobs]
+        for lane in lanes:
+            lane.start()
+        for lane in lanes:
+            lane.join()
+        return not self.has_failed
 
 
 def print_table(campaigns, ledger):
@@ -178,11 +246,7 @@ def main():
     parser.add_argument("--table", action="store_true", help="only tell what is done")
     options = parser.parse_args()
     campaigns, ledger = campaigns_of(options), Ledger(options.ledger)
-    deadline, commit = time.monotonic() + options.minutes * 60, commit_of()
-    is_ok = True
-    for campaign in campaigns:
-        is_ok = is_ok and (options.table or run_campaign(campaign, ledger, options.jobs, deadline,
-                                                         commit))
+    is_ok = options.table or Run(campaigns, ledger, options).run()
     print_table(campaigns, ledger)
     return 0 if is_ok else 1
 
