@@ -17,6 +17,7 @@
 #include "check.h"
 #include "crc32c.h"
 #include "floor.h"
+#include "prefetch.h"
 #include "rng.h"
 #include "writer.h"
 
@@ -136,9 +137,9 @@ static uint64_t take_work(void *owner, uint64_t count)
         for (uint32_t i = 0; i < FLOOR_BATCH; i++) {
             struct floor_order *order = &orders[i];
             order->id_hash += ++parts->serial * 0x9e3779b97f4a7c15u;
-            __builtin_prefetch(&tables->order_slots[order->id_hash & tables->order_mask], 1);
-            __builtin_prefetch(floor_cell_at(order->item[0], order->node[0]), 1);
-            __builtin_prefetch(floor_cell_at(order->item[1], order->node[1]), 1);
+            prefetch_write(&tables->order_slots[order->id_hash & tables->order_mask]);
+            prefetch_write(floor_cell_at(order->item[0], order->node[0]));
+            prefetch_write(floor_cell_at(order->item[1], order->node[1]));
         }
         for (uint32_t i = 0; i < FLOOR_BATCH; i++) {
             floor_take(tables, &orders[i]);

@@ -2,22 +2,23 @@
 #include <string.h>
 
 #include "floor.h"
+#include "prefetch.h"
 
 void floor_hash_stage(struct floor_tables *tables, struct floor_order *orders, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
         struct floor_order *order = &orders[i];
         order->id_hash = floor_hash(order->id, order->id_size);
-        __builtin_prefetch(&tables->order_slots[order->id_hash & tables->order_mask], 1);
+        prefetch_write(&tables->order_slots[order->id_hash & tables->order_mask]);
         for (uint32_t k = 0; k < order->count; k++) {
             order->item_hash[k] = floor_hash(order->lines[k].item, order->lines[k].item_size);
-            __builtin_prefetch(&tables->item_slots[order->item_hash[k] & tables->item_mask]);
+            prefetch_read(&tables->item_slots[order->item_hash[k] & tables->item_mask]);
         }
     }
     for (uint32_t i = 0; i < count; i++) {
         for (uint32_t k = 0; k < orders[i].count; k++) {
             uint32_t slot = tables->item_slots[orders[i].item_hash[k] & tables->item_mask];
-            __builtin_prefetch(&tables->items[slot > 0 ? slot - 1 : 0]);
+            prefetch_read(&tables->items[slot > 0 ? slot - 1 : 0]);
         }
     }
 }
@@ -51,7 +52,7 @@ void floor_find_stage(struct floor_tables *tables, struct floor_order *orders, u
         }
         for (uint32_t k = 0; k < order->count && !order->is_refused; k++) {
             for (uint32_t n = 0; n < 8 && n < tables->words; n++) {
-                __builtin_prefetch(&order->item[k]->free[order->near[n].word]);
+                prefetch_read(&order->item[k]->free[order->near[n].word]);
             }
         }
     }
@@ -81,15 +82,15 @@ void floor_guess_stage(struct floor_tables *tables, struct floor_order *orders, 
         }
         order->is_refused = !guess(tables, order, false);
         for (uint32_t k = 0; k < order->count && !order->is_refused; k++) {
-            __builtin_prefetch(&order->item[k]->words[order->node[k] >> 6]);
-            __builtin_prefetch(&tables->nodes[tables->by_slot[order->node[k]]]);
+            prefetch_read(&order->item[k]->words[order->node[k] >> 6]);
+            prefetch_read(&tables->nodes[tables->by_slot[order->node[k]]]);
         }
         uint64_t entry = tables->order_slots[order->id_hash & tables->order_mask];
-        __builtin_prefetch(&tables->orders[entry == 0 ? 0 : (uint32_t)entry - 1]);
+        prefetch_read(&tables->orders[entry == 0 ? 0 : (uint32_t)entry - 1]);
     }
     for (uint32_t i = 0; i < count; i++) {
         for (uint32_t k = 0; k < orders[i].count && !orders[i].is_refused; k++) {
-            __builtin_prefetch(floor_cell_at(orders[i].item[k], orders[i].node[k]), 1);
+            prefetch_write(floor_cell_at(orders[i].item[k], orders[i].node[k]));
         }
     }
 }

@@ -29,6 +29,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "prefetch.h"
 #include "route_internal.h"
 
 enum {
@@ -134,7 +135,7 @@ static void try_slot(struct search *search, uint32_t slot, float distance_2)
         return;
     }
     search->best.node = node;
-    __builtin_prefetch(&search->network->hot[node]); /* to be measured at the end */
+    prefetch_read(&search->network->hot[node]); /* to be measured at the end */
     search->is_measured = false;
     search->best_2 = distance_2;
     if (search->has_priorities) {

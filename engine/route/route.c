@@ -3,6 +3,7 @@
 
 #include "check.h"
 #include "mem.h"
+#include "prefetch.h"
 #include "route_internal.h"
 #include "strategy_route_internal.h"
 
@@ -385,7 +386,7 @@ static void prefetch_bytes(const void *from, size_t size)
     const char *end = (const char *)from + size;
     const char *line = (const char *)from - (uintptr_t)from % 64;
     for (; line < end; line += 64) {
-        __builtin_prefetch(line);
+        prefetch_read(line);
     }
 }
 
@@ -394,7 +395,7 @@ void route_prefetch(const struct route *route, const struct stock_view *view,
 {
     const struct near_area *area = area_known(route, view, dest);
     for (uint32_t line = 0; line < count; line++) {
-        __builtin_prefetch(view->catalogue->items[lines[line].item].row);
+        prefetch_read(view->catalogue->items[lines[line].item].row);
     }
     if (area) {
         prefetch_bytes(area, sizeof *area);
@@ -406,7 +407,7 @@ static void prefetch_words(struct row *row, const struct near_area *area)
 {
     for (uint32_t i = 0; i < area->count && i < WORDS_AHEAD; i++) {
         if (area->words[i] < row->words) {
-            __builtin_prefetch(&row_maybe(row)[area->words[i]]);
+            prefetch_read(&row_maybe(row)[area->words[i]]);
         }
     }
 }
@@ -471,7 +472,7 @@ void route_guess_prefetch(const struct stock_view *view, const struct route_line
         struct row *row = view->catalogue->items[lines[line].item].row;
         int32_t index = row ? row_find(row, slot) : -1;
         if (index >= 0) {
-            __builtin_prefetch(&row_cells(row)[index], 1);
+            prefetch_write(&row_cells(row)[index]);
         }
     }
 }

@@ -4,6 +4,7 @@
  * states are asked for; else all orders are walked. Both give the same cursors (walk_internal.h),
  * so a page may go on either way: when the fulfilment of a cursor has left the node's list, the
  * orders behind it are walked until one is in the list again. */
+#include "prefetch.h"
 #include "walk_internal.h"
 
 struct list {
@@ -201,7 +202,7 @@ static uint32_t put_listed(struct service_core *service, struct writer *writer,
         count += look(service, writer, list, walk, order, place.part);
         place = place_next(service, place);
         if (place.order) {
-            __builtin_prefetch(order_at(&service->tables.orders, place.order));
+            prefetch_read(order_at(&service->tables.orders, place.order));
         }
     }
     walk->at = place.order; /* only whether there is more: next is put from what was told */

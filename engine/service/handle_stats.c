@@ -1,6 +1,7 @@
 /* stats: counters, latencies and fill levels, for people and graphs. Rates are since the start;
  * who wants them of now asks twice. */
 #include "glance_internal.h"
+#include "prefetch.h"
 #include "service_internal.h"
 
 /* Nodes whose queues are looked at for the oldest fulfilment: more would hold the loop. */
@@ -169,7 +170,7 @@ static uint64_t oldest_open(const struct service_core *service)
     for (uint32_t i = 0; i < tables->network.count; i++) {
         uint32_t ahead = i + AHEAD;
         if (ahead < tables->network.count && tables->queues[ahead].first_order) {
-            __builtin_prefetch(order_at(&tables->orders, tables->queues[ahead].first_order));
+            prefetch_read(order_at(&tables->orders, tables->queues[ahead].first_order));
         }
         if (tables->queues[i].first_order) {
             const struct order *order = order_at(&tables->orders, tables->queues[i].first_order);

@@ -1,6 +1,7 @@
 /* Staging and answering of plain stock.get: names, row, cell, each brought near one step ahead. */
 #include "look.h"
 
+#include "prefetch.h"
 #include "quick.h"
 
 static inline const uint8_t *take_name(const uint8_t *at, const uint8_t *end, struct look *look,
@@ -57,7 +58,7 @@ void look_row(const struct tables *tables, struct look *look)
     look->at_node = network_find_hashed(&tables->network, look->node_hash, look->node.at,
                                         look->node.len);
     if (look->of_item != ITEM_NONE) {
-        __builtin_prefetch(catalogue_row(&tables->catalogue, look->of_item));
+        prefetch_read(catalogue_row(&tables->catalogue, look->of_item));
     }
 }
 

@@ -24,6 +24,7 @@
 
 #include "ask.h"
 #include "decimal.h"
+#include "prefetch.h"
 #include "replan_internal.h"
 #include "reserve_internal.h"
 #include "short.h"
@@ -183,7 +184,7 @@ static void stage_items(struct service_core *service, struct ask *ask)
 {
     slab_ref seen = orders_likely(&service->tables.orders, ask->order_hash);
     if (seen) {
-        __builtin_prefetch(order_at(&service->tables.orders, seen));
+        prefetch_read(order_at(&service->tables.orders, seen));
     }
     for (uint32_t i = 0; i < ask->line_count; i++) {
         catalogue_prefetch_item(&service->tables.catalogue, ask->lines[i].item_hash);
@@ -249,7 +250,7 @@ static void stage_places(struct service_core *service, struct ask *ask)
     for (uint32_t i = 0; i < ask->line_count; i++) {
         holds_prefetch(&service->tables.holds, ask->route_lines[i].item, ask->guess.node);
     }
-    __builtin_prefetch(&service->tables.queues[ask->guess.node], 1);
+    prefetch_write(&service->tables.queues[ask->guess.node]);
 }
 
 /* The cells, and the last fulfilment of the node's list, which a new one is linked to. */
@@ -263,7 +264,7 @@ static void stage_cells(struct service_core *service, struct ask *ask)
     if (queue->last_order) {
         struct order *last = order_at(&service->tables.orders, queue->last_order);
         for (int line = 1; line < 4; line++) { /* where the body is, and its first part */
-            __builtin_prefetch((char *)last + 64 * line, 1);
+            prefetch_write((char *)last + 64 * line);
         }
     }
 }

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "prefetch.h"
+
 /* A fixstr or str8 at *at; false: neither, or cut short. */
 static bool text_at(const uint8_t **at, const uint8_t *end, struct text *text)
 {
@@ -78,7 +80,7 @@ void touch_block(struct service_core *service, struct touch *touch)
     if (touch->ref) {
         const char *block = (const char *)order_at(&service->tables.orders, touch->ref);
         for (int line = 0; line < 7; line++) { /* a two-line order, its id at the end */
-            __builtin_prefetch(block + 64 * line, 1);
+            prefetch_write(block + 64 * line);
         }
     }
 }
@@ -94,8 +96,8 @@ static void shares_from(struct service_core *service, struct order *order, uint3
         touch->nodes[i] = order_parts(order)[share->part].node;
         touch->holds[i] = share->hold;
         touch->count = i + 1;
-        __builtin_prefetch(&service->tables.catalogue.items[touch->items[i]], 1);
-        __builtin_prefetch(holds_at(&service->tables.holds, share->hold), 1);
+        prefetch_write(&service->tables.catalogue.items[touch->items[i]]);
+        prefetch_write(holds_at(&service->tables.holds, share->hold));
         holds_prefetch(&service->tables.holds, touch->items[i], touch->nodes[i]);
         movements_prefetch(&service->tables.movements, touch->items[i], touch->nodes[i]);
     }
@@ -113,9 +115,9 @@ void touch_rows(struct service_core *service, struct touch *touch)
     for (uint32_t i = 0; i < touch->count; i++) {
         const struct row *row = service->tables.catalogue.items[touch->items[i]].row;
         if (row) {
-            __builtin_prefetch(row);
+            prefetch_read(row);
         }
-        __builtin_prefetch(&service->tables.queues[touch->nodes[i]], 1);
+        prefetch_write(&service->tables.queues[touch->nodes[i]]);
         holds_prefetch_links(&service->tables.holds, touch->holds[i]);
     }
 }

@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "prefetch.h"
+
 /* Decimal digits at *at up to stop, which is stepped over. */
 static bool read_number(struct text *text, char stop, uint64_t *value_out)
 {
@@ -56,7 +58,7 @@ struct order *walk_next(struct service_core *service, struct walk *walk, uint32_
     while (walk->at && walk->steps < WORK_STEPS) {
         struct order *order = order_at(orders, walk->at);
         if (order->newer) {
-            __builtin_prefetch(order_at(orders, order->newer));
+            prefetch_read(order_at(orders, order->newer));
         }
         walk->last = walk->at;
         walk->at = order->newer;

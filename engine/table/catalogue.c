@@ -6,6 +6,7 @@
 
 #include "check.h"
 #include "mem.h"
+#include "prefetch.h"
 
 enum { PROBES = 64 };
 
@@ -108,7 +109,7 @@ uint64_t catalogue_hash(const struct catalogue *catalogue, const char *id, uint3
 
 void catalogue_prefetch(const struct catalogue *catalogue, uint64_t hash)
 {
-    __builtin_prefetch(&catalogue->slots[hash & catalogue->slot_mask]);
+    prefetch_read(&catalogue->slots[hash & catalogue->slot_mask]);
 }
 
 /* The first slot whose tag fits, nearly always the item's; a wrong one costs a prefetch. */
@@ -118,7 +119,7 @@ void catalogue_prefetch_item(const struct catalogue *catalogue, uint64_t hash)
     for (uint64_t i = 0; i < 4; i++) {
         struct found_slot slot = slot_read(&catalogue->slots[(hash + i) & catalogue->slot_mask]);
         if (slot.tag == tag && slot.entry) {
-            __builtin_prefetch(&catalogue->items[slot.entry - 1]);
+            prefetch_read(&catalogue->items[slot.entry - 1]);
             return;
         }
     }

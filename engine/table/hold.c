@@ -5,6 +5,7 @@
 
 #include "check.h"
 #include "mem.h"
+#include "prefetch.h"
 
 struct hold_slot {
     uint32_t item;
@@ -74,16 +75,16 @@ static uint64_t home(const struct holds *holds, uint32_t item, uint16_t node)
 
 void holds_prefetch(const struct holds *holds, uint32_t item, uint16_t node)
 {
-    __builtin_prefetch(&holds->slots[home(holds, item, node)], 1);
+    prefetch_write(&holds->slots[home(holds, item, node)]);
     if (holds->free_head) {
-        __builtin_prefetch(&holds->pool[holds->free_head], 1);
+        prefetch_write(&holds->pool[holds->free_head]);
     }
 }
 
 void holds_prefetch_links(const struct holds *holds, uint32_t index)
 {
-    __builtin_prefetch(&holds->pool[holds->pool[index].older], 1);
-    __builtin_prefetch(&holds->pool[holds->pool[index].newer], 1);
+    prefetch_write(&holds->pool[holds->pool[index].older]);
+    prefetch_write(&holds->pool[holds->pool[index].newer]);
 }
 
 static struct hold_slot *find(const struct holds *holds, uint32_t item, uint16_t node)

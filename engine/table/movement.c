@@ -5,6 +5,7 @@
 
 #include "check.h"
 #include "mem.h"
+#include "prefetch.h"
 
 struct movement_slot {
     uint64_t newest; /* number, 0 = empty slot */
@@ -89,7 +90,7 @@ static uint64_t find(const struct movements *movements, uint32_t item, uint16_t 
 
 void movements_prefetch(const struct movements *movements, uint32_t item, uint16_t node)
 {
-    __builtin_prefetch(&movements->slots[home(movements, item, node)], 1);
+    prefetch_write(&movements->slots[home(movements, item, node)]);
 }
 
 static const struct movement *movement_at(const struct movements *movements, uint64_t number)

@@ -12,6 +12,7 @@
 #include "check.h"
 #include "hash.h"
 #include "mem.h"
+#include "prefetch.h"
 
 enum {
     FILL = 56, /* slots of a word that a layout fills: the gaps take later nodes */
@@ -192,7 +193,7 @@ static uint32_t *id_slot(const struct network *network, uint64_t hash, const cha
 
 void network_prefetch(const struct network *network, uint64_t hash)
 {
-    __builtin_prefetch(&network->index->ids[(uint32_t)hash % IDS]);
+    prefetch_read(&network->index->ids[(uint32_t)hash % IDS]);
 }
 
 void network_prefetch_node(const struct network *network, uint64_t hash)
@@ -200,7 +201,7 @@ void network_prefetch_node(const struct network *network, uint64_t hash)
     uint32_t entry =
         __atomic_load_n(&network->index->ids[(uint32_t)hash % IDS], __ATOMIC_ACQUIRE);
     if (entry) {
-        __builtin_prefetch(&network->hot[entry - 1]);
+        prefetch_read(&network->hot[entry - 1]);
     }
 }
 

@@ -7,6 +7,7 @@
 #include "decimal.h"
 #include "hold.h"
 #include "mem.h"
+#include "prefetch.h"
 #include "wheel.h"
 
 enum { PROBES = 64, TAG_ORDER = 6, TAG_SHARE = 7, TAG_PART = 8, TAG_LINE = 22, TAG_CLOSED = 23,
@@ -94,7 +95,7 @@ static uint32_t tag_of(uint64_t hash)
 
 void orders_prefetch(const struct orders *orders, uint64_t hash)
 {
-    __builtin_prefetch(&orders->slots[home(orders, tag_of(hash))], 1);
+    prefetch_write(&orders->slots[home(orders, tag_of(hash))]);
 }
 
 slab_ref orders_likely(const struct orders *orders, uint64_t hash)
@@ -237,7 +238,7 @@ void orders_prefetch_done(const struct orders *orders, uint64_t i)
     if (i < orders->done_count) {
         const char *block = (const char *)order_at(orders, orders_done_at(orders, i));
         for (int line = 0; line < 5; line++) {
-            __builtin_prefetch(block + 64 * line, 1);
+            prefetch_write(block + 64 * line);
         }
     }
 }
@@ -249,9 +250,9 @@ void orders_prefetch_done_links(const struct orders *orders, uint64_t i)
     }
     const struct order *order = order_at(orders, orders_done_at(orders, i));
     orders_prefetch(orders, order->id_hash);
-    __builtin_prefetch(order_at(orders, order->older), 1);
-    __builtin_prefetch(order_at(orders, order->newer), 1);
-    __builtin_prefetch(slab_at(&orders->slab, order->history), 1);
+    prefetch_write(order_at(orders, order->older));
+    prefetch_write(order_at(orders, order->newer));
+    prefetch_write(slab_at(&orders->slab, order->history));
 }
 
 /* Give back the body where it is a block of its own. */

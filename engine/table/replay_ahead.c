@@ -5,6 +5,7 @@
 
 #include "check.h"
 #include "effect_bytes_internal.h"
+#include "prefetch.h"
 
 _Static_assert(REPLAY_AHEAD_RING > REPLAY_AHEAD, "a record stays until its last stage");
 _Static_assert((REPLAY_AHEAD_RING & (REPLAY_AHEAD_RING - 1)) == 0, "index by mask");
@@ -26,7 +27,7 @@ static void note(struct replay_ahead *ahead, const struct tables *tables, uint8_
     for (uint32_t i = 0; i < peek.count && peek.node < tables->network.count; i++) {
         if (peek.items[i] < tables->catalogue.count) {
             ahead->ring[at].items[ahead->ring[at].count++] = peek.items[i];
-            __builtin_prefetch(&tables->catalogue.items[peek.items[i]]);
+            prefetch_read(&tables->catalogue.items[peek.items[i]]);
         }
     }
     ahead->ring[at].node = peek.node;
@@ -37,7 +38,7 @@ static void fetch_order(const struct tables *tables, uint64_t id_hash)
     const slab_ref ref = orders_likely(&tables->orders, id_hash);
     const char *order = ref ? (const char *)order_at(&tables->orders, ref) : NULL;
     for (uint32_t at = 0; order && at < 192; at += 64) {
-        __builtin_prefetch(order + at, 1);
+        prefetch_write(order + at);
     }
 }
 
@@ -47,7 +48,7 @@ static void fetch_heads(const struct replay_ahead *ahead, const struct tables *t
         fetch_order(tables, ahead->ring[at].id_hash);
     }
     for (uint32_t i = 0; i < ahead->ring[at].count; i++) {
-        __builtin_prefetch(tables->catalogue.items[ahead->ring[at].items[i]].row, 1);
+        prefetch_write(tables->catalogue.items[ahead->ring[at].items[i]].row);
         holds_prefetch(&tables->holds, ahead->ring[at].items[i], ahead->ring[at].node);
     }
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "prefetch.h"
 
 enum { GLANCES = 8 }; /* looks at a cell that is being changed */
 
@@ -261,9 +262,9 @@ void row_check(const struct row *row)
 
 void row_prefetch_cell(const struct row *row, uint32_t index)
 {
-    __builtin_prefetch(&row_cells((struct row *)(uintptr_t)row)[index], 1);
-    __builtin_prefetch(&times(row)[index]);
-    __builtin_prefetch(&highs(row)[index]);
+    prefetch_write(&row_cells((struct row *)(uintptr_t)row)[index]);
+    prefetch_read(&times(row)[index]);
+    prefetch_read(&highs(row)[index]);
 }
 
 void row_word_set(struct row *row, uint32_t slot, uint32_t index, cell_word word)

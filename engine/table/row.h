@@ -32,6 +32,7 @@
 #include <stdint.h>
 
 #include "check.h"
+#include "prefetch.h"
 
 /* One cell: on_hand in the low half, signed; reserved in 31 bits; the top bit says that a
  * policy (safety stock, listing) overrides the node's default. */
@@ -156,9 +157,9 @@ static inline int32_t row_find(const struct row *row, uint32_t slot)
 static inline void row_prefetch_find(const struct row *row, uint32_t slot)
 {
     if (row->kind == ROW_BITMAP && slot / 64 < row->words) {
-        __builtin_prefetch(&row->body[slot / 64]);
-        __builtin_prefetch(&row->body[row->words + slot / 64], 1);
-        __builtin_prefetch(&row_slots(row)[slot / 64]);
+        prefetch_read(&row->body[slot / 64]);
+        prefetch_write(&row->body[row->words + slot / 64]);
+        prefetch_read(&row_slots(row)[slot / 64]);
     }
 }
 

@@ -5,6 +5,7 @@
 
 #include "check.h"
 #include "mem.h"
+#include "prefetch.h"
 
 /* Units of class c: 1-8, then 10 12 14 16, 20 24 28 32, ... */
 static uint32_t class_units(uint32_t class)
@@ -63,7 +64,7 @@ slab_ref slab_take(struct slab *slab, size_t size)
     slab_ref ref = slab->free_head[class];
     if (ref) {
         memcpy(&slab->free_head[class], slab_at(slab, ref), sizeof ref);
-        __builtin_prefetch(slab_at(slab, slab->free_head[class]), 1); /* the next one's link */
+        prefetch_write(slab_at(slab, slab->free_head[class])); /* the next one's link */
     } else if (slab->used + bytes <= slab->size) {
         ref = (slab_ref)(slab->used / SLAB_UNIT);
         slab->used += bytes;

@@ -10,6 +10,8 @@ HEAD = "/* A file. */\n"
 MARK = "TO" + "DO"
 BROKEN = {
     "banned call": ("a/x.c", HEAD + "void f(void)\n{\n    %s(d, s);\n}\n" % "strcpy", "a/x.c:4:"),
+    "bare prefetch": ("a/x.c", HEAD + "void f(void)\n{\n    __builtin_prefetch(p);\n}\n",
+                      "prefetch.h"),
     "assert": ("a/x.c", HEAD + "void f(void)\n{\n    assert(1);\n}\n", "CHECK"),
     "malloc in route": ("engine/route/hot.c", HEAD + "void *p = malloc(1);\n", "order path"),
     "time in table": ("engine/table/cold.c", HEAD + "long t = time(0);\n", "order path"),
