@@ -10,7 +10,7 @@
 enum {
     WORDS_AHEAD = 8, /* of an area's list: what a search visits on average */
     STEPS_DEFAULT = 80000, /* README, "Steps": what fits into a millisecond */
-    FEW_TIMES = 16,
+    FEW_TIMES = 64,
     LINE_STEPS = 8         /* of a line in each of the passes over all lines */
 };
 

@@ -123,7 +123,7 @@ ERR_MUST_USE enum err route_new(struct route **out);
 void route_free(struct route *route);
 
 /* Search steps after which one order's split search stops. A group of up to 12 items, which the
- * contract wants exact, may take 16 times as many: route_steps_few. */
+ * contract wants exact, may take 64 times as many: route_steps_few. */
 uint32_t route_steps_max(const struct route *route);
 uint32_t route_steps_few(const struct route *route);
 void route_steps_max_set(struct route *route, uint32_t steps);

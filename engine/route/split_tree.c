@@ -17,7 +17,11 @@
 #include "check.h"
 #include "split_internal.h"
 
-enum { FEW = 16 };
+enum {
+    FEW = 16,
+    DOMINATED_LEAST = 3, /* nodes to come from which on it pays to look for a brother */
+    DOMINATED_STEP = 32   /* brothers that take as long as a step */
+};
 
 static uint32_t holder_count(const struct split *split, uint32_t item)
 {
@@ -306,6 +310,42 @@ static uint32_t units_at(const struct split *split, uint32_t candidate, uint32_t
     return split->free[(size_t)split->candidates[candidate].free * split->item_count + item];
 }
 
+/* Whether a has of everything left as much as b, beyond what is left not counted. */
+static bool has_as_much(const struct split *split, const struct tree_level *level, uint32_t a,
+                        uint32_t b)
+{
+    const uint64_t given = split->candidates[b].some & level->left;
+    if (given & ~split->candidates[a].some) {
+        return false;
+    }
+    const uint32_t *own = &split->free[(size_t)split->candidates[a].free * split->item_count];
+    const uint32_t *others = &split->free[(size_t)split->candidates[b].free * split->item_count];
+    const uint32_t *residual = split->spread ? level->residual : split->demand;
+    for (uint64_t bits = given & ~split->candidates[a].whole; bits; bits &= bits - 1) {
+        const uint32_t item = (uint32_t)__builtin_ctzll(bits);
+        if (own[item] < others[item] && own[item] < residual[item]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Whether a brother that was tried before, and is cheaper, has as much of all that is left: then
+ * every plan with the candidate is one with the brother in its place, which is no dearer and was
+ * looked for, also where the brother itself was passed over for another. */
+static bool is_dominated(struct split *split, const struct tree_level *level, uint32_t depth,
+                         uint32_t candidate)
+{
+    bool is_found = false;
+    for (uint32_t i = 0; i + 1 < level->at && !is_found; i++) {
+        const uint32_t brother = level->holders[i];
+        is_found = brother < candidate && split->tried_at[brother] == depth + 1 &&
+                   has_as_much(split, level, brother, candidate);
+    }
+    split->steps += level->at / DOMINATED_STEP;
+    return is_found;
+}
+
 /* Try the next holder of a level with count nodes still to come. True: go a level deeper. */
 static bool try_next(struct route *route, uint32_t depth, uint32_t count)
 {
@@ -326,7 +366,11 @@ static bool try_next(struct route *route, uint32_t depth, uint32_t count)
         units_at(split, candidate, level->item) < level->least_units) {
         return false;
     }
+    const bool is_passed = count >= DOMINATED_LEAST && is_dominated(split, level, depth, candidate);
     split->tried_at[candidate] = (uint8_t)(depth + 1);
+    if (is_passed) {
+        return false;
+    }
     split->path[depth] = candidate;
     descend(split, level, candidate, next);
     DCHECK(next->left != 0); /* else fewer nodes would do, and they were looked for before */

@@ -127,6 +127,41 @@ static void count_beyond_the_window_is_stale(void **state)
     expect_cell(harness, "a", "n1", 0, 0);
 }
 
+static long long adjust(struct harness *harness, int delta, long long at, bool *is_absorbed)
+{
+    json_t *answer = harness_ask(harness, "stock.adjust",
+                                 "{'item':'a','node':'n1','delta':%d,'at':%lld}", delta, at);
+    const long long on_hand = harness_int(answer, "on_hand");
+    *is_absorbed = json_object_get(answer, "absorbed") != NULL;
+    harness_drop(answer);
+    return on_hand;
+}
+
+/* Why STALE_MOVEMENT is never said: a movement of any age is placed before the last count, and then
+ * in it, or after it, and then on top; what is forgotten of it makes a count stale, not itself. */
+static void movement_of_any_age_has_its_place(void **state)
+{
+    struct harness *harness = *state;
+    const long long window = (long long)harness->options.count_window_ms;
+    const long long counted = (long long)harness->wall_ms;
+    bool is_absorbed;
+    assert_int_equal(adjust(harness, 5, 1, &is_absorbed), 5);
+    assert_false(is_absorbed);
+    harness_do(harness, "stock.set", "{'item':'a','node':'n1','on_hand':20,'counted_at':%lld}",
+               counted);
+    assert_int_equal(adjust(harness, -3, counted - window - 10, &is_absorbed), 20);
+    assert_true(is_absorbed);
+    harness->wall_ms += (uint64_t)window + 10000;
+    assert_int_equal(adjust(harness, -1, counted + 2, &is_absorbed), 19);
+    assert_false(is_absorbed);
+    json_t *answer =
+        harness_ask(harness, "stock.set",
+                    "{'item':'a','node':'n1','on_hand':50,'counted_at':%lld}", counted + 1);
+    assert_string_equal(harness_text(answer, "reason"), "STALE_COUNT");
+    harness_drop(answer);
+    expect_cell(harness, "a", "n1", 19, 19);
+}
+
 /* The same key and content: the first answer again, no second effect, also after a restart;
  * other content is a conflict. */
 static void key_makes_a_change_happen_once(void **state)
@@ -303,6 +338,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(movement_before_the_count_is_absorbed, setup, teardown),
         cmocka_unit_test_setup_teardown(shipment_in_the_moment_of_a_count_leaves, setup, teardown),
         cmocka_unit_test_setup_teardown(count_beyond_the_window_is_stale, setup, teardown),
+        cmocka_unit_test_setup_teardown(movement_of_any_age_has_its_place, setup, teardown),
         cmocka_unit_test_setup_teardown(key_makes_a_change_happen_once, setup, teardown),
         cmocka_unit_test_setup_teardown(keys_are_limited, setup, teardown),
         cmocka_unit_test_setup_teardown(policy_overrides_and_goes, setup, teardown),
