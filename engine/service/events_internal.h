@@ -12,7 +12,7 @@
 #include "service_internal.h"
 
 enum {
-    EVENTS_BYTES = 1 << 20, /* of an answer, after which no record is begun */
+    EVENTS_BYTES = 512 << 10, /* of an answer, after which no record is begun */
     EVENTS_BUFFER = REPLY_SIZE_MAX - 4096, /* the largest record's events fit behind those */
     EVENTS_NODE_WORDS = NODE_MAX / 64 + 1
 };

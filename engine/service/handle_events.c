@@ -192,6 +192,15 @@ static struct feed_reader *reader_free(struct feeds *feeds)
     return NULL;
 }
 
+static uint32_t readers_of(const struct feeds *feeds, const void *conn)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < FEED_READERS_MAX; i++) {
+        count += feeds->readers[i].state != FEED_FREE && feeds->readers[i].call.conn == conn;
+    }
+    return count;
+}
+
 void handle_events_read(struct service_core *service, struct call *call)
 {
     struct feed_reader *feed = reader_free(service->feeds);
@@ -201,6 +210,13 @@ void handle_events_read(struct service_core *service, struct call *call)
         reply_error(service, call, CODE_OVERLOADED,
                     "event_readers=%d read or wait already: try again, retry_after_ms=100",
                     FEED_READERS_MAX);
+        return;
+    }
+    if (readers_of(service->feeds, call->conn) >= FEED_READERS_EACH) {
+        reply_error(service, call, CODE_OVERLOADED,
+                    "event_readers_each=%d of this connection read or wait already: take another "
+                    "connection, or try again, retry_after_ms=100",
+                    FEED_READERS_EACH);
         return;
     }
     *feed = (struct feed_reader){.call = *call, .types = UINT32_MAX, .limit = PAGE_DEFAULT};

@@ -144,6 +144,7 @@ static void put_limits(const struct service_core *service, struct writer *writer
         {"strategy_names", STRATEGY_NAMES_MAX},
         {"strategy_choices", STRATEGY_CHOICES_MAX},
         {"event_readers", FEED_READERS_MAX},
+        {"event_readers_each", FEED_READERS_EACH},
         {"read_loops", service->glance_count},
         {"conns", options->conns_max},
         {"inflight", options->inflight_max},

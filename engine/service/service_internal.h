@@ -360,7 +360,9 @@ void put_checkpoints(const struct service_core *service, struct writer *writer);
 
 /* -- readers of events (handle_events.c) -- */
 
-enum { FEED_READERS_MAX = 64, LOG_ID_SIZE = 33 };
+/* Of one connection fewer: each owes it an answer, and nothing behind them is read once those that
+ * are owed may be too large together (net's conn_credit). */
+enum { FEED_READERS_MAX = 64, FEED_READERS_EACH = 4, LOG_ID_SIZE = 33 };
 
 /* Go on reading for those who ask, and answer who has enough or waited long enough. Not inside a
  * request. True: there is more to do at once. */

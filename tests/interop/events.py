@@ -231,6 +231,32 @@ def readers_are_bounded(address, client, lsn):
     require(refused == 1, "refused", refused, "of", limit + 1)
 
 
+def readers_of_one_are_bounded(address, client, lsn):
+    """As many wait on one connection as hello says, one more is refused at once, other calls between
+    them are answered, and what happens wakes all."""
+    limit = client.call("hello")["limits"]["event_readers_each"]
+    one = Client(address)
+    ids = [one.send("events.read", {"from_lsn": lsn, "wait_ms": 30000}) for _ in range(limit + 1)]
+    plain = [one.send("stock.get", {"item": ITEMS[0], "node": NODES[0]}) for _ in range(100)]
+    one.flush()
+    begin = time.monotonic()
+    try:
+        one.receive(ids[-1])
+        require(False, "more wait than hello says")
+    except CallError as error:
+        require(error.code == "OVERLOADED" and "event_readers_each=" in error.text, error)
+    for msgid in plain:
+        require("on_hand" in one.receive(msgid), "a call between readers")
+    require(client.call("stats")["events"]["readers"] == limit, "readers")
+    client.call("stock.adjust", item=ITEMS[0], node=NODES[0], delta=1)
+    for msgid in ids[:-1]:
+        page = one.receive(msgid)
+        require([event["type"] for event in page["events"]] == ["stock.changed"], page)
+    require(time.monotonic() - begin < 10, "not woken")
+    one.close()
+    return page["next_lsn"]
+
+
 def refusals(client, lsn):
     def expect(code, part, **params):
         try:
@@ -292,6 +318,7 @@ def whole(options):
         lsn = read_all(client, lsn)[1]
         lsn = long_poll(engine.address, client, lsn)
         readers_are_bounded(engine.address, client, lsn)
+        lsn = readers_of_one_are_bounded(engine.address, client, lsn)
         refusals(client, lsn)
         waiting = Client(engine.address)
         waiting.send("events.read", {"from_lsn": lsn, "wait_ms": 60000})
