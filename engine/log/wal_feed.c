@@ -260,6 +260,18 @@ uint64_t wal_feed_oldest(const struct wal *wal)
     return wal->lsn_durable + 1;
 }
 
+uint64_t wal_feed_before(const struct wal *wal, uint64_t lsn)
+{
+    uint64_t first_lsn = 0;
+    for (uint32_t i = 0; i < wal->span_count; i++) {
+        const struct wal_span *span = &wal->spans[i];
+        if (span->first_number && span->first_lsn < lsn) {
+            first_lsn = span->first_lsn;
+        }
+    }
+    return first_lsn;
+}
+
 /* The last segment that begins with the LSN or before it: what stands there supersedes what an
  * earlier one has of it. */
 static void ask_fill(const struct wal *wal, uint64_t lsn, struct feed_ask *ask)

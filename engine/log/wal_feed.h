@@ -51,4 +51,8 @@ bool wal_feed_take(struct wal_feed *feed, enum err *err_out, struct wal_feed_par
 /* First LSN that may be asked for; the next one to come where the log holds none. */
 uint64_t wal_feed_oldest(const struct wal *wal);
 
+/* First LSN of the last segment that begins before lsn: a place to read from towards it; 0 = none
+ * does. */
+uint64_t wal_feed_before(const struct wal *wal, uint64_t lsn);
+
 #endif

@@ -1,6 +1,6 @@
 /* strategy.try: the orders that came last, decided again by another strategy with the production
- * decision, a few between other work; nothing is changed. Those of memory; from an LSN on those of
- * the log (try_log.c). */
+ * decision, a few between other work; nothing is changed. Those of the log (try_log.c); those that
+ * came before its begin out of memory. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,7 +36,6 @@ static void note_last(struct trial *trial, const struct order *order)
     trial->last_lsn = order->lsn;
     trial->last_len = order->id_len;
     memcpy(trial->last_id, order_id(order), order->id_len);
-    trial->last_n--;
 }
 
 /* -- one order -- */
@@ -204,20 +203,17 @@ void try_answer(struct service_core *service, struct call *call, const struct tr
     reply_send(service, call);
 }
 
-/* A few orders. True: all were looked at. */
-static bool try_step(struct service_core *service, struct job *job)
+bool try_memory(struct service_core *service, struct trial *trial, uint64_t before_lsn)
 {
-    struct trial *trial = job->rows;
     uint32_t steps = 0;
     uint32_t skipped = 0;
-    if (job->is_orphan) {
-        return true; /* nobody waits for it */
-    }
     slab_ref ref = trial->last_n > 0 ? next_ref(service, trial) : 0;
     for (uint32_t done = 0; ref && done < TRY_SLICE && skipped < TRY_SKIPPED;) {
         struct order *order = order_at(&service->tables.orders, ref);
+        const bool is_asked = order->lsn < before_lsn;
+        const uint32_t own = is_asked ? try_order(service, trial, order) : 0;
         note_last(trial, order);
-        uint32_t own = try_order(service, trial, order);
+        trial->last_n -= is_asked;
         done += own > 0;
         skipped += own == 0;
         steps += own;
@@ -225,9 +221,6 @@ static bool try_step(struct service_core *service, struct job *job)
         if (steps > TRY_SLICE_STEPS) {
             break;
         }
-    }
-    if (!ref) {
-        try_answer(service, &job->call, trial);
     }
     return !ref;
 }
@@ -286,7 +279,7 @@ void handle_strategy_try(struct service_core *service, struct call *call)
                     ask.name.at, ask.version ? " of that version" : "");
         return;
     }
-    if (ask.from_lsn && !try_log_open(service, call, ask.from_lsn)) {
+    if (!try_log_open(service, call, ask.from_lsn)) {
         return;
     }
     struct job *job = calloc(1, sizeof *job);
@@ -301,8 +294,11 @@ void handle_strategy_try(struct service_core *service, struct call *call)
     trial->last_n = ask.last_n;
     trial->log.next = ask.from_lsn;
     trial->log.last = lsn_begun(service);
+    trial->log.from = trial->log.end = trial->log.last + 1;
+    trial->is_last_n = ask.from_lsn == 0;
+    trial->phase = trial->is_last_n ? TRY_COUNT : TRY_REPLAY;
     job->call = *call;
-    job->step = ask.from_lsn ? try_log_step : try_step;
+    job->step = try_log_step;
     job->rows = trial;
     job_start(service, job);
 }

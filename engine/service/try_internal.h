@@ -12,8 +12,15 @@ struct try_sums {
     uint64_t shipments, metres, cents, minutes;
 };
 
+/* last_n: how far back so many orders go is counted, segment by segment; those of memory that came
+ * before the log's begin follow, what is missing of them; then the log is read forwards. */
+enum try_phase { TRY_COUNT, TRY_MEMORY, TRY_REPLAY };
+
 /* The place in the log (try_log.c). */
 struct try_log {
+    uint64_t from, end;  /* TRY_COUNT: first LSN of the segment being counted, and behind it */
+    uint64_t counted;    /* orders from .from on */
+    uint64_t skip;       /* TRY_REPLAY: orders that came before the last n */
     uint64_t next, last; /* LSNs: to be looked at next, and at last */
     uint64_t at_ms;      /* engine time of the record looked at */
     struct wal_feed_part part; /* its records from .bytes on are to be looked at; count 0: none */
@@ -24,7 +31,10 @@ struct try_log {
 
 struct trial {
     uint16_t handle;
+    enum try_phase phase;
+    bool is_last_n;  /* requests that were refused do not count among them */
     uint32_t last_n; /* orders left to be looked at */
+    uint32_t later_n; /* TRY_MEMORY: of the log, after them */
     bool is_begun;
     bool is_cut; /* the next one had left memory, or its part of the log */
     char last_id[ID_MAX];
@@ -49,9 +59,12 @@ void try_sum_dates(const struct service_core *service, struct trial *trial, uint
 
 void try_answer(struct service_core *service, struct call *call, const struct trial *trial);
 
+/* A few orders of memory, the newest first, that came before the LSN. True: all were looked at. */
+bool try_memory(struct service_core *service, struct trial *trial, uint64_t before_lsn);
+
 /* -- try_log.c -- */
 
-/* Whether orders from the LSN on can be read; else the call is answered. */
+/* Whether orders from the LSN on, 0 = the last ones, can be read; else the call is answered. */
 bool try_log_open(struct service_core *service, struct call *call, uint64_t from_lsn);
 
 /* A few orders of the log. True: all were looked at, and the call is answered. */

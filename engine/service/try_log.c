@@ -25,7 +25,7 @@ bool try_log_open(struct service_core *service, struct call *call, uint64_t from
         .disk = options->feed_thread ? NULL : wal_disk(service->wal),
         .context_type = EFFECT_TIME,
     };
-    if (from_lsn < oldest) {
+    if (from_lsn && from_lsn < oldest) {
         reply_error(service, call, CODE_EVENTS_GONE,
                     "from_lsn: orders before oldest_lsn=%llu are gone from the log",
                     (unsigned long long)oldest);
@@ -277,6 +277,15 @@ static uint32_t order_try(struct service_core *service, struct trial *trial, uin
 
 /* -- records -- */
 
+/* Whether the order, or refused request, is among those asked for. */
+static bool is_wanted(struct trial *trial, bool was_refused)
+{
+    const bool is_before = trial->log.skip > 0;
+    trial->log.skip -= is_before && !was_refused;
+    trial->last_n -= !is_before && !(trial->is_last_n && was_refused) && trial->last_n > 0;
+    return !is_before;
+}
+
 /* The next record of the part; *steps_out as order_try. False: it cannot be read. */
 static bool record_take(struct service_core *service, struct trial *trial, uint32_t *steps_out)
 {
@@ -289,17 +298,23 @@ static bool record_take(struct service_core *service, struct trial *trial, uint3
     if (head[0] == EFFECT_TIME) {
         err = effect_time_decode(bytes, size, &log->at_ms);
     } else if (head[0] == EFFECT_ORDER || head[0] == EFFECT_REFUSED) {
+        const bool was_refused = head[0] == EFFECT_REFUSED;
         struct effect_order effect;
         err = effect_order_decode(bytes, size, service->tables.scratch, &effect);
-        if (err == ERR_OK) {
-            trial->last_n--;
-            *steps_out = order_try(service, trial, log->next, &effect, head[0] == EFFECT_REFUSED);
+        if (err == ERR_OK && is_wanted(trial, was_refused)) {
+            *steps_out = order_try(service, trial, log->next, &effect, was_refused);
         }
     }
     log->part.bytes = bytes + size;
     log->part.count--;
     log->next++;
     return err == ERR_OK;
+}
+
+/* Behind the last of n orders may be requests that were refused. */
+static bool wants_more(const struct trial *trial)
+{
+    return trial->last_n > 0 || trial->is_last_n;
 }
 
 /* Records until enough was done. */
@@ -309,7 +324,7 @@ static bool records_take(struct service_core *service, struct trial *trial)
     uint32_t orders = 0;
     for (uint32_t i = 0;
          i < SLICE_RECORDS && orders < SLICE && steps <= SLICE_STEPS && trial->log.part.count > 0 &&
-         trial->log.next <= trial->log.last && trial->last_n > 0;
+         trial->log.next <= trial->log.last && wants_more(trial);
          i++) {
         uint32_t own;
         if (!record_take(service, trial, &own)) {
@@ -360,37 +375,101 @@ static void part_ask(struct service_core *service, struct trial *trial)
     }
 }
 
+/* -- counting back -- */
+
+static void records_count(struct try_log *log)
+{
+    for (; log->part.count > 0 && log->next < log->end; log->next++, log->part.count--) {
+        log->counted += log->part.bytes[0] == EFFECT_ORDER;
+        log->part.bytes += WAL_RECORD_HEADER_SIZE + wal_record_size(log->part.bytes);
+    }
+}
+
+/* The segment before the one that was counted; else all are known that the trial is about. */
+static void count_on(struct service_core *service, struct trial *trial)
+{
+    struct try_log *log = &trial->log;
+    const uint64_t before = wal_feed_before(service->wal, log->from);
+    log->part.count = 0;
+    if (log->counted < trial->last_n && before) {
+        log->end = log->from;
+        log->from = log->next = before;
+        return;
+    }
+    trial->phase = log->counted < trial->last_n ? TRY_MEMORY : TRY_REPLAY;
+    log->skip = log->counted < trial->last_n ? 0 : log->counted - trial->last_n;
+    if (trial->phase == TRY_MEMORY) {
+        trial->later_n = (uint32_t)log->counted;
+        trial->last_n -= trial->later_n;
+    }
+    log->next = log->from;
+}
+
+/* What memory has from before the log's begin; more of it may be gone than is left. */
+static void memory_on(struct service_core *service, struct trial *trial)
+{
+    if (try_memory(service, trial, trial->log.from)) {
+        trial->is_cut = trial->is_cut || (trial->last_n > 0 && trial->log.from > 1);
+        trial->last_n = trial->later_n;
+        trial->phase = TRY_REPLAY;
+    }
+}
+
+/* -- a slice -- */
+
+static bool has_more(const struct trial *trial)
+{
+    const struct try_log *log = &trial->log;
+    return log->next < (trial->phase == TRY_COUNT ? log->end : log->last + 1);
+}
+
+/* Look at what was read, or read on. */
+static enum err read_on(struct service_core *service, struct trial *trial)
+{
+    struct try_log *log = &trial->log;
+    enum err err = ERR_OK;
+    if (log->part.count > 0 && trial->phase == TRY_COUNT) {
+        records_count(log);
+    } else if (log->part.count > 0) {
+        err = records_take(service, trial) ? ERR_OK : ERR_DAMAGED;
+    } else if (has_more(trial)) {
+        err = part_take(service, log);
+        err = err == ERR_NOTFOUND ? ERR_OK : err;
+        if (log->part.count == 0 && !wal_feed_is_busy(service->try_feed)) {
+            part_ask(service, trial);
+        }
+    }
+    return err;
+}
+
 bool try_log_step(struct service_core *service, struct job *job)
 {
     struct trial *trial = job->rows;
     struct try_log *log = &trial->log;
-    enum err err = ERR_OK;
     if (job->is_orphan) {
         return true; /* nobody waits for it */
     }
     if (job != service->jobs) {
         return false; /* just begun behind another, whose answers the feed may have */
     }
-    if (log->part.count > 0) {
-        err = records_take(service, trial) ? ERR_OK : ERR_DAMAGED;
-    } else if (log->next <= log->last) {
-        err = part_take(service, log);
-        if (err == ERR_NOTFOUND) {
-            err = ERR_OK;
-        }
-        if (log->part.count == 0 && !wal_feed_is_busy(service->try_feed)) {
-            part_ask(service, trial);
-        }
+    if (trial->phase == TRY_MEMORY) {
+        memory_on(service, trial);
+        return false;
     }
+    if (trial->phase == TRY_COUNT && (log->from == log->end || !has_more(trial))) {
+        count_on(service, trial);
+        return false;
+    }
+    const enum err err = read_on(service, trial);
     if (err != ERR_OK) {
         reply_error(service, &job->call, CODE_INTERNAL, "the log cannot be read at lsn=%llu: %s",
                     (unsigned long long)log->next, err_text(err));
         return true;
     }
-    if (log->next <= log->last && trial->last_n > 0) {
+    if (trial->phase == TRY_COUNT || (has_more(trial) && wants_more(trial))) {
         return false;
     }
-    trial->is_cut = trial->is_cut || log->next <= log->last;
+    trial->is_cut = trial->is_cut || (has_more(trial) && !trial->is_last_n);
     try_answer(service, &job->call, trial);
     return true;
 }

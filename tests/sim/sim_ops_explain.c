@@ -30,7 +30,7 @@ void strategy_try_see(struct sim *sim, const struct sim_request *request,
         return;
     }
     /* Its read may be the call that failed, or that the end of the process came with. */
-    if (sim_is_error(reply, "INTERNAL") && request->is_flagged) {
+    if (sim_is_error(reply, "INTERNAL")) {
         CHECK(sim->is_fault_armed || disk_sim_is_off(sim->disk));
         return;
     }
