@@ -99,7 +99,9 @@ static bool stock_log(struct service_core *service, struct call *call,
                       const struct effect_stock *effect)
 {
     uint32_t size = effect_stock_size(effect);
-    if (!log_room(service, call, size + shorts_size(1), 2, WAL_CLAIM_CHANGE)) {
+    const uint32_t more =
+        effect->count > 0 ? short_size(service, effect->rows[0].item, effect->node) : 0;
+    if (!log_room(service, call, size + more, 2, WAL_CLAIM_CHANGE)) {
         return false;
     }
     uint8_t *bytes = log_begin(service, size);
@@ -192,8 +194,8 @@ static bool adjust_log(struct service_core *service, struct call *call,
                        const struct adjust_hold *hold, const struct change *change, uint32_t units,
                        struct effect_stock *effect, struct effect_stock_row *row)
 {
-    uint32_t bytes =
-        effect_stock_size(effect) + adjust_hold_size(service, hold) + shorts_size(1);
+    uint32_t bytes = effect_stock_size(effect) + adjust_hold_size(service, hold) +
+                     short_size(service, change->item, change->node);
     if (!log_room(service, call, bytes, 3, WAL_CLAIM_CHANGE)) {
         return false;
     }
@@ -536,7 +538,8 @@ static void rule_apply(struct service_core *service, struct call *call, const st
     effect.key.facts[0] = ats;
     uint32_t size = effect_policy_size(&effect);
     if (!rule_has_room(service, call, rule) ||
-        !log_room(service, call, size + shorts_size(1), 2, WAL_CLAIM_CHANGE)) {
+        !log_room(service, call, size + short_size(service, change->item, change->node), 2,
+                  WAL_CLAIM_CHANGE)) {
         return;
     }
     uint8_t *bytes = log_begin(service, size);

@@ -31,10 +31,10 @@ uint32_t shorts_records(uint32_t cells)
     return cells / CELLS_MAX + 1;
 }
 
-bool short_is_possible(const struct service_core *service, uint32_t item, uint16_t node)
+uint32_t short_size(const struct service_core *service, uint32_t item, uint16_t node)
 {
     const struct cell cell = tables_cell(&service->tables, item, node);
-    return cell.index >= 0 && cell_reserved(tables_word(&cell)) > 0;
+    return cell.index >= 0 && cell_reserved(tables_word(&cell)) > 0 ? shorts_size(1) : 0;
 }
 
 /* Orders with units at the cell, the newest first: at most so many, within so many steps. */

@@ -16,8 +16,8 @@ struct short_cell {
 uint32_t shorts_size(uint32_t cells);
 uint32_t shorts_records(uint32_t cells);
 
-/* Whether anything is promised at the cell. */
-bool short_is_possible(const struct service_core *service, uint32_t item, uint16_t node);
+/* Bytes of the note for one cell, 0 where nothing is promised there. */
+uint32_t short_size(const struct service_core *service, uint32_t item, uint16_t node);
 
 /* Note those of the cells that are short now, each once. */
 void shorts_tell(struct service_core *service, const struct short_cell *cells, uint32_t count);

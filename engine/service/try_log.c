@@ -360,6 +360,12 @@ static enum err part_take(struct service_core *service, struct try_log *log)
     return err;
 }
 
+static bool has_more(const struct trial *trial)
+{
+    const struct try_log *log = &trial->log;
+    return log->next < (trial->phase == TRY_COUNT ? log->end : log->last + 1);
+}
+
 /* Read on, where what comes next is durable. */
 static void part_ask(struct service_core *service, struct trial *trial)
 {
@@ -369,7 +375,7 @@ static void part_ask(struct service_core *service, struct trial *trial)
         trial->is_cut = true; /* a snapshot took it over meanwhile */
         log->next = oldest;
     }
-    if (log->next <= log->last && log->next <= wal_lsn_durable(service->wal)) {
+    if (has_more(trial) && log->next <= wal_lsn_durable(service->wal)) {
         log->is_asked = true;
         wal_feed_ask(service->try_feed, service->wal, log->next);
     }
@@ -416,12 +422,6 @@ static void memory_on(struct service_core *service, struct trial *trial)
 }
 
 /* -- a slice -- */
-
-static bool has_more(const struct trial *trial)
-{
-    const struct try_log *log = &trial->log;
-    return log->next < (trial->phase == TRY_COUNT ? log->end : log->last + 1);
-}
 
 /* Look at what was read, or read on. */
 static enum err read_on(struct service_core *service, struct trial *trial)
