@@ -184,8 +184,8 @@ static enum err read_identity(struct wal *wal)
     }
     if (verdict == WAL_VERDICT_BAD) {
         return wal_fail(wal, ERR_DAMAGED,
-                        "file `identity` is damaged (%zu bytes, expected %d with a valid sum): put "
-                        "it back from a backup of this folder",
+                        "file `identity`, offset 0: damaged (%zu bytes, expected %d with a valid "
+                        "sum): put it back from a backup of this folder",
                         size, WAL_IDENTITY_SIZE);
     }
     return ERR_OK;

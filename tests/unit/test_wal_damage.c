@@ -16,7 +16,13 @@
 #include "log_fixture.h"
 #include "rng.h"
 
-enum { SEGMENT_SIZE = 16 << 10, GROUP_SIZE = 3 << 10, CAPACITY = 64 << 20 };
+enum {
+    SEGMENT_SIZE = 16 << 10,
+    GROUP_SIZE = 3 << 10,
+    CAPACITY = 64 << 20,
+    LONG_GROUPS = 10, /* in four segments, 64 KiB: each bit of them is flipped */
+    LONG_RECORDS = 3 * LONG_GROUPS
+};
 
 static struct keeper keeper;
 static struct disk *sim;
@@ -295,6 +301,7 @@ static void padding_is_checked(void **state)
 
 /* What one flipped bit did. */
 struct flips {
+    uint64_t bytes; /* of the segments */
     uint64_t refused;
     uint64_t harmless;  /* all records there */
     uint64_t last_lost; /* in the last group, which nothing stamps: like a tear */
@@ -315,9 +322,7 @@ static void flip(const char *name, uint64_t bit, uint64_t records, uint64_t last
         const bool is_group = bit / 8 >= WAL_BLOCK_SIZE;
         snprintf(place, sizeof place, "offset %u",
                  is_group ? (unsigned)(bit / 8 / WAL_BLOCK_SIZE * WAL_BLOCK_SIZE) : 0u);
-        if (strncmp(name, "log-", 4) == 0) {
-            assert_error_has(place);
-        }
+        assert_error_has(strncmp(name, "log-", 4) == 0 ? place : "offset ");
     } else if (keeper.replayed == records) {
         flips->harmless++;
         keeper_close(&keeper);
@@ -341,6 +346,7 @@ static struct flips flip_all(uint64_t records)
     uint64_t size;
     for (uint64_t ordinal = 1; file_of(sim, ordinal, &size); ordinal++) {
         wal_segment_name(ordinal, name);
+        flips.bytes += size;
         for (uint64_t bit = 0; bit < size * 8; bit += bit_stride) {
             flip(name, bit, records, 3, &flips);
         }
@@ -355,30 +361,32 @@ static struct flips flip_all(uint64_t records)
 static void each_bit_of_a_sealed_log(void **state)
 {
     (void)state;
-    make_log(7, true);
-    const struct flips flips = flip_all(21);
+    make_log(LONG_GROUPS, true);
+    const struct flips flips = flip_all(LONG_RECORDS);
     assert_int_equal(flips.last_lost, 0);
-    assert_true(flips.refused > 7 * 4096 * 8 / bit_stride);
-    print_message("sealed: %u refused, %u harmless\n", (unsigned)flips.refused,
-                  (unsigned)flips.harmless);
+    assert_true(flips.refused > LONG_GROUPS * 4096 * 8 / bit_stride);
+    assert_true(flips.bytes >= 64 << 10);
+    print_message("sealed: %u refused, %u harmless, of %u KiB\n", (unsigned)flips.refused,
+                  (unsigned)flips.harmless, (unsigned)(flips.bytes >> 10));
     disk_sim_free(sim);
 }
 
-/* A segment of any other length is refused by its name. */
+/* A segment of any other length is refused by its name, and where its end is missing. */
 static void each_length_is_refused(void **state)
 {
     (void)state;
     char name[WAL_NAME_SIZE];
     uint64_t size;
     uint64_t lengths = 0;
-    make_log(7, true);
+    make_log(LONG_GROUPS, true);
     for (uint64_t ordinal = 1; file_of(sim, ordinal, &size); ordinal++) {
         wal_segment_name(ordinal, name);
         for (uint64_t length = 0; length < size; length += bit_stride, lengths++) {
             struct disk *cut = disk_sim_clone(sim);
             disk_sim_file_resize(cut, name, length);
-            assert_int_equal(reopen(cut, 21), ERR_DAMAGED);
+            assert_int_equal(reopen(cut, LONG_RECORDS), ERR_DAMAGED);
             assert_error_has(name);
+            assert_error_has("offset ");
             disk_sim_free(cut);
         }
     }
@@ -390,11 +398,12 @@ static void each_length_is_refused(void **state)
 static void each_bit_of_an_unsealed_log(void **state)
 {
     (void)state;
-    make_log(7, false);
-    const struct flips flips = flip_all(21);
+    make_log(LONG_GROUPS, false);
+    const struct flips flips = flip_all(LONG_RECORDS);
     assert_true(flips.last_lost > 0 && flips.last_lost <= 4096 * 8 / bit_stride + 1);
-    print_message("unsealed: %u refused, %u harmless, %u in the last group\n",
-                  (unsigned)flips.refused, (unsigned)flips.harmless, (unsigned)flips.last_lost);
+    print_message("unsealed: %u refused, %u harmless, %u in the last group: LSN %u to %u lost\n",
+                  (unsigned)flips.refused, (unsigned)flips.harmless, (unsigned)flips.last_lost,
+                  LONG_RECORDS - 2u, (unsigned)LONG_RECORDS);
     disk_sim_free(sim);
 }
 
