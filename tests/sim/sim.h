@@ -114,10 +114,19 @@ struct sim_counts {
         from_snapshots, wide, events, events_again, lost_ledgers, slices, cut_slices;
 };
 
-/* The one fault of a run of the sweep: in the first process, or in the one after a kill. */
+/* Whose calls the one fault of a run of the sweep hits: */
+enum sim_plan_where {
+    SIM_PLAN_FIRST,      /* the first process, from its start on */
+    SIM_PLAN_LATER,      /* the one after a kill, which recovers from the log alone */
+    SIM_PLAN_SNAPSHOT,   /* the same, with a snapshot */
+    SIM_PLAN_CHECKPOINT, /* the child that makes the first one */
+    SIM_PLAN_WHERES
+};
+
 struct sim_plan {
     bool is_set;
-    bool is_pending; /* not armed yet */
+    bool is_pending; /* not armed yet, of the next process or checkpoint */
+    enum sim_plan_where where;
     bool has_come;
     enum disk_fault_kind kind;
     enum err err;
@@ -186,7 +195,8 @@ struct sim {
 void sim_run(uint64_t seed, uint64_t operations, bool is_loud, struct sim_counts *sum);
 
 /* Single faults: each kind of operation x error x every stride-th position, at a start with a
- * short life, and at a recovery with a short life after it. Returns the number of faults. */
+ * short life, at a recovery with and without a snapshot and a short life after it, and in a
+ * checkpoint. Returns the number of faults. */
 uint64_t sim_sweep(uint64_t stride, struct sim_counts *sum);
 
 /* Once, before the first run: memory for many short processes (sim_memory.c). */

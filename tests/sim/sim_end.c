@@ -74,7 +74,8 @@ static enum err try_open(struct sim *sim, struct service_start *start, char erro
     sim->is_paused = false;
     disk_sim_hold_writes(sim->disk, false);
     disk_sim_hold_jobs(sim->disk, false);
-    if (sim->plan.is_pending) {
+    const bool is_planned = sim->plan.is_pending && sim->plan.where != SIM_PLAN_CHECKPOINT;
+    if (is_planned) {
         disk_fault_arm(sim->fault, sim->plan.kind, sim->plan.at, sim->plan.err);
     } else if (!sim->plan.is_set && sim_chance(sim, 6)) {
         disk_fault_arm(sim->fault, DISK_FAULT_CALL, 1 + sim_draw(sim, 30), ERR_IO);
@@ -84,10 +85,11 @@ static enum err try_open(struct sim *sim, struct service_start *start, char erro
     disk_sim_hold_jobs(sim->disk, true);
     sim->had_start_fault = disk_fault_has_come(sim->fault);
     sim->is_fault_armed = sim->plan.is_set;
-    if (!sim->plan.is_pending) {
+    if (is_planned) {
+        sim->plan.is_pending = false; /* it may come in the life that follows */
+    } else {
         disk_fault_disarm(sim->fault);
     }
-    sim->plan.is_pending = false;
     return err;
 }
 
@@ -194,12 +196,16 @@ void sim_checkpoint(struct sim *sim)
         return;
     }
     struct disk *disk = disk_fault_new(sim->disk);
-    if (sim_chance(sim, 10)) {
+    if (sim->plan.is_pending && sim->plan.where == SIM_PLAN_CHECKPOINT) {
+        disk_fault_arm(disk, sim->plan.kind, sim->plan.at, sim->plan.err);
+        sim->plan.is_pending = false;
+    } else if (!sim->plan.is_set && sim_chance(sim, 10)) {
         disk_fault_arm(disk, DISK_FAULT_CALL, 1 + sim_draw(sim, 40), ERR_IO);
     }
     const struct checkpoint_options options = {
         .disk = disk, .tables = sim->options.tables, .lsn = sim->checkpoint_lsn};
     const enum err err = checkpoint_make(&options, &made, error);
+    sim->plan.has_come = sim->plan.has_come || disk_fault_has_come(disk);
     disk_fault_free(disk);
     sim->disk->listener = engine;
     sim->checkpoint_lsn = 0;

@@ -15,6 +15,7 @@ enum {
     CHECKPOINT_BYTES = 600 << 10,
     SWEEP_SEED = 77,
     SWEEP_OPERATIONS = 150,
+    SWEEP_RECORDS = 40, /* of the log until a checkpoint is made */
     STEPS_MAX = 20000 /* in which some client gets on: one may wait for a trial, group by group */
 };
 
@@ -229,12 +230,15 @@ void sim_run(uint64_t seed, uint64_t operations, bool is_loud, struct sim_counts
 
 /* -- the sweep -- */
 
-/* A first process, a kill, a second one; the fault comes in one of them, or nowhere: false. */
-static bool run_planned(const struct sim_plan *plan, bool is_later, struct sim_counts *sum)
+/* A first process, a kill, a second one; the fault comes where it is planned, or nowhere: false. */
+static bool run_planned(const struct sim_plan *plan, struct sim_counts *sum)
 {
     struct sim *sim = sim_new(SWEEP_SEED);
+    const bool is_later = plan->where == SIM_PLAN_LATER || plan->where == SIM_PLAN_SNAPSHOT;
     sim->is_full = plan->err == ERR_NOSPACE; /* READ_ONLY is right then */
     sim->is_small = false;
+    sim->options.checkpoint_bytes = 0;
+    sim->options.checkpoint_records = plan->where == SIM_PLAN_LATER ? 0 : SWEEP_RECORDS;
     sim->plan = *plan;
     sim->plan.is_pending = !is_later;
     sim->next_rare = UINT64_MAX;
@@ -245,7 +249,8 @@ static bool run_planned(const struct sim_plan *plan, bool is_later, struct sim_c
         while (sim->counts.operations < until) {
             step(sim);
         }
-        sim->plan.is_pending = is_later && part == 0;
+        CHECK(plan->where != SIM_PLAN_SNAPSHOT || sim->counts.checkpoints > 0);
+        sim->plan.is_pending = sim->plan.is_pending || (is_later && part == 0);
         sim->needs_check = true;
         sim_end(sim, false);
     }
@@ -256,16 +261,14 @@ static bool run_planned(const struct sim_plan *plan, bool is_later, struct sim_c
     return has_come;
 }
 
-static uint64_t sweep_kind(enum disk_fault_kind kind, enum err err, uint64_t stride,
-                           struct sim_counts *sum)
+static uint64_t sweep_kind(enum disk_fault_kind kind, enum err err, enum sim_plan_where where,
+                           uint64_t stride, struct sim_counts *sum)
 {
     uint64_t faults = 0;
-    for (uint32_t is_later = 0; is_later < 2; is_later++) {
-        struct sim_plan plan = {.is_set = true, .kind = kind, .err = err, .at = 1};
-        while (run_planned(&plan, is_later, sum)) {
-            plan.at += stride;
-            faults++;
-        }
+    struct sim_plan plan = {.is_set = true, .where = where, .kind = kind, .err = err, .at = 1};
+    while (run_planned(&plan, sum)) {
+        plan.at += stride;
+        faults++;
     }
     return faults;
 }
@@ -274,10 +277,23 @@ uint64_t sim_sweep(uint64_t stride, struct sim_counts *sum)
 {
     static const enum disk_fault_kind kinds[] = {DISK_FAULT_WRITE_LOST, DISK_FAULT_WRITE_SHORT,
                                                  DISK_FAULT_FLUSH, DISK_FAULT_JOB, DISK_FAULT_CALL};
+    static const char *const names[] = {"lost writes", "short writes", "failed flushes", "jobs",
+                                        "calls"};
+    static const char *const wheres[] = {"first process", "recovery from the log",
+                                         "recovery from a snapshot", "checkpoint"};
     static const enum err errors[] = {ERR_IO, ERR_NOSPACE, ERR_SYS, ERR_ACCESS};
-    uint64_t faults = 0;
-    for (uint32_t i = 0; i < 5 * 4; i++) {
-        faults += sweep_kind(kinds[i / 4], errors[i % 4], stride, sum);
+    uint64_t all = 0;
+    for (uint32_t i = 0; i < 5 * SIM_PLAN_WHERES; i++) {
+        uint64_t faults = 0;
+        for (uint32_t e = 0; e < 4; e++) {
+            faults +=
+                sweep_kind(kinds[i % 5], errors[e], (enum sim_plan_where)(i / 5), stride, sum);
+        }
+        if (faults > 0) {
+            printf("%s, %s: %" PRIu64 " single faults of 4 errors\n", wheres[i / 5], names[i % 5],
+                   faults);
+        }
+        all += faults;
     }
-    return faults;
+    return all;
 }
