@@ -253,13 +253,17 @@ static void stage_places(struct service_core *service, struct ask *ask)
     prefetch_write(&service->tables.queues[ask->guess.node]);
 }
 
-/* The cells, and the last fulfilment of the node's list, which a new one is linked to. */
+/* The cells with their newest holds, and the last fulfilment of the node's list: what new ones are
+ * linked to. */
 static void stage_cells(struct service_core *service, struct ask *ask)
 {
     if (!ask->is_guessed) {
         return;
     }
     route_guess_prefetch(&service->tables.view, ask->route_lines, ask->line_count, &ask->guess);
+    for (uint32_t i = 0; i < ask->line_count; i++) {
+        holds_prefetch_newest(&service->tables.holds, ask->route_lines[i].item, ask->guess.node);
+    }
     const struct node_queue *queue = &service->tables.queues[ask->guess.node];
     if (queue->last_order) {
         struct order *last = order_at(&service->tables.orders, queue->last_order);

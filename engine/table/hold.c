@@ -7,12 +7,13 @@
 #include "mem.h"
 #include "prefetch.h"
 
+/* Eight bytes, so that none is on two cache lines; the hold tells whose it is. */
 struct hold_slot {
-    uint32_t item;
-    uint16_t node;
-    uint16_t is_used;
-    uint32_t newest;
+    uint32_t tag;    /* of the cell */
+    uint32_t newest; /* HOLD_NONE = empty */
 };
+
+enum { PROBES_AHEAD = 4 };
 
 static uint64_t slot_count(uint32_t max)
 {
@@ -67,17 +68,38 @@ bool holds_have_room(const struct holds *holds, uint32_t count)
     return holds->live + count <= holds->max;
 }
 
-static uint64_t home(const struct holds *holds, uint32_t item, uint16_t node)
+static uint32_t tag_of(uint32_t item, uint16_t node)
 {
-    uint64_t x = ((uint64_t)item << 16 | node) * 0x9e3779b97f4a7c15u;
-    return (x >> 32 ^ x >> 52) & holds->mask;
+    return (uint32_t)((((uint64_t)item << 16 | node) * 0x9e3779b97f4a7c15u) >> 32);
+}
+
+/* It comes from the tag, so that removal can shift without the cell. */
+static uint64_t home(const struct holds *holds, uint32_t tag)
+{
+    return ((uint64_t)tag * (holds->mask + 1)) >> 32;
 }
 
 void holds_prefetch(const struct holds *holds, uint32_t item, uint16_t node)
 {
-    prefetch_write(&holds->slots[home(holds, item, node)]);
+    prefetch_write(&holds->slots[home(holds, tag_of(item, node))]);
     if (holds->free_head) {
         prefetch_write(&holds->pool[holds->free_head]);
+    }
+}
+
+void holds_prefetch_newest(const struct holds *holds, uint32_t item, uint16_t node)
+{
+    uint32_t tag = tag_of(item, node);
+    uint64_t at = home(holds, tag);
+    for (uint64_t i = 0; i < PROBES_AHEAD; i++) {
+        const struct hold_slot *slot = &holds->slots[(at + i) & holds->mask];
+        if (slot->newest == HOLD_NONE) {
+            return;
+        }
+        if (slot->tag == tag) {
+            prefetch_write(&holds->pool[slot->newest]);
+            return;
+        }
     }
 }
 
@@ -87,11 +109,20 @@ void holds_prefetch_links(const struct holds *holds, uint32_t index)
     prefetch_write(&holds->pool[holds->pool[index].newer]);
 }
 
+static bool is_of(const struct holds *holds, const struct hold_slot *slot, uint32_t item,
+                  uint16_t node)
+{
+    const struct hold *hold = &holds->pool[slot->newest];
+    return hold->item == item && hold->node == node;
+}
+
+/* The cell's slot, or the empty one where it would be. */
 static struct hold_slot *find(const struct holds *holds, uint32_t item, uint16_t node)
 {
-    uint64_t at = home(holds, item, node);
-    while (holds->slots[at].is_used &&
-           (holds->slots[at].item != item || holds->slots[at].node != node)) {
+    uint32_t tag = tag_of(item, node);
+    uint64_t at = home(holds, tag);
+    while (holds->slots[at].newest != HOLD_NONE &&
+           (holds->slots[at].tag != tag || !is_of(holds, &holds->slots[at], item, node))) {
         at = (at + 1) & holds->mask;
     }
     return &holds->slots[at];
@@ -109,13 +140,13 @@ uint32_t holds_add_other(struct holds *holds, uint32_t item, uint16_t node, enum
         index = ++holds->used;
     }
     struct hold_slot *slot = find(holds, item, node);
-    uint32_t older = slot->is_used ? slot->newest : HOLD_NONE;
+    uint32_t older = slot->newest;
     holds->pool[index] = (struct hold){item, node, line & 0x3fffu, kind & 3u, owner,
                                        older, HOLD_NONE};
     if (older) {
         holds->pool[older].newer = index;
     }
-    *slot = (struct hold_slot){item, node, 1, index};
+    *slot = (struct hold_slot){tag_of(item, node), index};
     holds->live++;
     return index;
 }
@@ -132,10 +163,10 @@ static void slot_remove(struct holds *holds, uint64_t hole)
     for (;;) {
         at = (at + 1) & holds->mask;
         const struct hold_slot *slot = &holds->slots[at];
-        if (!slot->is_used) {
+        if (slot->newest == HOLD_NONE) {
             break;
         }
-        uint64_t wanted = home(holds, slot->item, slot->node);
+        uint64_t wanted = home(holds, slot->tag);
         if (((at - wanted) & holds->mask) >= ((at - hole) & holds->mask)) {
             holds->slots[hole] = *slot;
             hole = at;
@@ -156,7 +187,6 @@ void holds_remove(struct holds *holds, uint32_t index)
         holds->pool[hold->newer].older = hold->older;
     } else {
         struct hold_slot *slot = find(holds, hold->item, hold->node);
-        CHECK(slot->is_used);
         CHECK(slot->newest == index);
         slot->newest = hold->older;
         if (!hold->older) {
@@ -176,6 +206,5 @@ void holds_owner_set(struct holds *holds, uint32_t index, uint32_t owner)
 
 uint32_t holds_newest(const struct holds *holds, uint32_t item, uint16_t node)
 {
-    const struct hold_slot *slot = find(holds, item, node);
-    return slot->is_used ? slot->newest : HOLD_NONE;
+    return find(holds, item, node)->newest;
 }

@@ -50,6 +50,9 @@ bool holds_have_room(const struct holds *holds, uint32_t count);
 
 void holds_prefetch(const struct holds *holds, uint32_t item, uint16_t node);
 
+/* The cell's newest hold, which a new one is chained to; the slot must be near. */
+void holds_prefetch_newest(const struct holds *holds, uint32_t item, uint16_t node);
+
 /* The neighbours of a hold in its chain, which its removal writes to. */
 void holds_prefetch_links(const struct holds *holds, uint32_t index);
 

@@ -152,6 +152,55 @@ static void holds_chain_is_newest_first(void **state)
     holds_close(&holds);
 }
 
+static uint32_t hold_tag(uint32_t item, uint16_t node)
+{
+    return (uint32_t)((((uint64_t)item << 16 | node) * 0x9e3779b97f4a7c15u) >> 32);
+}
+
+static int by_tag(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a;
+    uint32_t y = *(const uint32_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Cells whose tags are equal (hold.c; some are among so many) are told apart, before and after
+ * others leave. */
+static void holds_of_equal_tags_stay_apart(void **state)
+{
+    (void)state;
+    enum { MAX = 300000 };
+    static uint16_t nodes[MAX];
+    static uint32_t own[MAX], tags[MAX];
+    struct holds holds;
+    struct rng rng;
+    uint32_t equal = 0;
+    rng_init(&rng, 12);
+    assert_int_equal(holds_init(&holds, MAX), 0);
+    for (uint32_t i = 0; i < MAX; i++) {
+        nodes[i] = (uint16_t)rng_below(&rng, UINT16_MAX);
+        tags[i] = hold_tag(i, nodes[i]);
+        own[i] = holds_add(&holds, i, nodes[i], 5, 6);
+    }
+    qsort(tags, MAX, sizeof tags[0], by_tag);
+    for (uint32_t i = 1; i < MAX; i++) {
+        equal += tags[i] == tags[i - 1];
+    }
+    assert_true(equal > 0);
+    for (uint32_t i = 0; i < MAX; i++) {
+        assert_int_equal(holds_newest(&holds, i, nodes[i]), own[i]);
+    }
+    for (uint32_t i = 0; i < MAX; i += 2) {
+        holds_remove(&holds, own[i]);
+    }
+    for (uint32_t i = 0; i < MAX; i++) {
+        assert_int_equal(holds_newest(&holds, i, nodes[i]), i % 2 ? own[i] : HOLD_NONE);
+    }
+    assert_false(holds_have_room(&holds, MAX / 2 + 1));
+    assert_true(holds_have_room(&holds, MAX / 2));
+    holds_close(&holds);
+}
+
 /* Keys are found until they are dropped, oldest first, and never one too many fits. */
 static void keyring_is_a_window(void **state)
 {
@@ -239,6 +288,7 @@ int main(void)
         cmocka_unit_test(row_holds_what_was_put),      cmocka_unit_test(row_hint_never_errs_down),
         cmocka_unit_test(cell_edges),                  cmocka_unit_test(itemset_is_sorted_set),
         cmocka_unit_test(holds_chain_is_newest_first), cmocka_unit_test(keyring_is_a_window),
+        cmocka_unit_test(holds_of_equal_tags_stay_apart),
         cmocka_unit_test(movements_sum_is_exact),      cmocka_unit_test(slab_blocks_are_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
