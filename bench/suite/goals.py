@@ -31,6 +31,24 @@ ROWS = (
     ("worst_hold_us", "worst loop hold of any single request, us", AT_MOST, 500),
 )
 
+# The profiles (Run.profile) that tell where the time of a goal goes.
+PROFILES = {
+    "floor_bar": ("floor",), "floor_ratio": ("engine", "floor"),
+    "redis_reserve_ratio": ("engine_peers", "redis_reserve"), "redis_ratio": ("redis",),
+    "tarantool_ratio": ("tarantool",), "postgres_ratio": ("postgres",), "p99_583k_ms": ("open_583k",),
+    "depth1_ratio": ("depth1",), "durable_ns": ("durable",), "hot_ratio": ("hot",),
+    "reads_per_core": ("reads",), "decide_cold_us": ("decide_cold",),
+    "decide_batch_us": ("decide_batch",), "replay_ratio": ("replay",),
+    "overload_goodput": ("overload",), "overload_recovery_s": ("overload",),
+    "worst_hold_us": ("holds",),
+}
+
+
+def profiles_of(key, sections):
+    """[(name, profile)] that were taken for a goal."""
+    taken = sections.get("profiles", {})
+    return [(name, taken[name]) for name in PROFILES.get(key, ()) if name in taken]
+
 
 def number(value):
     if value is None:

@@ -10,6 +10,7 @@ import time
 
 import load
 import part_engine
+import part_open
 import servers
 
 SHARE = 0.25
@@ -39,7 +40,7 @@ def round_of(run, loader, engine, items, rate, is_with):
     snapshots = Snapshots(run, engine)
     if is_with:
         snapshots.start()
-    report = part_engine.open_run(loader, engine, items, rate, seconds, 1)
+    report = part_open.open_run(loader, engine, items, rate, seconds, 1)
     after = part_engine.stats(run, engine)["checkpoint"]
     snapshots.is_over.set()
     if is_with:

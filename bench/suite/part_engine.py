@@ -1,4 +1,4 @@
-# The engine by itself: durability, one hot item, reads, one order at a time, open loop, replay.
+# The engine by itself: durability, one hot item, reads, one order at a time, replay.
 import json
 import os
 import subprocess
@@ -9,13 +9,11 @@ import part_disk
 import part_peers
 import peers
 import servers
+import where
 
 BIG = ("--max-delay-ms", "0", "--orders-max", "30000000", "--orders-memory", "12GiB",
        "--holds-max", "60000000")
 PIPELINED = ["--connections", "8", "--depth", "1024"]
-FEED = 583000
-BOUND_MS = 5
-STEPS = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2)
 WRITERS = ("nearshelfd", "shelf-writer", "shelf-segments", "iou")
 
 
@@ -61,6 +59,8 @@ def durable(run, client, loader, items):
     for turn in range(4 if run.is_quick else 12):
         for name in (("durable", "unsafe") if turn % 2 == 0 else ("unsafe", "durable")):
             rows[name].append(cpu_per_order(run, client, both[name]))
+    part_peers.sampled(client, "durable", "rpc", port_of(both["durable"]), both["durable"].pid,
+                       PIPELINED, "durable, pinned, closed")
     client.cores = None
     run.row("durable_ns", [a["cpu_ns"] - b["cpu_ns"]
                            for a, b in zip(rows["durable"], rows["unsafe"])],
@@ -86,10 +86,16 @@ def replay(run, client, engine):
     told = stats(run, engine)
     root = engine.root
     engine.stop(9)  # as after a crash: nothing is tidied away first
-    again = servers.Engine(run.build, *BIG, root=root)
+    taken = []
+    again = servers.Engine(run.build, *BIG, root=root,
+                           began=lambda pid: taken.append(where.Samples(pid).__enter__()))
+    taken[0].__exit__()
     seconds = float(again.ready["recovered_ms"]) / 1000
     records = int(again.ready["lsn"]) - told["checkpoint"]["lsn"]
     orders = int(again.ready["orders"])
+    behind = float(again.ready["started_ms"]) - float(again.ready["snapshot_ms"])
+    run.profile("replay", taken[0], "from the end of the snapshot on",
+                since=taken[0].begin + taken[0].wall - behind / 1000)
     run.section("replay", {"records": records, "seconds": seconds, "orders": orders,
                            "live_per_s": report["taken_per_s"],
                            "snapshot_ms": float(again.ready["snapshot_ms"]),
@@ -111,6 +117,8 @@ def reads(run, client, engine):
             "thread": load.median([row["server_thread"] for row in rows]),
             "client_cpu": load.median([row["client_cpu"] for row in rows])}
     run.section("reads", figures)
+    part_peers.sampled(client, "reads", "rpc", port_of(engine), engine.pid,
+                       PIPELINED + ["--job", "get"], "random stock.get, pipelined")
     got = figures["get"]
     per_core = got["per_s"]["median"] / max(got["thread"], 0.05)
     run.put("reads_per_core", per_core, got["per_s"]["min"], got["per_s"]["max"],
@@ -151,9 +159,11 @@ def depth_one(run, client, engine):
     """p50 of one order at a time, over what it cannot be quicker than."""
     part_disk.measure(run)  # again: what it is compared with belongs to the same minute
     disk = run.sections.get("disk")
-    rows = [client.call("rpc", port_of(engine), ["--connections", "1", "--depth", "1",
-                                                 "--duration", "1.5"])["latency_ms"]
-            for _ in range(2 if run.is_quick else 5)]
+    with where.Samples(engine.pid) as samples:
+        rows = [client.call("rpc", port_of(engine), ["--connections", "1", "--depth", "1",
+                                                     "--duration", "1.5"])["latency_ms"]
+                for _ in range(2 if run.is_quick else 5)]
+    run.profile("depth1", samples, "one order at a time; the rest is waiting")
     run.section("depth1", rows)
     if disk:
         least = disk["flush_p50_us"] + disk["echo_p50_us"]
@@ -170,6 +180,8 @@ def hot(run, client, loader, items):
         for rows, drawn in ((ours, "1"), (others, "0"))[::1 if turn % 2 == 0 else -1]:
             rows.append(client.closed("rpc", port_of(engine), PIPELINED + [
                 "--lines", "1", "--drawn", drawn], engine.pid))
+    part_peers.sampled(client, "hot", "rpc", port_of(engine), engine.pid,
+                       PIPELINED + ["--lines", "1", "--drawn", "1"], "one hot item, closed")
     engine.stop()
     run.row("hot_ratio", part_peers.ratios(ours, others), "one line each; %d/s against %d/s" % (
         load.median([row["taken_per_s"] for row in ours]),
@@ -183,84 +195,6 @@ def hot(run, client, loader, items):
     sold.stop()
     run.section("hot", {"hot": part_peers.summary(ours), "uniform": part_peers.summary(others),
                         "sold_out_refusals_per_s": report["refused"] / report["seconds"]})
-
-
-def open_run(loader, engine, items, rate, duration, warmup=2):
-    return loader.run(engine, ["--workload", "two-line", "--items", str(items), "--rate",
-                               str(int(rate)), "--connections", "8", "--life", "1"],
-                      duration, warmup)
-
-
-def brief(report):
-    return {key: report[key] for key in ("offered_per_s", "accepted_per_s", "ended", "client_cpu",
-                                         "engine_thread", "engine_cpu", "open_at_end", "refused",
-                                         "errors", "late_sends", "cores", "threads")} | {
-        "latency_ms": report["latency_ms"].get("order.route", {}), "codes": report["error_codes"]}
-
-
-def is_kept(report, rate):
-    """Nearly all that was offered was answered well, in time."""
-    row = report["latency_ms"].get("order.route")
-    return bool(row) and row["p99"] <= BOUND_MS and report["accepted_per_s"] >= 0.98 * rate
-
-
-def highest(run, loader, engine, items, capacity, tried):
-    """The highest rate that keeps the bound: steps downwards from what the engine takes closed, then
-    a minute at that rate, or at the next one down where the minute does not keep it."""
-    shares = STEPS[1::3] if run.is_quick else STEPS
-    minutes = 0 if run.is_quick else 1
-    for share in shares:
-        rate = capacity * share
-        found = open_run(loader, engine, items, rate, 3 if run.is_quick else 6, 4)
-        tried["%d" % rate] = brief(found)
-        if is_kept(found, rate) and minutes:
-            minutes -= 1
-            found = open_run(loader, engine, items, rate, 60, 4)
-            tried["60 s at %d" % rate] = brief(found)
-        if is_kept(found, rate) or share == shares[-1]:
-            return found, rate if is_kept(found, rate) else 0
-    return None
-
-
-def life(run, loader, items):
-    """With the life cycle: closed for what it can take, then open at 583,000/s, then the highest
-    rate that keeps the bound. The loop has a core, its helpers and the client the other."""
-    engine = servers.Engine(run.build, "--order-window", "2s", "--pin", "--checkpoint-bytes", "0",
-                            "--checkpoint-records", "0", *BIG[2:])
-    loader.fill(engine, ["--items", str(items)])
-    loader.cores = servers.all_but_first()
-    closed = loader.run(engine, ["--closed", "--workload", "two-line", "--items", str(items),
-                                 "--connections", "8", "--depth", "128", "--life", "1"],
-                        3 if run.is_quick else 6, 4)
-    capacity = closed["accepted_per_s"]
-    probe = open_run(loader, engine, items, FEED, 3 if run.is_quick else 10)
-    tried = {"%d" % FEED: brief(probe)}
-    run.put("p99_583k_ms", probe["latency_ms"]["order.route"]["p99"], None, None,
-            "%d answered well of %d offered/s; closed %d/s; the search for a rate kept did not end" % (
-                probe["accepted_per_s"], probe["offered_per_s"], capacity))
-    last, kept = highest(run, loader, engine, items, capacity, tried)
-    log = stats(run, engine)["log"]
-    loader.cores = None
-    run.section("life", {"closed": brief(closed), "open": tried, "kept_per_s": kept,
-                         "flush_us": log["flush_us"], "backend": log["backend"],
-                         "resident_bytes": servers.memory_bytes(engine.pid)})
-    run.put("p99_583k_ms", probe["latency_ms"]["order.route"]["p99"], None, None,
-            "%d answered well of %d offered/s; %s %d/s: p99 %.2f, client's core %.0f %%, threads %s;"
-            " %.2f %% of sends 1 ms late; engine's flushes p50 %d, p99 %d us; closed %d/s" % (
-                probe["accepted_per_s"], probe["offered_per_s"],
-                "highest kept with p99 <= 5 ms" if kept else "none kept, last tried",
-                last["offered_per_s"], last["latency_ms"]["order.route"]["p99"],
-                100 * last["client_cpu"], shares_text(last["threads"]),
-                100.0 * last["late_sends"] / max(1, last["sent"]), log["flush_us"]["p50"],
-                log["flush_us"]["p99"], capacity))
-    engine.stop()
-    servers.drop(engine.root)
-
-
-def shares_text(names):
-    """Threads that had a hundredth of a core at least, the busiest first."""
-    rows = sorted(names.items(), key=lambda row: -row[1])
-    return ", ".join("%s %.0f %%" % (name, 100 * share) for name, share in rows if share >= 0.01)
 
 
 def measure(run):
@@ -277,4 +211,3 @@ def measure(run):
         again.stop()
     servers.drop(engine.root)
     run.attempt(hot, run, client, loader, items)
-    run.attempt(life, run, loader, items)

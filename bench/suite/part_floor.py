@@ -7,6 +7,7 @@ import subprocess
 
 import load
 import servers
+import where
 
 CLOSED = ["--closed", "--workload", "two-line", "--life", "0", "--connections", "8",
           "--depth", "1024"]
@@ -51,6 +52,7 @@ def _figures(rows):
         "thread_busy": load.spread([row["engine_thread"] for row in rows], 3),
         "client_cpu": load.spread([row["client_cpu"] for row in rows], 3),
         "cores": rows[-1]["cores"],
+        "process_cpu": load.median([row["engine_cpu"] for row in rows]),
         "p50_ms": load.median([row["latency_ms"]["order.route"]["p50"] for row in rows]),
         "refused": sum(row["refused"] for row in rows),
     }
@@ -61,6 +63,10 @@ def measure(run):
     parts = parts_of_floor(run)
     loader, engine, floor, seconds = _start(run, items)
     rows = _rounds(run, loader, engine, floor, items)
+    for server, what in ((engine, "Nearshelf"), (floor, "the floor")):
+        with where.Samples(server.pid) as samples:
+            loader.run(server, CLOSED + ["--items", str(items), "--seed", "99"], 1.5)
+        run.profile(server.name, samples, "%s, two-line orders, closed, durable" % what)
     engine.stop()
     floor.stop()
     servers.drop(engine.root)

@@ -3,6 +3,7 @@
 the generated one, so that its size can be chosen; every point says how many cells it had. Memory comes
 first, then the curves, each with a budget: a point that would not fit into what is left of it is left
 out by name, and what was measured stands whatever comes after."""
+import os
 import resource
 import socket
 import time
@@ -12,6 +13,7 @@ import part_engine
 import part_peers
 import peers
 import servers
+import where
 
 # Stores hold 5-30 % of the items: 17.5 % on average is --density 1.
 FULL = 17.5
@@ -20,6 +22,9 @@ CELLS_PER_S = 250000  # loading, at the least; a faster machine tells so with it
 POINT_SECONDS = 8     # start, nodes and items, measurement, restart
 BUDGETS = {"shared": 60, "density": 75, "nodes": 75, "items": 80}
 FRAME_HELLO = b"\x94\x00\x01\xa5hello\x91\x80"
+BEND = 1.25           # a step in CPU per order that is told
+
+sampled = []          # (point, where.Samples) until all are looked up at once
 WARM, CONNECTIONS, PIPELINE = 200, 9000, 32
 
 
@@ -53,14 +58,17 @@ def start(run, nodes, items, density):
 def rate(run, engine, world, *flags):
     client = part_peers.Client(run, world)
     client.tag = int(time.monotonic() * 1000) % 200000000
-    report = client.call("rpc", part_engine.port_of(engine), (list(flags) or
-                                                              part_engine.PIPELINED) + [
-        "--duration", "1.5"], engine.pid)
-    return {"orders_per_s": round(report["taken_per_s"]), "refused": report["refused"],
+    with where.Samples(engine.pid) as samples:
+        report = client.call("rpc", part_engine.port_of(engine), (list(flags) or
+                                                                  part_engine.PIPELINED) + [
+            "--duration", "1.5"], engine.pid)
+    point = {"orders_per_s": round(report["taken_per_s"]), "refused": report["refused"],
             "p50_ms": report["latency_ms"]["p50"], "p99_ms": report["latency_ms"]["p99"],
             "thread": round(report["server_thread"], 2),
             "cpu_us_per_order": 1e6 * report["server_thread"] / max(1, report["taken_per_s"]),
-            "client_cpu": report["client_cpu"]}
+            "client_cpu": report["client_cpu"], "cores": report["cores"]}
+    sampled.append((point, samples))
+    return point
 
 
 def restart(run, engine, point):
@@ -108,8 +116,9 @@ def points(run, name, rows, restarts=False):
         engine, point = start(run, nodes, items, density)
         if restarts:
             engine = restart(run, engine, point)
-        point.update(rate(run, engine, world_of(run, nodes, items, density)), label=label)
-        figures.append(point)
+        measured = rate(run, engine, world_of(run, nodes, items, density))
+        measured.update(point, label=label)
+        figures.append(measured)
         engine.stop()
         servers.drop(engine.root)
     return figures
@@ -233,18 +242,61 @@ def by_lines_and_connections(run):
         if budget.left() < 4:
             run.say("growth: %s at %d: no time left" % (name, count))
             continue
-        growth.setdefault(name, []).append(dict(rate(run, engine, world, *flags),
-                                                label="{:,}".format(count)))
+        measured = rate(run, engine, world, *flags)
+        measured["label"] = "{:,}".format(count)
+        growth.setdefault(name, []).append(measured)
     engine.stop()
     servers.drop(engine.root)
 
 
+def look_up():
+    """Microseconds of an order by folder, at each point."""
+    where.resolve([samples for _, samples in sampled])
+    for point, samples in sampled:
+        folders = samples.profile(suite_root())["folders"]
+        point["us_by_folder"] = {name: round(share * point["cpu_us_per_order"], 3)
+                                 for name, share in folders.items()}
+    sampled.clear()
+
+
+def suite_root():
+    here = os.path.abspath(__file__)
+    return os.path.dirname(os.path.dirname(os.path.dirname(here)))
+
+
+def grown(before, after):
+    """The folders whose share of an order grew most, in us."""
+    rows = [(us - before.get("us_by_folder", {}).get(name, 0.0), name)
+            for name, us in after.get("us_by_folder", {}).items()]
+    rows.sort(reverse=True)
+    return ", ".join("%s %+.2f us" % (name, us) for us, name in rows[:4] if us > 0.02)
+
+
+def bends(rows):
+    """Where an order's CPU rises most from a point to the next, and in what; lines of text."""
+    steps = [(after["cpu_us_per_order"] / before["cpu_us_per_order"], before, after)
+             for before, after in zip(rows, rows[1:]) if before["cpu_us_per_order"] > 0]
+    told = ["at %s: %.2f us an order, %.2f times that at %s; of it %s; thread %.0f %% busy, client's "
+            "core %.0f %%" % (after["label"], after["cpu_us_per_order"], factor, before["label"],
+                              grown(before, after) or "nothing by itself", 100 * after["thread"],
+                              100 * after["client_cpu"])
+            for factor, before, after in steps if factor >= BEND]
+    least = min((row["cpu_us_per_order"] for row in rows), default=0.0)
+    most = max((row["cpu_us_per_order"] for row in rows), default=0.0)
+    return told or ["nowhere by a quarter or more: %.2f to %.2f us an order" % (least, most)]
+
+
 def tell(run):
+    look_up()
+    growth = run.sections.get("growth", {})
+    growth["bends"] = {name: bends(rows) for name, rows in growth.items() if isinstance(rows, list)}
     for name, rows in run.sections.get("growth", {}).items():
         if isinstance(rows, list):
             run.say("%-12s %s" % (name, "  ".join("%s: %s/s %.2f us" % (
                 row["label"], "{:,}".format(row["orders_per_s"]), row["cpu_us_per_order"])
                 for row in rows)))
+            for line in growth["bends"][name]:
+                run.say("%-12s bends %s" % ("", line))
 
 
 def measure(run):

@@ -2,6 +2,9 @@
 import os
 import re
 import subprocess
+import time
+
+import where
 
 LINE = re.compile(r"^(\S+)\s+(.*?)\s+([\d.]+) ns/op\s+min\s+([\d.]+)\s+max\s+([\d.]+)", re.M)
 HOLD = re.compile(r"^hold (.*?)\s+first\s+([\d.]+)\s+median\s+([\d.]+)\s+max\s+([\d.]+) us", re.M)
@@ -24,6 +27,23 @@ def decide(run, key, name, what):
     run.section(name, {what: row for (_, what), row in rows.items()})
     middle, low, high = rows[(name, what)]
     run.put(key, middle / 1000, low / 1000, high / 1000, what)
+    sampled(run, name, "bench_decide", "--only", name, "--repeats", "1")
+
+
+def sampled(run, name, program, *flags):
+    """Where a program spends its time; its making of a world is left out by folder."""
+    command = [os.path.join(run.build, "bench", program)] + list(flags)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=run.scratch)
+    end = time.monotonic() + 60
+    try:
+        with where.Samples(process.pid) as samples:
+            while process.poll() is None and time.monotonic() < end:
+                time.sleep(0.05)
+    finally:
+        process.kill()
+        process.wait()
+    run.profile(name, samples, "%s, the time in engine/route" % " ".join([program] + list(flags)),
+                only="engine/route")
 
 
 def holds(run):
@@ -37,6 +57,7 @@ def holds(run):
     worst = max(rows, key=lambda name: rows[name][1])
     run.put("worst_hold_us", rows[worst][1], None, None,
             "%s, median; its worst %.0f" % (worst, rows[worst][2]))
+    sampled(run, "holds", "bench_holds", "--repeats", "1")
 
 
 def others(run):

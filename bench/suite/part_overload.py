@@ -19,6 +19,7 @@ import time
 
 import load
 import servers
+import where
 
 SHARE = 0.10
 PATIENCE_S = 1
@@ -190,6 +191,9 @@ def throttled(run, loader, engine, figures):
     figures["rounds"] = []
     for _ in range(2 if run.is_quick else 5):
         figures["rounds"].append(one_round(run, loader, engine, rate))
+    with where.Samples(engine.pid) as samples:
+        offer(loader, engine, rate * 10, 3)
+    run.profile("overload", samples, "ten times the best rate offered, under the quota")
 
 
 def middle(rounds, phase, field):

@@ -9,6 +9,7 @@ import subprocess
 import load
 import peers
 import servers
+import where
 
 SAME = ["--connections", "8", "--depth", "512"]
 
@@ -53,6 +54,7 @@ class Client:
         if watch:
             watch.join(60)
             report["server_cpu"], report["server_thread"] = watch.process, watch.thread
+            report["cores"] = watch.cores
         return report
 
     def closed(self, protocol, port, flags, pid):
@@ -103,6 +105,8 @@ def summary(rows):
             "p50_ms": load.median([row["latency_ms"]["p50"] for row in rows]),
             "p99_ms": load.median([row["latency_ms"]["p99"] for row in rows]),
             "server_cpu": load.median([row.get("server_cpu", 0) for row in rows]),
+            "server_thread": load.median([row.get("server_thread", 0) for row in rows]),
+            "cores": rows[-1].get("cores"),
             "client_cpu": load.median([row["client_cpu"] for row in rows]),
             "failed": sum(row["failed"] for row in rows)}
 
@@ -112,6 +116,13 @@ def ratios(ours, theirs):
             if b["taken_per_s"] > 0]
 
 
+def sampled(client, name, protocol, port, pid, flags, what):
+    """A run of its own whose time is sampled."""
+    with where.Samples(pid) as samples:
+        client.call(protocol, port, list(flags) + ["--duration", "1.5"])
+    client.run.profile(name, samples, what)
+
+
 def reserve(client, engine, peer, figures):
     """Redis taking two given cells: no decision, only the taking."""
     ours, theirs = in_turns(client, engine[0], engine[1], peer, SAME, ["--job", "reserve"])
@@ -119,6 +130,9 @@ def reserve(client, engine, peer, figures):
     client.run.row("redis_reserve_ratio", ratios(ours, theirs),
                    "engine routes, Redis is told the cells; engine %d/s" % load.median(
                        [row["taken_per_s"] for row in ours]))
+    sampled(client, "engine_peers", "rpc", engine[0], engine[1], SAME, "Nearshelf routes, closed")
+    sampled(client, "redis_reserve", peer.protocol, peer.port, peer.pid, SAME + ["--job", "reserve"],
+            "Redis takes the cells it is told, closed, always")
 
 
 def rates_of(client, protocol, port, best):
@@ -152,6 +166,8 @@ def measure_peer(client, engine, kind):
     run.row(name + "_ratio", ratios(ours, theirs), "%d/s against %d/s, %s" % (
         figures["engine"]["taken_per_s"]["median"], figures[durable]["taken_per_s"]["median"],
         " ".join(flags)))
+    sampled(client, name, peer.protocol, peer.port, peer.pid, flags, "%s %s, the same job, closed" % (
+        name, durable))
     if name == "redis":
         reserve(client, engine, peer, figures)
     best = {"rate": figures[durable]["taken_per_s"]["median"], "flags": flags}

@@ -7,6 +7,8 @@ import sys
 
 import goals
 import picture_svg as svg
+import shares
+import where
 
 PERCENTILES = ("p50", "p90", "p99", "p99.9", "p99.99")
 
@@ -144,6 +146,67 @@ def growth(sections):
     return pictures
 
 
+def profiles(run):
+    """Where the time goes: of the missed goals first, each with its profile."""
+    missed = [key for key, row in run["goals"].items() if row["verdict"] == "MISSED"]
+    parts = []
+    for key in missed:
+        found = goals.profiles_of(key, run["sections"])
+        parts.append("<h3 class=missed>%s</h3>" % html.escape(key))
+        parts += [profile(name, row) for name, row in found] or ["<p>no profile was taken</p>"]
+    shown = {name for key in missed for name, _ in goals.profiles_of(key, run["sections"])}
+    others = [profile(name, row) for name, row in run["sections"].get("profiles", {}).items()
+              if name not in shown]
+    if others:
+        parts.append("<details><summary>the other profiles of this run</summary>%s</details>" %
+                     "".join(others))
+    return "".join(parts)
+
+
+def profile(name, found):
+    return "<p><b>%s</b>: %s</p><ul class=dim>%s</ul>" % (
+        html.escape(name), html.escape(found["what"]),
+        "".join("<li>%s</li>" % html.escape(line) for line in where.text_of(found)))
+
+
+def grid(head, rows):
+    """A table of text."""
+    return "<table><tr>%s</tr>%s</table>" % (
+        "".join("<th>%s" % html.escape(word) for word in head),
+        "".join("<tr>%s</tr>" % "".join(
+            "<td%s>%s</td>" % ("" if i == 0 else " class=n", html.escape(word))
+            for i, word in enumerate(row)) for row in rows))
+
+
+def end_to_end(sections):
+    return "<p>The floor's share: of %s. Thread: the one that serves; engine: its whole process; " \
+        "cores: the load of each core of the machine.</p>%s" % (
+            shares.OF, grid(shares.HEAD, [shares.cells(row) for row in shares.rows(sections)]))
+
+
+def bends(sections):
+    rows = sections.get("growth", {}).get("bends", {})
+    return "".join("<p><b>%s</b> bends %s.</p>" % (html.escape(name), html.escape("; ".join(lines)))
+                   for name, lines in rows.items())
+
+
+def overload(sections):
+    """The phases, each the median of the rounds."""
+    over = sections.get("overload", {})
+    phases = over.get("phases")
+    if not phases:
+        return ""
+    names = list(next(iter(phases.values())))
+    head = ["phase"] + [name.replace("_per_s", "/s").replace("_", " ") for name in names]
+    rows = [[phase] + ["{:,.0f}".format(row[name]) for name in names]
+            for phase, row in phases.items()]
+    back = ", ".join("not seen" if seconds is None else "%.1f" % seconds
+                     for seconds in over.get("recovery_s", []))
+    return "<h2>Overload</h2><p>%s. best: the rate at which most is decided; before, after: half " \
+        "of that; over: ten times the best. Usual latency is back after s: %s.</p>%s" % (
+            html.escape(over["throttle"]), back, grid(head, rows))
+
+
 def memory(sections):
     """A line of what things take, where it was measured."""
     rows = sections.get("growth", {}).get("memory", {})
@@ -169,7 +232,6 @@ def quality(sections):
 def page(run):
     facts, sections = run["machine"], run["sections"]
     missed = [key for key, row in run["goals"].items() if row["verdict"] == "MISSED"]
-    over = sections.get("overload", {})
     parts = [
         "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport "
         "content='width=device-width,initial-scale=1'><title>Nearshelf: measured</title>"
@@ -184,21 +246,16 @@ def page(run):
         "<h2>Goals</h2><p>%d missed%s</p><table><tr><th>what<th>figure<th>spread<th>goal<th>"
         "</tr>%s</table>" % (len(missed), ": " + ", ".join(missed) if missed else "",
                              goal_rows(run)),
+        "<h2>Where the time goes</h2>%s" % profiles(run),
+        "<h2>End to end</h2>%s" % end_to_end(sections),
         "<h2>Throughput</h2><div class=grid2>%s</div>" % "".join(throughput(sections)),
         "<h2>Reads</h2><div class=grid2>%s</div>" % "".join(reads(sections)),
         "<h2>Latency by percentile</h2><div class=grid2>%s</div>" % "".join(latencies(sections)),
-        "<h2>Growth</h2>%s<div class=grid2>%s</div>" % (memory(sections),
-                                                        "".join(growth(sections))),
+        "<h2>Growth</h2>%s%s<div class=grid2>%s</div>" % (
+            memory(sections), bends(sections), "".join(growth(sections))),
         "<h2>Quality of decisions</h2><div class=grid2>%s</div>" % "".join(quality(sections)),
+        overload(sections),
     ]
-    if over.get("over"):
-        parts.append("<h2>Overload</h2><p>%s. Best goodput %s/s; offered %s/s, sent %s/s, answered "
-                     "%.1f %% of what was sent, goodput %s/s.</p>" % (
-                         html.escape(over["throttle"]), svg.short(over["best_goodput_per_s"]),
-                         svg.short(over["over"]["offered_per_s"]),
-                         svg.short(over["over"]["sent_per_s"]),
-                         100 * over["over"]["answered_share_of_sent"],
-                         svg.short(over["over"]["goodput_per_s"])))
     for fault in run["faults"]:
         parts.append("<p class=missed>%s</p>" % html.escape(fault[:300]))
     return "\n".join(parts) + "</html>\n"

@@ -91,11 +91,14 @@ class Server:
 class Engine(Server):
     """nearshelfd on a folder; root: an earlier one's, to start again on its log."""
 
-    def __init__(self, build, *flags, root=None):
+    def __init__(self, build, *flags, root=None, began=None):
+        """began is called once there is a process, with its pid."""
         self.root = root or folder("engine")
         command = [os.path.join(build, "engine", "nearshelfd"), "--dir",
                    os.path.join(self.root, "data"), "--listen", "127.0.0.1:0"] + list(flags)
         super().__init__("engine", command, cwd=self.root)
+        if began:
+            began(self.pid)
         self.ready = facts_of(self.first_line())
         self.address = self.ready["listen"]
 

@@ -19,6 +19,8 @@ import load
 import machine
 import report
 import servers
+import shares
+import where
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -28,7 +30,8 @@ PARTS = (
     ("micro", "part_micro", 120),
     ("quality", "part_quality", 270),
     ("floor", "part_floor", 300),
-    ("engine", "part_engine", 440),
+    ("open", "part_open", 200),
+    ("engine", "part_engine", 300),
     ("peers", "part_peers", 420),
     ("overload", "part_overload", 140),
     ("checkpoint", "part_checkpoint", 130),
@@ -70,6 +73,11 @@ class Run:
 
     def section(self, name, figures):
         self.sections[name] = figures
+
+    def profile(self, name, samples, what, since=0.0, only=""):
+        """Where the time went in some run; goals.PROFILES tells which goals it explains."""
+        found = samples.profile(ROOT, since, only)
+        self.sections.setdefault("profiles", {})[name] = dict(found, what=what)
 
     def attempt(self, function, *arguments):
         """One step of a part whose fault shall not take the other steps with it."""
@@ -117,6 +125,17 @@ def document(run, facts):
                 quick=run.is_quick, network="real" if run.data else "generated")
 
 
+def print_profiles(run):
+    """Of every goal that is missed: where the time goes."""
+    for key, _, side, bound in goals.ROWS:
+        if goals.verdict(side, bound, run.results.get(key, {}).get("value")) != "MISSED":
+            continue
+        print("\nMISSED %s: where the time goes" % key)
+        for name, found in goals.profiles_of(key, run.sections):
+            print("  %s: %s" % (name, found["what"]))
+            print("\n".join("    " + line for line in where.text_of(found)))
+
+
 def print_table(run, facts):
     print("\nmachine: %(cpu)s, %(cores)s cores, %(memory_gib)s GiB, Linux %(kernel)s, %(system)s"
           % facts)
@@ -128,6 +147,9 @@ def print_table(run, facts):
         "real stores" if run.data else "generated (no data folder)"))
     print()
     print("\n".join(goals.table(run.results)))
+    print_profiles(run)
+    print("\nEnd to end, with the floor's share (%s):" % shares.OF)
+    print("\n".join(shares.table(run.sections)))
     for fault in run.faults:
         print("FAULT: " + fault)
 

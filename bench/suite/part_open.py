@@ -1,0 +1,102 @@
+# 583,000 orders/s offered with the life cycle, and the highest rate that keeps the bound.
+"""Closed first, for what it can take; then 583,000/s, told at once; then steps downwards and a minute at
+the first that keeps p99 within the bound. The part ends within its time whatever it finds."""
+import load
+import part_engine
+import servers
+import where
+
+FEED = 583000
+BOUND_MS = 5
+STEPS = (0.8, 0.6, 0.4, 0.3, 0.2)
+
+
+def open_run(loader, engine, items, rate, duration, warmup=2):
+    return loader.run(engine, ["--workload", "two-line", "--items", str(items), "--rate",
+                               str(int(rate)), "--connections", "8", "--life", "1"],
+                      duration, warmup)
+
+
+def brief(report):
+    return {key: report[key] for key in ("offered_per_s", "accepted_per_s", "ended", "client_cpu",
+                                         "engine_thread", "engine_cpu", "open_at_end", "refused",
+                                         "errors", "late_sends", "cores", "threads")} | {
+        "latency_ms": report["latency_ms"].get("order.route", {}), "codes": report["error_codes"]}
+
+
+def p99_of(report):
+    """Of the orders that were answered; where none was, the time that was waited for one."""
+    row = report["latency_ms"].get("order.route")
+    return row["p99"] if row else 1000.0 * report["seconds"]
+
+
+def is_kept(report, rate):
+    """Nearly all that was offered was answered well, in time."""
+    row = report["latency_ms"].get("order.route")
+    return bool(row) and row["p99"] <= BOUND_MS and report["accepted_per_s"] >= 0.98 * rate
+
+
+def highest(run, loader, engine, items, capacity, tried):
+    """The highest rate that keeps the bound: steps downwards from what the engine takes closed, then
+    a minute at that rate. Where none keeps it, the last one tried is told, and the rate kept is 0."""
+    shares = STEPS[::2] if run.is_quick else STEPS
+    minutes = 0 if run.is_quick else 1
+    for share in shares:
+        rate = capacity * share
+        found = open_run(loader, engine, items, rate, 3 if run.is_quick else 5, 2)
+        tried["%d" % rate] = brief(found)
+        if is_kept(found, rate) and minutes:
+            minutes -= 1
+            found = open_run(loader, engine, items, rate, 60, 4)
+            tried["60 s at %d" % rate] = brief(found)
+        if is_kept(found, rate) or share == shares[-1]:
+            return found, rate if is_kept(found, rate) else 0
+    return None
+
+
+def life(run, loader, items):
+    """With the life cycle: closed for what it can take, then open at 583,000/s, then the highest
+    rate that keeps the bound. The loop has a core, its helpers and the client the other."""
+    engine = servers.Engine(run.build, "--order-window", "2s", "--pin", "--checkpoint-bytes", "0",
+                            "--checkpoint-records", "0", *part_engine.BIG[2:])
+    loader.fill(engine, ["--items", str(items)])
+    loader.cores = servers.all_but_first()
+    closed = loader.run(engine, ["--closed", "--workload", "two-line", "--items", str(items),
+                                 "--connections", "8", "--depth", "128", "--life", "1"],
+                        3 if run.is_quick else 6, 4)
+    capacity = closed["accepted_per_s"]
+    with where.Samples(engine.pid) as samples:
+        probe = open_run(loader, engine, items, FEED, 3 if run.is_quick else 10, 0.2)
+    run.profile("open_583k", samples, "583,000 orders/s offered, with life cycle")
+    tried = {"%d" % FEED: brief(probe)}
+    run.put("p99_583k_ms", p99_of(probe), None, None,
+            "%d answered well of %d offered/s; closed %d/s; the search for a rate kept did not end" % (
+                probe["accepted_per_s"], probe["offered_per_s"], capacity))
+    last, kept = highest(run, loader, engine, items, capacity, tried)
+    log = part_engine.stats(run, engine)["log"]
+    loader.cores = None
+    run.section("life", {"closed": brief(closed), "open": tried, "kept_per_s": kept,
+                         "flush_us": log["flush_us"], "backend": log["backend"],
+                         "resident_bytes": servers.memory_bytes(engine.pid)})
+    run.put("p99_583k_ms", p99_of(probe), None, None,
+            "%d answered well of %d offered/s; %s %d/s: p99 %.2f, client's core %.0f %%, threads %s;"
+            " %.2f %% of sends 1 ms late; engine's flushes p50 %d, p99 %d us; closed %d/s" % (
+                probe["accepted_per_s"], probe["offered_per_s"],
+                "highest kept with p99 <= 5 ms" if kept else "none kept, last tried",
+                last["offered_per_s"], p99_of(last),
+                100 * last["client_cpu"], shares_text(last["threads"]),
+                100.0 * last["late_sends"] / max(1, last["sent"]), log["flush_us"]["p50"],
+                log["flush_us"]["p99"], capacity))
+    engine.stop()
+    servers.drop(engine.root)
+
+
+def shares_text(names):
+    """Threads that had a hundredth of a core at least, the busiest first."""
+    rows = sorted(names.items(), key=lambda row: -row[1])
+    return ", ".join("%s %.0f %%" % (name, 100 * share) for name, share in rows if share >= 0.01)
+
+
+def measure(run):
+    loader = load.Loader(run.build, run.data, None if run.data else 1000)
+    life(run, loader, 2000 if run.is_quick else 10000)
