@@ -96,6 +96,7 @@ class Samples(threading.Thread):
 
     def __enter__(self):
         self.begin, self.spent = time.monotonic(), self.seconds()
+        self.latest = {}
         self.find()
         self.start()
         return self
@@ -105,7 +106,7 @@ class Samples(threading.Thread):
         self.join()
         self.wall = time.monotonic() - self.begin
         self.maps = self.maps or maps_of(self.pid)
-        last = self.seconds()
+        last = self.latest | self.seconds()  # a thread that ended: as last seen
         self.threads = {name: (last[name] - self.spent.get(name, 0.0)) / self.wall for name in last}
         self.drain()
         for ring in self.rings.values():
@@ -124,7 +125,7 @@ class Samples(threading.Thread):
                     total[self.names[task]] += int(file.read().split()[0]) / 1e9
             except OSError:
                 pass  # it ended meanwhile
-        return total
+        return dict(total)
 
     def find(self):
         """Threads that are new since the last look."""
@@ -145,14 +146,19 @@ class Samples(threading.Thread):
     def run(self):
         while not self.is_over.wait(0.5):
             self.maps = maps_of(self.pid) or self.maps
+            self.latest = self.latest | self.seconds()
             self.find()
             self.drain()
 
     def profile(self, root, since=0.0, only=""):
-        """Shares of the samples taken from a time of time.monotonic() on, in folders of that name."""
+        """Shares of the samples taken from a time of time.monotonic() on, in folders of that name:
+        by thread, and of the busiest one (threads of one name count together) by place."""
         rows = [row for row in self.rows if since * 1e9 <= row[2]]
         places = Places(self.maps or [], root).find({address for _, address, _ in rows})
         rows = [row for row in rows if places[row[1]][0].startswith(only)]
+        by_thread = collections.Counter(name for name, _, _ in rows)
+        busiest = by_thread.most_common(1)[0][0] if rows else None
+        threads, rows = len(rows), [row for row in rows if row[0] == busiest]
         folders, functions = collections.Counter(), collections.Counter()
         for _, address, _ in rows:
             folder, function = places[address]
@@ -161,10 +167,11 @@ class Samples(threading.Thread):
         total = max(1, len(rows))
         share = lambda counter: {name: round(count / total, 3)
                                  for name, count in counter.most_common(SHOWN)}
-        return {"samples": len(rows), "why_none": self.why, "wall_s": round(self.wall, 2),
+        return {"samples": threads, "of": busiest, "why_none": self.why, "wall_s": round(self.wall, 2),
                 "threads": {name: round(cores, 3) for name, cores in self.threads.items()
                             if cores >= 0.002},
-                "by_thread": share(collections.Counter(name for name, _, _ in rows)),
+                "by_thread": {name: round(count / max(1, threads), 3)
+                              for name, count in by_thread.most_common(SHOWN)},
                 "folders": share(folders), "functions": share(functions)}
 
 
@@ -323,8 +330,9 @@ def text_of(profile):
     lines = ["threads, of a core: " + (told(dict(sorted(
         profile["threads"].items(), key=lambda row: -row[1])), 6) or "none")]
     if profile["samples"]:
-        lines.append("by folder: " + told(profile["folders"], 10))
-        lines.append("by function: " + told(profile["functions"], 10))
+        lines.append("samples by thread: " + told(profile["by_thread"], 6))
+        lines.append("%s by folder: %s" % (profile["of"], told(profile["folders"], 10)))
+        lines.append("%s by function: %s" % (profile["of"], told(profile["functions"], 10)))
     else:
         lines.append("no samples: " + (profile["why_none"] or "nothing ran"))
     return lines
