@@ -47,7 +47,7 @@ const struct setting config_settings[] = {
     {"count_window", CONFIG_KIND_TIME, AT(count_window), "48h", SECOND, 720 * HOUR, NULL,
      "how old a stock count may be"},
     {"return_window", CONFIG_KIND_TIME, AT(return_window), "720h", SECOND, 87600 * HOUR, NULL,
-     "how long after an order was done its units may come back"},
+     "how long after an order was done its units may come back; an announced return is waited for"},
     {"read_loops", CONFIG_KIND_COUNT, AT(read_loops), "0", 0, 16, NULL,
      "threads that hold the connections and answer reads of stock; 0 = the engine's one does all"},
     {"batch", CONFIG_KIND_COUNT, AT(batch), "64", 1, 4096, NULL,

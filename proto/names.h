@@ -277,7 +277,8 @@
     X(EVENT_RETURN_CREATED, "return.created")                                                      \
     X(EVENT_TRANSFER_CHANGED, "transfer.changed")                                                  \
     X(EVENT_ITEM_CHANGED, "item.changed")                                                          \
-    X(EVENT_STRATEGY_CHANGED, "strategy.changed")
+    X(EVENT_STRATEGY_CHANGED, "strategy.changed")                                                  \
+    X(EVENT_RETURN_EXPIRED, "return.expired")
 
 #define NAMES_ENUM(name, text) name,
 #define NAMES_CODE_ENUM(name, text, kind) name,

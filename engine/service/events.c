@@ -268,7 +268,9 @@ static bool document_is_sound(const struct events *events, const struct effect_d
 static enum event document_type(const struct effect_document *effect)
 {
     if (effect->kind == DOCUMENT_RETURN) {
-        return effect->at_node == NODE_NONE ? EVENT_RETURN_CREATED : EVENT_RETURN_RECEIVED;
+        return effect->at_node != NODE_NONE ? EVENT_RETURN_RECEIVED
+               : effect->is_cancelled       ? EVENT_RETURN_EXPIRED
+                                            : EVENT_RETURN_CREATED;
     }
     return effect->kind == DOCUMENT_SUPPLY ? EVENT_SUPPLY_CHANGED : EVENT_TRANSFER_CHANGED;
 }

@@ -336,6 +336,9 @@ static const char *return_state(struct document *document)
         received += document_received(document, line);
         outstanding += document_outstanding(document, line);
     }
+    if (document->is_cancelled) {
+        return "expired";
+    }
     return received == 0 ? "created" : outstanding ? "partial" : "received";
 }
 

@@ -157,7 +157,9 @@ static void put_tables(const struct service_core *service, struct writer *writer
               keyring_bytes(&tables->keyring));
     put_table(writer, "movements", movements_count(&tables->movements), max->movements_max,
               movements_bytes(&tables->movements));
-    put_table(writer, "documents", tables->documents.open.count + tables->documents.done.count,
+    put_table(writer, "documents",
+              tables->documents.open.count + tables->documents.open_returns.count +
+                  tables->documents.done.count,
               max->documents_max,
               documents_bytes(&tables->documents) + incoming_bytes(&tables->incoming));
 }

@@ -648,6 +648,7 @@ static uint32_t batch_turn(struct service_core *service)
     }
     retention(service);
     reserve_retention(service);
+    has_more = returns_expire(service) || has_more;
     has_more = reserve_breaks(service) || has_more;
     turn_end(service, false);
     has_more = has_more || (owed_has_todo(&service->tables.owed) && !service->is_draining);
@@ -700,6 +701,7 @@ static uint32_t tick_turn(struct service_core *service)
     const bool is_quiet = slice_run(service, &has_more);
     has_more = retention(service) || has_more;
     has_more = reserve_retention(service) || has_more;
+    has_more = returns_expire(service) || has_more;
     has_more = reserve_breaks(service) || has_more;
     turn_end(service, is_quiet);
     has_more = feeds_run(service) || has_more;

@@ -445,6 +445,9 @@ void node_reroute(struct service_core *service, struct call *call, uint16_t node
  * a record were asked for (handle_fulfil.c). */
 void fulfil_log(struct service_core *service, struct effect_fulfil *effect);
 
+/* Let returns expire that have not come (return_expire.c). True: there may be more. */
+bool returns_expire(struct service_core *service);
+
 /* A node left a fulfilment lying: it is rejected by the engine. False: no room in log or tables
  * now. */
 bool reject_silent(struct service_core *service, slab_ref ref, uint32_t part);

@@ -174,11 +174,17 @@ static void list_remove(struct documents *documents, struct document_list *list,
     list->count--;
 }
 
+static struct document_list *open_list(struct documents *documents, enum document_kind kind)
+{
+    return kind == DOCUMENT_RETURN ? &documents->open_returns : &documents->open;
+}
+
 /* -- documents -- */
 
 bool documents_have_room(const struct documents *documents, size_t size, uint32_t count)
 {
-    return documents->open.count + documents->done.count + count <= documents->max &&
+    return documents->open.count + documents->open_returns.count + documents->done.count + count <=
+               documents->max &&
            documents->slab.used + slab_usable(size) <= documents->slab.size;
 }
 
@@ -199,7 +205,7 @@ slab_ref documents_add(struct documents *documents, uint64_t hash, enum document
     if (order_lsn) {
         slot_enter(documents, order_hash(documents, order_lsn), ref);
     }
-    list_append(documents, &documents->open, ref);
+    list_append(documents, open_list(documents, kind), ref);
     return ref;
 }
 
@@ -210,7 +216,10 @@ void documents_remove(struct documents *documents, slab_ref ref)
     if (document->order_lsn) {
         slot_leave(documents, order_hash(documents, document->order_lsn), ref);
     }
-    list_remove(documents, document->done_ms ? &documents->done : &documents->open, ref);
+    list_remove(documents,
+                document->done_ms ? &documents->done
+                                  : open_list(documents, (enum document_kind)document->kind),
+                ref);
     slab_give(&documents->slab, ref, document->size);
 }
 
@@ -218,7 +227,7 @@ void documents_done(struct documents *documents, slab_ref ref, uint64_t now_ms)
 {
     struct document *document = document_at(documents, ref);
     CHECK(document->done_ms == 0);
-    list_remove(documents, &documents->open, ref);
+    list_remove(documents, open_list(documents, (enum document_kind)document->kind), ref);
     document->done_ms = now_ms;
     list_append(documents, &documents->done, ref);
 }

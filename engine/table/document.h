@@ -78,7 +78,7 @@ struct documents {
     struct document_slot *slots; /* open addressing: by id, and returns by their order too */
     uint64_t slot_mask;
     uint32_t max;
-    struct document_list open, done;
+    struct document_list open, open_returns, done; /* open ones but returns; those */
     const struct hash_key *key;
 };
 

@@ -63,6 +63,7 @@ void save_documents(const struct tables *tables, struct image_sink *sink)
 {
     save_list(tables, &tables->documents.done, sink);
     save_list(tables, &tables->documents.open, sink);
+    save_list(tables, &tables->documents.open_returns, sink);
 }
 
 static void load_document(struct tables *tables, struct image_source *source,

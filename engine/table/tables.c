@@ -538,10 +538,11 @@ static void check_timers(struct tables *tables)
     CHECK(timers == tables->wheel.live);
 }
 
-static void check_documents(struct tables *tables, int64_t *held, uint64_t *holds)
+static void check_open(struct tables *tables, const struct document_list *list, int64_t *held,
+                       uint64_t *holds)
 {
     uint64_t count = 0;
-    for (slab_ref ref = tables->documents.open.oldest; ref; count++) {
+    for (slab_ref ref = list->oldest; ref; count++) {
         struct document *document = document_at(&tables->documents, ref);
         for (uint32_t i = 0; i < document->line_count; i++) {
             const struct document_line *line = &document_lines(document)[i];
@@ -552,7 +553,13 @@ static void check_documents(struct tables *tables, int64_t *held, uint64_t *hold
         }
         ref = document->newer;
     }
-    CHECK(count == tables->documents.open.count);
+    CHECK(count == list->count);
+}
+
+static void check_documents(struct tables *tables, int64_t *held, uint64_t *holds)
+{
+    check_open(tables, &tables->documents.open, held, holds);
+    check_open(tables, &tables->documents.open_returns, held, holds);
 }
 
 void tables_check(struct tables *tables)

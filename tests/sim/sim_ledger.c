@@ -670,6 +670,7 @@ static const struct taker {
     {"strategy.changed", NULL},
     {"return.created", on_return},
     {"return.received", on_return},
+    {"return.expired", on_return},
     {"supply.changed", on_supply},
     {"transfer.changed", on_transfer},
 };

@@ -168,6 +168,51 @@ static int setup_short_window(void **state)
     return 0;
 }
 
+static int64_t events_of(struct harness *harness, const char *type)
+{
+    json_t *answer =
+        harness_ask(harness, "events.read", "{'from_lsn':0,'types':['%s'],'limit':1000}", type);
+    int64_t count = harness_count(answer, "events");
+    harness_drop(answer);
+    return count;
+}
+
+/* What was announced and has not come expires at its window's end, not before, by record; its units
+ * are claimed by it no more; what comes all the same is taken, within the order's own window. */
+static void announced_returns_expire(void **state)
+{
+    struct harness *harness = *state;
+    order_deliver(harness, "o1");
+    harness_do(harness, "return.create",
+               "{'return_id':'r1','order_id':'o1','lines':[{'line':1,'qty':2}]}");
+    harness_do(harness, "return.create",
+               "{'return_id':'r2','order_id':'gone','lines':[{'item':'a','qty':2}]}");
+    harness_do(harness, "supply.put",
+               "{'supply_id':'s1','item':'a','node':'n1','qty':5,'eta':1}");
+    uint64_t made_ms = harness->wall_ms;
+    harness->wall_ms = made_ms + harness->options.return_window_ms - 100;
+    harness_tick(harness);
+    assert_int_equal(events_of(harness, "return.expired"), 0);
+    harness->wall_ms = made_ms + harness->options.return_window_ms + 100;
+    harness_tick(harness);
+    assert_int_equal(events_of(harness, "return.expired"), 2);
+    harness_restart(harness);
+    json_t *answer = harness_ask(harness, "return.receive",
+                                 "{'return_id':'r2','node':'n1','lines':["
+                                 "{'item':'a','qty':1,'condition':'sellable'}]}");
+    assert_string_equal(harness_text(answer, "state"), "expired");
+    assert_int_equal(harness_int(answer, "booked.0.qty"), 1);
+    harness_drop(answer);
+    expect_refused(harness_ask(harness, "return.receive",
+                               "{'return_id':'r1','node':'n1','lines':["
+                               "{'item':'a','qty':1,'condition':'sellable'}]}"),
+                   "NOT_RETURNABLE");
+    assert_int_equal(events_of(harness, "return.expired"), 2);
+    answer = harness_ask(harness, "supply.receive", "{'supply_id':'s1','qty':5}");
+    assert_false(harness_has(answer, "error")); /* supplies are waited for */
+    harness_drop(answer);
+}
+
 /* An order that is not in memory is no obstacle: the return says so. */
 static void unknown_order_is_unverified(void **state)
 {
@@ -412,6 +457,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(condition_decides_what_is_booked, setup, teardown),
         cmocka_unit_test_setup_teardown(received_totals_repeat, setup, teardown),
         cmocka_unit_test_setup_teardown(no_more_comes_back_than_left, setup, teardown),
+        cmocka_unit_test_setup_teardown(announced_returns_expire, setup_short_window, teardown),
         cmocka_unit_test_setup_teardown(window_ends, setup_short_window, teardown),
         cmocka_unit_test_setup_teardown(unknown_order_is_unverified, setup, teardown),
         cmocka_unit_test_setup_teardown(return_ids_are_keys, setup, teardown),
