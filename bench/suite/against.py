@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # What an order costs the engine against another commit, or with rules against without: in pairs.
-"""usage: against.py --build FOLDER (--commit C | --rules) [--pairs 30] [--seconds 0.6] [--base FOLDER]
+"""usage: against.py --build FOLDER (--commit C | --rules [NAME]) [--pairs 30] [--seconds 0.6]
+       [--base FOLDER] [--life SHARE]
 
 Two engines run side by side, with the same drawn network, and are asked in turns, the order of the two
 changing from pair to pair: two-line orders in a closed loop, durable, by the same client. A figure is
@@ -9,7 +10,9 @@ the interval that holds it with 95 % (ranks of a binomial, no distribution assum
 
 --commit builds that commit in a folder of its own (release, as it was); --base takes a build of it that
 is there already. --rules compares this build with itself: one engine has hours, cut-offs, a carrier's
-rows, capacity everywhere and a strategy of four terms, the other none of it."""
+rows, capacity everywhere and a strategy of four terms, the other none of it. NAME is one of STRATEGIES
+below (four where none is given), or none: hours, rows and capacity alone. --life: mean seconds
+go on to be shipped, in 0 to 1."""
 import argparse
 import json
 import math
@@ -19,8 +22,19 @@ import sys
 
 import servers
 
-NODES, ITEMS, ROUTES = 2000, 10000, ["--workload", "two-line", "--life", "0"]
+NODES, ITEMS = 2000, 10000
 ZONES = ("America/New_York", "America/Chicago", "America/Denver", "America/Los_Angeles")
+BAND, COST, LOAD, ACCEPTANCE = {"term": "distance", "band": 25}, {"term": "cost"}, {"term": "load"}, {
+    "term": "acceptance"}
+STRATEGIES = {
+    "four": {"mode": "lexicographic", "terms": [BAND, COST, LOAD, ACCEPTANCE]},
+    "weighted": {"mode": "weighted", "terms": [
+        {"term": "distance", "weight": 1}, {"term": "cost", "weight": 0.1},
+        {"term": "load", "weight": 0.5}, {"term": "acceptance", "weight": 2}]},
+    "scarce": {"mode": "lexicographic", "terms": [
+        BAND, {"term": "scarcity", "band": 10}, COST, LOAD]},
+    "loaded": {"mode": "lexicographic", "terms": [LOAD, ACCEPTANCE, COST, {"term": "distance"}]},
+}
 
 
 def build(root, commit):
@@ -41,8 +55,8 @@ def build(root, commit):
 class Side:
     """One engine, and the client that both sides are asked by."""
 
-    def __init__(self, name, made, client):
-        self.name, self.made = name, made
+    def __init__(self, name, made, client, life="0"):
+        self.name, self.made, self.life = name, made, life
         self.program = os.path.join(client, "loadgen", "nearshelf-load")
         self.engine = servers.Engine(made)
         self.load(["--load-only"])
@@ -73,12 +87,12 @@ class Side:
         """CPU ns per order."""
         orders, cpu = self.orders(), self.cpu_ns()
         self.load(["--no-load", "--closed", "--connections", "4", "--depth", "256", "--duration",
-                   str(seconds)] + ROUTES)
+                   str(seconds), "--workload", "two-line", "--life", self.life])
         return (self.cpu_ns() - cpu) / max(1, self.orders() - orders)
 
 
-def rule(side):
-    """Hours, cut-offs and capacity of every node, a carrier, four terms."""
+def rule(side, name):
+    """Hours, cut-offs and capacity of every node, a carrier, a strategy."""
     after = ""
     nodes = []
     while after is not None:
@@ -91,10 +105,9 @@ def rule(side):
                                "capacity": [{"kind": "orders", "per": "day", "limit": 1000000}]})
     side.call("carrier.load", {"carrier": "parcel", "rows": [
         ["standard", "US", "US:%02d" % area, 1 + area % 5, 500, 50] for area in range(100)]})
-    side.call("strategy.put", {"name": "four", "mode": "lexicographic", "terms": [
-        {"term": "distance", "band": 25}, {"term": "cost"}, {"term": "load"},
-        {"term": "acceptance"}]})
-    side.call("strategy.activate", {"name": "four"})
+    if name != "none":
+        side.call("strategy.put", dict(STRATEGIES[name], name=name))
+        side.call("strategy.activate", {"name": name})
 
 
 def interval(values):
@@ -124,7 +137,8 @@ def parse():
     parser.add_argument("--build", required=True, help="a release build of this tree")
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--commit")
-    what.add_argument("--rules", action="store_true")
+    what.add_argument("--rules", nargs="?", const="four", choices=list(STRATEGIES) + ["none"])
+    parser.add_argument("--life", default="0")
     parser.add_argument("--base", help="a build of the commit that is there already")
     parser.add_argument("--pairs", type=int, default=30)
     parser.add_argument("--seconds", type=float, default=0.6)
@@ -139,9 +153,9 @@ def main():
         base = own
         if options.commit:
             base = os.path.abspath(options.base) if options.base else build(root, options.commit)
-        sides = [Side("base", base, base), Side("own", own, base)]
+        sides = [Side("base", base, base, options.life), Side("own", own, base, options.life)]
         if options.rules:
-            rule(sides[1])
+            rule(sides[1], options.rules)
         figures = pairs(sides, options)
     finally:
         servers.stop_all()

@@ -6,15 +6,29 @@
 #include "route_internal.h"
 #include "strategy.h"
 
+/* What the carrier takes from the origin area of the node looked at last, in one group: its
+ * neighbours mostly have the same one. The longest area alone names all that hold a place. */
+struct lane_memo {
+    bool is_set;
+    uint32_t origin;
+    uint64_t cents;
+};
+
 /* A node that is being looked at; what is worked out for it once. */
 struct contender {
     uint16_t node;
+    bool has_metres;
     bool has_promise;
     uint32_t metres;
     struct promise promise;
+    struct lane_memo *memo; /* NULL = none */
 };
 
 void contender_begin(struct contender *contender, uint16_t node, uint32_t metres);
+
+/* The same before it is measured, which happens when it is needed. */
+void contender_open(struct contender *contender, uint16_t node, struct lane_memo *memo);
+uint32_t contender_metres(const struct route *route, struct contender *contender);
 
 /* The term's value of the node in steps, rounded down to its band; the less the better. */
 uint64_t strategy_value(const struct route *route, struct contender *contender,

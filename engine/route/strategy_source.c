@@ -35,6 +35,7 @@ struct race {
     struct route_rank *rank; /* of a guess; NULL = decide */
     bool is_by_hint;         /* believe the hints of bitmap rows, read no cell of them */
     bool has_reach;          /* a limit of distance holds for some node */
+    struct lane_memo memo;
     struct score score; /* of the best */
     struct route_guess best;
     float limit, limit_2; /* chord beyond which no node is better, and its square */
@@ -46,11 +47,9 @@ static void lead_find(struct race *race)
     const struct strategy *strategy = race->strategy;
     const struct network *network = race->route->view->network;
     uint32_t leading = strategy->mode == STRATEGY_WEIGHTED ? strategy->term_count : 1;
-    for (uint32_t i = 0; i < leading && !race->distance; i++) {
-        if (strategy->terms[i].term == STRATEGY_TERM_DISTANCE) {
-            race->distance = &strategy->terms[i];
-            race->distance_factor = strategy->factor[i];
-        }
+    if (strategy->is_led) {
+        race->distance = &strategy->terms[strategy->led_by];
+        race->distance_factor = strategy->factor[strategy->led_by];
     }
     for (uint32_t i = 0; i < leading && network->has_classes; i++) {
         const struct strategy_term *term = &strategy->terms[i];
@@ -101,14 +100,14 @@ static bool is_below(const struct route *route, const struct route_rank *rank,
            node_compare(route->view->network, guess->node, rank->other.node) < 0;
 }
 
-/* A node that is not the best scores that much, or more where not all of it was worked out. */
-static void other_add(struct race *race, const struct score *score, const struct route_guess *node)
+/* A node that is not the best scores that much, or more where not all of it was worked out: then
+ * it is none that can be told from others, NODE_NONE. */
+static void other_add(struct race *race, const struct score *score, const struct route_guess *other)
 {
     struct route_rank *rank = race->rank;
-    struct route_guess other = score->is_whole ? *node : (struct route_guess){NODE_NONE, 0};
-    if (rank && (!rank->has_other || is_below(race->route, rank, score->keys, &other))) {
+    if (!rank->has_other || is_below(race->route, rank, score->keys, other)) {
         rank->has_other = true;
-        rank->other = other;
+        rank->other = *other;
         memcpy(rank->others, score->keys, sizeof rank->others);
     }
 }
@@ -116,8 +115,7 @@ static void other_add(struct race *race, const struct score *score, const struct
 /* -- the race -- */
 
 /* Whether the score is less than the best so far, of equal ones the nearer, then the lesser id. */
-static bool is_better(const struct race *race, const uint64_t *keys,
-                      const struct contender *contender)
+static bool is_better(const struct race *race, const uint64_t *keys, struct contender *contender)
 {
     uint32_t count = strategy_keys(race->strategy);
     if (race->best.node == NODE_NONE) {
@@ -128,8 +126,9 @@ static bool is_better(const struct race *race, const uint64_t *keys,
             return keys[i] < race->score.keys[i];
         }
     }
-    if (contender->metres != race->best.metres) {
-        return contender->metres < race->best.metres;
+    uint32_t metres = contender_metres(race->route, contender);
+    if (metres != race->best.metres) {
+        return metres < race->best.metres;
     }
     return node_compare(race->route->view->network, contender->node, race->best.node) < 0;
 }
@@ -156,10 +155,11 @@ static bool score_below(const struct race *race, struct contender *contender, st
     return is_better(race, score->keys, contender);
 }
 
-static bool is_within_reach(const struct race *race, const struct contender *contender)
+static bool is_within_reach(const struct race *race, struct contender *contender)
 {
     const struct route *route = race->route;
-    return !race->has_reach || group_takes_node(route, contender->node, contender->metres);
+    return !race->has_reach ||
+           group_takes_node(route, contender->node, contender_metres(route, contender));
 }
 
 static bool holds(const struct race *race, uint16_t node)
@@ -168,29 +168,39 @@ static bool holds(const struct race *race, uint16_t node)
                             : group_holds(race->route, node);
 }
 
-static void try_node(struct race *race, uint16_t node)
+static void lost(struct race *race, const struct score *score, struct contender *contender)
 {
-    struct route *route = race->route;
-    struct contender contender;
-    struct score score;
-    contender_begin(&contender, node, group_metres(route, node));
-    struct route_guess own = {node, contender.metres};
-    if (!is_within_reach(race, &contender)) {
-        return;
+    struct route_guess other = {NODE_NONE, 0};
+    if (race->rank && score->is_whole) {
+        other = (struct route_guess){contender->node, contender_metres(race->route, contender)};
     }
-    if (!score_below(race, &contender, &score)) {
-        other_add(race, &score, &own);
-        return;
+    if (race->rank) {
+        other_add(race, score, &other);
     }
-    if (!strategy_takes(route, &contender) || !holds(race, node)) {
-        return;
-    }
-    if (race->best.node != NODE_NONE) {
+}
+
+static void won(struct race *race, const struct score *score, struct contender *contender)
+{
+    if (race->rank && race->best.node != NODE_NONE) {
         other_add(race, &race->score, &race->best);
     }
-    race->score = score;
-    race->best = own;
+    race->score = *score;
+    race->best =
+        (struct route_guess){contender->node, contender_metres(race->route, contender)};
     limit_set(race);
+}
+
+static void try_node(struct race *race, uint16_t node)
+{
+    struct contender contender;
+    struct score score;
+    contender_open(&contender, node, &race->memo);
+    if (!score_below(race, &contender, &score)) {
+        lost(race, &score, &contender);
+    } else if (is_within_reach(race, &contender) && strategy_takes(race->route, &contender) &&
+               holds(race, node)) {
+        won(race, &score, &contender);
+    }
 }
 
 static bool is_too_far(const struct race *race, uint32_t slot)

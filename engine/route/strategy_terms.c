@@ -21,14 +21,33 @@ void contender_begin(struct contender *contender, uint16_t node, uint32_t metres
 {
     contender->node = node;
     contender->metres = metres;
+    contender->has_metres = true;
     contender->has_promise = false;
+    contender->memo = NULL;
+}
+
+void contender_open(struct contender *contender, uint16_t node, struct lane_memo *memo)
+{
+    contender->node = node;
+    contender->has_metres = false;
+    contender->has_promise = false;
+    contender->memo = memo;
+}
+
+uint32_t contender_metres(const struct route *route, struct contender *contender)
+{
+    if (!contender->has_metres) {
+        contender->metres = group_metres(route, contender->node);
+        contender->has_metres = true;
+    }
+    return contender->metres;
 }
 
 static const struct promise *promise_of(const struct route *route, struct contender *contender)
 {
     if (!contender->has_promise) {
         contender->has_promise = true;
-        fence_promise(route, contender->node, contender->metres, route->grams,
+        fence_promise(route, contender->node, contender_metres(route, contender), route->grams,
                       &contender->promise);
     }
     return &contender->promise;
@@ -41,19 +60,20 @@ static const struct road *road_of(const struct route *route, uint16_t node)
     return has_roads ? travels_find(&timing->travels, node, &route->place.roads) : NULL;
 }
 
-static uint64_t road_metres(const struct route *route, const struct contender *contender)
+static uint64_t road_metres(const struct route *route, struct contender *contender)
 {
     const struct road *road = road_of(route, contender->node);
-    return road ? road->metres : contender->metres;
+    return road ? road->metres : contender_metres(route, contender);
 }
 
 /* The rule of same_day's dates where no road is loaded. */
-static uint64_t road_minutes(const struct route *route, const struct contender *contender)
+static uint64_t road_minutes(const struct route *route, struct contender *contender)
 {
     const struct road *road = road_of(route, contender->node);
     return road ? road->minutes
                 : PROMISE_ROAD_BASE_MIN +
-                      (uint64_t)contender->metres * 60 / (PROMISE_ROAD_KMH * 1000);
+                      (uint64_t)contender_metres(route, contender) * 60 /
+                          (PROMISE_ROAD_KMH * 1000);
 }
 
 /* What a promise says of the cost, without its dates. */
@@ -71,12 +91,27 @@ static uint64_t lane_cost(const struct route *route, uint16_t node)
     return cents < UINT32_MAX ? cents : UINT32_MAX;
 }
 
+static uint64_t lane_cost_kept(const struct route *route, const struct contender *contender)
+{
+    const struct area_matches *origins = &route->view->timing->carriers.origins[contender->node];
+    uint32_t origin = origins->count > 0 ? origins->ids[0] : AREA_UNKNOWN;
+    struct lane_memo *memo = contender->memo;
+    if (!memo) {
+        return lane_cost(route, contender->node);
+    }
+    if (!memo->is_set || memo->origin != origin) {
+        *memo = (struct lane_memo){true, origin, lane_cost(route, contender->node)};
+    }
+    DCHECK(memo->cents == lane_cost(route, contender->node));
+    return memo->cents;
+}
+
 static uint64_t cost_of(const struct route *route, const struct contender *contender)
 {
     const struct timing *timing = route->view->timing;
     uint64_t cents = route->view->network->hot[contender->node].handling_cents;
     bool has_lanes = timing && timing->carriers.rows > 0;
-    return has_lanes ? cents + lane_cost(route, contender->node) : cents;
+    return has_lanes ? cents + lane_cost_kept(route, contender) : cents;
 }
 
 /* Minutes until it is delivered, begun ones too. */
@@ -128,7 +163,7 @@ static uint64_t value_plain(const struct route *route, struct contender *contend
     uint16_t node = contender->node;
     switch (term) {
     case STRATEGY_TERM_DISTANCE:
-        return contender->metres;
+        return contender_metres(route, contender);
     case STRATEGY_TERM_ROAD:
         return road_metres(route, contender);
     case STRATEGY_TERM_MINUTES:
@@ -191,7 +226,7 @@ bool strategy_fence_holds(const struct route *route, struct contender *contender
     uint16_t node = contender->node;
     switch ((enum strategy_fence_kind)fence->fence) {
     case STRATEGY_FENCE_MAX_KM:
-        *value_out = contender->metres;
+        *value_out = contender_metres(route, contender);
         return *value_out <= fence->value;
     case STRATEGY_FENCE_MAX_MINUTES:
         *value_out = road_minutes(route, contender);

@@ -191,8 +191,21 @@ static bool is_moving(const struct strategy *strategy)
     return moves;
 }
 
+/* The first term of a lexicographic one, any of a weighted one. */
+static void lead_derive(struct strategy *strategy)
+{
+    uint32_t leading = strategy->mode == STRATEGY_WEIGHTED ? strategy->term_count : 1;
+    uint32_t at = 0;
+    while (at < leading && strategy->terms[at].term != STRATEGY_TERM_DISTANCE) {
+        at++;
+    }
+    strategy->is_led = at < leading;
+    strategy->led_by = strategy->is_led ? (uint8_t)at : 0;
+}
+
 static void derive(struct strategy *strategy)
 {
+    lead_derive(strategy);
     strategy->is_moving = is_moving(strategy);
     factors_derive(strategy);
     strategy->keep = 0;

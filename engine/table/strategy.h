@@ -59,6 +59,8 @@ struct strategy {
     uint32_t keep;  /* units of each item that stay at a node */
     uint32_t max_m; /* UINT32_MAX = any distance */
     bool is_moving; /* load or declines of nodes count */
+    bool is_led;    /* by distance: what is far enough away is no better. The first such term: */
+    uint8_t led_by;
 };
 
 struct strategy_choice {

@@ -296,6 +296,7 @@ static void stream_is_rich(const struct ask_stream *stream, const struct outcome
     if (stream->has_rules) {
         assert_true(replies_with(stream, outcome, "version") >= 40);
         assert_true(replies_with(stream, outcome, "UNKNOWN_STRATEGY") > 0);
+        assert_true(replies_with(stream, outcome, "loaded") >= 10);
     }
 }
 

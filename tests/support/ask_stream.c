@@ -246,11 +246,16 @@ static void ask_node_put(struct ask_stream *stream, uint32_t node)
     static const char *const rules[] = {"", ",'serves':['US','-US:105']", ",'serves':['US:10']",
                                         ",'bars':['cold']", ",'safety_stock':1",
                                         ",'max_km':{'standard':250}"};
+    char costs[80] = "";
+    if (stream->has_rules) {
+        snprintf(costs, sizeof costs, ",'country':'US','postcode':'%05u','handling_cents':%u",
+                 10000 + draw(stream, 30) * 100, draw(stream, 3) * 100);
+    }
     ask(stream, "node.put",
-        "{'node':'n%u','type':'%s','lat':%.2f,'lon':%.2f,'priority':%u%s,"
+        "{'node':'n%u','type':'%s','lat':%.2f,'lon':%.2f,'priority':%u%s%s,"
         "'services':['ship','same_day','pickup']}",
         node, pick(stream, types, 3), 38 + draw(stream, 400) / 100.0,
-        -76 + draw(stream, 400) / 100.0, draw(stream, 8) == 0, pick(stream, rules, 6));
+        -76 + draw(stream, 400) / 100.0, draw(stream, 8) == 0, pick(stream, rules, 6), costs);
 }
 
 static void ask_item_put(struct ask_stream *stream, uint32_t item)
@@ -324,6 +329,21 @@ static void ask_load(struct ask_stream *stream)
         draw(stream, 4) ? "keep" : "zero", some_key(stream, key));
 }
 
+/* Rows from some areas of nodes to some of destinations. */
+static void ask_carrier(struct ask_stream *stream)
+{
+    static const char *const origins[] = {"US", "US:1", "US:10", "US:12", "US:101"};
+    static const char *const dests[] = {"US", "US:10", "US:107", "US:11"};
+    struct text_buffer rows = {"", 0};
+    for (uint32_t i = 0; i < 6; i++) {
+        add(&rows, "%s['%s','%s','%s',%u,%u,%u]", i ? "," : "",
+            draw(stream, 4) ? "standard" : "next_day", pick(stream, origins, 5),
+            pick(stream, dests, 4), 1 + draw(stream, 3), draw(stream, 9) * 100,
+            draw(stream, 3) * 50);
+    }
+    ask(stream, "carrier.load", "{'carrier':'c%u','rows':[%s]}", draw(stream, 3), rows.text);
+}
+
 /* Strategies of a few names, and which of them decides. */
 static void ask_rule(struct ask_stream *stream)
 {
@@ -339,7 +359,9 @@ static void ask_rule(struct ask_stream *stream)
         "{'fence':'keep_last','value':1}]",
     };
     static const char *const services[] = {"", ",'service':'standard'", ",'service':'next_day'"};
-    if (draw(stream, 3) == 0) {
+    if (draw(stream, 4) == 0) {
+        ask_carrier(stream);
+    } else if (draw(stream, 3) == 0) {
         ask(stream, "strategy.put", "{'name':'s%u',%s}", draw(stream, RULES),
             pick(stream, bodies, 4));
     } else {
