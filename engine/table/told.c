@@ -69,7 +69,7 @@ static uint8_t *any_line(uint8_t *at, const struct effect_replan *effect, uint32
         }
         *cursor = (*cursor + 1) % effect->line_count;
     }
-    CHECK(!"a share of no line");
+    CHECK_UNREACHABLE("a share of no line");
     return at;
 }
 
