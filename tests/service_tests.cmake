@@ -19,7 +19,7 @@ nearshelf_test(model/test_service_books.c LABEL model TIMEOUT 60 DEPS service_ha
 nearshelf_test(model/test_batches.c LABEL model TIMEOUT 120 DEPS ask_stream)
 nearshelf_test(unit/test_service_order.c LABEL unit TIMEOUT 90 DEPS service_harness)
 nearshelf_test(unit/test_service_slices.c LABEL unit DEPS service_harness)
-nearshelf_test(unit/test_service_clock.c LABEL unit DEPS service_harness)
+nearshelf_test(unit/test_service_clock.c LABEL unit DEPS service_harness log_sim)
 nearshelf_test(unit/test_folder_tool.c LABEL integration TIMEOUT 150 DEPS service_harness folder_tool)
 nearshelf_test(unit/test_service_reserve.c LABEL unit DEPS service_harness)
 nearshelf_test(unit/test_service_times.c LABEL unit TIMEOUT 90 DEPS service_harness)

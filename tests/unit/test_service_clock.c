@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "disk_sim.h"
 #include "rng.h"
 #include "service_harness.h"
 
@@ -31,6 +32,33 @@ static int setup_wall(void **state)
     assert_non_null(harness);
     harness_open(harness);
     *state = harness;
+    return 0;
+}
+
+/* A disk that the test makes full. */
+static struct disk *disk;
+
+static int setup_disk(void **state)
+{
+    struct harness *harness = malloc(sizeof *harness);
+    assert_non_null(harness);
+    harness_init(harness);
+    disk = disk_sim_new(1, (uint64_t)1 << 30);
+    harness->options.test_clock = true;
+    harness->options.log.disk = disk;
+    harness->options.log.segment_size = 276 << 10;
+    harness->options.log.group_size_max = 128 << 10;
+    harness->options.batch_bytes = 64 << 10;
+    harness_start(harness);
+    *state = harness;
+    return 0;
+}
+
+static int teardown_disk(void **state)
+{
+    harness_close(*state);
+    disk_sim_free(disk);
+    free(*state);
     return 0;
 }
 
@@ -421,6 +449,29 @@ static void closed_nodes_need_not_accept(void **state)
     expect_state(harness, "o", "rejected");
 }
 
+/* On a full disk no item comes, but what falls due does: the log's last room is the engine's. */
+static void silence_on_a_full_disk(void **state)
+{
+    struct harness *harness = *state;
+    bool is_full = false;
+    shop(harness);
+    harness_do(harness, "node.put", "{'node':'s','accept_min':10}");
+    harness_do(harness, "order.route",
+               "{'order_id':'o','service':'pickup','pickup_node':'s',"
+               "'lines':[{'item':'a','qty':1}]}");
+    disk_sim_capacity_set(disk, 0);
+    for (uint32_t i = 0; i < 5000 && !is_full; i++) {
+        json_t *answer = harness_ask(harness, "item.put", "{'item':'i%u'}", i);
+        is_full = harness_has(answer, "error");
+        harness_drop(answer);
+    }
+    assert_true(is_full);
+    harness_refute(harness, "item.put", "{'item':'more'}", "READ_ONLY", "full");
+    clock_set(harness, begin_ms + 10 * 60000);
+    expect_state(harness, "o", "rejected");
+    harness_refute(harness, "item.put", "{'item':'more'}", "READ_ONLY", "full");
+}
+
 /* Without a test clock the same happens as time goes by. */
 static void wall_clock_fires(void **state)
 {
@@ -448,6 +499,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(crowd_is_whole, setup, teardown),
         cmocka_unit_test_setup_teardown(closed_time_does_not_count, setup, teardown),
         cmocka_unit_test_setup_teardown(closed_nodes_need_not_accept, setup, teardown),
+        cmocka_unit_test_setup_teardown(silence_on_a_full_disk, setup_disk, teardown_disk),
         cmocka_unit_test_setup_teardown(wall_clock_fires, setup_wall, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
