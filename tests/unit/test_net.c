@@ -233,7 +233,7 @@ static void pace_follows_the_owner(void **state)
     const uint32_t most = flood(&rig, fd);
     rig_close(&rig);
     close(fd);
-    struct rig slow = {.options = {.delay_ns = 1000000}, .batch_ns = 3000000};
+    struct rig slow = {.options = {.delay_ns = 10000000}, .batch_ns = 21000000};
     rig_open(&slow);
     const int other = rig_connect(&slow);
     for (uint32_t i = 0; i < 3; i++) {
