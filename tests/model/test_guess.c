@@ -258,12 +258,56 @@ static void run_batch(uint32_t count)
     }
 }
 
+/* The near node's load outweighs, until its guess is confirmed, what the search left out as too
+ * far: around the place, in turn to all sides, so that the near one is also met first. */
+static void check_far_one(uint32_t side)
+{
+    static const double sides[4][2] = {{0.5, 0}, {-0.5, 0}, {0, 0.5}, {0, -0.5}};
+    struct strategies own;
+    struct strategy weighted = {.name = "s", .name_len = 1, .version = 1,
+                                .mode = STRATEGY_WEIGHTED, .term_count = 2};
+    weighted.terms[0] = (struct strategy_term){STRATEGY_TERM_DISTANCE, 1000, 1};
+    weighted.terms[1] = (struct strategy_term){STRATEGY_TERM_LOAD, 5000, 1}; /* as 5 km */
+    world_init(&world, 1);
+    struct node_config near = world_config(NODE_STORE, 40.05, -90);
+    struct node_config far = world_config(NODE_STORE, 40 + sides[side][0], -90 + sides[side][1]);
+    uint16_t first = world_node(&world, "near", &near);
+    uint16_t second = world_node(&world, "far", &far);
+    world_layout(&world);
+    world_item(&world, "i0");
+    world_stock(&world, 0, first, 9, 0);
+    world_stock(&world, 0, second, 9, 0);
+    CHECK(strategies_init(&own) == ERR_OK);
+    CHECK(strategies_add(&own, &weighted) == ERR_OK);
+    struct route_line line = {0, 1, SERVICE_STANDARD, NODE_NONE, 0};
+    const struct route_request request = {.lines = &line, .line_count = 1, .has_dest = true,
+                                          .dest = geo_point(40, -90), .country = "",
+                                          .postcode = "", .max_splits = ROUTE_NO_LIMIT,
+                                          .max_m = ROUTE_NO_LIMIT,
+                                          .strategy = strategies_at(&own, 1)};
+    struct route_guess guess;
+    struct route_rank rank;
+    struct route_answer answer;
+    route_guess_ruled(world.route, &world.view, &request, &guess, &rank);
+    CHECK(guess.node == first);
+    CHECK(route_confirm_ruled(world.route, &world.view, &request, &guess, &rank, &answer));
+    world.queues[first].count = 20;
+    CHECK(!route_confirm_ruled(world.route, &world.view, &request, &guess, &rank, &answer));
+    route_decide(world.route, &world.view, &request, &answer);
+    CHECK(answer.parts[0].node == second);
+    strategies_close(&own);
+    world_close(&world);
+}
+
 int main(int argc, char **argv)
 {
     static const uint32_t sizes[] = {1, 2, 7, BATCH_MAX};
     seed = argc > 1 ? strtoull(argv[1], NULL, 10) : 5;
     uint32_t rounds = argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 10) : 60;
     printf("seed %llu, %u rounds\n", (unsigned long long)seed, rounds);
+    for (uint32_t side = 0; side < 4; side++) {
+        check_far_one(side);
+    }
     for (round_now = 0; round_now < rounds; round_now++) {
         rng_init(&rng, seed + round_now * 1000003u);
         draw_world();
