@@ -309,6 +309,16 @@ static enum err accept(struct wal_reading *reading, uint64_t offset,
 
 /* -- groups that the start holds -- */
 
+/* Whether the start was made at that group, the last that was walked over. The group may have been
+ * written again since, by a start that could not read this snapshot: its chain is another one then,
+ * and the state that it is stamped with the same. */
+static bool is_start_group(const struct wal_reading *reading, const struct wal_group_header *header)
+{
+    const struct wal_start *start = &reading->wal->start;
+    return header->first_lsn + header->count == reading->lsn &&
+           (reading->skip_chain == start->chain || digest_equal(&header->digest, &start->digest));
+}
+
 /* Walk over a group from before the start; the last of them must be the one that it was made at. */
 static enum err pass_over(struct wal_reading *reading, uint64_t offset,
                           const struct wal_group_header *header, const uint8_t *bytes)
@@ -328,11 +338,14 @@ static enum err pass_over(struct wal_reading *reading, uint64_t offset,
     if (header->number < start->group_number) {
         return ERR_OK;
     }
+    if (!is_start_group(reading, header)) {
+        return damaged(reading, ERR_DAMAGED, ordinal, offset,
+                       "the snapshot was made at another group than this");
+    }
     reading->is_linked = true;
-    return reading->skip_chain == start->chain && header->first_lsn + header->count == reading->lsn
-               ? ERR_OK
-               : damaged(reading, ERR_DAMAGED, ordinal, offset,
-                         "the snapshot was made at another group than this");
+    reading->chain = reading->skip_chain;
+    reading->found->chain = reading->chain;
+    return ERR_OK;
 }
 
 static bool is_enough(const struct wal_reading *reading, const struct wal_group_header *header)

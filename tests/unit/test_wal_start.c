@@ -256,6 +256,7 @@ static void other_state_is_refused(void **state)
     keeper_close(&keeper);
     struct wal_start other = mark;
     other.chain ^= 1;
+    other.digest.high ^= 1;
     assert_int_equal(reopen(&other), ERR_DAMAGED);
     other = mark;
     other.lsn += 1;
@@ -270,6 +271,37 @@ static void other_state_is_refused(void **state)
     other.group_number += 1000; /* a state that the log never reached */
     assert_int_equal(reopen(&other), ERR_DAMAGED);
     must_open(&mark);
+    keeper_close(&keeper);
+}
+
+/* A start that cannot read the newest snapshot writes the group again that it was made at, and its
+ * chain is another one then. The state is the same: the snapshot is good for the next start. */
+static void written_again_is_the_same_state(void **state)
+{
+    (void)state;
+    must_open(&beginning);
+    batches(0, 5);
+    disk_sim_power_cut(sim);
+    keeper_close(&keeper);
+    disk_sim_power_on(sim);
+    keeper.begun = keeper.durable;
+    must_open(&beginning);
+    assert_int_equal(keeper.found.rewritten, 1);
+    const struct wal_start mark = mark_at(keeper.durable);
+    disk_sim_power_cut(sim);
+    keeper_close(&keeper);
+    disk_sim_power_on(sim);
+    must_open(&beginning);
+    assert_int_equal(keeper.found.rewritten, 1);
+    assert_true(mark_at(keeper.durable).chain != mark.chain);
+    batches(5, 3);
+    keeper_close(&keeper);
+    must_open(&mark);
+    assert_int_equal(keeper.found.records, 30);
+    batches(8, 1);
+    keeper_close(&keeper);
+    must_open(&mark);
+    assert_int_equal(keeper.found.records, 40);
     keeper_close(&keeper);
 }
 
@@ -393,6 +425,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(retained_segments_stay, setup, teardown),
         cmocka_unit_test_setup_teardown(cuts_during_removal, setup, teardown),
         cmocka_unit_test_setup_teardown(other_state_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(written_again_is_the_same_state, setup, teardown),
         cmocka_unit_test_setup_teardown(origin_needs_no_log, setup, teardown),
         cmocka_unit_test_setup_teardown(feed_follows_the_writer, setup, teardown),
     };
