@@ -401,7 +401,15 @@ static const char *check(struct config *config)
     return NULL;
 }
 
-enum config_action config_load(struct config *config, int argc, char *const *argv,
+/* The error is one line whatever the values hold that it repeats. */
+static void error_flatten(char error[CONFIG_ERROR_SIZE])
+{
+    for (char *c = error; *c; c++) {
+        *c = (unsigned char)*c < ' ' ? '?' : *c;
+    }
+}
+
+static enum config_action load(struct config *config, int argc, char *const *argv,
                                char *const *environment, char error_out[CONFIG_ERROR_SIZE])
 {
     struct loading loading = {.config = config, .error = error_out};
@@ -426,6 +434,14 @@ enum config_action config_load(struct config *config, int argc, char *const *arg
         snprintf(error_out, CONFIG_ERROR_SIZE, "%s", why);
         return CONFIG_BAD;
     }
+    return action;
+}
+
+enum config_action config_load(struct config *config, int argc, char *const *argv,
+                               char *const *environment, char error_out[CONFIG_ERROR_SIZE])
+{
+    const enum config_action action = load(config, argc, argv, environment, error_out);
+    error_flatten(error_out);
     return action;
 }
 
