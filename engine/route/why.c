@@ -88,10 +88,24 @@ static void fences_static(struct route *route, struct route_why *why)
     group_refence(route);
 }
 
+/* When it would come; without values where it never does. */
+static void add_promise(const struct route *route, struct route_why_fence *fence,
+                        const struct route_why *why)
+{
+    struct promise promise;
+    fence_promise(route, why->node, why->metres, 0, &promise);
+    fence->has_values = !promise.is_never;
+    fence->is = promise.by_ms;
+    fence->needs = route->request->required_by_ms;
+}
+
 static void fences_now(struct route *route, struct route_why *why)
 {
     for (uint32_t left = fence_rejects(route, why->node); left; left &= left - 1) {
-        add(why, (enum reject)__builtin_ctz(left));
+        struct route_why_fence *own = add(why, (enum reject)__builtin_ctz(left));
+        if (own->reject == REJECT_MISSES_PROMISE) {
+            add_promise(route, own, why);
+        }
     }
     const struct strategy *strategy = route->is_ruled ? route->request->strategy : NULL;
     for (uint32_t i = 0; strategy && i < strategy->fence_count; i++) {

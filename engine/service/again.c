@@ -65,13 +65,24 @@ static void place_fill(const struct service_core *service, struct order *order,
     }
 }
 
-static void rules_fill(struct order *order, struct again *again)
+uint64_t again_time(const struct service_core *service, uint64_t created_ms, uint64_t then_ms)
+{
+    const uint64_t ahead_ms = then_ms > created_ms ? then_ms - created_ms : 0;
+    return then_ms ? service->now_ms + ahead_ms : 0;
+}
+
+static void rules_fill(const struct service_core *service, struct order *order,
+                       struct again *again)
 {
     struct route_request *request = &again->request;
     const struct order_rules *rules = order_rules(order);
     request->max_splits = rules ? rules->max_splits : ROUTE_NO_LIMIT;
     request->max_m = rules ? rules->max_m : ROUTE_NO_LIMIT;
     if (rules) {
+        request->required_by_ms =
+            again_time(service, order->created_ms, order_time(rules->required_by));
+        request->deliver_after_ms =
+            again_time(service, order->created_ms, order_time(rules->deliver_after));
         request->include = rules->nodes;
         request->include_count = rules->include_count;
         request->exclude = rules->nodes + rules->include_count;
@@ -97,7 +108,7 @@ bool again_begin(const struct service_core *service, struct order *order, bool i
     again->request.channel =
         channel_find(service, (struct text){order_channel(order), order->channel_len});
     place_fill(service, order, again);
-    rules_fill(order, again);
+    rules_fill(service, order, again);
     return again->request.line_count > 0;
 }
 

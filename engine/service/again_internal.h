@@ -22,6 +22,9 @@ struct again {
 bool again_begin(const struct service_core *service, struct order *order, bool is_held,
                  struct again *again);
 
+/* A time that was asked for, as far after now as it was after the order came; 0 stays 0. */
+uint64_t again_time(const struct service_core *service, uint64_t created_ms, uint64_t then_ms);
+
 /* Leave out the nodes that it has units at. */
 void again_exclude_chosen(struct again *again);
 

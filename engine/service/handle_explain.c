@@ -154,6 +154,9 @@ static void put_fence(struct writer *writer, const struct route_why_fence *fence
     }
     if (is_types) {
         put_string(writer, "is", node_type_text((enum node_type)fence->is));
+    } else if (has_values && fence->reject == REJECT_MISSES_PROMISE) {
+        put_int(writer, "is", (int64_t)fence->is);
+        put_int(writer, "needs", (int64_t)fence->needs);
     } else if (has_values) {
         put_float(writer, "is", of_fence(fence, fence->is));
         put_float(writer, "needs", of_fence(fence, fence->needs));

@@ -87,13 +87,6 @@ static void place_fill(const struct service_core *service, const struct effect_o
     }
 }
 
-/* As far after now as it was after the order came; 0 where it was not asked. */
-static uint64_t later(const struct service_core *service, uint64_t created_ms, uint64_t then_ms)
-{
-    uint64_t ahead_ms = then_ms > created_ms ? then_ms - created_ms : 0;
-    return then_ms ? service->now_ms + ahead_ms : 0;
-}
-
 static void request_fill(const struct service_core *service, struct trial *trial,
                          const struct effect_order *effect, bool was_refused)
 {
@@ -110,8 +103,8 @@ static void request_fill(const struct service_core *service, struct trial *trial
     request->include_count = effect->include_count;
     request->exclude = effect->exclude;
     request->exclude_count = effect->exclude_count;
-    request->required_by_ms = later(service, created_ms, effect->required_by_ms);
-    request->deliver_after_ms = later(service, created_ms, effect->deliver_after_ms);
+    request->required_by_ms = again_time(service, created_ms, effect->required_by_ms);
+    request->deliver_after_ms = again_time(service, created_ms, effect->deliver_after_ms);
     request->strategy = strategies_at(&service->tables.strategies, trial->handle);
     request->channel =
         channel_find(service, (struct text){effect->channel.at, effect->channel.len});

@@ -9,7 +9,8 @@
 static size_t rules_size(const struct effect_order *effect)
 {
     uint32_t nodes = effect->include_count + effect->exclude_count;
-    bool has_rules = nodes || effect->max_splits != UINT32_MAX || effect->max_m != UINT32_MAX;
+    bool has_rules = nodes || effect->max_splits != UINT32_MAX || effect->max_m != UINT32_MAX ||
+                     effect->required_by_ms || effect->deliver_after_ms;
     return has_rules ? sizeof(struct order_rules) + nodes * sizeof(uint16_t) : 0;
 }
 
@@ -115,6 +116,12 @@ static uint32_t lines_fill(struct order *order, const struct effect_order *effec
     return at;
 }
 
+static void time_put(uint32_t words[2], uint64_t ms)
+{
+    words[0] = (uint32_t)ms;
+    words[1] = (uint32_t)(ms >> 32);
+}
+
 static void rules_fill(struct order *order, const struct effect_order *effect, uint32_t at)
 {
     if (rules_size(effect) == 0) {
@@ -124,6 +131,8 @@ static void rules_fill(struct order *order, const struct effect_order *effect, u
     struct order_rules *rules = (struct order_rules *)(void *)(order_body(order) + order->rules_at);
     rules->max_splits = effect->max_splits;
     rules->max_m = effect->max_m;
+    time_put(rules->required_by, effect->required_by_ms);
+    time_put(rules->deliver_after, effect->deliver_after_ms);
     rules->include_count = (uint16_t)effect->include_count;
     rules->exclude_count = (uint16_t)effect->exclude_count;
     uint32_t count = 0;

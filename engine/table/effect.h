@@ -177,7 +177,7 @@ struct effect_order {
     uint32_t max_splits; /* UINT32_MAX = none asked */
     uint32_t max_m;      /* metres, UINT32_MAX = none asked */
     uint16_t sold_at;    /* node + 1 of an in-store sale; 0 = none */
-    uint64_t required_by_ms, deliver_after_ms; /* 0 = not asked; for trials, in no table */
+    uint64_t required_by_ms, deliver_after_ms; /* 0 = not asked */
     uint16_t strategy; /* handle of the version that decided, STRATEGY_NEAREST */
     uint32_t include_count, exclude_count; /* nodes asked for, nodes asked not to be */
     const uint16_t *include;

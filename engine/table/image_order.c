@@ -66,6 +66,8 @@ static void effect_rules_of(struct order *order, struct effect_order *effect)
     if (rules) {
         effect->max_splits = rules->max_splits;
         effect->max_m = rules->max_m;
+        effect->required_by_ms = order_time(rules->required_by);
+        effect->deliver_after_ms = order_time(rules->deliver_after);
         effect->include_count = rules->include_count;
         effect->include = rules->nodes;
         effect->exclude_count = rules->exclude_count;

@@ -91,9 +91,17 @@ struct order_line {
 /* What later decisions about the order keep to, as it was asked; only where something was. */
 struct order_rules {
     uint32_t max_splits, max_m; /* UINT32_MAX = none asked */
+    uint32_t required_by[2];    /* order_time: a word's alignment is all that there is */
+    uint32_t deliver_after[2];
     uint16_t include_count, exclude_count;
     uint16_t nodes[]; /* include, then exclude */
 };
+
+/* A time of the rules in ms, low word first; 0 = not asked. */
+static inline uint64_t order_time(const uint32_t words[2])
+{
+    return words[0] | (uint64_t)words[1] << 32;
+}
 
 enum order_event {
     ORDER_EVENT_ROUTED,

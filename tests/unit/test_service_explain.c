@@ -360,6 +360,39 @@ static void test_try_dated(void **state)
     harness_drop(answer);
 }
 
+/* Its fence is the date that was asked for, as far off as when the order came. */
+static void dated_fence(struct harness *harness, int64_t ahead_ms)
+{
+    json_t *answer = harness_ask(harness, "explain.why_not", "{'order_id':'o','node':'b'}");
+    assert_int_equal(harness_count(answer, "groups.0.fences"), 1);
+    assert_string_equal(harness_text(answer, "groups.0.fences.0.reason"), "MISSES_PROMISE");
+    const int64_t needs = harness_int(answer, "groups.0.fences.0.needs");
+    const int64_t asked = (int64_t)harness->wall_ms + ahead_ms;
+    assert_in_range(needs, asked - 10, asked); /* the clock runs by a millisecond a turn */
+    assert_true(harness_int(answer, "groups.0.fences.0.is") > needs);
+    harness_drop(answer);
+    answer = harness_ask(harness, "explain.get", "{'order_id':'o'}");
+    assert_int_equal(harness_int(answer, "rejected.MISSES_PROMISE"), 1);
+    assert_int_equal(harness_int(answer, "candidates"), 1);
+    harness_drop(answer);
+}
+
+/* A node that would be too late tells it, also after a start from a snapshot. */
+static void test_why_dated(void **state)
+{
+    struct harness *harness = *state;
+    const int64_t day_ms = 86400000;
+    char by[64];
+    harness_do(harness, "node.put", "{'node':'b','processing_min':{'standard':20000}}");
+    snprintf(by, sizeof by, ",'required_by':%lld", (long long)harness->wall_ms + 8 * day_ms);
+    route(harness, "o", 1, by);
+    dated_fence(harness, 8 * day_ms);
+    harness_do(harness, "snapshot", "{}");
+    harness_restart(harness);
+    harness->wall_ms += (uint64_t)day_ms;
+    dated_fence(harness, 8 * day_ms);
+}
+
 /* Bad calls of a trial. */
 static void test_try_bad(void **state)
 {
@@ -395,6 +428,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_try_past, setup, teardown),
         cmocka_unit_test_setup_teardown(test_try_before_the_log, setup, teardown),
         cmocka_unit_test_setup_teardown(test_try_dated, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_why_dated, setup, teardown),
         cmocka_unit_test_setup_teardown(test_try_bad, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
