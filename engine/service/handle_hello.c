@@ -121,6 +121,7 @@ static void put_limits(const struct service_core *service, struct writer *writer
         {"reply_size", REPLY_SIZE_MAX},
         {"qty", QTY_MAX},
         {"nodes", NODE_MAX},
+        {"areas", AREAS_MAX},
         {"items", options->tables.items_max},
         {"orders", options->tables.orders_max},
         {"orders_memory", options->tables.orders_memory},

@@ -364,12 +364,18 @@ enum {
 };
 
 /* The loop may stop between pieces of what a thousand new areas take: the record is applied in one
- * go, but then finds all of it made. Out of memory is left for it to find. */
-static void areas_ready(struct service_core *service, const struct node_config *config,
-                        uint16_t handle)
+ * go, but then finds all of it made. Out of memory is left for it to find. False: answered, there
+ * are too many areas. */
+static bool areas_ready(struct service_core *service, struct call *call,
+                        const struct node_config *config, uint16_t handle)
 {
     struct network *network = &service->tables.network;
     const struct geo_point point = geo_point(config->lat, config->lon);
+    if (!network_areas_fit(network, config->serves, config->serves_count)) {
+        reply_error(service, call, CODE_TABLE_FULL,
+                    "serves: %d different areas are the most there can be", AREAS_MAX);
+        return false;
+    }
     while (!network_areas_grow(network, config->serves_count, ENTRIES_AT_A_TIME)) {
         route_work(service->route, ENTRIES_AT_A_TIME * ENTRY_STEPS);
     }
@@ -377,10 +383,11 @@ static void areas_ready(struct service_core *service, const struct node_config *
         const uint32_t left = config->serves_count - i;
         const uint32_t count = left < AREAS_AT_A_TIME ? left : AREAS_AT_A_TIME;
         if (!network_areas_ready(network, handle, &point, config->serves + i, count)) {
-            return;
+            return true;
         }
         route_work(service->route, count * AREA_STEPS);
     }
+    return true;
 }
 
 static void put_apply(struct service_core *service, struct call *call, struct node_ask *ask,
@@ -396,8 +403,9 @@ static void put_apply(struct service_core *service, struct call *call, struct no
     effect->id = (struct effect_text){ask->node.at, ask->node.len};
     merge(service, ask, is_new ? NULL : &tables->network.nodes[handle], &effect->config);
     effect->key.facts[0] = is_new;
-    if (reader_map_has(&ask->map, F_SERVES)) {
-        areas_ready(service, &effect->config, handle);
+    if (reader_map_has(&ask->map, F_SERVES) &&
+        !areas_ready(service, call, &effect->config, handle)) {
+        return;
     }
     uint32_t size =
         effect_node_size(effect) + flag_words_size(&ask->bars) + hours_ask_size(&ask->times);

@@ -65,6 +65,16 @@ static struct area_entry *find(struct area_entry *entries, uint32_t mask, const 
     return &entries[at];
 }
 
+uint32_t area_index_unknown(const struct area_index *index, const struct area *rules,
+                            uint32_t count)
+{
+    uint32_t unknown = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        unknown += find(index->entries, index->mask, rules[i].text, rules[i].len)->len == 0;
+    }
+    return unknown;
+}
+
 static bool has_room(const struct area_index *index, uint32_t more)
 {
     return (uint64_t)(index->count + more) * 2 <= index->mask;

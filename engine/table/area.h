@@ -26,6 +26,10 @@ void area_index_close(struct area_index *index);
 /* Take every slot out, keep the areas. */
 void area_index_clear(struct area_index *index);
 
+/* How many of the rules name an area that none did before; one named twice counts twice. */
+uint32_t area_index_unknown(const struct area_index *index, const struct area *rules,
+                            uint32_t count);
+
 /* Make room for more areas, looking at so many entries; until it is done nothing else may change
  * the index. True: it is done, or there is no memory, which area_index_set then says. */
 bool area_index_grow(struct area_index *index, uint32_t more, uint32_t steps);

@@ -614,6 +614,13 @@ enum err network_put(struct network *network, const char *id, uint32_t len,
     return is_set ? ERR_OK : ERR_NOMEM;
 }
 
+bool network_areas_fit(const struct network *network, const struct area *areas, uint32_t count)
+{
+    const struct area_index *index = &network->index->areas;
+    return index->count + count <= AREAS_MAX ||
+           index->count + area_index_unknown(index, areas, count) <= AREAS_MAX;
+}
+
 bool network_areas_grow(struct network *network, uint32_t more, uint32_t steps)
 {
     return area_index_grow(&network->index->areas, more, steps);

@@ -30,6 +30,7 @@ enum {
     CLASS_MAX = 8,      /* different priorities with a bitmap each; more: has_classes is false */
     AREA_TEXT_MAX = 23, /* "CC:postcode-prefix" */
     NODE_AREAS_MAX = 1000,
+    AREAS_MAX = 1 << 18, /* different ones, ever named by a node */
     ID_MAX = 63
 };
 
@@ -190,6 +191,10 @@ uint16_t network_find_hashed(const struct network *network, uint64_t hash, const
  * ERR_NOMEM. */
 ERR_MUST_USE enum err network_put(struct network *network, const char *id, uint32_t len,
                                   const struct node_config *config, uint16_t *handle_out);
+
+/* Whether the areas that nobody named before still fit: AREAS_MAX is for the asking side to keep;
+ * what the log says is applied. */
+bool network_areas_fit(const struct network *network, const struct area *areas, uint32_t count);
 
 /* What a put of a thousand new areas would take long to make, made ahead and in pieces: room for
  * more areas in the index, steps of its entries moved at a time (true: done, or no memory, which

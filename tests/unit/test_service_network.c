@@ -274,10 +274,43 @@ static void keyed_puts_happen_once(void **state)
                    "IDEMPOTENCY_CONFLICT", "k");
 }
 
+/* node.put of a node that serves count areas from the first on: US:000000, US:000001, ... */
+static const char *serving(uint32_t first, uint32_t count)
+{
+    static char params[32 * NODE_AREAS_MAX];
+    int at = snprintf(params, sizeof params,
+                      "{'node':'s','type':'store','lat':50,'lon':1,'serves':[");
+    for (uint32_t i = 0; i < count; i++) {
+        at += snprintf(params + at, sizeof params - (size_t)at, "%s'US:%06u'", i ? "," : "",
+                       first + i);
+    }
+    snprintf(params + at, sizeof params - (size_t)at, "]}");
+    return params;
+}
+
+/* As many different areas as hello tells, and not one more; those that are known go on. */
+static void areas_are_limited(void **state)
+{
+    struct harness *harness = *state;
+    json_t *answer = harness_ask(harness, "hello", "{}");
+    const uint32_t limit = (uint32_t)harness_int(answer, "limits.areas");
+    harness_drop(answer);
+    for (uint32_t first = 0; first < limit - 1; first += NODE_AREAS_MAX) {
+        const uint32_t left = limit - 1 - first;
+        harness_do(harness, "node.put", "%s",
+                   serving(first, left < NODE_AREAS_MAX ? left : NODE_AREAS_MAX));
+    }
+    harness_refute(harness, "node.put", serving(limit - 1, 2), "TABLE_FULL", "serves");
+    harness_do(harness, "node.put", "%s", serving(limit - 3, 3));
+    harness_refute(harness, "node.put", serving(limit - 1, 2), "TABLE_FULL", "serves");
+    harness_do(harness, "node.put", "%s", serving(0, NODE_AREAS_MAX));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(node_put_is_merged, setup, teardown),
+        cmocka_unit_test_setup_teardown(areas_are_limited, setup, teardown),
         cmocka_unit_test_setup_teardown(types_have_their_services, setup, teardown),
         cmocka_unit_test_setup_teardown(node_faults_are_named, setup, teardown),
         cmocka_unit_test_setup_teardown(status_holds_and_ends, setup, teardown),
