@@ -100,6 +100,8 @@ if(TARGET nearshelfd)
     ARGS --cli $<TARGET_FILE:nearshelf> --seed 5)
   nearshelf_outside(NAME integration.backup_address LABEL integration TIMEOUT 120
     SCRIPT integration/backup_address.py ARGS --cli $<TARGET_FILE:nearshelf>)
+  nearshelf_outside(NAME integration.log_reader LABEL integration TIMEOUT 120
+    SCRIPT integration/log_reader.py ARGS --cli $<TARGET_FILE:nearshelf>)
   nearshelf_outside(NAME integration.full_file LABEL integration TIMEOUT 240
     SCRIPT integration/full_file.py ARGS --cli $<TARGET_FILE:nearshelf> --seed 3)
   nearshelf_outside(NAME interop.abuse LABEL interop TIMEOUT 300 SCRIPT interop/abuse.py
