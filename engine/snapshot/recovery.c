@@ -16,12 +16,18 @@ static uint64_t now_us(void)
     return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
 }
 
-/* The owner of the log's callbacks. */
+/* The owner of the callbacks of snapshot and log. */
 struct replaying {
     struct tables *tables;
     struct replay_ahead ahead;
     struct tables_warm warm; /* only where the process is to serve */
 };
+
+static void on_chunk(void *owner)
+{
+    const struct replaying *replaying = owner;
+    tables_warm_note(&replaying->warm, replaying->tables);
+}
 
 static void on_ahead(void *owner, uint8_t type, const uint8_t *bytes, uint32_t size)
 {
@@ -47,20 +53,24 @@ static enum err on_group(void *owner, const struct digest *stamped, uint64_t las
 }
 
 static enum err tables_fresh(const struct wal *wal, const struct recovery_options *options,
-                             struct tables *tables, char *error)
+                             struct replaying *replaying, char *error)
 {
+    struct tables *tables = replaying->tables;
     const enum err err = tables_init(tables, &options->tables, wal_identity(wal)->secret);
     if (err != ERR_OK) {
         memset(tables, 0, sizeof *tables);
         snprintf(error, WAL_ERROR_SIZE, "tables: %s: lower the limits", err_text(err));
+    } else if (!options->until && tables_warm_start(&replaying->warm, tables) != ERR_OK) {
+        tables_warm_stop(&replaying->warm); /* pages come as they are used */
     }
     return err;
 }
 
-static void tables_drop(struct tables *tables)
+static void tables_drop(struct replaying *replaying)
 {
-    if (tables->node_items) {
-        tables_close(tables);
+    tables_warm_stop(&replaying->warm);
+    if (replaying->tables->node_items) {
+        tables_close(replaying->tables);
     }
 }
 
@@ -72,9 +82,10 @@ static bool is_wanted(const struct snapshot_mark *mark, const struct wal_until *
 
 /* Load the snapshot; on damage the tables are fresh again and *is_whole_out false. */
 static enum err try_one(struct wal *wal, uint64_t lsn, const struct recovery_options *options,
-                        struct tables *tables, struct recovery_found *found, bool *is_whole_out,
-                        char *error)
+                        struct replaying *replaying, struct recovery_found *found,
+                        bool *is_whole_out, char *error)
 {
+    const struct snapshot_watch watch = {replaying, on_chunk};
     char name[SNAPSHOT_NAME_SIZE];
     char why[SNAPSHOT_ERROR_SIZE];
     struct snapshot_mark mark;
@@ -85,7 +96,8 @@ static enum err try_one(struct wal *wal, uint64_t lsn, const struct recovery_opt
         return ERR_OK;
     }
     if (err == ERR_OK) {
-        err = snapshot_load(wal_disk(wal), name, wal_identity(wal)->uuid, tables, &mark, why);
+        err = snapshot_load_watched(wal_disk(wal), name, wal_identity(wal)->uuid,
+                                    replaying->tables, &watch, &mark, why);
     }
     if (err == ERR_OK && mark.lsn != lsn) {
         err = ERR_DAMAGED;
@@ -103,12 +115,13 @@ static enum err try_one(struct wal *wal, uint64_t lsn, const struct recovery_opt
     if (found->passed_over++ == 0) {
         memcpy(found->why, why, sizeof why);
     }
-    tables_drop(tables);
-    return tables_fresh(wal, options, tables, error);
+    tables_drop(replaying);
+    return tables_fresh(wal, options, replaying, error);
 }
 
 static enum err load_newest(struct wal *wal, const struct recovery_options *options,
-                            struct tables *tables, struct recovery_found *found, char *error)
+                            struct replaying *replaying, struct recovery_found *found,
+                            char *error)
 {
     struct snapshot_list list;
     bool is_whole = false;
@@ -118,7 +131,7 @@ static enum err load_newest(struct wal *wal, const struct recovery_options *opti
         snprintf(error, WAL_ERROR_SIZE, "listing the data folder: %s", err_text(err));
     }
     for (uint32_t i = 0; i < list.count && err == ERR_OK && !is_whole; i++) {
-        err = try_one(wal, list.lsns[i], options, tables, found, &is_whole, error);
+        err = try_one(wal, list.lsns[i], options, replaying, found, &is_whole, error);
     }
     found->snapshot_us = now_us() - start;
     return err;
@@ -137,19 +150,13 @@ static void start_behind(struct wal *wal, const struct snapshot_mark *mark)
 }
 
 static enum err read_log(struct wal *wal, const struct recovery_options *options,
-                         struct tables *tables, struct recovery_found *found, char *error)
+                         struct replaying *replaying, struct recovery_found *found, char *error)
 {
-    struct replaying replaying = {.tables = tables};
     start_behind(wal, &found->mark);
     wal_ahead(wal, on_ahead, REPLAY_AHEAD);
-    if (!options->until && tables_warm_start(&replaying.warm, tables) != ERR_OK) {
-        tables_warm_stop(&replaying.warm); /* pages come as they are used */
-    }
     const enum err err =
-        options->until
-            ? wal_read(wal, options->until, on_replay, on_group, &replaying, &found->log)
-            : wal_recover(wal, on_replay, on_group, &replaying, &found->log);
-    tables_warm_stop(&replaying.warm);
+        options->until ? wal_read(wal, options->until, on_replay, on_group, replaying, &found->log)
+                       : wal_recover(wal, on_replay, on_group, replaying, &found->log);
     if (err != ERR_OK) {
         const int used = snprintf(error, WAL_ERROR_SIZE, "%s", wal_error(wal));
         if (found->passed_over && used >= 0 && used < WAL_ERROR_SIZE) {
@@ -163,17 +170,19 @@ enum err recovery_run(struct wal *wal, const struct recovery_options *options,
                       struct tables *tables, struct recovery_found *found_out,
                       char error[WAL_ERROR_SIZE])
 {
+    struct replaying replaying = {.tables = tables};
     memset(found_out, 0, sizeof *found_out);
     error[0] = '\0';
-    enum err err = tables_fresh(wal, options, tables, error);
+    enum err err = tables_fresh(wal, options, &replaying, error);
     if (err == ERR_OK) {
-        err = load_newest(wal, options, tables, found_out, error);
+        err = load_newest(wal, options, &replaying, found_out, error);
     }
     if (err == ERR_OK) {
-        err = read_log(wal, options, tables, found_out, error);
+        err = read_log(wal, options, &replaying, found_out, error);
     }
+    tables_warm_stop(&replaying.warm);
     if (err != ERR_OK) {
-        tables_drop(tables);
+        tables_drop(&replaying);
         memset(tables, 0, sizeof *tables);
     }
     return err;

@@ -50,6 +50,12 @@ ERR_MUST_USE enum err snapshot_peek(struct disk *disk, const char *name,
                                     struct snapshot_mark *mark_out,
                                     char error[SNAPSHOT_ERROR_SIZE]);
 
+/* Hears of each chunk whose records the tables are about to take. */
+struct snapshot_watch {
+    void *owner;
+    void (*chunk)(void *owner);
+};
+
 /* Read a snapshot whole into tables that are empty; tables NULL: only look whether every byte is
  * as it was written. uuid: of the folder, NULL = any. After an error the tables may only be closed.
  * Errors: ERR_DAMAGED, ERR_FORMAT (version or section that this program does not know), ERR_FULL (a
@@ -58,5 +64,12 @@ ERR_MUST_USE enum err snapshot_peek(struct disk *disk, const char *name,
 ERR_MUST_USE enum err snapshot_load(struct disk *disk, const char *name, const uint8_t *uuid,
                                     struct tables *tables, struct snapshot_mark *mark_out,
                                     char error[SNAPSHOT_ERROR_SIZE]);
+
+/* The same, watched. */
+ERR_MUST_USE enum err snapshot_load_watched(struct disk *disk, const char *name,
+                                            const uint8_t *uuid, struct tables *tables,
+                                            const struct snapshot_watch *watch,
+                                            struct snapshot_mark *mark_out,
+                                            char error[SNAPSHOT_ERROR_SIZE]);
 
 #endif

@@ -12,6 +12,7 @@
 struct snapshot_reader {
     struct image_source source; /* first */
     struct disk *disk;
+    const struct snapshot_watch *watch; /* or NULL */
     const char *name;
     char *error; /* SNAPSHOT_ERROR_SIZE */
     int file;
@@ -148,6 +149,9 @@ static void use_chunk(struct snapshot_reader *reader)
     reader->offset += snapshot_chunk_size(reader->chunk.size);
     reader->next_index++;
     reader->has_chunk = false;
+    if (reader->watch) {
+        reader->watch->chunk(reader->watch->owner);
+    }
 }
 
 static bool on_more(struct image_source *source)
@@ -316,9 +320,17 @@ enum err snapshot_load(struct disk *disk, const char *name, const uint8_t *uuid,
                        struct tables *tables, struct snapshot_mark *mark_out,
                        char error[SNAPSHOT_ERROR_SIZE])
 {
+    return snapshot_load_watched(disk, name, uuid, tables, NULL, mark_out, error);
+}
+
+enum err snapshot_load_watched(struct disk *disk, const char *name, const uint8_t *uuid,
+                               struct tables *tables, const struct snapshot_watch *watch,
+                               struct snapshot_mark *mark_out, char error[SNAPSHOT_ERROR_SIZE])
+{
     struct snapshot_reader reader;
     memset(mark_out, 0, sizeof *mark_out);
     enum err err = read_open(&reader, disk, name, error);
+    reader.watch = watch;
     if (err == ERR_OK) {
         err = read_header(&reader, uuid, mark_out);
     }

@@ -144,10 +144,44 @@ void image_order_note(struct image_source *source, uint64_t lsn, slab_ref ref)
     image_name_note(source, &source->orders, lsn, ref);
 }
 
+/* Where the LSN would be if those that were noted lay evenly. */
+static uint64_t likely_place(const struct image_orders *names, uint64_t lsn)
+{
+    const uint64_t first = names->lsns[0];
+    const uint64_t last = names->lsns[names->count - 1];
+    if (lsn <= first || lsn >= last) {
+        return lsn <= first ? 0 : names->count - 1;
+    }
+    return (uint64_t)((double)(lsn - first) / (double)(last - first) * (double)(names->count - 1));
+}
+
+/* Ends of a range that has the LSN, if there is one: around the likely place, wider by steps that
+ * double, so that a few lines are read and not one of each half, quarter, eighth. */
+static void range_find(const struct image_orders *names, uint64_t lsn, uint64_t *low,
+                       uint64_t *high)
+{
+    const uint64_t at = likely_place(names, lsn);
+    uint64_t step = 8;
+    *low = at;
+    *high = at + 1;
+    while (*low > 0 && names->lsns[*low] > lsn) {
+        *low = *low > step ? *low - step : 0;
+        step *= 2;
+    }
+    while (*high < names->count && names->lsns[*high] <= lsn) {
+        *high = names->count - *high > step ? *high + step : names->count;
+        step *= 2;
+    }
+}
+
 slab_ref image_named(const struct image_orders *names, uint64_t lsn)
 {
-    uint64_t low = 0;
-    uint64_t high = names->count;
+    uint64_t low;
+    uint64_t high;
+    if (names->count == 0) {
+        return 0;
+    }
+    range_find(names, lsn, &low, &high);
     while (low < high) {
         uint64_t middle = low + (high - low) / 2;
         if (names->lsns[middle] < lsn) {

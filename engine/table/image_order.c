@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "image_ahead_internal.h"
 #include "image_internal.h"
 
 enum {
@@ -307,7 +308,9 @@ void load_orders(struct tables *tables, struct image_source *source)
 {
     const uint8_t *bytes;
     uint32_t size;
+    struct image_ahead ahead = {0};
     while ((bytes = image_next(source, &size))) {
+        image_ahead_order(&ahead, tables, source);
         load_order(tables, source, bytes, size);
     }
 }
@@ -377,13 +380,28 @@ static void load_queue_entry(struct tables *tables, struct image_source *source,
     queue_append(tables, ref, (uint16_t)part);
 }
 
+/* Look at the next entry of those that come. */
+static void look_queue_entry(struct image_ahead *ahead, const struct tables *tables,
+                             struct image_source *source, struct bytes_source *coming)
+{
+    const uint64_t lsn = bytes_get_int(coming);
+    const uint32_t part = (uint32_t)bytes_get_max(coming, UINT16_MAX);
+    image_ahead_part(ahead, tables, source, coming->is_bad ? 0 : lsn, part);
+}
+
 void load_queues(struct tables *tables, struct image_source *source)
 {
     struct bytes_source fields;
+    struct image_ahead ahead = {0};
     while (image_fields(source, &fields)) {
         uint32_t node = (uint32_t)bytes_get_max(&fields, NODE_MAX - 1);
         uint32_t count = (uint32_t)bytes_get_max(&fields, LIST_MAX);
+        struct bytes_source coming = fields;
+        for (uint32_t i = 0; i < IMAGE_AHEAD; i++) {
+            look_queue_entry(&ahead, tables, source, &coming);
+        }
         for (uint32_t i = 0; i < count && source->err == ERR_OK; i++) {
+            look_queue_entry(&ahead, tables, source, &coming);
             load_queue_entry(tables, source, &fields, node);
         }
         (void)image_fields_end(source, &fields, "a node's fulfilments");
@@ -541,7 +559,9 @@ static void load_hold(struct tables *tables, struct image_source *source,
 void load_holds(struct tables *tables, struct image_source *source)
 {
     struct bytes_source fields;
+    struct image_ahead ahead = {0};
     while (image_fields(source, &fields)) {
+        image_ahead_hold(&ahead, tables, source);
         uint32_t item = (uint32_t)bytes_get_max(&fields, UINT32_MAX);
         uint16_t node = (uint16_t)bytes_get_max(&fields, NODE_MAX - 1);
         uint32_t count = (uint32_t)bytes_get_max(&fields, LIST_MAX);
