@@ -29,7 +29,7 @@ struct quality_draw *quality_draw_open(bool is_baskets, const char *data_dir, ui
                                     .items = items,
                                     .lines = QUALITY_LINES_MAX,
                                     .density = 1};
-    enum err err = network_init(&draw->network, &draw->opts);
+    enum err err = load_network_init(&draw->network, &draw->opts);
     if (err == ERR_OK) {
         err = workload_init(&draw->workload, &draw->opts, &draw->network);
     }
@@ -44,7 +44,7 @@ struct quality_draw *quality_draw_open(bool is_baskets, const char *data_dir, ui
 void quality_draw_close(struct quality_draw *draw)
 {
     workload_close(&draw->workload);
-    network_close(&draw->network);
+    load_network_close(&draw->network);
     free(draw);
 }
 

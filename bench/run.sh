@@ -57,7 +57,7 @@ install_peers() {
 
 targets=(nearshelfd nearshelf nearshelf-load nearshelf-floor bench-peer bench_rules bench_quality
     bench_decide bench_holds bench_decode bench_append bench_apply_effects bench_roundtrip
-    bench_floor_parts)
+    bench_floor_parts bench_stocked)
 
 build_all() {
     say "building (release) into $build"

@@ -262,7 +262,7 @@ static enum err fill(struct network *network, struct load_opts *opts)
     return err;
 }
 
-enum err network_init(struct network *network, struct load_opts *opts)
+enum err load_network_init(struct network *network, struct load_opts *opts)
 {
     *network = (struct network){
         .sites = calloc(LOAD_NODES_MAX, sizeof *network->sites),
@@ -279,7 +279,7 @@ enum err network_init(struct network *network, struct load_opts *opts)
         err = weigh_places(network, opts);
     }
     if (err != ERR_OK) {
-        network_close(network);
+        load_network_close(network);
         return err;
     }
     struct rng rng;
@@ -290,7 +290,7 @@ enum err network_init(struct network *network, struct load_opts *opts)
     return ERR_OK;
 }
 
-void network_close(struct network *network)
+void load_network_close(struct network *network)
 {
     free(network->sites);
     free(network->places);

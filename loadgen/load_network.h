@@ -31,7 +31,7 @@ struct place {
     double people;
 };
 
-/* Owner: main; read-only after network_init. Warehouses are sites 0 to 9, stores follow. */
+/* Owner: main; read-only after load_network_init. Warehouses are sites 0 to 9, stores follow. */
 struct network {
     struct site *sites;
     struct id_index ids; /* node id -> index in sites */
@@ -50,8 +50,8 @@ struct network {
  *   ERR_INVALID   a file is not of the form expected.
  *   ERR_NOMEM     no memory.
  */
-ERR_MUST_USE enum err network_init(struct network *network, struct load_opts *opts);
-void network_close(struct network *network);
+ERR_MUST_USE enum err load_network_init(struct network *network, struct load_opts *opts);
+void load_network_close(struct network *network);
 
 /* Draw where an order goes. */
 void network_draw_place(const struct network *network, struct rng *rng, double *lat_out,

@@ -10,7 +10,7 @@
 enum {
     WINDOW_SMALL = 512,
     WINDOW_STOCK = 16,
-    SMALL_SIZE = 512,
+    SMALL_SIZE = SETUP_ASK_SIZE,
     CHUNK_ITEMS = 4096, /* items looked at for one stock.load */
     CHUNK_SIZE = CHUNK_ITEMS * 24 + 256
 };
@@ -27,11 +27,10 @@ struct setup {
     uint32_t chunks;  /* per node */
 };
 
-static void write_node(void *owner, uint64_t index, struct writer *writer)
+void setup_write_node(const struct network *network, uint64_t index, struct writer *writer)
 {
-    const struct setup *setup = owner;
-    const struct site *site = &setup->network->sites[index];
-    const struct id_name *id = &setup->network->ids.names[index];
+    const struct site *site = &network->sites[index];
+    const struct id_name *id = &network->ids.names[index];
     writer_map(writer, site->is_warehouse ? 5 : 7);
     writer_str(writer, "node");
     writer_text(writer, id->at, id->size);
@@ -59,13 +58,24 @@ static void write_node(void *owner, uint64_t index, struct writer *writer)
     }
 }
 
-static void write_item(void *owner, uint64_t index, struct writer *writer)
+void setup_write_item(const struct workload *workload, uint64_t index, struct writer *writer)
 {
-    const struct setup *setup = owner;
-    const struct id_name *id = &setup->workload->items.names[index];
+    const struct id_name *id = &workload->items.names[index];
     writer_map(writer, 1);
     writer_str(writer, "item");
     writer_text(writer, id->at, id->size);
+}
+
+static void write_node(void *owner, uint64_t index, struct writer *writer)
+{
+    const struct setup *setup = owner;
+    setup_write_node(setup->network, index, writer);
+}
+
+static void write_item(void *owner, uint64_t index, struct writer *writer)
+{
+    const struct setup *setup = owner;
+    setup_write_item(setup->workload, index, writer);
 }
 
 /* Chunk index is (node, slice of the items). */

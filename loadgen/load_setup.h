@@ -9,6 +9,7 @@
 #include "pump.h"
 #include "stock_model.h"
 #include "workload.h"
+#include "writer.h"
 
 enum { SETUP_VERSION_SIZE = 64 };
 
@@ -25,6 +26,11 @@ struct setup_report {
     uint64_t nodes, items, cells;
     double seconds;
 };
+
+/* Parameters of node.put for a site, and of item.put; with their head at most SETUP_ASK_SIZE. */
+enum { SETUP_ASK_SIZE = 512 };
+void setup_write_node(const struct network *network, uint64_t index, struct writer *writer);
+void setup_write_item(const struct workload *workload, uint64_t index, struct writer *writer);
 
 /* Put all nodes and items, then load the stock of the model. Errors: as bulk_run. */
 ERR_MUST_USE enum err setup_load(struct pump *pump, const struct network *network,

@@ -55,7 +55,7 @@ static enum err prepare(struct session *session)
     struct load_opts *opts = &session->opts;
     enum err err = slo_parse(&session->slo, opts->slo);
     if (err == ERR_OK) {
-        err = network_init(&session->network, opts);
+        err = load_network_init(&session->network, opts);
     }
     if (err == ERR_OK) {
         err = workload_init(&session->workload, opts, &session->network);
@@ -270,7 +270,7 @@ static void close_session(struct session *session)
     ledger_close(&session->ledger);
     pump_close(&session->pump);
     workload_close(&session->workload);
-    network_close(&session->network);
+    load_network_close(&session->network);
     free(session);
 }
 

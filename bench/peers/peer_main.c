@@ -116,12 +116,13 @@ static void report(const struct peer_run *run, const struct peer_check *check)
     double answered = (double)(run->taken + run->known + run->refused + run->reads);
     double seconds = run->seconds > 0 ? run->seconds : 1;
     printf("{\"protocol\":\"%s\",\"fault\":\"%s\",\"seconds\":%.4f,\"taken\":%llu,\"known\":%llu,"
-           "\"refused\":%llu,\"failed\":%llu,\"reads\":%llu,\"offered_per_s\":%.1f,"
+           "\"refused\":%llu,\"failed\":%llu,\"reads\":%llu,\"parts\":%llu,\"offered_per_s\":%.1f,"
            "\"sent_per_s\":%.1f,\"answered_per_s\":%.1f,\"taken_per_s\":%.1f,\"client_cpu\":%.4f,"
            "\"next\":%llu,\"right\":%llu,\"near\":%llu,\"wrong\":%llu,\"latency_ms\":{",
            run->proto->name, run->fault, run->seconds, (unsigned long long)run->taken,
            (unsigned long long)run->known, (unsigned long long)run->refused,
            (unsigned long long)run->failed, (unsigned long long)run->reads,
+           (unsigned long long)run->parts,
            (double)run->offered / seconds, (double)run->sent / seconds, answered / seconds,
            (double)run->taken / seconds, run->cpu_s / seconds,
            (unsigned long long)run->next_number, (unsigned long long)check->right,

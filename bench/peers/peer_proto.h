@@ -26,6 +26,7 @@ struct peer_answer {
     bool is_known;    /* the order was there before */
     bool is_held;     /* counts only when PEER_END comes */
     int64_t slot;     /* number of the request, or PEER_SLOT_NEXT: the oldest of the connection */
+    uint32_t parts;   /* of a taken one: how many nodes ship */
     uint16_t node[2]; /* of a taken one: which node ships which line */
 };
 

@@ -26,6 +26,7 @@ void peer_answer_packed(struct peer_answer *out, int64_t packed)
     out->is_known = packed > 0 && packed >> 34 != 0;
     out->node[0] = (uint16_t)(packed >> 17 & 0xffff);
     out->node[1] = (uint16_t)(packed & 0xffff);
+    out->parts = 1 + (out->node[0] != out->node[1]);
 }
 
 static uint32_t request(const struct peer_world *world, enum peer_job job,

@@ -127,6 +127,7 @@ static void facts_take(struct peer_answer *out, const struct route_answer *route
 {
     uint32_t pos = 0;
     out->is_known = route->is_duplicate;
+    out->parts = facts_fulfilments(route->words);
     for (uint32_t left = facts_fulfilments(route->words); left > 0; left--) {
         struct fulfilment part = facts_next(route->words, &pos);
         for (uint32_t i = 0; part.lines && i < part.count; i++) {

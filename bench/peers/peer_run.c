@@ -274,6 +274,7 @@ static void count_answer(struct peer_run *run, uint32_t index, const struct peer
     struct peer_slot *slot = &run->slots[index];
     if (slot->intended_ns >= run->measure_ns && now_ns < run->end_ns) {
         run->taken += answer->outcome == PEER_TAKEN && !answer->is_known;
+        run->parts += answer->outcome == PEER_TAKEN && !answer->is_known ? answer->parts : 0;
         run->known += answer->outcome == PEER_TAKEN && answer->is_known;
         run->refused += answer->outcome == PEER_REFUSED;
         run->failed += answer->outcome == PEER_FAILED;

@@ -58,6 +58,7 @@ struct peer_run {
 
     struct hist latency;
     uint64_t taken, known, refused, failed, reads; /* answers within the measured time */
+    uint64_t parts; /* of the taken ones */
     uint64_t offered, sent;
     double seconds, cpu_s;
     char fault[128];

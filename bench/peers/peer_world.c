@@ -11,7 +11,7 @@
 enum err peer_world_init(struct peer_world *world)
 {
     double *people = calloc(zip3_count, sizeof *people);
-    enum err err = people ? network_init(&world->network, &world->opts) : ERR_NOMEM;
+    enum err err = people ? load_network_init(&world->network, &world->opts) : ERR_NOMEM;
     if (err == ERR_OK) {
         for (uint32_t i = 0; i < zip3_count; i++) {
             people[i] = zip3_rows[i].people;
@@ -28,7 +28,7 @@ enum err peer_world_init(struct peer_world *world)
 
 void peer_world_close(struct peer_world *world)
 {
-    network_close(&world->network);
+    load_network_close(&world->network);
     alias_close(&world->by_people);
     free(world->near);
     free(world->metres);

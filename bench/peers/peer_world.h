@@ -40,7 +40,7 @@ struct peer_world {
     uint16_t *deepest; /* [item] -> the node with most units; NULL until made */
 };
 
-/* Errors (told on stderr): as network_init. */
+/* Errors (told on stderr): as load_network_init. */
 ERR_MUST_USE enum err peer_world_init(struct peer_world *world);
 void peer_world_close(struct peer_world *world);
 

@@ -12,6 +12,7 @@ import load
 import part_engine
 import part_open
 import servers
+import stocked
 
 SHARE = 0.25
 
@@ -56,9 +57,8 @@ def round_of(run, loader, engine, items, rate, is_with):
 def measure(run):
     items = 2000 if run.is_quick else 10000
     loader = load.Loader(run.build, run.data, None if run.data else 1000)
-    engine = servers.Engine(run.build, "--order-window", "2s", "--checkpoint-bytes", "0",
-                            "--checkpoint-records", "0", *part_engine.BIG[2:])
-    loader.fill(engine, ["--items", str(items)])
+    engine = stocked.engine(run, loader, ["--items", str(items)], "--order-window", "2s",
+                            *part_engine.BIG[2:])
     closed = loader.run(engine, ["--closed", "--workload", "two-line", "--items", str(items),
                                  "--connections", "8", "--depth", "512", "--life", "1"],
                         2 if run.is_quick else 4, 1)

@@ -9,10 +9,11 @@ import part_disk
 import part_peers
 import peers
 import servers
+import stocked
 import where
 
 BIG = ("--max-delay-ms", "0", "--orders-max", "30000000", "--orders-memory", "12GiB",
-       "--holds-max", "60000000")
+       "--holds-max", "60000000", "--checkpoint-bytes", "0", "--checkpoint-records", "0")
 PIPELINED = ["--connections", "8", "--depth", "1024"]
 WRITERS = ("nearshelfd", "shelf-writer", "shelf-segments", "iou")
 
@@ -50,10 +51,9 @@ def cpu_per_order(run, client, server):
 def durable(run, client, loader, items):
     """Engine CPU per order with and without the disk, in turns, the loop on a core of its own and
     the client on the other; afterwards both may run anywhere."""
-    both = {"durable": servers.Engine(run.build, "--pin", *BIG),
-            "unsafe": servers.Engine(run.build, "--unsafe-no-sync", "--pin", *BIG)}
-    for server in both.values():
-        loader.fill(server, ["--items", str(items)])
+    world = ["--items", str(items)]
+    both = {"durable": stocked.engine(run, loader, world, "--pin", *BIG),
+            "unsafe": stocked.engine(run, loader, world, "--unsafe-no-sync", "--pin", *BIG)}
     rows = {"durable": [], "unsafe": []}
     client.cores = servers.all_but_first()
     for turn in range(4 if run.is_quick else 12):
@@ -130,11 +130,9 @@ def read_loops(run, client, loader, items):
     """Reads with 0, 1 and 2 read loops, in turns; cores is how many the engine used. The client wants
     a core as well: on a machine of two, what loops gain is per CPU-second, not per second."""
     counts = (0, 1, 2)
-    engines = {count: servers.Engine(run.build, "--read-loops", str(count), *BIG)
-               for count in counts}
+    engines = {count: stocked.engine(run, loader, ["--items", str(items)], "--read-loops",
+                                     str(count), *BIG) for count in counts}
     rows = {count: [] for count in counts}
-    for engine in engines.values():
-        loader.fill(engine, ["--items", str(items)])
     for turn in range(2 if run.is_quick else 3):
         for count in counts if turn % 2 == 0 else counts[::-1]:
             rows[count].append(client.call("rpc", port_of(engines[count]), PIPELINED + [
@@ -173,8 +171,7 @@ def depth_one(run, client, engine):
 
 def hot(run, client, loader, items):
     """One line an order: of one item that every node holds, and of any item, in turns."""
-    engine = servers.Engine(run.build, *BIG)
-    loader.fill(engine, ["--workload", "hot", "--items", str(items)])
+    engine = stocked.engine(run, loader, ["--workload", "hot", "--items", str(items)], *BIG)
     ours, others = [], []
     for turn in range(2 if run.is_quick else 4):
         for rows, drawn in ((ours, "1"), (others, "0"))[::1 if turn % 2 == 0 else -1]:
@@ -186,8 +183,8 @@ def hot(run, client, loader, items):
     run.row("hot_ratio", part_peers.ratios(ours, others), "one line each; %d/s against %d/s" % (
         load.median([row["taken_per_s"] for row in ours]),
         load.median([row["taken_per_s"] for row in others])))
-    sold = servers.Engine(run.build, *BIG)
-    loader.fill(sold, ["--workload", "hot", "--hot-stock", "1", "--items", "100"])
+    sold = stocked.engine(run, loader, ["--workload", "hot", "--hot-stock", "1", "--items", "100"],
+                          *BIG)
     client.call("rpc", port_of(sold), PIPELINED + ["--lines", "1", "--drawn", "1", "--items", "100",
                                                    "--duration", "1"])
     report = client.closed("rpc", port_of(sold), PIPELINED + [

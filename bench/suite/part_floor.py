@@ -7,6 +7,7 @@ import subprocess
 
 import load
 import servers
+import stocked
 import where
 
 CLOSED = ["--closed", "--workload", "two-line", "--life", "0", "--connections", "8",
@@ -25,11 +26,11 @@ def parts_of_floor(run):
 
 def _start(run, items):
     loader = load.Loader(run.build, run.data, None if run.data else 1000)
-    engine = servers.Engine(run.build, "--max-delay-ms", "0", "--orders-max", "40000000",
+    flags = ["--items", str(items)]
+    engine = stocked.engine(run, loader, flags, "--max-delay-ms", "0", "--orders-max", "40000000",
                             "--orders-memory", "16GiB", "--holds-max", "80000000")
     floor = servers.Floor(run.build, "--orders", "33554432")
-    flags = ["--items", str(items)]
-    seconds = {server.name: round(loader.fill(server, flags), 1) for server in (engine, floor)}
+    seconds = {"engine": engine.stocked["made_s"], "floor": round(loader.fill(floor, flags), 1)}
     return loader, engine, floor, seconds
 
 

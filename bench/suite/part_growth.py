@@ -1,8 +1,8 @@
 # Where it bends: nodes, items, density, lines, connections; memory and start time by size.
 """Each point has an engine of its own but for lines and connections, which share one. The network is
-the generated one, so that its size can be chosen; every point says how many cells it had. Memory comes
-first, then the curves, each with a budget: a point that would not fit into what is left of it is left
-out by name, and what was measured stands whatever comes after."""
+the generated one, so that its size can be chosen; every point says how many cells it had. Engines
+start on worlds that are stocked already (stocked.py), deep enough that no run sells a cell out: what
+bends is the size, not the shelves getting empty."""
 import os
 import resource
 import socket
@@ -13,14 +13,14 @@ import part_engine
 import part_peers
 import peers
 import servers
+import stocked
 import where
 
 # Stores hold 5-30 % of the items: 17.5 % on average is --density 1.
 FULL = 17.5
 FLAGS = part_engine.BIG
-CELLS_PER_S = 250000  # loading, at the least; a faster machine tells so with its first points
-POINT_SECONDS = 8     # start, nodes and items, measurement, restart
-BUDGETS = {"shared": 60, "density": 75, "nodes": 75, "items": 80}
+TIMES = 100           # the units of the load generator's cells
+POINT_SECONDS = 16    # making the world, start, measurement: a point that would not fit is left out
 FRAME_HELLO = b"\x94\x00\x01\xa5hello\x91\x80"
 BEND = 1.25           # a step in CPU per order that is told
 
@@ -43,16 +43,26 @@ def world_of(run, nodes, items, density):
 
 
 def start(run, nodes, items, density):
-    engine = servers.Engine(run.build, "--items-max", str(max(items, 1000)), *FLAGS)
-    loader = Generated(run, nodes)
-    before = servers.memory_bytes(engine.pid)
-    seconds = loader.fill(engine, ["--items", str(items), "--density", "%g" % density])
+    """An engine on that world, and what it holds: memory, and how long its start took."""
+    engine = stocked.engine(run, Generated(run, nodes),
+                            ["--items", str(items), "--density", "%g" % density], "--items-max",
+                            str(max(items, 1000)), *FLAGS, times=TIMES)
     cells = part_engine.stats(run, engine)["tables"]["cells"]
+    count = max(1, cells["count"])
     return engine, {"nodes": nodes + 10, "items": items, "density_percent": density * FULL,
                     "cells": cells["count"], "cell_bytes": cells["bytes"],
-                    "bytes_per_cell": cells["bytes"] / max(1, cells["count"]),
-                    "load_s": round(seconds, 1),
-                    "resident_bytes": servers.memory_bytes(engine.pid) - before}
+                    "bytes_per_cell": cells["bytes"] / count,
+                    "rows": "lists" if is_list(nodes + 10, count / items) else "bitmaps",
+                    "made_s": engine.stocked["made_s"],
+                    "snapshot_bytes": engine.stocked["bytes"],
+                    "start_ms": float(engine.ready["started_ms"]),
+                    "snapshot_ms": float(engine.ready["snapshot_ms"]),
+                    "resident_bytes": servers.memory_bytes(engine.pid)}
+
+
+def is_list(nodes, cells):
+    """As engine/table/row.c chooses: few cells of an item are a list of slots, else a bitmap."""
+    return cells * 4 <= (nodes + 63) // 64 * 18
 
 
 def rate(run, engine, world, *flags):
@@ -66,61 +76,26 @@ def rate(run, engine, world, *flags):
             "p50_ms": report["latency_ms"]["p50"], "p99_ms": report["latency_ms"]["p99"],
             "thread": round(report["server_thread"], 2),
             "cpu_us_per_order": 1e6 * report["server_thread"] / max(1, report["taken_per_s"]),
+            "parts": report["parts"] / max(1, report["taken"]),
             "client_cpu": report["client_cpu"], "cores": report["cores"]}
     sampled.append((point, samples))
     return point
 
 
-def restart(run, engine, point):
-    """Start time on its log, after a kill."""
-    engine.stop(9)
-    again = servers.Engine(run.build, "--items-max", str(max(point["items"], 1000)), *FLAGS,
-                           root=engine.root)
-    point["start_ms"] = float(again.ready.get("started_ms", 0))
-    point["recovered_ms"] = float(again.ready.get("recovered_ms", 0))
-    return again
-
-
-class Budget:
-    """Seconds of one curve: a fair share of what the run has left for it and those after it."""
-
-    def __init__(self, run, name):
-        self.run = run
-        to_come = list(BUDGETS)[list(BUDGETS).index(name):]
-        fair = max(0, run.seconds_left() - 10) / sum(BUDGETS[key] for key in to_come)
-        own = BUDGETS[name] * min(0.35 if run.is_quick else 1, fair)
-        self.end = time.monotonic() + own
-
-    def left(self):
-        return min(self.end - time.monotonic(), self.run.seconds_left() - 5)
-
-
-def point_seconds(figures, nodes, items, density):
-    """What the next point will take, by what the ones before it took."""
-    cells = nodes * items * density * FULL / 100
-    pace = max([CELLS_PER_S] + [row["cells"] / row["load_s"] for row in figures
-                                if row["load_s"] > 2])
-    return POINT_SECONDS + (cells + items * 4) / pace
-
-
-def points(run, name, rows, restarts=False):
-    """rows: (label, nodes, items, density), the dearest last."""
+def points(run, name, rows):
+    """rows: (label, nodes, items, density)."""
     figures = run.sections.setdefault("growth", {}).setdefault(name, [])
-    budget = Budget(run, name)
     for label, nodes, items, density in rows:
-        needed = point_seconds(figures, nodes, items, density)
-        if budget.left() < needed:
-            run.say("growth: %s at %s needs %.0f s, %.0f are left: left out" % (
-                name, label, needed, budget.left()))
+        if run.seconds_left() < POINT_SECONDS:
+            run.say("growth: %s at %s: no time left" % (name, label))
             continue
         engine, point = start(run, nodes, items, density)
-        if restarts:
-            engine = restart(run, engine, point)
         measured = rate(run, engine, world_of(run, nodes, items, density))
         measured.update(point, label=label)
         figures.append(measured)
         engine.stop()
         servers.drop(engine.root)
+        stocked.forget()
     return figures
 
 
@@ -128,30 +103,24 @@ def by_nodes(run):
     items = 1000 if run.is_quick else 5000
     points(run, "nodes", [(str(nodes), nodes - 10, items, 10 / FULL)
                           for nodes in ((100, 4613) if run.is_quick else
-                                        (100, 1000, 4613, 20000))], restarts=True)
+                                        (100, 1000, 4613, 20000))])
 
 
 def by_items(run):
     counts = (1000, 10000) if run.is_quick else (10000, 100000, 1000000)
-    points(run, "items", [("{:,}".format(count), 990, count, 1 / FULL) for count in counts],
-           restarts=True)
+    points(run, "items", [("{:,}".format(count), 990, count, 1 / FULL) for count in counts])
 
 
 def by_density(run):
+    """And bytes of a stocked cell at the two densities that have a goal."""
     items = 2000 if run.is_quick else 10000
-    points(run, "density", [("%d %%" % share, 4603, items, share / FULL)
-                            for share in (1, 10, 50)])
-
-
-def memory_of_cells(run):
-    """Bytes of a stocked cell at the two densities that have a goal."""
-    items = 2000 if run.is_quick else 10000
-    for key, share in (("bytes_per_cell", 10), ("bytes_per_cell_sparse", 1)):
-        engine, point = start(run, 4603, items, share / FULL)
-        run.put(key, point["bytes_per_cell"], None, None,
-                "tables' own count; {:,} cells of {:,} items".format(point["cells"], items))
-        engine.stop()
-        servers.drop(engine.root)
+    figures = points(run, "density", [("%d %%" % share, 4603, items, share / FULL)
+                                      for share in (1, 10, 50)])
+    keys = {"10 %": "bytes_per_cell", "1 %": "bytes_per_cell_sparse"}
+    for point in figures:
+        if point["label"] in keys:
+            run.put(keys[point["label"]], point["bytes_per_cell"], None, None,
+                    "tables' own count; {:,} cells of {:,} items".format(point["cells"], items))
 
 
 def settled_memory(engine):
@@ -232,14 +201,13 @@ def by_lines_and_connections(run):
     run.say("memory: %.0f bytes an open order, %.0f an idle connection, %.0f one that works" % (
         memory["bytes_per_open_order"], memory["bytes_per_connection"],
         memory["bytes_per_working_connection"]))
-    budget = Budget(run, "shared")
     tries = [("lines", count, ["--connections", "8", "--depth", str(depth), "--lines", str(count)])
              for count, depth in ((1, 512), (2, 512), (5, 128), (15, 8), (50, 4))]
     tries += [("connections", count, ["--connections", str(count), "--depth",
                                       str(max(1, 4096 // count))])
-              for count in (1, 64, 1000, 9900)]
+              for count in (1, 64, 1000, 10000)]
     for name, count, flags in tries:
-        if budget.left() < 4:
+        if run.seconds_left() < 5:
             run.say("growth: %s at %d: no time left" % (name, count))
             continue
         measured = rate(run, engine, world, *flags)
@@ -272,13 +240,26 @@ def grown(before, after):
     return ", ".join("%s %+.2f us" % (name, us) for us, name in rows[:4] if us > 0.02)
 
 
+def reasons(before, after):
+    """What differs between two points beside the size, as far as the points tell it."""
+    told = []
+    if after["parts"] > before["parts"] + 0.2:
+        told.append("an order ships from %.2f nodes instead of %.2f: no near node holds every item, "
+                    "so splits are searched" % (after["parts"], before["parts"]))
+    if before.get("rows") != after.get("rows"):
+        told.append("rows of stock are %s instead of %s" % (after["rows"], before["rows"]))
+    if after["refused"] > 0.01 * after["orders_per_s"]:
+        told.append("%d orders found no stock" % after["refused"])
+    return "".join("; " + text for text in told)
+
+
 def bends(rows):
     """Where an order's CPU rises most from a point to the next, and in what; lines of text."""
     steps = [(after["cpu_us_per_order"] / before["cpu_us_per_order"], before, after)
              for before, after in zip(rows, rows[1:]) if before["cpu_us_per_order"] > 0]
-    told = ["at %s: %.2f us an order, %.2f times that at %s; of it %s; thread %.0f %% busy, client's "
+    told = ["at %s: %.2f us an order, %.2f times that at %s; of it %s%s; thread %.0f %% busy, client's "
             "core %.0f %%" % (after["label"], after["cpu_us_per_order"], factor, before["label"],
-                              grown(before, after) or "nothing by itself", 100 * after["thread"],
+                              grown(before, after) or "nothing by itself", reasons(before, after), 100 * after["thread"],
                               100 * after["client_cpu"])
             for factor, before, after in steps if factor >= BEND]
     least = min((row["cpu_us_per_order"] for row in rows), default=0.0)
@@ -300,7 +281,6 @@ def tell(run):
 
 
 def measure(run):
-    run.attempt(memory_of_cells, run)
     run.attempt(by_lines_and_connections, run)
     run.attempt(by_density, run)
     run.attempt(by_nodes, run)

@@ -4,6 +4,7 @@ the first that keeps p99 within the bound. The part ends within its time whateve
 import load
 import part_engine
 import servers
+import stocked
 import where
 
 FEED = 583000
@@ -57,9 +58,8 @@ def highest(run, loader, engine, items, capacity, tried):
 def life(run, loader, items):
     """With the life cycle: closed for what it can take, then open at 583,000/s, then the highest
     rate that keeps the bound. The loop has a core, its helpers and the client the other."""
-    engine = servers.Engine(run.build, "--order-window", "2s", "--pin", "--checkpoint-bytes", "0",
-                            "--checkpoint-records", "0", *part_engine.BIG[2:])
-    loader.fill(engine, ["--items", str(items)])
+    engine = stocked.engine(run, loader, ["--items", str(items)], "--order-window", "2s", "--pin",
+                            *part_engine.BIG[2:])
     loader.cores = servers.all_but_first()
     closed = loader.run(engine, ["--closed", "--workload", "two-line", "--items", str(items),
                                  "--connections", "8", "--depth", "128", "--life", "1"],

@@ -19,6 +19,7 @@ import time
 
 import load
 import servers
+import stocked
 import where
 
 SHARE = 0.10
@@ -247,8 +248,7 @@ def tell_recovery(run, rounds):
 
 def measure(run):
     loader = load.Loader(run.build, run.data, None if run.data else 1000)
-    engine = servers.Engine(run.build, *FLAGS)
-    loader.fill(engine, ["--items", str(ITEMS)])
+    engine = stocked.engine(run, loader, ["--items", str(ITEMS)], *FLAGS)
     settle(loader, engine)
     how = throttle(engine.pid)
     run.section("overload", {"throttle": how.name})

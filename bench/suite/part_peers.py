@@ -9,6 +9,7 @@ import subprocess
 import load
 import peers
 import servers
+import stocked
 import where
 
 SAME = ["--connections", "8", "--depth", "512"]
@@ -184,11 +185,10 @@ def measure_peer(client, engine, kind):
 
 
 def engine_open(run, world, items):
-    engine = servers.Engine(run.build, "--max-delay-ms", "0", "--orders-max", "40000000",
-                            "--orders-memory", "12GiB", "--holds-max", "80000000")
     loader = load.Loader(run.build, run.data, None if run.data else 1000)
-    loader.fill(engine, ["--items", str(items)])
-    return engine
+    return stocked.engine(run, loader, ["--items", str(items)], "--max-delay-ms", "0",
+                          "--orders-max", "40000000", "--orders-memory", "12GiB", "--holds-max",
+                          "80000000", "--checkpoint-bytes", "0", "--checkpoint-records", "0")
 
 
 def measure(run):

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-# Smoke: engine, floor and the peers that are installed give the oracle's answers; the page is made.
-"""usage: peer_smoke.py BUILD engine|floor|redis|tarantool|postgres|page
+# Smoke: engine (filled, or started on a stocked folder), floor and the peers that are installed give the oracle's answers; the page is made.
+"""usage: peer_smoke.py BUILD engine|stocked|floor|redis|tarantool|postgres|page
 
 Exit 77 where what is asked for is not installed. No figure decides anything."""
 import os
@@ -12,6 +12,7 @@ import part_peers
 import peers
 import report
 import servers
+import stocked
 import suite
 
 
@@ -28,7 +29,11 @@ def held_against_oracle(run, kind, depth):
     world = peers.World(run, 200)
     world.flags = ["--items", "200", "--seed", "1", "--nodes", "90"]
     client = part_peers.Client(run, world)
-    if kind in ("engine", "floor"):
+    if kind == "stocked":
+        server = stocked.engine(run, load.Loader(run.build, None, 90), ["--items", "200"],
+                                "--max-delay-ms", "0")
+        protocol, port = "rpc", int(server.address.split(":")[1])
+    elif kind in ("engine", "floor"):
         server = servers.Engine(run.build, "--max-delay-ms", "0") \
             if kind == "engine" else servers.Floor(run.build, "--items", "1000", "--orders", "10000")
         load.Loader(run.build, None, 90).fill(server, ["--items", "200"])

@@ -38,7 +38,7 @@ static int stop(void **state)
     ledger_close(&rig.ledger);
     pump_close(&rig.pump);
     workload_close(&rig.workload);
-    network_close(&rig.network);
+    load_network_close(&rig.network);
     load_fake_stop(&fake);
     return 0;
 }
@@ -49,7 +49,7 @@ static enum err run_with(int argc, const char *const *argv)
     char address[32];
     snprintf(address, sizeof address, "127.0.0.1:%u", fake.port);
     assert_int_equal(load_opts_parse(&rig.opts, argc, argv), LOAD_OPTS_RUN);
-    assert_int_equal(network_init(&rig.network, &rig.opts), ERR_OK);
+    assert_int_equal(load_network_init(&rig.network, &rig.opts), ERR_OK);
     assert_int_equal(workload_init(&rig.workload, &rig.opts, &rig.network), ERR_OK);
     assert_int_equal(pump_open(&rig.pump, address, rig.opts.connections, 65536), ERR_OK);
     assert_int_equal(load_run_init(&rig.run, &rig.opts, &rig.workload, &rig.pump), ERR_OK);

@@ -238,7 +238,7 @@ static void request_is_a_frame(void **state)
     struct network network;
     struct workload workload;
     assert_int_equal(load_opts_parse(&opts, 5, argv), LOAD_OPTS_RUN);
-    assert_int_equal(network_init(&network, &opts), ERR_OK);
+    assert_int_equal(load_network_init(&network, &opts), ERR_OK);
     assert_int_equal(workload_init(&workload, &opts, &network), ERR_OK);
     for (uint32_t count = 1; count <= 1000; count += count < 20 ? 1 : 97) {
         static struct order big;
@@ -257,7 +257,7 @@ static void request_is_a_frame(void **state)
         assert_true(head.msgid == UINT32_MAX && head.method_len == 11);
     }
     workload_close(&workload);
-    network_close(&network);
+    load_network_close(&network);
 }
 
 /* A ledger read back from its file is the one that was written. */

@@ -36,7 +36,7 @@ static void world_init(struct world *world, const char *kind, const char *seed)
     const char *const argv[] = {"x",   "--workload", kind,   "--seed", seed, "--nodes",
                                 "200", "--items",    "5000", "--tag",  "7"};
     world->opts = opts_of(11, argv);
-    assert_int_equal(network_init(&world->network, &world->opts), ERR_OK);
+    assert_int_equal(load_network_init(&world->network, &world->opts), ERR_OK);
     assert_int_equal(workload_init(&world->workload, &world->opts, &world->network), ERR_OK);
     stock_model_init(&world->model, &world->opts, &world->network, world->opts.items);
 }
@@ -44,7 +44,7 @@ static void world_init(struct world *world, const char *kind, const char *seed)
 static void world_close(struct world *world)
 {
     workload_close(&world->workload);
-    network_close(&world->network);
+    load_network_close(&world->network);
 }
 
 /* Gaps between arrivals have the mean and the spread of a Poisson process. */
