@@ -1,13 +1,18 @@
-/* Sources for what orders are owed, once there is stock: longest owed first, item by item, a few
- * orders after every request, so that new stock goes to those who wait and not to whoever comes
- * next. An order gets of all its owed lines what there is, unless others wait longer for it. */
+/* Sources for what orders are owed, once there is stock: longest owed first, item by item, before
+ * any later request sees it, so that new stock goes to those who wait and not to whoever comes
+ * next. An order gets of all its owed lines what there is, unless others wait longer for it.
+ *
+ * Only those are tried whom a node with free units may help (route/waiting.c), so that nearly
+ * every try ends with a record. Those that find nothing all the same (a strategy, capacity, a
+ * place just out of reach) are few at a time: the rest goes on after the next request. */
 #include "replan_internal.h"
+#include "waiting.h"
 
 enum {
-    TRIES = 8,         /* orders tried in one slice */
-    STEPS = 20000,     /* search steps of a slice, after which it ends early */
-    FAILURES_MAX = 512 /* orders that an item's stock does not help, one behind the other: the
-                          rest is tried when there is more of it */
+    VAIN_MAX = 8,     /* tries in vain in one go */
+    STEPS = 20000,    /* search steps of those, after which it ends early */
+    FILL_STEPS = 200, /* of deciding, that a try takes beside its search */
+    LOOK_STEPS = 4    /* that a look at a class takes for each node */
 };
 
 /* Whether an older entry of the item has not been tried since stock of it grew. */
@@ -18,22 +23,43 @@ static bool is_ahead(const struct service_core *service, uint32_t index)
     return item->owed_todo == 0 || item->owed_first == index;
 }
 
-/* Whether any units of the item are promised to nobody anywhere. */
-static bool has_free(const struct service_core *service, uint32_t item)
+/* -- which classes may be helped -- */
+
+static uint32_t holders(void *owner, uint32_t item, uint16_t nodes[OWED_NODES_MAX])
 {
-    struct row *row = service->tables.catalogue.items[item].row;
-    bool has = false;
-    if (row && row->kind == ROW_BITMAP) {
-        for (uint32_t word = 0; word < row->words; word++) {
-            has = has || row_maybe(row)[word];
+    struct service_core *service = owner;
+    uint32_t steps = 1;
+    const uint32_t count = route_holders(&service->tables.view, item, nodes, &steps);
+    route_work(service->route, steps);
+    return count;
+}
+
+static bool may_help(void *owner, const struct owed_class *class, const uint16_t *nodes,
+                     uint32_t count)
+{
+    struct service_core *service = owner;
+    const struct owed *owed = &service->tables.owed;
+    struct order *order = order_at(&service->tables.orders, owed_at(owed, class->first)->order);
+    route_work(service->route, LOOK_STEPS * count);
+    return route_may_help(&service->tables.view, owed, class, order, nodes, count);
+}
+
+/* -- a try -- */
+
+/* A kit is wanted whole, as far as it is owed. */
+static void want_kits_whole(struct replan *replan)
+{
+    uint32_t line = 0;
+    while (line < replan->order->line_count) {
+        const uint32_t end = line + line_run(replan->order, line);
+        bool is_whole = true;
+        for (uint32_t i = line; i < end; i++) {
+            is_whole = is_whole && (replan->wanted[i] > 0 || replan->owed_index[i] == OWED_NONE);
         }
-        return has;
+        for (; line < end; line++) {
+            replan->wanted[line] = is_whole ? replan->wanted[line] : 0;
+        }
     }
-    for (uint32_t i = 0; row && i < row->count; i++) {
-        cell_word word = row_word(row, i);
-        has = has || (int64_t)cell_on_hand(word) > cell_reserved(word);
-    }
-    return has;
 }
 
 static void want(const struct service_core *service, struct replan *replan, uint32_t index)
@@ -46,6 +72,7 @@ static void want(const struct service_core *service, struct replan *replan, uint
             replan->wanted[entry->line] = entry->qty;
         }
     }
+    want_kits_whole(replan);
 }
 
 enum tried { TRIED_FILLED, TRIED_NOTHING, TRIED_NO_ROOM };
@@ -57,7 +84,7 @@ static enum tried fill(struct service_core *service, uint32_t index)
     struct replan_where where = replan_where_of(replan);
     where.allow_partial = true;
     want(service, replan, index);
-    if (!replan_decide(service, replan, &where)) {
+    if (!replan_decide(service, replan, &where) || replan->effect.share_count == 0) {
         return TRIED_NOTHING;
     }
     replan_pay(service, replan);
@@ -71,30 +98,29 @@ static enum tried fill(struct service_core *service, uint32_t index)
 bool refill_run(struct service_core *service)
 {
     struct owed *owed = &service->tables.owed;
+    const struct owed_judge judge = {service, holders, may_help};
+    uint32_t in_vain = 0;
+    uint32_t steps = 0;
     if (service->is_draining) {
         return false;
     }
-    uint32_t steps = 0;
-    for (uint32_t tries = 0; tries < TRIES && steps < STEPS; tries++) {
-        uint32_t index = owed_next(owed, &service->tables.catalogue);
+    while (in_vain < VAIN_MAX && steps < STEPS) {
+        const uint32_t index = owed_next(owed, &service->tables.catalogue, &judge);
         if (index == OWED_NONE) {
             return false;
         }
-        if (!has_free(service, owed_at(owed, index)->item)) {
-            owed_item_over(owed);
-            continue;
-        }
-        enum tried tried = fill(service, index);
-        steps += service->replan->answer.steps;
-        service->refill_failures = tried == TRIED_FILLED ? 0 : service->refill_failures + 1;
+        const enum tried tried = fill(service, index);
         if (tried == TRIED_NO_ROOM) {
             owed_again(owed, index);
             return true;
         }
-        if (service->refill_failures >= FAILURES_MAX) {
-            service->refill_failures = 0;
-            owed_item_over(owed);
+        if (tried == TRIED_FILLED) {
+            owed_served(owed);
+        } else {
+            in_vain++;
+            steps += service->replan->answer.steps;
         }
+        route_work(service->route, FILL_STEPS + service->replan->order->line_count);
     }
     return owed_has_todo(owed);
 }

@@ -118,7 +118,6 @@ struct service_core {
     struct tables tables;
     struct route *route;
     struct replan *replan;   /* the change of an order that is being made */
-    uint32_t refill_failures; /* orders in a row that new stock did not help */
     struct wal *wal;
     char folder[FOLDER_SIZE]; /* of the data, absolute, for who copies it; "" where there is none */
     struct zone_files *zones;

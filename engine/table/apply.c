@@ -67,7 +67,7 @@ void cell_set(struct tables *tables, uint32_t item, uint16_t node, const struct 
         struct item *entry = &tables->catalogue.items[item];
         entry->raised = (uint32_t)tables->batch;
         if (entry->owed_first != OWED_NONE) {
-            owed_raise(&tables->owed, entry, item, false);
+            owed_raise(&tables->owed, entry, item, node, false);
         }
     }
     tables->cells_short += unreserved(word) < 0;
@@ -418,7 +418,7 @@ static enum err stock_row(struct tables *tables, const struct effect_stock *effe
         cell_move(tables, row->item, effect->node, 0, row->value, effect->at_ms);
     }
     if (item->owed_first != OWED_NONE && unreserved(tables_word(&cell)) > unreserved(before)) {
-        owed_raise(&tables->owed, item, row->item, true);
+        owed_raise(&tables->owed, item, row->item, effect->node, true);
     }
     return ERR_OK;
 }

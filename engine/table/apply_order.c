@@ -310,6 +310,7 @@ static void lines_owe(struct tables *tables, slab_ref ref, const struct effect_o
                                         .reason = REASON_INSUFFICIENT_STOCK};
         owed_set(&tables->owed, &tables->catalogue, &tables->digest, order, ref, &what);
     }
+    owed_file(&tables->owed, &tables->catalogue, order);
 }
 
 void order_part_await(struct tables *tables, slab_ref ref, uint16_t index, uint64_t now_ms)
@@ -481,6 +482,7 @@ enum err tables_apply_cancel(struct tables *tables, uint64_t lsn, uint64_t now_m
     for (uint32_t i = 0; i < effect->owed_count && is_sound; i++) {
         is_sound = owed_cancel(tables, ref, lsn, now_ms, &effect->owed[i]);
     }
+    owed_file(&tables->owed, &tables->catalogue, order);
     shares_digest(tables, order, true);
     order_settle(tables, ref, now_ms);
     key_remember(tables, lsn, now_ms, &effect->key);

@@ -329,7 +329,7 @@ static void owed_raise_order(struct tables *tables, const struct order *order)
     for (uint32_t i = order->owed_first; i != OWED_NONE;
          i = owed_at(&tables->owed, i)->next_of_order) {
         uint32_t item = owed_at(&tables->owed, i)->item;
-        owed_raise(&tables->owed, &tables->catalogue.items[item], item, true);
+        owed_raise(&tables->owed, &tables->catalogue.items[item], item, NODE_NONE, true);
     }
 }
 
@@ -422,6 +422,7 @@ enum err tables_apply_replan(struct tables *tables, uint64_t lsn, uint64_t now_m
     }
     order->strategy = effect->has_strategy ? effect->strategy : order->strategy;
     owe(tables, ref, lsn, effect);
+    owed_file(&tables->owed, &tables->catalogue, order);
     if (effect->has_place || effect->line_count > 0) {
         owed_raise_order(tables, order);
     }

@@ -29,8 +29,9 @@ struct item {
     uint32_t raised; /* batch in which free stock of it last grew (its low bits: equal by chance
                         only costs a decision): guesses made before are void */
     uint32_t weight_g;
-    uint32_t owed_first, owed_last; /* what is owed of it, oldest first (owed.h); 0 = nothing */
-    uint8_t owed_todo;              /* bits of owed.c */
+    uint32_t owed_first; /* what is owed of it, oldest first (owed.h); 0 = nothing */
+    uint32_t owed_item;  /* its struct owed_item; 0 = nothing is owed */
+    uint8_t owed_todo;   /* bits of owed_turn.c */
     uint8_t not_to_count;
     uint8_t id_len;
     bool is_kit;          /* made up of others: kit.h */

@@ -70,6 +70,7 @@ void load_owed(struct tables *tables, struct image_source *source)
         }
         (void)image_fields_end(source, &fields, "owed lines");
     }
+    owed_file_all(&tables->owed, &tables->catalogue, &tables->orders);
 }
 
 void save_declines(const struct tables *tables, struct image_sink *sink)

@@ -1,42 +1,83 @@
-/* Pool, two lists, and what is to be tried again. */
+/* What orders are owed: the pool, its lists, what is told of it. */
 #include "owed.h"
 
 #include <string.h>
 
 #include "check.h"
 #include "mem.h"
+#include "owed_internal.h"
 
-enum { TAG_OWED = 20 };
+enum { TAG_OWED = 20, BLOCKS = 5 };
 
-/* Bits of an item's owed_todo. */
-enum { TODO_QUEUED = 1, TODO_STOCK = 2 };
+/* Slots of the hash table of classes: at least twice as many as there can be. */
+static uint32_t slots_of(uint32_t max)
+{
+    uint32_t slots = 64;
+    while (slots < 2 * (uint64_t)max && slots < 1u << 31) {
+        slots *= 2;
+    }
+    return slots;
+}
+
+/* Bytes of the blocks: entries, classes, slots, items, heap. */
+static void sizes(uint32_t max, size_t out[BLOCKS])
+{
+    const size_t count = (size_t)max + 1;
+    out[0] = count * sizeof(struct owed_entry);
+    out[1] = count * sizeof(struct owed_class);
+    out[2] = slots_of(max) * sizeof(uint32_t);
+    out[3] = count * sizeof(struct owed_item);
+    out[4] = count * sizeof(uint32_t);
+}
 
 enum err owed_init(struct owed *owed, uint32_t max)
 {
+    size_t bytes[BLOCKS];
+    void *blocks[BLOCKS] = {0};
+    enum err err = ERR_OK;
     memset(owed, 0, sizeof *owed);
     owed->max = max;
-    void *memory;
-    enum err err = mem_reserve(((size_t)max + 1) * sizeof(struct owed_entry), &memory);
-    if (err == ERR_OK) {
-        owed->pool = memory;
+    sizes(max, bytes);
+    for (uint32_t i = 0; i < BLOCKS && err == ERR_OK; i++) {
+        err = mem_reserve(bytes[i], &blocks[i]);
     }
+    owed->pool = blocks[0];
+    owed->classes = blocks[1];
+    owed->class_slots = blocks[2];
+    owed->items = blocks[3];
+    owed->heap = blocks[4];
+    owed->slot_mask = slots_of(max) - 1;
     return err;
 }
 
 void owed_close(struct owed *owed)
 {
-    mem_release(owed->pool, ((size_t)owed->max + 1) * sizeof(struct owed_entry));
+    size_t bytes[BLOCKS];
+    void *const blocks[BLOCKS] = {owed->pool, owed->classes, owed->class_slots, owed->items,
+                                  owed->heap};
+    sizes(owed->max, bytes);
+    for (uint32_t i = 0; i < BLOCKS; i++) {
+        if (blocks[i]) {
+            mem_release(blocks[i], bytes[i]);
+        }
+    }
     memset(owed, 0, sizeof *owed);
 }
 
 uint64_t owed_memory(uint32_t max)
 {
-    return mem_size(((size_t)max + 1) * sizeof(struct owed_entry));
+    size_t bytes[BLOCKS];
+    uint64_t sum = 0;
+    sizes(max, bytes);
+    for (uint32_t i = 0; i < BLOCKS; i++) {
+        sum += mem_size(bytes[i]);
+    }
+    return sum;
 }
 
 uint64_t owed_bytes(const struct owed *owed)
 {
-    return owed->live * sizeof(struct owed_entry);
+    return owed->live * sizeof(struct owed_entry) + owed->class_count * sizeof(struct owed_class);
 }
 
 bool owed_has_room(const struct owed *owed, uint32_t count)
@@ -99,15 +140,16 @@ static void unlink_all(struct owed *owed, const struct owed_entry *entry)
     }
 }
 
-static void link_item(struct owed *owed, struct item *item, uint32_t index)
+static void link_item(struct owed *owed, struct item *item, uint32_t handle, uint32_t index)
 {
-    owed->pool[index].ahead = item->owed_last;
-    if (item->owed_last) {
-        owed->pool[item->owed_last].behind = index;
+    struct owed_item *own = owed_item_need(owed, item, handle);
+    owed->pool[index].ahead = own->last;
+    if (own->last) {
+        owed->pool[own->last].behind = index;
     } else {
         item->owed_first = index;
     }
-    item->owed_last = index;
+    own->last = index;
 }
 
 static void unlink_item(struct owed *owed, struct item *item, const struct owed_entry *entry)
@@ -120,7 +162,10 @@ static void unlink_item(struct owed *owed, struct item *item, const struct owed_
     if (entry->behind) {
         owed->pool[entry->behind].ahead = entry->ahead;
     } else {
-        item->owed_last = entry->ahead;
+        owed->items[item->owed_item].last = entry->ahead;
+    }
+    if (item->owed_first == OWED_NONE) {
+        owed_item_free(owed, item);
     }
 }
 
@@ -145,8 +190,8 @@ static void link_order(struct owed *owed, struct order *order, uint32_t index, u
     *from = index;
 }
 
-static uint32_t entry_new(struct owed *owed, struct item *item, struct order *order,
-                          uint16_t line)
+static uint32_t entry_new(struct owed *owed, struct item *item, uint32_t handle,
+                          struct order *order, uint16_t line)
 {
     uint32_t index = owed->free_head;
     CHECK(owed->live < owed->max);
@@ -157,17 +202,18 @@ static uint32_t entry_new(struct owed *owed, struct item *item, struct order *or
     }
     memset(&owed->pool[index], 0, sizeof owed->pool[index]);
     link_all(owed, index);
-    link_item(owed, item, index);
+    link_item(owed, item, handle, index);
     link_order(owed, order, index, line);
     owed->live++;
     return index;
 }
 
-static void entry_free(struct owed *owed, struct item *item, struct order *order, uint32_t index)
+static void entry_free(struct owed *owed, struct catalogue *catalogue, struct order *order,
+                       uint32_t index)
 {
     struct owed_entry *entry = &owed->pool[index];
-    owed->at = owed->at == index ? entry->behind : owed->at;
-    owed->sweep = owed->sweep == index ? entry->newer : owed->sweep;
+    struct item *item = &catalogue->items[entry->item];
+    owed_unfile(owed, index, catalogue);
     unlink_all(owed, entry);
     unlink_item(owed, item, entry);
     unlink_order(owed, order, index);
@@ -204,7 +250,7 @@ void owed_set(struct owed *owed, struct catalogue *catalogue, struct digest *dig
         return;
     }
     if (index == OWED_NONE) {
-        index = entry_new(owed, item, order, what->line);
+        index = entry_new(owed, item, what->item, order, what->line);
     } else {
         entry_digest(&owed->pool[index], order, digest, false);
         owed->units -= owed->pool[index].qty;
@@ -219,93 +265,12 @@ void owed_set(struct owed *owed, struct catalogue *catalogue, struct digest *dig
     entry->status = what->status;
     entry->reason = what->reason;
     if (what->qty == 0) {
-        entry_free(owed, item, order, index);
+        entry_free(owed, catalogue, order, index);
     } else {
         owed->units += entry->qty;
         entry_digest(entry, order, digest, true);
     }
     status_settle(owed, order);
-}
-
-/* -- to be tried again -- */
-
-void owed_raise(struct owed *owed, struct item *item, uint32_t handle, bool is_stock)
-{
-    if (item->owed_first == OWED_NONE) {
-        return;
-    }
-    item->owed_todo |= is_stock ? TODO_STOCK : 0;
-    if (item->owed_todo & TODO_QUEUED) {
-        return;
-    }
-    if (owed->todo_count == OWED_TODO_MAX) {
-        owed_raise_all(owed);
-        return;
-    }
-    item->owed_todo |= TODO_QUEUED;
-    owed->todo[(owed->todo_first + owed->todo_count++) % OWED_TODO_MAX] = handle;
-}
-
-void owed_raise_all(struct owed *owed)
-{
-    owed->sweep = owed->oldest;
-}
-
-static bool take_in_hand(struct owed *owed, const struct catalogue *catalogue)
-{
-    if (owed->todo_count == 0) {
-        return false;
-    }
-    struct item *item = &catalogue->items[owed->todo[owed->todo_first]];
-    owed->todo_first = (owed->todo_first + 1) % OWED_TODO_MAX;
-    owed->todo_count--;
-    owed->is_in_hand = true;
-    owed->is_by_stock = (item->owed_todo & TODO_STOCK) != 0;
-    owed->at = item->owed_first;
-    item->owed_todo = 0;
-    return true;
-}
-
-static bool is_tried(const struct owed_entry *entry, bool is_by_stock)
-{
-    return is_by_stock || entry->reason != REASON_MAX_REJECTS_REACHED;
-}
-
-uint32_t owed_next(struct owed *owed, const struct catalogue *catalogue)
-{
-    while (owed->is_in_hand || take_in_hand(owed, catalogue)) {
-        while (owed->at != OWED_NONE) {
-            uint32_t index = owed->at;
-            owed->at = owed->pool[index].behind;
-            if (is_tried(&owed->pool[index], owed->is_by_stock)) {
-                return index;
-            }
-        }
-        owed->is_in_hand = false;
-    }
-    while (owed->sweep != OWED_NONE) {
-        uint32_t index = owed->sweep;
-        owed->sweep = owed->pool[index].newer;
-        if (is_tried(&owed->pool[index], false)) {
-            return index;
-        }
-    }
-    return OWED_NONE;
-}
-
-void owed_again(struct owed *owed, uint32_t index)
-{
-    if (owed->is_in_hand) {
-        owed->at = index;
-    } else {
-        owed->sweep = index;
-    }
-}
-
-void owed_item_over(struct owed *owed)
-{
-    owed->is_in_hand = false;
-    owed->at = OWED_NONE;
 }
 
 /* -- check -- */
@@ -329,6 +294,12 @@ void owed_check(const struct owed *owed, const struct catalogue *catalogue)
             by_item++;
         }
     }
+    uint32_t filed = 0;
+    for (uint32_t i = owed->items_first; i; i = owed->items[i].newer) {
+        CHECK(catalogue->items[owed->items[i].item].owed_item == i);
+        filed += owed_classes_check(owed, &owed->items[i]);
+    }
+    CHECK(filed == owed->live);
     CHECK(owed->newest == older);
     CHECK(count == owed->live);
     CHECK(by_item == owed->live);
