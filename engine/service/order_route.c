@@ -266,13 +266,8 @@ static void stage_cells(struct service_core *service, struct ask *ask)
     for (uint32_t i = 0; i < ask->line_count; i++) {
         holds_prefetch_newest(&service->tables.holds, ask->route_lines[i].item, ask->guess.node);
     }
-    const struct node_queue *queue = &service->tables.queues[ask->guess.node];
-    if (queue->last_order) {
-        struct order *last = order_at(&service->tables.orders, queue->last_order);
-        for (int line = 1; line < 4; line++) { /* where the body is, and its first part */
-            prefetch_write((char *)last + 64 * line);
-        }
-    }
+    orders_prefetch_links(&service->tables.orders,
+                          service->tables.queues[ask->guess.node].last_order);
 }
 
 typedef void ask_step(struct service_core *service, struct ask *ask);

@@ -78,10 +78,7 @@ void touch_block(struct service_core *service, struct touch *touch)
 {
     touch->ref = orders_likely(&service->tables.orders, touch->hash);
     if (touch->ref) {
-        const char *block = (const char *)order_at(&service->tables.orders, touch->ref);
-        for (int line = 0; line < 7; line++) { /* a two-line order, its id at the end */
-            prefetch_write(block + 64 * line);
-        }
+        orders_prefetch_block(&service->tables.orders, touch->ref);
     }
 }
 
@@ -92,14 +89,18 @@ static void shares_from(struct service_core *service, struct order *order, uint3
     touch->count = 0;
     for (uint32_t i = 0; first + i < order->share_count && i < TOUCH_SHARES; i++) {
         const struct order_share *share = &order_shares(order)[first + i];
+        const struct order_part *part = &order_parts(order)[share->part];
         touch->items[i] = order_lines(order)[share->line].item;
-        touch->nodes[i] = order_parts(order)[share->part].node;
+        touch->nodes[i] = part->node;
         touch->holds[i] = share->hold;
         touch->count = i + 1;
         prefetch_write(&service->tables.catalogue.items[touch->items[i]]);
         prefetch_write(holds_at(&service->tables.holds, share->hold));
         holds_prefetch(&service->tables.holds, touch->items[i], touch->nodes[i]);
         movements_prefetch(&service->tables.movements, touch->items[i], touch->nodes[i]);
+        if (first + i == part->share_first) {
+            orders_prefetch_beside(&service->tables.orders, part);
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 /* Blocks, index, lists of orders. What a change does to an order is in apply.c. */
 #include "order.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include "check.h"
@@ -233,13 +234,47 @@ static void unlink_all(struct orders *orders, struct order *order)
     }
 }
 
+enum { LINE = 64, BLOCK_LINES = 7, DONE_LINES = 5 };
+
+static void prefetch_lines(const struct orders *orders, slab_ref ref, uint32_t first,
+                           uint32_t count)
+{
+    const char *block = (const char *)order_at(orders, ref) + first * LINE;
+    for (uint32_t line = 0; line < count; line++) {
+        prefetch_write(block + line * LINE);
+    }
+}
+
+void orders_prefetch_block(const struct orders *orders, slab_ref ref)
+{
+    prefetch_lines(orders, ref, 0, BLOCK_LINES);
+}
+
+enum { LINKS_LINE = offsetof(struct order, body_at) / LINE };
+
+/* An id of 24 bytes leaves the links of the first part on that line, one of a UUID on the next. */
+_Static_assert((sizeof(struct order) + 24 + offsetof(struct order_part, next_part)) / LINE ==
+                   LINKS_LINE, "body_at and the links of a first part are on one line");
+
+void orders_prefetch_links(const struct orders *orders, slab_ref ref)
+{
+    if (ref) {
+        prefetch_lines(orders, ref, LINKS_LINE, 2);
+    }
+}
+
+void orders_prefetch_beside(const struct orders *orders, const struct order_part *part)
+{
+    if (part->is_listed) {
+        orders_prefetch_links(orders, part->prev_order);
+        orders_prefetch_links(orders, part->next_order);
+    }
+}
+
 void orders_prefetch_done(const struct orders *orders, uint64_t i)
 {
     if (i < orders->done_count) {
-        const char *block = (const char *)order_at(orders, orders_done_at(orders, i));
-        for (int line = 0; line < 5; line++) {
-            prefetch_write(block + 64 * line);
-        }
+        prefetch_lines(orders, orders_done_at(orders, i), 0, DONE_LINES);
     }
 }
 

@@ -136,7 +136,6 @@ struct order {
     uint64_t done_ms; /* when nothing was owed any more; 0 = open */
     uint64_t total_m;
     double lat, lon; /* of the destination, when has_dest */
-    int64_t body_at;    /* bytes from here to the body, which may be another block */
     uint32_t body_size; /* bytes of the body, texts included */
     uint32_t size;      /* bytes of the block asked for */
     slab_ref older, newer; /* all orders, by coming */
@@ -163,6 +162,8 @@ struct order {
     bool is_backorder; /* the customer waits for what has no source */
     bool is_changed;   /* lines, destination or service are not those of its birth */
     char country[2]; /* zero bytes = none */
+    int64_t body_at; /* bytes from the head to the body, which may be another block; last, so that
+                        it is on the line of the first part's links (orders_prefetch_links) */
 };
 
 struct orders {
@@ -219,6 +220,16 @@ static inline slab_ref orders_done_at(const struct orders *orders, uint64_t i)
  * (far ahead), then what hangs on it (nearer). Any i. */
 void orders_prefetch_done(const struct orders *orders, uint64_t i);
 void orders_prefetch_done_links(const struct orders *orders, uint64_t i);
+
+/* The whole block of a two-line order. */
+void orders_prefetch_block(const struct orders *orders, slab_ref ref);
+
+/* Where a neighbour in a node's list is changed: the lines that say where the body is and hold
+ * the links of its first part. 0 and what is no order any more will do too. */
+void orders_prefetch_links(const struct orders *orders, slab_ref ref);
+
+/* The links of both neighbours of the order's part, which must be near itself. */
+void orders_prefetch_beside(const struct orders *orders, const struct order_part *part);
 
 /* Note that nothing is owed any more. */
 void orders_done(struct orders *orders, slab_ref ref, uint64_t now_ms);

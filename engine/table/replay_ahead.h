@@ -12,18 +12,21 @@
 
 enum {
     REPLAY_AHEAD_STEP = 6,                /* records between two stages */
-    REPLAY_AHEAD = 4 * REPLAY_AHEAD_STEP, /* how far ahead of its turn a record comes */
-    REPLAY_AHEAD_RING = 32
+    REPLAY_AHEAD = 6 * REPLAY_AHEAD_STEP, /* how far ahead of its turn a record comes */
+    REPLAY_AHEAD_RING = 64
+};
+
+struct replay_record {
+    uint64_t id_hash; /* of the order that it is about; 0 = none */
+    bool is_new;      /* the order comes into being */
+    uint8_t count;    /* of cells that it changes, as far as is known */
+    uint16_t nodes[EFFECT_PEEK_MAX];
+    uint32_t items[EFFECT_PEEK_MAX];
+    uint32_t holds[EFFECT_PEEK_MAX]; /* on them, of an order that is there */
 };
 
 struct replay_ahead {
-    struct {
-        uint64_t id_hash; /* of the order that it is about; 0 = none */
-        uint16_t node;
-        uint8_t count; /* of items, each a cell of node to come */
-        bool is_new;   /* the order comes into being */
-        uint32_t items[EFFECT_PEEK_MAX];
-    } ring[REPLAY_AHEAD_RING];
+    struct replay_record ring[REPLAY_AHEAD_RING];
     uint32_t next;
 };
 
