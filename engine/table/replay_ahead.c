@@ -1,6 +1,6 @@
 /* Six stages, each REPLAY_AHEAD_STEP records after the one before: the slot of the order; the
- * order, if there is one; what it holds and the entries of its items; the rows' heads, the slots of the
- * holds and the node's list; the rows' bitmaps and the ends of both lists; the cells. */
+ * order, if there is one; what it holds and the entries of its items; the rows' heads, the slots of
+ * the holds and the node's list; the rows' bitmaps and the ends of both lists; the cells. */
 #include "replay_ahead.h"
 
 #include "check.h"
