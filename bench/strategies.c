@@ -1,7 +1,7 @@
 /* What rules cost an order: two lines over 4,613 drawn stores of which each holds a tenth of the
  * items, by the built-in nearest; with hours, a carrier's rows and capacity everywhere; then by a
  * strategy of four terms as well; by one that no distance bounds. The goal: at most 30 % more than
- * the first. Instructions: valgrind --tool=callgrind --toggle-collect=NAME_work, with --smoke. */
+ * the first; weighted, and by scarcity, beside. Instructions: valgrind --tool=callgrind --toggle-collect=NAME_work, with --smoke. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,6 +98,16 @@ static uint64_t ruled_work(void *owner, uint64_t count)
     return orders(bench_hide(owner), count);
 }
 
+static uint64_t weighted_work(void *owner, uint64_t count)
+{
+    return orders(bench_hide(owner), count);
+}
+
+static uint64_t scarce_work(void *owner, uint64_t count)
+{
+    return orders(bench_hide(owner), count);
+}
+
 static uint64_t unbound_work(void *owner, uint64_t count)
 {
     return orders(bench_hide(owner), count);
@@ -160,26 +170,39 @@ static void carriers_load(struct strategies_bench *bench)
     shelf_ask(&bench->shelf, bench->frame, writer_size(&writer));
 }
 
-/* A strategy of the terms, distance in bands of 25 km, which decides from now on. */
-static void rule(struct strategies_bench *bench, const char *name, const char *const *terms,
-                 uint32_t count)
+struct term {
+    const char *name;
+    double weight; /* 0 = the strategy is lexicographic */
+    uint32_t band; /* 0 = none */
+};
+
+static void term_write(struct writer *writer, const struct term *term)
+{
+    writer_map(writer, 1u + (term->weight > 0) + (term->band > 0));
+    put_text(writer, "term", term->name);
+    if (term->weight > 0) {
+        writer_str(writer, "weight");
+        writer_float(writer, term->weight);
+    }
+    if (term->band > 0) {
+        writer_str(writer, "band");
+        writer_uint(writer, term->band);
+    }
+}
+
+/* A strategy of four terms, which decides from now on. */
+static void rule(struct strategies_bench *bench, const char *name, const struct term *terms)
 {
     struct writer writer;
     writer_init(&writer, bench->frame, sizeof bench->frame);
     writer_request(&writer, 1, "strategy.put");
     writer_map(&writer, 3);
     put_text(&writer, "name", name);
-    put_text(&writer, "mode", "lexicographic");
+    put_text(&writer, "mode", terms[0].weight > 0 ? "weighted" : "lexicographic");
     writer_str(&writer, "terms");
-    writer_array(&writer, count);
-    for (uint32_t i = 0; i < count; i++) {
-        bool is_distance = strcmp(terms[i], "distance") == 0;
-        writer_map(&writer, is_distance ? 2 : 1);
-        put_text(&writer, "term", terms[i]);
-        if (is_distance) {
-            writer_str(&writer, "band");
-            writer_uint(&writer, 25);
-        }
+    writer_array(&writer, 4);
+    for (uint32_t i = 0; i < 4; i++) {
+        term_write(&writer, &terms[i]);
     }
     shelf_ask(&bench->shelf, bench->frame, writer_size(&writer));
     writer_init(&writer, bench->frame, sizeof bench->frame);
@@ -189,11 +212,18 @@ static void rule(struct strategies_bench *bench, const char *name, const char *c
     shelf_ask(&bench->shelf, bench->frame, writer_size(&writer));
 }
 
+static const struct term bound[] = {
+    {"distance", 0, 25}, {"cost", 0, 0}, {"load", 0, 0}, {"acceptance", 0, 0}};
+static const struct term weighted[] = {
+    {"distance", 1, 0}, {"cost", 0.1, 0}, {"load", 0.5, 0}, {"acceptance", 2, 0}};
+static const struct term scarce[] = {
+    {"distance", 0, 25}, {"scarcity", 0, 10}, {"cost", 0, 0}, {"load", 0, 0}};
+static const struct term unbound[] = {
+    {"load", 0, 0}, {"acceptance", 0, 0}, {"cost", 0, 0}, {"distance", 0, 0}};
+
 int main(int argc, char **argv)
 {
     static struct strategies_bench own;
-    static const char *const bound[] = {"distance", "cost", "load", "acceptance"};
-    static const char *const unbound[] = {"load", "acceptance", "cost", "distance"};
     struct bench bench;
     if (!bench_init(&bench, argc, argv)) {
         return 2;
@@ -207,10 +237,14 @@ int main(int argc, char **argv)
     nodes_put(&own);
     carriers_load(&own);
     bench_run(&bench, "dated", "hours, carrier, capacity", 100000, 512, dated_work, &own);
-    rule(&own, "bound", bound, 4);
+    rule(&own, "bound", bound);
     bench_run(&bench, "ruled", "and distance, cost, load, acceptance", 100000, 512, ruled_work,
               &own);
-    rule(&own, "unbound", unbound, 4);
+    rule(&own, "weighted", weighted);
+    bench_run(&bench, "weighted", "the same, weighted", 100000, 512, weighted_work, &own);
+    rule(&own, "scarce", scarce);
+    bench_run(&bench, "scarce", "distance, scarcity, cost, load", 100000, 512, scarce_work, &own);
+    rule(&own, "unbound", unbound);
     bench_run(&bench, "unbound", "load, acceptance, cost, distance", 100000, 128, unbound_work,
               &own);
     if (own.shelf.errors) {
