@@ -28,8 +28,12 @@ enum err route_new(struct route **out)
     if (err == ERR_OK) {
         err = carried_new(&route->carried);
     }
+    if (err == ERR_OK) {
+        err = faces_new(&route->faces);
+    }
     if (err != ERR_OK) {
         split_free(route->split);
+        carried_free(route->carried);
         mem_release(memory, sizeof(struct route));
         return err;
     }
@@ -46,6 +50,7 @@ void route_free(struct route *route)
     if (route) {
         split_free(route->split);
         carried_free(route->carried);
+        faces_free(route->faces);
         mem_release(route, sizeof *route);
     }
 }

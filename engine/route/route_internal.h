@@ -84,6 +84,7 @@ struct pending {
 enum fence { FENCE_CAPACITY = 1, FENCE_PROMISE = 2 };
 
 struct carried; /* destinations met before, in carried.c */
+struct faces;   /* what words of nodes have in common, in strategy_bound.c */
 struct split; /* scratch of the split search, in split_internal.h */
 
 /* A node that a decision is to tell about; visit NULL = none. */
@@ -99,6 +100,7 @@ struct route {
     const struct nearest_kernel *kernel;
     struct split *split;
     struct carried *carried;
+    struct faces *faces;
     uint32_t steps_max;
     uint32_t slice_steps;
     route_pause *pause;

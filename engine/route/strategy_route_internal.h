@@ -51,6 +51,44 @@ void strategy_begin(struct route *route);
 /* Take the nodes that a fence bars out of the base. */
 void strategy_fence_base(struct route *route);
 
+/* What the carrier takes from the node for the group, as far as a memo remembers. */
+uint64_t strategy_lane_cost(const struct route *route, uint16_t node, struct lane_memo *memo);
+
+/* -- strategy_bound.c -- */
+
+/* What a score's first key is at least. Of a lexicographic strategy that distance leads, metres
+ * without their band stand for it, so that of a band the nearest come first. */
+struct strategy_bound {
+    const struct strategy_term *distance; /* that leads, NULL = none does */
+    uint64_t distance_factor;
+    uint32_t distance_band;
+    uint32_t count; /* terms that are looked at node by node */
+    const struct strategy_term *terms[STRATEGY_TERMS_MAX];
+    uint64_t factors[STRATEGY_TERMS_MAX];
+    uint64_t fixed; /* what terms add that are the same at all nodes */
+    uint64_t least; /* what all terms but the leading distance add at least */
+    float place[3];
+    struct lane_memo *memo;
+};
+
+struct strategy_entry {
+    uint64_t bound;
+    uint16_t node;
+};
+
+ERR_MUST_USE enum err faces_new(struct faces **out);
+void faces_free(struct faces *faces);
+
+/* bound borrows memo. */
+void strategy_bound_begin(const struct route *route, struct strategy_bound *bound,
+                          struct lane_memo *memo);
+
+/* The candidates of the word that are no farther than the squared chord and may score most or less,
+ * of 64 at most; how many. */
+uint32_t strategy_bound_word(const struct route *route, const struct strategy_bound *bound,
+                             uint32_t word, slot_bits bits, float limit_2, uint64_t most,
+                             struct strategy_entry *entries);
+
 /* -- strategy_source.c -- */
 
 /* The best node that holds the whole group, or NODE_NONE. */

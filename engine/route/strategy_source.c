@@ -1,5 +1,6 @@
 /* The best single source by a strategy, exactly: every node that holds all is compared, but for
- * those that are too far to be the best.
+ * those that are too far to be the best, or score too much before they are measured
+ * (strategy_bound.c).
  *
  * What is nearer than some distance is all that has to be looked at when distance leads (the first
  * term of a lexicographic strategy, any term of a weighted one, as no term is ever negative):
@@ -28,46 +29,26 @@ _Static_assert((int)ROUTE_TERMS_MAX == (int)STRATEGY_TERMS_MAX, "a rank is of an
 struct race {
     struct route *route;
     const struct strategy *strategy;
-    const struct strategy_term *distance; /* that bounds the search, NULL = none does */
-    uint64_t distance_factor;             /* weighted */
-    uint64_t least; /* weighted: what the terms but distance sum to at least */
-    uint64_t slack; /* weighted: what a guess's score may rise by until it is confirmed */
+    uint64_t slack; /* what a guess's first key may rise by until it is confirmed */
+    uint64_t most;  /* no node whose bound is greater is better */
     struct route_rank *rank; /* of a guess; NULL = decide */
     bool is_by_hint;         /* believe the hints of bitmap rows, read no cell of them */
     bool has_reach;          /* a limit of distance holds for some node */
     struct lane_memo memo;
+    struct strategy_bound bound;
     struct score score; /* of the best */
     struct route_guess best;
     float limit, limit_2; /* chord beyond which no node is better, and its square */
-    float place[3];
 };
-
-static void lead_find(struct race *race)
-{
-    const struct strategy *strategy = race->strategy;
-    const struct network *network = race->route->view->network;
-    uint32_t leading = strategy->mode == STRATEGY_WEIGHTED ? strategy->term_count : 1;
-    if (strategy->is_led) {
-        race->distance = &strategy->terms[strategy->led_by];
-        race->distance_factor = strategy->factor[strategy->led_by];
-    }
-    for (uint32_t i = 0; i < leading && network->has_classes; i++) {
-        const struct strategy_term *term = &strategy->terms[i];
-        if (strategy->mode == STRATEGY_WEIGHTED && term->term == STRATEGY_TERM_PRIORITY) {
-            uint64_t value =
-                (uint64_t)((int64_t)network->class_priority[0] + STRATEGY_PRIORITY_SHIFT);
-            race->least += (value - value % term->band) * strategy->factor[i];
-        }
-    }
-}
 
 /* Metres beyond which every node is worse than the best so far. */
 static uint32_t reach_of(const struct race *race)
 {
-    uint64_t band = race->distance->band;
+    const struct strategy_bound *bound = &race->bound;
+    uint64_t band = bound->distance->band;
     uint64_t value = race->score.keys[0];
     if (race->strategy->mode == STRATEGY_WEIGHTED) {
-        value = (race->score.keys[0] + race->slack - race->least) / race->distance_factor;
+        value = (race->score.keys[0] + race->slack - bound->least) / bound->distance_factor;
     }
     uint64_t metres = value - value % band + band - 1;
     return metres < race->route->group.reach_m ? (uint32_t)metres : race->route->group.reach_m;
@@ -75,9 +56,12 @@ static uint32_t reach_of(const struct race *race)
 
 static void limit_set(struct race *race)
 {
-    if (race->distance) {
-        race->limit = chord_limit(reach_of(race));
+    race->most = race->score.keys[0] + race->slack;
+    if (race->bound.distance) {
+        uint32_t reach = reach_of(race);
+        race->limit = chord_limit(reach);
         race->limit_2 = race->limit * race->limit * (1 + 0x1p-20f);
+        race->most = race->strategy->mode == STRATEGY_WEIGHTED ? race->most : reach;
     }
 }
 
@@ -203,22 +187,29 @@ static void try_node(struct race *race, uint16_t node)
     }
 }
 
-static bool is_too_far(const struct race *race, uint32_t slot)
+/* The entry of the least bound, taken out. */
+static struct strategy_entry take_least(struct strategy_entry *entries, uint32_t *count)
 {
-    const struct network *network = race->route->view->network;
-    float x = network->x[slot] - race->place[0];
-    float y = network->y[slot] - race->place[1];
-    float z = network->z[slot] - race->place[2];
-    return race->distance && x * x + y * y + z * z > race->limit_2;
+    uint32_t at = 0;
+    for (uint32_t i = 1; i < *count; i++) {
+        at = entries[i].bound < entries[at].bound ? i : at;
+    }
+    struct strategy_entry entry = entries[at];
+    entries[at] = entries[--*count];
+    return entry;
 }
 
 static void try_word(struct race *race, uint32_t word, slot_bits bits)
 {
-    for (; bits; bits &= bits - 1) {
-        uint32_t slot = word * 64 + (uint32_t)__builtin_ctzll(bits);
-        if (!is_too_far(race, slot)) {
-            try_node(race, race->route->view->network->node_of_slot[slot]);
+    struct strategy_entry entries[64];
+    uint32_t count = strategy_bound_word(race->route, &race->bound, word, bits, race->limit_2,
+                                         race->most, entries);
+    while (count > 0) {
+        struct strategy_entry entry = take_least(entries, &count);
+        if (entry.bound > race->most) {
+            return;
         }
+        try_node(race, entry.node);
     }
 }
 
@@ -244,7 +235,7 @@ static void try_near_words(struct race *race, const struct near_area *area)
     for (uint32_t i = 0; area && i < area->count; i++) {
         route->found[area->words[i]] = 0;
     }
-    route->kernel->caps(route->view->network, race->place, route->found, words, route->cap_keys);
+    route->kernel->caps(route->view->network, race->bound.place, route->found, words, route->cap_keys);
     for (uint32_t word = words; word < padded; word++) {
         route->cap_keys[word] = KEY_NONE;
     }
@@ -264,7 +255,7 @@ static void try_near(struct race *race)
     struct route *route = race->route;
     const struct near_area *area =
         nearest_has_list(route) ? NULL
-                                : near_area_at(&route->areas, route->view->network, race->place);
+                                : near_area_at(&route->areas, route->view->network, race->bound.place);
     if (!area || !try_area(race, area)) {
         try_near_words(race, area);
     }
@@ -303,18 +294,17 @@ static bool looks_at_stock(const struct strategy *strategy)
 static void race_begin(struct race *race, struct route *route, struct route_rank *rank)
 {
     const struct network *network = route->view->network;
-    const struct geo_point *dest = &route->request->dest;
     *race = (struct race){.route = route,
                           .strategy = route->request->strategy,
                           .rank = rank,
                           .is_by_hint = rank && !looks_at_stock(route->request->strategy),
                           .has_reach = route->request->max_m != ROUTE_NO_LIMIT ||
                                        network->reach_min[route->group.service] != UINT32_MAX,
-                          .place = {(float)dest->x, (float)dest->y, (float)dest->z},
+                          .most = UINT64_MAX,
                           .best = {NODE_NONE, 0}};
     race->limit = chord_limit(route->group.reach_m);
     race->limit_2 = race->limit * race->limit * (1 + 0x1p-20f);
-    lead_find(race);
+    strategy_bound_begin(route, &race->bound, &race->memo);
 }
 
 static struct route_guess race_run(struct race *race)
@@ -322,7 +312,7 @@ static struct route_guess race_run(struct race *race)
     if (!has_rows(race->route)) {
         return race->best;
     }
-    if (race->distance) {
+    if (race->bound.distance) {
         try_near(race);
     } else {
         try_all(race);
@@ -339,14 +329,16 @@ struct route_guess strategy_source(struct route *route)
 
 /* -- guesses -- */
 
-/* What the best's score may rise by and still bound the search: two fulfilments more. */
+/* What the best's first key may rise by and still bound the search: two fulfilments more. */
 static uint64_t slack_of(const struct strategy *strategy)
 {
+    bool is_weighted = strategy->mode == STRATEGY_WEIGHTED;
     uint64_t slack = 0;
-    for (uint32_t i = 0; i < strategy->term_count && strategy->mode == STRATEGY_WEIGHTED; i++) {
+    for (uint32_t i = 0; i < (is_weighted ? strategy->term_count : 1u); i++) {
         const struct strategy_term *term = &strategy->terms[i];
         if (term->term == STRATEGY_TERM_LOAD) {
-            slack += strategy->factor[i] * (term->band > 1 ? term->band : LOADS_MORE);
+            uint64_t more = term->band > 1 ? term->band : LOADS_MORE;
+            slack += is_weighted ? strategy->factor[i] * more : more;
         }
     }
     return slack;
@@ -359,7 +351,8 @@ struct route_guess strategy_guess(struct route *route, struct route_rank *rank)
     rank->has_other = false;
     race.slack = slack_of(race.strategy);
     struct route_guess best = race_run(&race);
-    rank->reach = race.distance ? race.score.keys[0] + race.slack : UINT64_MAX;
+    bool is_bound = race.bound.distance || race.bound.count > 0;
+    rank->reach = is_bound ? race.score.keys[0] + race.slack : UINT64_MAX;
     memcpy(rank->values, race.score.values, sizeof rank->values);
     return best;
 }

@@ -91,27 +91,28 @@ static uint64_t lane_cost(const struct route *route, uint16_t node)
     return cents < UINT32_MAX ? cents : UINT32_MAX;
 }
 
-static uint64_t lane_cost_kept(const struct route *route, const struct contender *contender)
+uint64_t strategy_lane_cost(const struct route *route, uint16_t node, struct lane_memo *memo)
 {
-    const struct area_matches *origins = &route->view->timing->carriers.origins[contender->node];
-    uint32_t origin = origins->count > 0 ? origins->ids[0] : AREA_UNKNOWN;
-    struct lane_memo *memo = contender->memo;
+    const struct timing *timing = route->view->timing;
+    if (!timing || timing->carriers.rows == 0) {
+        return 0;
+    }
     if (!memo) {
-        return lane_cost(route, contender->node);
+        return lane_cost(route, node);
     }
+    const struct area_matches *origins = &timing->carriers.origins[node];
+    uint32_t origin = origins->count > 0 ? origins->ids[0] : AREA_UNKNOWN;
     if (!memo->is_set || memo->origin != origin) {
-        *memo = (struct lane_memo){true, origin, lane_cost(route, contender->node)};
+        *memo = (struct lane_memo){true, origin, lane_cost(route, node)};
     }
-    DCHECK(memo->cents == lane_cost(route, contender->node));
+    DCHECK(memo->cents == lane_cost(route, node));
     return memo->cents;
 }
 
 static uint64_t cost_of(const struct route *route, const struct contender *contender)
 {
-    const struct timing *timing = route->view->timing;
     uint64_t cents = route->view->network->hot[contender->node].handling_cents;
-    bool has_lanes = timing && timing->carriers.rows > 0;
-    return has_lanes ? cents + lane_cost_kept(route, contender) : cents;
+    return cents + strategy_lane_cost(route, contender->node, contender->memo);
 }
 
 /* Minutes until it is delivered, begun ones too. */
