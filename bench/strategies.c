@@ -1,7 +1,8 @@
 /* What rules cost an order: two lines over 4,613 drawn stores of which each holds a tenth of the
  * items, by the built-in nearest; with hours, a carrier's rows and capacity everywhere; then by a
- * strategy of four terms as well; by one that no distance bounds. The goal: at most 30 % more than
- * the first; weighted, and by scarcity, beside. Instructions: valgrind --tool=callgrind --toggle-collect=NAME_work, with --smoke. */
+ * strategy of four terms as well, lexicographic and weighted; by one that looks at scarcity and one
+ * that no distance bounds. The goal: at most 30 % more than the first. Instructions: valgrind
+ * --tool=callgrind --toggle-collect=NAME_work, with --smoke. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

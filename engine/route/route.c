@@ -55,6 +55,12 @@ void route_free(struct route *route)
     }
 }
 
+void route_forget(struct route *route)
+{
+    route->areas.network = NULL;
+    faces_forget(route->faces);
+}
+
 uint32_t route_steps_max(const struct route *route)
 {
     return route->steps_max;

@@ -122,6 +122,10 @@ struct route; /* scratch of one deciding thread */
 ERR_MUST_USE enum err route_new(struct route **out);
 void route_free(struct route *route);
 
+/* The tables of the next call are not those of the last, though they may lie in the same place:
+ * what was kept of them is forgotten. */
+void route_forget(struct route *route);
+
 /* Search steps after which one order's split search stops. A group of up to 12 items, which the
  * contract wants exact, may take 64 times as many: route_steps_few. */
 uint32_t route_steps_max(const struct route *route);

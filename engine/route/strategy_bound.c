@@ -26,6 +26,7 @@ struct faces {
     const struct network *network;
     struct face all;
     struct face words[WORD_MAX_NETWORK];
+    struct strategy_entry entries[SLOT_MAX];
 };
 
 static const struct face face_none = {
@@ -127,6 +128,16 @@ static struct faces *faces_now(const struct route *route)
         }
     }
     return faces;
+}
+
+void faces_forget(struct faces *faces)
+{
+    faces->network = NULL;
+}
+
+struct strategy_entry *strategy_entries(struct route *route)
+{
+    return route->faces->entries;
 }
 
 /* -- terms -- */

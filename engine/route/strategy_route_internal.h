@@ -79,6 +79,12 @@ struct strategy_entry {
 ERR_MUST_USE enum err faces_new(struct faces **out);
 void faces_free(struct faces *faces);
 
+/* The next network is another one. */
+void faces_forget(struct faces *faces);
+
+/* Room for the entries of all slots. */
+struct strategy_entry *strategy_entries(struct route *route);
+
 /* bound borrows memo. */
 void strategy_bound_begin(const struct route *route, struct strategy_bound *bound,
                           struct lane_memo *memo);

@@ -235,7 +235,8 @@ static void try_near_words(struct race *race, const struct near_area *area)
     for (uint32_t i = 0; area && i < area->count; i++) {
         route->found[area->words[i]] = 0;
     }
-    route->kernel->caps(route->view->network, race->bound.place, route->found, words, route->cap_keys);
+    route->kernel->caps(route->view->network, race->bound.place, route->found, words,
+                        route->cap_keys);
     for (uint32_t word = words; word < padded; word++) {
         route->cap_keys[word] = KEY_NONE;
     }
@@ -253,19 +254,34 @@ static void try_near_words(struct race *race, const struct near_area *area)
 static void try_near(struct race *race)
 {
     struct route *route = race->route;
+    const struct network *network = route->view->network;
     const struct near_area *area =
-        nearest_has_list(route) ? NULL
-                                : near_area_at(&route->areas, route->view->network, race->bound.place);
+        nearest_has_list(route) ? NULL : near_area_at(&route->areas, network, race->bound.place);
     if (!area || !try_area(race, area)) {
         try_near_words(race, area);
     }
 }
 
+/* No distance leads: the bounds of all, then from the least on. Not sorted: many may be equal. */
 static void try_all(struct race *race)
 {
-    nearest_able(race->route);
-    for (uint32_t word = 0; word < race->route->view->network->words; word++) {
-        try_word(race, word, race->route->found[word]);
+    struct route *route = race->route;
+    struct strategy_entry *entries = strategy_entries(route);
+    uint32_t count = 0;
+    uint32_t first = 0;
+    nearest_able(route);
+    for (uint32_t word = 0; word < route->view->network->words; word++) {
+        count += strategy_bound_word(route, &race->bound, word, route->found[word], race->limit_2,
+                                     race->most, entries + count);
+    }
+    for (uint32_t i = 1; i < count; i++) {
+        first = entries[i].bound < entries[first].bound ? i : first;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t at = (first + i) % count;
+        if (entries[at].bound <= race->most) {
+            try_node(race, entries[at].node);
+        }
     }
 }
 

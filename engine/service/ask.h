@@ -60,6 +60,7 @@ struct ask {
     uint16_t sold_node; /* as resolved; NODE_NONE */
     uint16_t rule_handle;        /* of the strategy that decides it, and itself: */
     const struct strategy *rule; /* NULL = nearest */
+    const struct strategy *guess_rule; /* that the guess was made by */
     struct route_guess guess;
     struct route_rank rank; /* of a guess by a strategy */
 };

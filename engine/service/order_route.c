@@ -191,6 +191,20 @@ static void stage_items(struct service_core *service, struct ask *ask)
     }
 }
 
+/* The strategy that will decide it, unless strategies change until then. */
+static void ask_rule(struct service_core *service, struct ask *ask)
+{
+    const struct strategies *strategies = &service->tables.strategies;
+    if (ask->strategy.len == 0) {
+        ask_choose(service, ask);
+        return;
+    }
+    ask->is_resolved = ask->is_resolved && strategies_find(strategies, ask->strategy.at,
+                                                           ask->strategy.len, 0,
+                                                           &ask->rule_handle);
+    ask->rule = ask->is_resolved ? strategies_at(strategies, ask->rule_handle) : NULL;
+}
+
 static void stage_find(struct service_core *service, struct ask *ask)
 {
     ask->is_resolved = is_plain(ask);
@@ -201,9 +215,7 @@ static void stage_find(struct service_core *service, struct ask *ask)
     }
     ask->is_resolved = ask->is_resolved && place_find(service, ask);
     ask->channel_hash = channel_find(service, ask->channel);
-    if (ask->strategy.len == 0) {
-        ask_choose(service, ask);
-    }
+    ask_rule(service, ask);
     ask->generation = service->tables.generation;
 }
 
@@ -228,7 +240,7 @@ static void stage_bitmaps(struct service_core *service, struct ask *ask)
 static void stage_guess(struct service_core *service, struct ask *ask)
 {
     struct route_request request;
-    if (!ask->is_resolved || ask->strategy.len > 0) {
+    if (!ask->is_resolved) {
         return;
     }
     ask_request(service->asks, ask, &request);
@@ -238,6 +250,7 @@ static void stage_guess(struct service_core *service, struct ask *ask)
     } else {
         route_guess(service->route, &service->tables.view, &request, &ask->guess);
     }
+    ask->guess_rule = ask->rule;
     ask->is_guessed = ask->guess.node != NODE_NONE;
 }
 
@@ -866,7 +879,8 @@ static bool guess_holds(const struct service_core *service, const struct ask *as
     if (ask->rule && ask->rule->is_moving && service->tables.eased == service->tables.batch) {
         return false;
     }
-    if (!ask->is_guessed || ask->generation != service->tables.generation || ask->explain) {
+    if (!ask->is_guessed || ask->generation != service->tables.generation || ask->explain ||
+        ask->rule != ask->guess_rule) { /* the name has a new version since */
         return false;
     }
     for (uint32_t i = 0; i < ask->line_count; i++) {

@@ -21,6 +21,7 @@ static enum err scratch_take(struct route **out)
     }
     *out = spare;
     spare = NULL;
+    route_forget(*out);
     route_steps_max_set(*out, spare_steps);
     route_kernel_set(*out, 0);
     return ERR_OK;
