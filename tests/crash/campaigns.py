@@ -7,8 +7,8 @@ to end. At the end, or with --table at once, the totals are printed as rows of a
     tests/crash/campaigns.py --build build/release --ledger FILE --seeds 100000 --kills 5000
         --cuts 1000 --flush-kills 500 --full 200 --minutes 60
 
-Pieces of the simulation run --jobs at a time; beside them those with daemons and disks, one at a
-time and the campaigns in turn. A piece that fails ends the run: its output has the command that runs
+Pieces of the simulation run --jobs at a time; beside them those with daemons and disks, --disk-jobs
+at a time and the campaigns in turn: they wait for disks more than they compute. A piece that fails ends the run: its output has the command that runs
 it again. Only where it failed by a clock, and the machine stood still for seconds meanwhile as told
 by another clock, is it run once more, and its first output is kept beside the ledger. A campaign
 that cannot run here (77) is told and left out."""
@@ -144,7 +144,9 @@ class Run:
     """Pieces that are still to do, taken by several threads."""
 
     def __init__(self, campaigns, ledger, options):
-        self.ledger, self.jobs, self.commit = ledger, options.jobs, commit_of()
+        self.ledger = ledger
+        self.jobs, self.disk_jobs = options.jobs, options.disk_jobs
+        self.commit = options.commit or commit_of()
         self.deadline = time.monotonic() + options.minutes * 60
         self.campaigns = campaigns
         self.queues = {one.name: list(missing_pieces(one, ledger)) for one in campaigns}
@@ -209,7 +211,7 @@ class Run:
             signal.signal(number, self.end)
         self.standstill.start()
         lanes = [threading.Thread(target=self.work, args=(is_light,))
-                 for is_light in [False] + [True] * self.jobs]
+                 for is_light in [False] * self.disk_jobs + [True] * self.jobs]
         for lane in lanes:
             lane.start()
         for lane in lanes:
@@ -242,7 +244,9 @@ def main():
         parser.add_argument("--" + name, type=int, default=0, help=what + ", in all")
     parser.add_argument("--operations", type=int, default=10000, help="of a simulation seed")
     parser.add_argument("--jobs", type=int, default=2, help="simulations at a time")
+    parser.add_argument("--disk-jobs", type=int, default=1, help="daemons with disks at a time")
     parser.add_argument("--minutes", type=float, default=1e6, help="begin nothing after that time")
+    parser.add_argument("--commit", help="of a build that is not this tree's present state")
     parser.add_argument("--table", action="store_true", help="only tell what is done")
     options = parser.parse_args()
     campaigns, ledger = campaigns_of(options), Ledger(options.ledger)

@@ -26,6 +26,7 @@ DEPTH = 24
 NODES = ["k%d" % n for n in range(8)]
 ITEMS = ["item%d" % n for n in range(12)]
 START_UNITS = 400
+LOAD_LEAST = 0.01  # seconds of a round's load
 RETRY_SAMPLE = 3000
 EARLIER_SAMPLE = 1000  # orders of earlier rounds that are looked at before a folder's last round
 
@@ -186,10 +187,16 @@ class Campaign:
 
     def cut(self):
         """End the process at a drawn instant of the load."""
-        time.sleep(self.rng.uniform(0.02, self.options.load_seconds))
+        time.sleep(self.load_seconds())
         was_alive = self.engine.is_alive()
         self.engine.kill()
         require(was_alive, "the daemon ended on its own")
+
+    def load_seconds(self):
+        """Short loads are as likely as long ones: what is not acknowledged yet is what a kill is
+        about, and each order before costs its share of the checks."""
+        longest = self.options.load_seconds
+        return longest * (LOAD_LEAST / longest) ** self.rng.random()
 
     def cut_recovery(self):
         """End it while it recovers."""
@@ -203,15 +210,19 @@ class Campaign:
         except Exception as error:
             self.faults.append("%s: %s" % (type(error).__name__, error))
 
-    def draw_checkpoints(self):
+    def draw_life(self):
         """In two of three lives the engine makes snapshots all the time, so that kills meet them and
-        starts begin with them."""
+        starts begin with them. Mostly the way to flush is drawn: to measure both costs a start more
+        than all else."""
         often = self.rng.random() < 0.67
-        self.engine.arguments = list(self.arguments) + ["--checkpoint-records=150"] * often
+        drawn = self.rng.choice(("fdatasync", "dsync", "fdatasync", "dsync", "auto"))
+        is_fixed = any(one.startswith("--log-method") for one in self.arguments)
+        self.engine.arguments = (list(self.arguments) + ["--checkpoint-records=150"] * often +
+                                 ["--log-method=" + drawn] * (not is_fixed))
 
     def recover(self, fresh):
         kills = 0
-        self.draw_checkpoints()
+        self.draw_life()
         while self.rng.random() < 0.35 and kills < 3:
             self.cut_recovery()
             kills += 1

@@ -54,7 +54,7 @@ class PowerCampaign(kill9.Campaign):
         elif draw < 0.2:
             self.wait_for_a_checkpoint()
         else:
-            time.sleep(self.rng.uniform(0.02, self.options.load_seconds))
+            time.sleep(self.load_seconds())
         kill9.require(self.engine.is_alive(), "the daemon ended on its own")
         before = os.path.getsize(self.engine.log_path)
         self.disk.cut()

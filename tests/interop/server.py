@@ -22,9 +22,9 @@ TABLES = ("--items-max=200000", "--orders-max=2000000", "--orders-memory=1GiB",
           "--documents-max=100000", "--owed-max=100000", "--reservations-max=100000")
 LOG = ("--segment-size=8MiB", "--group-size-max=2MiB")
 SMALL = LOG + TABLES
-# For a few ten thousand orders and many starts.
-TINY = LOG + ("--items-max=1000", "--orders-max=200000", "--orders-memory=128MiB",
-              "--holds-max=500000", "--keys-max=200000", "--movements-max=100000",
+# For a few ten thousand orders and many starts: to fill tables with zeros is most of what those cost.
+TINY = LOG + ("--pages=small", "--items-max=1000", "--orders-max=100000", "--orders-memory=64MiB",
+              "--holds-max=200000", "--keys-max=100000", "--movements-max=50000",
               "--documents-max=1000", "--owed-max=1000", "--reservations-max=1000")
 STOP_SECONDS = 60
 
