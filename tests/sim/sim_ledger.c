@@ -534,7 +534,7 @@ static int64_t total_of(const struct sim_value *event, const char *name)
 }
 
 /* The same id may stand for another document once the first is done and its window over. Supplies
- * and transfers begin with nothing; of a return it is taken for granted. */
+ * and transfers begin with nothing; of a return with one line it is taken for granted. */
 static bool is_another(const struct sim_value *event, const struct ledger_document *own,
                        enum ledger_document_kind kind)
 {
@@ -546,7 +546,8 @@ static bool is_another(const struct sim_value *event, const struct ledger_docume
     for (uint32_t i = 0; i < LEDGER_DOCUMENT_LINES; i++) {
         sum += own->counts[i][0];
     }
-    return kind == LEDGER_RETURN || total_of(event, first[kind]) < sum;
+    return kind == LEDGER_RETURN ? sim_list(event, "lines")->count == 1
+                                 : total_of(event, first[kind]) < sum;
 }
 
 static struct ledger_document *document_of(struct ledger *ledger, const struct sim_value *event,
@@ -575,11 +576,31 @@ static int64_t grown(struct ledger_document *own, const struct sim_value *line, 
     return units;
 }
 
+/* Whether it is another return of its id, only the next answer says: perhaps what came before is in
+ * its totals. */
+static void doubt_return(struct ledger *ledger, const struct sim_value *event,
+                         const struct ledger_document *before)
+{
+    const struct sim_value *line = sim_list(event, "lines")->first;
+    struct ledger_cell *cell = cell_at(ledger, id_of(line, "item", 'i', BOOKS_ITEMS),
+                                       id_of(event, "node", 'n', BOOKS_NODES + 1));
+    const int64_t units = before->counts[0][0];
+    if (units <= sim_int(line, "sellable") &&
+        (uint64_t)sim_int(event, "as_of") > cell->counted_at) {
+        cell->doubt_low += units;
+    }
+}
+
 static void on_return(struct ledger *ledger, const struct sim_value *event)
 {
     static const char *const names[] = {"sellable", "damaged", "unsellable"};
+    const struct ledger_document before =
+        ledger->documents[LEDGER_RETURN][id_of(event, "return_id", 'b', LEDGER_IDS)];
     struct ledger_document *own = document_of(ledger, event, LEDGER_RETURN);
     uint32_t index = 0;
+    if (is_another(event, &before, LEDGER_RETURN)) {
+        doubt_return(ledger, event, &before);
+    }
     own->is_done = true;
     for (const struct sim_value *line = sim_list(event, "lines")->first; line;
          line = line->next, index++) {
