@@ -121,8 +121,7 @@ bool draft_log(struct service_core *service, struct call *call, struct draft *dr
     struct tables *tables = &service->tables;
     struct effect_document *effect = &draft->effect;
     uint32_t size = effect_document_size(effect);
-    if (!documents_have_room(&tables->documents, tables_document_size(effect), !draft->before) ||
-        !holds_have_room(&tables->holds, effect->line_count)) {
+    if (!tables_document_fits(tables, effect)) {
         reply_error(service, call, CODE_TABLE_FULL,
                     "documents_max=%u returns, supplies and transfers are in memory: done ones "
                     "leave after order_window, or raise documents_max (or holds_max)",

@@ -15,7 +15,7 @@ static bool expire(struct service_core *service, const struct document *document
     draft.effect.is_cancelled = true;
     draft.effect.at_ms = service->now_ms;
     const uint32_t size = effect_document_size(&draft.effect);
-    if (!documents_have_room(&tables->documents, tables_document_size(&draft.effect), 0) ||
+    if (!tables_document_fits(tables, &draft.effect) ||
         wal_room(service->wal, size, 1, WAL_CLAIM_RELEASE) != WAL_ROOM_OK) {
         return false;
     }

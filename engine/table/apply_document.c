@@ -13,6 +13,32 @@ size_t tables_document_size(const struct effect_document *effect)
     return document_size(effect->line_count, texts);
 }
 
+static uint32_t holds_made(struct document *before, const struct effect_document *effect)
+{
+    uint32_t made = 0;
+    if (effect->kind != DOCUMENT_TRANSFER || effect->is_cancelled) {
+        return 0;
+    }
+    for (uint32_t i = 0; i < effect->line_count; i++) {
+        const struct effect_document_line *line = &effect->lines[i];
+        const bool is_held = before && i < before->line_count &&
+                             document_lines(before)[i].hold != HOLD_NONE;
+        made += !is_held && line->qty > line->counts[TRANSFER_SHIPPED];
+    }
+    return made;
+}
+
+bool tables_document_fits(const struct tables *tables, const struct effect_document *effect)
+{
+    const struct documents *documents = &tables->documents;
+    enum document_kind kind = (enum document_kind)effect->kind;
+    uint64_t hash = documents_hash(documents, kind, effect->id.at, effect->id.len);
+    slab_ref ref = documents_find(documents, hash, kind, effect->id.at, effect->id.len);
+    struct document *before = ref ? document_at(documents, ref) : NULL;
+    return documents_have_room(documents, tables_document_size(effect), !before) &&
+           holds_have_room(&tables->holds, holds_made(before, effect));
+}
+
 /* -- the block -- */
 
 static char *text_put(char *at, const struct effect_text *text)

@@ -334,8 +334,7 @@ static enum err replay_document(struct tables *tables, uint64_t lsn, uint64_t no
     if (!document_read(tables, bytes, size, &effect)) {
         return ERR_DAMAGED;
     }
-    if (!documents_have_room(&tables->documents, tables_document_size(&effect), 0) ||
-        !holds_have_room(&tables->holds, effect.line_count)) {
+    if (!tables_document_fits(tables, &effect)) {
         return ERR_FULL;
     }
     return tables_apply_document(tables, lsn, now_ms, &effect);

@@ -142,6 +142,10 @@ ERR_MUST_USE enum err tables_apply_document(struct tables *tables, uint64_t lsn,
 /* Bytes of the block that a document of the effect takes. */
 size_t tables_document_size(const struct effect_document *effect);
 
+/* Whether there is room for it: for its block, and for the holds that it makes. What only gives
+ * units back or books them makes none. */
+bool tables_document_fits(const struct tables *tables, const struct effect_document *effect);
+
 /* The first time at which what is expected of the item up to then comes to qty units; 0 = never, or
  * not by the next 200 supplies and transfers. At node, or anywhere (NODE_NONE). */
 uint64_t tables_expected(const struct tables *tables, uint32_t item, uint16_t node, uint64_t qty);

@@ -151,11 +151,12 @@ static void window_ends(void **state)
                    "NOT_RETURNABLE");
 }
 
-static int setup_short_window(void **state)
+static int open_short_window(void **state, uint32_t holds_max)
 {
     struct harness *harness = malloc(sizeof *harness);
     assert_non_null(harness);
     harness_init(harness);
+    harness->options.tables.holds_max = holds_max;
     harness->options.return_window_ms = 1000;
     harness->options.order_window_ms = 100000;
     harness_start(harness);
@@ -175,6 +176,46 @@ static int64_t events_of(struct harness *harness, const char *type)
     int64_t count = harness_count(answer, "events");
     harness_drop(answer);
     return count;
+}
+
+static int setup_short_window(void **state)
+{
+    return open_short_window(state, 20000);
+}
+
+static int setup_two_holds(void **state)
+{
+    return open_short_window(state, 2);
+}
+
+/* With all holds taken what needs none goes on, and is recovered: found by the simulation, where an
+ * announced return that expired then made a log that no start took. */
+static void full_holds_stop_transfers_alone(void **state)
+{
+    struct harness *harness = *state;
+    harness_do(harness, "node.put", "{'node':'n2','type':'warehouse','lat':41.0,'lon':-75.0}");
+    harness_do(harness, "transfer.create",
+               "{'transfer_id':'t1','from':'n1','to':'n2','lines':[{'item':'b','qty':4}]}");
+    harness_do(harness, "return.create",
+               "{'return_id':'r1','order_id':'gone','lines':[{'item':'a','qty':2}]}");
+    harness_do(harness, "order.route",
+               "{'order_id':'o1','service':'standard','dest':{'lat':40.0,'lon':-74.0},"
+               "'lines':[{'item':'a','qty':1}]}");
+    harness->wall_ms += harness->options.return_window_ms + 100;
+    harness_tick(harness);
+    assert_int_equal(events_of(harness, "return.expired"), 1);
+    harness_restart(harness);
+    harness_do(harness, "return.receive",
+               "{'return_id':'r2','node':'n1','lines':["
+               "{'item':'a','qty':1,'condition':'sellable'}]}");
+    harness_do(harness, "supply.put", "{'supply_id':'s1','item':'a','node':'n1','qty':5}");
+    harness_refute(harness, "transfer.create",
+                    "{'transfer_id':'t2','from':'n1','to':'n2','lines':[{'item':'b','qty':1}]}",
+                    "TABLE_FULL", "holds_max");
+    harness_do(harness, "transfer.ship", "{'transfer_id':'t1','lines':[{'item':'b','qty':1}]}");
+    harness_do(harness, "transfer.ship", "{'transfer_id':'t1'}");
+    harness_do(harness, "transfer.create",
+               "{'transfer_id':'t2','from':'n1','to':'n2','lines':[{'item':'b','qty':1}]}");
 }
 
 /* What was announced and has not come expires at its window's end, not before, by record; its units
@@ -458,6 +499,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(received_totals_repeat, setup, teardown),
         cmocka_unit_test_setup_teardown(no_more_comes_back_than_left, setup, teardown),
         cmocka_unit_test_setup_teardown(announced_returns_expire, setup_short_window, teardown),
+        cmocka_unit_test_setup_teardown(full_holds_stop_transfers_alone, setup_two_holds, teardown),
         cmocka_unit_test_setup_teardown(window_ends, setup_short_window, teardown),
         cmocka_unit_test_setup_teardown(unknown_order_is_unverified, setup, teardown),
         cmocka_unit_test_setup_teardown(return_ids_are_keys, setup, teardown),
