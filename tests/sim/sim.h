@@ -33,6 +33,7 @@ enum {
     SIM_STATES_MAX = 1024, /* turns whose digest is remembered: those not durable yet */
     SIM_PARAMS_MAX = 96 << 10,
     SIM_STRATEGIES = 4, /* names */
+    SIM_NEXT_MAX = 96,  /* bytes of a cursor, with a 0 behind */
     SIM_METERED = 3 /* nodes that have a limit of capacity, from 1 on */
 };
 
@@ -40,6 +41,9 @@ static const uint32_t SIM_NONE = UINT32_MAX;
 
 struct sim;
 struct sim_request;
+
+/* Lists that are read in pages. */
+enum sim_pages { SIM_PAGES_CELLS, SIM_PAGES_ORDERS, SIM_PAGES_FULFILMENTS, SIM_PAGES };
 
 /* One method, or one way to use it. make draws what is asked; see judges the reply and enters it
  * into the books. The table is in sim_ops.c: a new method is one more line there. */
@@ -68,6 +72,7 @@ struct sim_request {
     bool is_bad;          /* an error is the only right answer */
     bool is_any;          /* garbage that may mean anything: any answer is right */
     bool is_retry;
+    bool has_postcode; /* the place to go to: it may not be loaded */
     /* -- what the kind needs to judge the reply; SIM_NONE: not given -- */
     uint32_t item, node, order, part, key;
     uint32_t thing; /* reservation or document */
@@ -152,6 +157,7 @@ struct sim {
     uint32_t client_count;
     uint32_t depth; /* requests that a client has under way at most */
     struct sim_request *past[SIM_PAST_MAX];
+    char nexts[SIM_PAGES][SIM_NEXT_MAX]; /* where the last page of each list ended; "": nowhere */
     uint32_t orders, keys; /* ids given out */
     uint32_t things[BOOKS_KINDS];
     uint8_t key_methods[BOOKS_KEYS_MAX];

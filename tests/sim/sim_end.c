@@ -393,6 +393,8 @@ static bool ask_named(struct sim *sim, const char *method, uint32_t node, uint32
     struct sim_request *request = sim_op_named(sim, method);
     struct writer writer;
     char id[16];
+    request->item = SIM_NONE;
+    request->is_any = false;
     request->node = node;
     request->order = order;
     writer_init(&writer, sim->params, SIM_PARAMS_MAX);

@@ -582,13 +582,13 @@ static void doubt_return(struct ledger *ledger, const struct sim_value *event,
                          const struct ledger_document *before)
 {
     const struct sim_value *line = sim_list(event, "lines")->first;
+    const int64_t units = before->counts[0][0];
+    if (units == 0 || units > sim_int(line, "sellable")) {
+        return;
+    }
     struct ledger_cell *cell = cell_at(ledger, id_of(line, "item", 'i', BOOKS_ITEMS),
                                        id_of(event, "node", 'n', BOOKS_NODES + 1));
-    const int64_t units = before->counts[0][0];
-    if (units <= sim_int(line, "sellable") &&
-        (uint64_t)sim_int(event, "as_of") > cell->counted_at) {
-        cell->doubt_low += units;
-    }
+    cell->doubt_low += (uint64_t)sim_int(event, "as_of") > cell->counted_at ? units : 0;
 }
 
 static void on_return(struct ledger *ledger, const struct sim_value *event)

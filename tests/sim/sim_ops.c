@@ -212,8 +212,13 @@ void put_coordinates(struct sim *sim, struct writer *writer)
     writer_float(writer, -76 + sim_draw(sim, 400) / 100.0);
 }
 
-void form_place(struct sim *sim, struct sim_form *form)
+void form_place(struct sim *sim, struct sim_request *request, struct sim_form *form)
 {
+    if (sim->is_wide && sim_chance(sim, 15)) {
+        request->has_postcode = true;
+        put_postcode(sim, form_key(form, "dest"));
+        return;
+    }
     put_coordinates(sim, form_key(form, "dest"));
 }
 
@@ -315,6 +320,9 @@ static bool is_callers_right(const struct sim *sim, const struct sim_request *re
 {
     if (sim_is_error(reply, "UNKNOWN_ITEM")) {
         return request->item == BOOKS_ITEMS;
+    }
+    if (sim_is_error(reply, "UNKNOWN_PLACE")) {
+        return request->has_postcode;
     }
     if (sim_is_error(reply, "UNKNOWN_NODE")) {
         return request->node != SIM_NONE && !is_known_node(sim, request->node);

@@ -26,7 +26,7 @@ void put_id(struct writer *writer, char letter, uint32_t id);
 void form_new_key(struct sim *sim, struct sim_request *request, struct sim_form *form);
 
 /* A place to go to; coordinates alone. */
-void form_place(struct sim *sim, struct sim_form *form);
+void form_place(struct sim *sim, struct sim_request *request, struct sim_form *form);
 void put_coordinates(struct sim *sim, struct writer *writer);
 
 /* Draws: few items and nodes are asked for much. Sometimes an id that nobody knows. */
@@ -51,6 +51,38 @@ void draw_new_thing(struct sim *sim, struct sim_request *request, enum books_kin
 
 /* In seeds of all methods now and then a channel, for which quotas may keep units. */
 void form_channel(struct sim *sim, struct sim_form *form);
+
+/* -- what is asked for rarely (sim_ops_rare.c), all of it in seeds of all methods alone -- */
+
+/* Further fields of a node: areas that it serves, flags that it bars, its clock, a date, age of its
+ * counts. */
+void form_node_rare(struct sim *sim, const struct sim_request *request, struct sim_form *form);
+
+/* Flags of an item; flags: so many words of so many. */
+void form_words(struct sim *sim, struct sim_form *form, const char *field);
+
+/* A place by postcode; some are known. */
+void put_postcode(struct sim *sim, struct writer *writer);
+
+/* Nodes that are asked for or not, and how far they may be. */
+void form_reach(struct sim *sim, struct sim_request *request, struct sim_form *form);
+
+/* Fields of a line beyond item and qty: so many were drawn, and put. */
+enum line_wish { LINE_PLAIN, LINE_NAMED, LINE_PINNED, LINE_PICKUP, LINE_SERVICE };
+enum line_wish draw_line_wish(struct sim *sim);
+uint32_t line_wish_fields(enum line_wish wish);
+void put_line_wish(struct sim *sim, struct sim_request *request, struct writer *writer,
+                   enum line_wish wish);
+
+/* Pages: from where the last reply of this list ended; any answer is right then. */
+void form_after(struct sim *sim, struct sim_request *request, struct sim_form *form,
+                enum sim_pages list);
+void pages_see(struct sim *sim, const struct sim_reply *reply, enum sim_pages list);
+
+/* A cell of which some reservation (or fulfilment) holds units, as the ledger has it: false, there
+ * is none. */
+bool draw_held(struct sim *sim, uint32_t *reservation, uint32_t *item, uint32_t *node);
+bool draw_share(struct sim *sim, uint32_t *order, uint32_t *part, uint32_t *item, uint32_t *node);
 
 /* The name of a strategy; not every one of so many names is put. */
 void form_strategy(struct sim *sim, struct sim_form *form, const char *field, uint32_t names);

@@ -34,13 +34,16 @@ static void put_line(struct sim *sim, struct sim_request *request, struct writer
 {
     const uint32_t item = is_carried ? draw_item(sim) : draw_sold(sim);
     const struct sim_line line = {item, sim_draw(sim, 80) ? 1 + sim_draw(sim, 4) : 5000};
+    const bool is_plain = is_carried || request->line_count == 0; /* the service has its line */
+    const enum line_wish wish = is_plain ? LINE_PLAIN : draw_line_wish(sim);
     request->lines[request->line_count++] = line;
     request->item = line.item == BOOKS_ITEMS ? line.item : request->item;
-    writer_map(writer, 2u + is_carried);
+    writer_map(writer, 2u + is_carried + line_wish_fields(wish));
     writer_string(writer, "item");
     put_item(writer, line.item);
     writer_string(writer, "qty");
     writer_int(writer, line.value);
+    put_line_wish(sim, request, writer, wish);
     if (is_carried) {
         writer_string(writer, "service");
         writer_string(writer, "carry_out");
@@ -51,6 +54,7 @@ static void put_line(struct sim *sim, struct sim_request *request, struct writer
 static void put_wide_wishes(struct sim *sim, struct sim_request *request, struct sim_form *form)
 {
     form_channel(sim, form);
+    form_reach(sim, request, form);
     if (!request->is_flagged && sim_chance(sim, 35)) {
         form_bool(form, "backorder", true);
     }
@@ -110,10 +114,11 @@ void route_make(struct sim *sim, struct sim_request *request, struct writer *par
         form_id(&form, "sold_at", 'n', BOOKS_NODES - 1);
     }
     if (strstr(service, "pickup") || strcmp(service, "ship_to_store") == 0) {
-        request->node = draw_node(sim);
-        form_id(&form, "pickup_node", 'n', request->node);
+        const uint32_t node = draw_node(sim);
+        request->node = is_known_node(sim, node) && request->node != SIM_NONE ? request->node : node;
+        form_id(&form, "pickup_node", 'n', node);
     }
-    form_place(sim, &form);
+    form_place(sim, request, &form);
     put_wishes(sim, request, &form);
     if (sim->is_wide) {
         put_wide_wishes(sim, request, &form);
@@ -424,6 +429,10 @@ void update_make(struct sim *sim, struct sim_request *request, struct writer *pa
     if (sim_chance(sim, 15)) {
         form_text(&form, "tracking", "1Z 999");
     }
+    if (sim->is_wide && strcmp(states[request->state], "ready") == 0 && sim_chance(sim, 70)) {
+        form_int(&form, "collect_by", (int64_t)sim->wall_ms + sim_draw(sim, 6000) *
+                                                                  (sim_chance(sim, 80) ? 1 : 200));
+    }
     form_new_key(sim, request, &form);
     form_end(&form);
 }
@@ -603,6 +612,10 @@ void order_list_make(struct sim *sim, struct sim_request *request, struct writer
         request->node = draw_node(sim);
         form_id(&form, "node", 'n', request->node);
     }
+    if (sim_chance(sim, 20)) {
+        form_text(&form, "status", sim_chance(sim, 50) ? "routed" : "backordered");
+    }
+    form_after(sim, request, &form, SIM_PAGES_ORDERS);
     form_end(&form);
 }
 
@@ -612,6 +625,7 @@ void order_list_see(struct sim *sim, const struct sim_request *request,
     if (is_plain_error(sim, request, reply)) {
         return;
     }
+    pages_see(sim, reply, SIM_PAGES_ORDERS);
     for (const struct sim_value *at = sim_list(reply->result, "orders")->first; at; at = at->next) {
         const uint32_t order = sim_id(sim_field(at, "order_id"), 'o');
         CHECK(order < sim->orders);
@@ -622,9 +636,21 @@ void order_list_see(struct sim *sim, const struct sim_request *request,
 void fulfil_list_make(struct sim *sim, struct sim_request *request, struct writer *params)
 {
     struct sim_form form = form_begin(params);
-    request->node = draw_node(sim);
-    form_id(&form, "node", 'n', request->node);
+    if (sim_chance(sim, 80)) {
+        request->node = draw_node(sim);
+        form_id(&form, "node", 'n', request->node);
+    }
     form_int(&form, "limit", 1 + sim_draw(sim, 30));
+    if (sim_chance(sim, 60)) {
+        struct writer *writer = form_key(&form, "states");
+        writer_array(writer, 2);
+        writer_string(writer, states[sim_draw(sim, 5)]);
+        writer_string(writer, "open");
+    }
+    if (sim_chance(sim, 20)) {
+        form_int(&form, "due_before", (int64_t)sim->wall_ms + sim_draw(sim, 100000));
+    }
+    form_after(sim, request, &form, SIM_PAGES_FULFILMENTS);
     form_end(&form);
 }
 
@@ -634,11 +660,12 @@ void fulfil_list_see(struct sim *sim, const struct sim_request *request,
     if (is_plain_error(sim, request, reply)) {
         return;
     }
+    pages_see(sim, reply, SIM_PAGES_FULFILMENTS);
     for (const struct sim_value *at = sim_list(reply->result, "fulfilments")->first; at;
          at = at->next) {
         const uint32_t order = sim_id(sim_field(at, "fulfilment"), 'o');
         CHECK(order < sim->orders);
         CHECK(sim->books->orders[order].is_there);
-        CHECK(sim_id(sim_field(at, "node"), 'n') == request->node);
+        CHECK(request->node == SIM_NONE || sim_id(sim_field(at, "node"), 'n') == request->node);
     }
 }

@@ -112,6 +112,7 @@ void node_put_make(struct sim *sim, struct sim_request *request, struct writer *
     if (sim->is_wide) {
         form_int(&form, "collect_hours", sim_draw(sim, 2));
         form_int(&form, "accept_min", request->node == 6 ? 1 : 0);
+        form_node_rare(sim, request, &form);
     }
     form_new_key(sim, request, &form);
     form_end(&form);
@@ -229,6 +230,9 @@ void item_put_make(struct sim *sim, struct sim_request *request, struct writer *
         struct writer *writer = form_key(&form, "not_to");
         writer_array(writer, 1);
         writer_string(writer, areas[sim_draw(sim, 3)]);
+    }
+    if (sim->is_wide && sim->forced == SIM_NONE && sim_chance(sim, 40)) {
+        form_words(sim, &form, "flags");
     }
     form_new_key(sim, request, &form);
     form_end(&form);

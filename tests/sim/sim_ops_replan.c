@@ -127,7 +127,7 @@ void modify_make(struct sim *sim, struct sim_request *request, struct writer *pa
         put_wanted(sim, request, &form);
     }
     if (form.count == 1 || sim_chance(sim, 20)) {
-        form_place(sim, &form);
+        form_place(sim, request, &form);
     }
     if (sim_chance(sim, 15)) {
         form_text(&form, "service", sim_chance(sim, 50) ? "next_day" : "standard");
@@ -151,7 +151,8 @@ void quote_make(struct sim *sim, struct sim_request *request, struct writer *par
     put_item(writer, item);
     writer_string(writer, "qty");
     writer_int(writer, 1 + sim_draw(sim, 5));
-    form_place(sim, &form);
+    form_place(sim, request, &form);
+    form_channel(sim, &form);
     if (sim_chance(sim, 50)) {
         writer = form_key(&form, "pickup_near");
         writer_map(writer, 1);
@@ -182,9 +183,39 @@ static uint32_t draw_metered(struct sim *sim)
     return sim->forced != SIM_NONE ? sim->forced : 1 + sim_draw(sim, SIM_METERED);
 }
 
+/* Any limit, taken away again, or another one for some hours: of nodes that the ledger does not
+ * add up. */
+static void put_wild_limit(struct sim *sim, struct sim_request *request, struct sim_form *form)
+{
+    request->node = SIM_METERED + 1 + sim_draw(sim, BOOKS_NODES - SIM_METERED - 1);
+    request->is_flagged = true;
+    form_id(form, "node", 'n', request->node);
+    form_text(form, "kind", sim_chance(sim, 50) ? "units" : "orders");
+    form_text(form, "per", sim_chance(sim, 50) ? "hour" : "day");
+    if (sim_chance(sim, 30)) {
+        form_text(form, "service", "standard");
+    }
+    if (sim_chance(sim, 35)) {
+        writer_nil(form_key(form, "limit"));
+    } else {
+        form_int(form, "limit", sim_draw(sim, 200));
+    }
+    if (sim_chance(sim, 40)) {
+        const int64_t from = (int64_t)sim->wall_ms + 3600000 * (int64_t)sim_draw(sim, 10);
+        form_int(form, "from", from);
+        form_int(form, "to", from + 3600000 * (1 + (int64_t)sim_draw(sim, 3)));
+    }
+}
+
 void capacity_set_make(struct sim *sim, struct sim_request *request, struct writer *params)
 {
     struct sim_form form = form_begin(params);
+    if (sim->is_wide && sim->forced == SIM_NONE && sim_chance(sim, 60)) {
+        put_wild_limit(sim, request, &form);
+        form_new_key(sim, request, &form);
+        form_end(&form);
+        return;
+    }
     request->node = draw_metered(sim);
     form_id(&form, "node", 'n', request->node);
     form_text(&form, "kind", "units");
@@ -200,7 +231,7 @@ void capacity_set_see(struct sim *sim, const struct sim_request *request,
     if (is_key_answer(sim, request, reply)) {
         return;
     }
-    CHECK(sim_int(reply->result, "used") >= 0);
+    CHECK(request->is_flagged || sim_int(reply->result, "used") >= 0);
     key_note(sim, request, NULL);
 }
 
@@ -240,6 +271,9 @@ void carrier_make(struct sim *sim, struct sim_request *request, struct writer *p
         writer_int(writer, sim_draw(sim, 900));
         writer_int(writer, sim_draw(sim, 90));
     }
+    if (sim_chance(sim, 25)) {
+        form_bool(&form, "replace", true);
+    }
     form_new_key(sim, request, &form);
     form_end(&form);
 }
@@ -256,6 +290,9 @@ void travel_make(struct sim *sim, struct sim_request *request, struct writer *pa
         writer_string(writer, i % 2 ? "US:1" : "US");
         writer_float(writer, 1 + sim_draw(sim, 300));
         writer_int(writer, 10 + sim_draw(sim, 500));
+    }
+    if (sim_chance(sim, 25)) {
+        form_bool(&form, "replace", true);
     }
     form_new_key(sim, request, &form);
     form_end(&form);
@@ -342,6 +379,11 @@ void strategy_activate_make(struct sim *sim, struct sim_request *request, struct
         struct writer *writer = form_key(&form, "services");
         writer_array(writer, 1);
         writer_string(writer, sim_chance(sim, 50) ? "standard" : "next_day");
+    }
+    if (sim_chance(sim, 30)) {
+        struct writer *writer = form_key(&form, "channels");
+        writer_array(writer, 1);
+        writer_string(writer, sim_chance(sim, 50) ? "web" : "shop");
     }
     form_new_key(sim, request, &form);
     form_end(&form);

@@ -41,7 +41,7 @@ void reserve_create_make(struct sim *sim, struct sim_request *request, struct wr
     put_lines(sim, request, &form);
     if (sim_chance(sim, 40)) {
         form_text(&form, "service", "standard");
-        form_place(sim, &form);
+        form_place(sim, request, &form);
     }
     form_channel(sim, &form);
     if (sim_chance(sim, 30)) {

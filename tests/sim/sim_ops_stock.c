@@ -83,7 +83,7 @@ static bool is_told_again(struct sim *sim, const struct sim_request *request,
 
 /* -- stock.adjust -- */
 
-/* Whose units they are. */
+/* Whose units they are: of any cell. */
 static void put_owner(struct sim *sim, struct sim_request *request, struct sim_form *form)
 {
     if (sim_chance(sim, 50)) {
@@ -94,14 +94,39 @@ static void put_owner(struct sim *sim, struct sim_request *request, struct sim_f
     }
 }
 
+/* Units that are held, as far as events have told. */
+static bool put_held(struct sim *sim, struct sim_request *request, struct sim_form *form)
+{
+    char id[24];
+    if (sim_chance(sim, 50)) {
+        if (!draw_held(sim, &request->thing, &request->item, &request->node)) {
+            return false;
+        }
+        request->thing_kind = BOOKS_RESERVATION;
+        form_id(form, "reservation_id", 'r', request->thing);
+    } else {
+        if (!draw_share(sim, &request->order, &request->part, &request->item, &request->node)) {
+            return false;
+        }
+        snprintf(id, sizeof id, "o%u/%u", request->order, request->part + 1);
+        form_text(form, "fulfilment", id);
+    }
+    form_id(form, "item", 'i', request->item);
+    form_id(form, "node", 'n', request->node);
+    return true;
+}
+
 void adjust_make(struct sim *sim, struct sim_request *request, struct writer *params)
 {
     struct sim_form form = form_begin(params);
-    draw_cell(sim, request, &form);
-    const int64_t delta = (int64_t)sim_draw(sim, 30) - 6;
+    const bool is_held = sim->is_wide && sim_chance(sim, 15) && put_held(sim, request, &form);
+    if (!is_held) {
+        draw_cell(sim, request, &form);
+    }
+    const int64_t delta = is_held ? -1 - (int64_t)sim_draw(sim, 3) : (int64_t)sim_draw(sim, 30) - 6;
     request->lines[0].value = delta ? delta : 1;
     form_int(&form, "delta", request->lines[0].value);
-    if (sim->is_wide && sim_chance(sim, 15)) {
+    if (!is_held && sim->is_wide && sim_chance(sim, 8)) {
         put_owner(sim, request, &form);
     }
     if (sim_chance(sim, 40)) {
@@ -298,7 +323,11 @@ void policy_make(struct sim *sim, struct sim_request *request, struct writer *pa
     draw_cell(sim, request, &form);
     request->lines[0].value = sim_draw(sim, 4);
     request->is_flagged = sim_chance(sim, 90);
-    form_int(&form, "safety_stock", request->lines[0].value);
+    if (sim->is_wide && sim_chance(sim, 25)) {
+        writer_nil(form_key(&form, "safety_stock"));
+    } else {
+        form_int(&form, "safety_stock", request->lines[0].value);
+    }
     form_bool(&form, "listed", request->is_flagged);
     if (sim->is_wide && sim_chance(sim, 50)) {
         put_quotas(sim, &form);
@@ -370,8 +399,18 @@ void stock_get_see(struct sim *sim, const struct sim_request *request,
 void stock_list_make(struct sim *sim, struct sim_request *request, struct writer *params)
 {
     struct sim_form form = form_begin(params);
-    request->node = draw_node(sim);
-    form_id(&form, "node", 'n', request->node);
+    if (sim->is_wide && sim_chance(sim, 40)) {
+        request->item = draw_item(sim);
+        form_id(&form, "item", 'i', request->item);
+    } else {
+        request->node = draw_node(sim);
+        form_id(&form, "node", 'n', request->node);
+    }
+    if (sim->is_wide && sim_chance(sim, 40)) {
+        form_int(&form, "limit", 1 + sim_draw(sim, 8));
+        form_after(sim, request, &form, SIM_PAGES_CELLS);
+    }
+    form_channel(sim, &form);
     form_end(&form);
 }
 
@@ -385,14 +424,21 @@ void stock_list_see(struct sim *sim, const struct sim_request *request,
     const struct sim_value *cells = sim_list(reply->result, "cells");
     for (const struct sim_value *cell = cells->first; cell; cell = cell->next) {
         const uint32_t item = sim_id(sim_field(cell, "item"), 'i');
+        const uint32_t node = sim_id(sim_field(cell, "node"), 'n');
         CHECK(item < BOOKS_ITEMS);
-        CHECK(sim->is_wide || books_cell(sim->books, item, request->node)->is_there);
-        check_amounts(sim, cell, item, request->node);
+        CHECK(request->item == SIM_NONE || request->item == item);
+        CHECK(request->node == SIM_NONE || request->node == node);
+        CHECK(sim->is_wide || books_cell(sim->books, item, node)->is_there);
+        check_amounts(sim, cell, item, node);
+    }
+    pages_see(sim, reply, SIM_PAGES_CELLS);
+    if (sim->is_wide) {
+        return;
     }
     for (uint32_t item = 0; item < BOOKS_ITEMS; item++) {
         count += sim->books->cells[request->node][item].is_there;
     }
-    CHECK(sim->is_wide || count == cells->count);
+    CHECK(count == cells->count);
 }
 
 void find_make(struct sim *sim, struct sim_request *request, struct writer *params)
@@ -405,6 +451,11 @@ void find_make(struct sim *sim, struct sim_request *request, struct writer *para
     writer_string(writer, "item");
     put_id(writer, 'i', request->item);
     form_int(&form, "k", 100);
+    if (sim->is_wide && sim_chance(sim, 30)) {
+        form_place(sim, request, &form);
+        form_text(&form, "service", sim_chance(sim, 50) ? "standard" : "same_day");
+        form_channel(sim, &form);
+    }
     form_end(&form);
 }
 

@@ -44,6 +44,9 @@ static void options_set(struct sim *sim)
     options->batch = 1 + sim_draw(sim, 64);
     options->slice_steps = slices[sim->seed % 4];
     options->max_delay_ms = 0;
+    if (sim->is_wide && sim_chance(sim, 40)) {
+        options->return_window_ms = 1000 * (1 + sim_draw(sim, 30));
+    }
     options->checkpoint_bytes = sim_chance(sim, 50) ? CHECKPOINT_BYTES : 0;
     options->checkpoint_records = 0;
     options->test_clock = sim->is_clocked;
@@ -112,15 +115,15 @@ static void disk_resize(struct sim *sim)
 static void end_somehow(struct sim *sim)
 {
     const uint32_t what = sim_draw(sim, 100);
-    if (what < 25) {
+    if (what < 20) {
         sim_end(sim, false);
-    } else if (what < 50) {
+    } else if (what < 40) {
         sim_end(sim, true);
-    } else if (what < 75) {
+    } else if (what < 65) {
         disk_sim_end_at(sim->disk, 1 + sim_draw(sim, 40), sim_chance(sim, 50));
-    } else if (what < 87) {
+    } else if (what < 85) {
         sim_fault_arm(sim);
-    } else if (what < 94) {
+    } else if (what < 92) {
         sim_end_cleanly(sim);
     } else {
         sim_end_misdirected(sim);
