@@ -115,7 +115,8 @@ void route_make(struct sim *sim, struct sim_request *request, struct writer *par
     }
     if (strstr(service, "pickup") || strcmp(service, "ship_to_store") == 0) {
         const uint32_t node = draw_node(sim);
-        request->node = is_known_node(sim, node) && request->node != SIM_NONE ? request->node : node;
+        const bool is_kept = request->node != SIM_NONE && is_known_node(sim, node);
+        request->node = is_kept ? request->node : node;
         form_id(&form, "pickup_node", 'n', node);
     }
     form_place(sim, request, &form);

@@ -1,4 +1,4 @@
-/* What is asked for rarely: fields of nodes, lines and lists that reach the corners of the tables. */
+/* What is asked for rarely: fields of nodes, lines and lists that reach corners of the tables. */
 #include <string.h>
 
 #include "check.h"
