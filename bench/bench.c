@@ -33,10 +33,13 @@ bool bench_init(struct bench *bench, int argc, char **argv)
             bench->repeats = 1;
         } else if (strcmp(argv[i], "--only") == 0 && i + 1 < argc) {
             bench->only = argv[++i];
+        } else if (strcmp(argv[i], "--with") == 0 && i + 1 < argc) {
+            bench->with = argv[++i];
         } else if (strcmp(argv[i], "--repeats") == 0 && i + 1 < argc) {
             bench->repeats = (uint32_t)strtoul(argv[++i], NULL, 10);
         } else {
-            fprintf(stderr, "usage: %s [--smoke] [--only NAME] [--repeats N]\n", argv[0]);
+            fprintf(stderr, "usage: %s [--smoke] [--only NAME] [--with PARAMETERS] [--repeats N]\n",
+                    argv[0]);
             return false;
         }
     }
@@ -52,6 +55,12 @@ bool bench_init(struct bench *bench, int argc, char **argv)
     return true;
 }
 
+bool bench_wants(const struct bench *bench, const char *name, const char *begin)
+{
+    return (!bench->only || strcmp(bench->only, name) == 0) &&
+           (!bench->with || strncmp(bench->with, begin, strlen(begin)) == 0);
+}
+
 static int by_value(const void *a, const void *b)
 {
     double x = *(const double *)a;
@@ -59,13 +68,13 @@ static int by_value(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-void bench_run(const struct bench *bench, const char *name, const char *parameters,
-               uint64_t count, uint64_t smoke_count, bench_work *work, void *owner)
+void bench_run(const struct bench *bench, const char *name, const char *parameters, uint64_t count,
+               uint64_t smoke_count, bench_work *work, void *owner)
 {
     double ns[REPEATS_MAX];
     uint64_t hash = 0;
     uint64_t operations = bench->is_smoke ? smoke_count : count;
-    if (bench->only && strcmp(bench->only, name) != 0) {
+    if (!bench_wants(bench, name, "") || (bench->with && strcmp(bench->with, parameters) != 0)) {
         return;
     }
     work(owner, operations / 10 + 1);

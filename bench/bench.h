@@ -15,10 +15,16 @@ struct bench {
     bool is_smoke;
     uint32_t repeats; /* measured runs of each benchmark, after one that warms up */
     const char *only; /* name to run, NULL = all */
+    const char *with; /* parameters to run it with, NULL = all */
 };
 
-/* Flags: --smoke, --only NAME, --repeats N. False: usage printed, or the build does not count. */
+/* Flags: --smoke, --only NAME, --with PARAMETERS, --repeats N. False: usage printed, or the build
+ * does not count. */
 bool bench_init(struct bench *bench, int argc, char **argv);
+
+/* Whether bench_run would run it, or some with parameters that begin so: else what is made for it
+ * need not be made, and does not stand in a profile. */
+bool bench_wants(const struct bench *bench, const char *name, const char *begin);
 
 /* Do the work once and return a hash of it. count: operations to do. */
 typedef uint64_t bench_work(void *owner, uint64_t count);

@@ -176,9 +176,19 @@ static uint64_t run_warm(void *owner, uint64_t count)
     return hash;
 }
 
+static bool wants_nearest(const char *begin)
+{
+    return bench_wants(&bench, "decide_cold", begin) || bench_wants(&bench, "guess_warm", begin) ||
+           bench_wants(&bench, "decide_batch", begin);
+}
+
 static void bench_nearest(double density)
 {
     char text[64];
+    snprintf(text, sizeof text, "density=%.0f%% ", density * 100);
+    if (!wants_nearest(text)) {
+        return;
+    }
     rng_init(&rng, 7);
     world_init(&world, items + 1);
     make_nodes();
@@ -258,9 +268,12 @@ static uint64_t run_split(void *owner, uint64_t count)
 static void bench_split(uint32_t line_count, double density, uint32_t most, uint32_t warehouses)
 {
     char text[96];
-    make_split(line_count, density, most, warehouses);
     snprintf(text, sizeof text, "lines=%u density=%.1f%% qty<=%u warehouses=%u", line_count,
              density * 100, most, warehouses);
+    if (!bench_wants(&bench, "split", text)) {
+        return;
+    }
+    make_split(line_count, density, most, warehouses);
     run_split(&line_count, 1); /* its memory is touched for the first time */
     split_optimal = split_done = split_nodes = 0;
     split_worst = 0;

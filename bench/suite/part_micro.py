@@ -27,7 +27,7 @@ def decide(run, key, name, what):
     run.section(name, {what: row for (_, what), row in rows.items()})
     middle, low, high = rows[(name, what)]
     run.put(key, middle / 1000, low / 1000, high / 1000, what)
-    sampled(run, name, "bench_decide", "--only", name, "--repeats", "1")
+    sampled(run, name, "bench_decide", "--only", name, "--with", what, "--repeats", "101")
 
 
 def sampled(run, name, program, *flags):
