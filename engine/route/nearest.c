@@ -3,7 +3,8 @@
  * Words of 64 neighbouring slots are looked at in the order of a lower bound of their distance
  * (cap centre minus radius), of an area that comes again from a list (near_area.c); in a word,
  * nodes in the order of their float distance. Only nodes that float distance cannot rule out are
- * measured by geo_metres and compared exactly. A few words usually settle it. Bitmap rows are
+ * measured by geo_metres and compared exactly. Where candidates are few, WORD_BLOCK words of an
+ * area's list are looked at together. A few words usually settle it. Bitmap rows are
  * ANDed at once, that takes nanoseconds; where a list row takes part, the first LAZY words are put
  * together one by one, only then all. Items held by few nodes are searched from their list
  * instead.
@@ -33,11 +34,15 @@
 #include "route_internal.h"
 
 enum {
-    LAZY = 8,     /* words looked at one by one before list rows are spread to bitmaps */
-    SHORT = 64,   /* a row of at most so many cells is searched from its list */
-    MERGED = 256, /* a list up to which membership is found by merging, not by binary search */
-    SPARSE = 4    /* candidates of a word up to which they are measured one by one */
+    LAZY = 8,        /* words looked at one by one before list rows are spread to bitmaps */
+    SHORT = 64,      /* a row of at most so many cells is searched from its list */
+    MERGED = 256,    /* a list up to which membership is found by merging, not by binary search */
+    MAPS_MAX = 16,   /* bitmaps up to which words are looked at together */
+    FEW_OF_WORD = 8, /* candidates of a word, as expected, up to which they are */
+    SPARSE = 4       /* candidates of a word up to which they are measured one by one */
 };
+
+_Static_assert(NEAR_WORDS % WORD_BLOCK == 0, "a block of a list is read whole");
 
 /* One search in one class of priority, or in all where there are too many classes. */
 struct search {
@@ -368,16 +373,75 @@ static bool is_near(const struct search *search, uint32_t word)
     return x * x + y * y + z * z <= reach * reach * (1 + 0x1p-20f);
 }
 
-/* The words of the area's list. False: there may be a better node in others. */
-static bool search_area(struct search *search, const struct near_area *area)
+/* The bitmaps that a candidate's bit must be set in. False: words are not looked at together, as
+ * there are too many bitmaps, or so many candidates that one word mostly settles it. */
+static bool maps_list(const struct search *search, struct slot_map *maps, uint32_t *count)
 {
-    for (uint32_t i = 0; i < area->count; i++) {
-        if (area->bounds[i] > search->limit) {
-            return true;
-        }
+    const struct route *route = search->route;
+    uint32_t words = search->network->words;
+    double held = 64; /* over all: candidates of a word, if items lay about by chance */
+    double all = 1;
+    *count = 0;
+    if (route->group.demand_count > MAPS_MAX - 2) {
+        return false;
+    }
+    maps[(*count)++] = (struct slot_map){route->group.base, words};
+    if (search->class_bits) {
+        maps[(*count)++] = (struct slot_map){search->class_bits, words};
+    }
+    for (uint32_t i = 0; i < route->group.demand_count; i++) {
+        struct row *row = route->demands[i].row;
+        maps[(*count)++] = (struct slot_map){row_maybe(row), row->words};
+        held *= row->count;
+        all *= words * 64;
+    }
+    return held <= FEW_OF_WORD * all;
+}
+
+/* Word by word, while it can have a better one. */
+static void try_each(struct search *search, const struct near_area *area, uint32_t at,
+                     uint32_t count)
+{
+    for (uint32_t i = at; i < at + count && area->bounds[i] <= search->limit; i++) {
         slot_bits able = word_bits(search, area->words[i]);
         if (able && is_near(search, area->words[i])) {
             try_word(search, area->words[i], able);
+        }
+    }
+}
+
+/* Words of the list together: mostly their nearest candidate rules out all others. */
+static void try_block(struct search *search, const struct near_area *area, uint32_t at,
+                      uint32_t count, const struct slot_map *maps, uint32_t map_count)
+{
+    int64_t second;
+    int64_t least = search->route->kernel->block(search->network, search->place, &area->words[at],
+                                                 count, maps, map_count, &second);
+    if (least == KEY_NONE || key_distance(least) > search->limit_2) {
+        return;
+    }
+    try_slot(search, key_index(least), key_distance(least));
+    if (second != KEY_NONE && key_distance(second) <= search->limit_2) {
+        try_each(search, area, at, count);
+    }
+}
+
+/* The words of the area's list. False: there may be a better node in others. */
+static bool search_area(struct search *search, const struct near_area *area)
+{
+    struct slot_map maps[MAPS_MAX];
+    uint32_t map_count;
+    bool is_sparse = maps_list(search, maps, &map_count);
+    for (uint32_t at = 0; at < area->count; at += WORD_BLOCK) {
+        uint32_t left = area->count - at;
+        uint32_t count = left < WORD_BLOCK ? left : WORD_BLOCK;
+        if (area->bounds[at] > search->limit) {
+            return true;
+        }
+        if (is_sparse) {
+            try_block(search, area, at, count, maps, map_count);
+        } else {
+            try_each(search, area, at, count);
         }
     }
     return area->end > search->limit;

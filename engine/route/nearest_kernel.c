@@ -3,6 +3,9 @@
 
 #include <math.h>
 #include <stdbool.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 #include "geo.h"
 
@@ -71,6 +74,36 @@ BODY void list_body(const struct network *network, const float place[3],
                   square(network->z[slot] - pz);
         keys[i] = key_make(d, i);
     }
+}
+
+BODY uint64_t maps_meet(const struct slot_map *maps, uint32_t map_count, uint32_t word)
+{
+    uint64_t bits = ~(uint64_t)0;
+    for (uint32_t i = 0; i < map_count; i++) {
+        bits &= word < maps[i].words ? maps[i].bits[word] : 0;
+    }
+    return bits;
+}
+
+BODY int64_t block_body(const struct network *network, const float place[3], const uint16_t *words,
+                        uint32_t count, const struct slot_map *maps, uint32_t map_count,
+                        int64_t *second)
+{
+    int64_t least = KEY_NONE;
+    *second = KEY_NONE;
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t bits = maps_meet(maps, map_count, words[i]);
+        for (; bits; bits &= bits - 1) {
+            uint32_t slot = words[i] * 64u + (uint32_t)__builtin_ctzll(bits);
+            float d = square(network->x[slot] - place[0]) + square(network->y[slot] - place[1]) +
+                      square(network->z[slot] - place[2]);
+            int64_t key = key_make(d, slot);
+            int64_t other = key < least ? least : key;
+            least = key < least ? key : least;
+            *second = other < *second ? other : *second;
+        }
+    }
+    return least;
 }
 
 BODY int64_t least_body(const int64_t *restrict keys, uint32_t count)
@@ -276,7 +309,7 @@ BODY void meet_body(const struct columns *columns, const uint16_t *listed, uint3
     }
 }
 
-#define VARIANT(NAME, TARGET)                                                                      \
+#define VARIANT(NAME, TARGET, BLOCK)                                                               \
     TARGET static void caps_##NAME(const struct network *network, const float place[3],            \
                                    const uint64_t *bits, uint32_t words, int64_t *keys)            \
     {                                                                                              \
@@ -296,6 +329,7 @@ BODY void meet_body(const struct columns *columns, const uint16_t *listed, uint3
     {                                                                                              \
         list_body(network, place, slots, count, keys);                                             \
     }                                                                                              \
+    BLOCK                                                                                          \
     TARGET static int64_t least_##NAME(const int64_t *keys, uint32_t count)                        \
     {                                                                                              \
         return least_body(keys, count);                                                            \
@@ -328,19 +362,88 @@ BODY void meet_body(const struct columns *columns, const uint16_t *listed, uint3
         meet_body(columns, listed, count, open, able);                                             \
     }                                                                                              \
     static const struct nearest_kernel kernel_##NAME = {                                           \
-        #NAME,         caps_##NAME,   and_##NAME,  word_##NAME,  list_##NAME, least_##NAME,        \
-        metres_##NAME, reduce_##NAME, gain_##NAME, touch_##NAME, meet_##NAME};
+        #NAME,        caps_##NAME,   and_##NAME,    word_##NAME, list_##NAME,  block_##NAME,       \
+        least_##NAME, metres_##NAME, reduce_##NAME, gain_##NAME, touch_##NAME, meet_##NAME};
 
-VARIANT(plain, )
+#define PLAIN_BLOCK(NAME, TARGET)                                                                  \
+    TARGET static int64_t block_##NAME(                                                            \
+        const struct network *network, const float place[3], const uint16_t *words,                \
+        uint32_t count, const struct slot_map *maps, uint32_t map_count, int64_t *second)          \
+    {                                                                                              \
+        return block_body(network, place, words, count, maps, map_count, second);                  \
+    }
+
+VARIANT(plain, , PLAIN_BLOCK(plain, ))
 
 #if defined(__x86_64__)
-VARIANT(avx2, __attribute__((target("avx2"))))
+#define MIDDLE __attribute__((target("avx2")))
 #if defined(__clang__)
-#define WIDE __attribute__((target("avx512f,avx512dq"), min_vector_width(512)))
+#define WIDE __attribute__((target("avx512f,avx512dq,avx512cd"), min_vector_width(512)))
 #else
-#define WIDE __attribute__((target("avx512f,avx512dq,prefer-vector-width=512")))
+#define WIDE __attribute__((target("avx512f,avx512dq,avx512cd,prefer-vector-width=512")))
 #endif
-VARIANT(avx512, WIDE)
+
+/* Of the eight words of word those bits that all maps have. */
+WIDE BODY __m512i meet_lanes(const struct slot_map *maps, uint32_t map_count, __m512i word,
+                             __mmask8 used)
+{
+    __m512i bits = _mm512_set1_epi64(-1);
+    for (uint32_t i = 0; i < map_count; i++) {
+        __mmask8 in = _mm512_mask_cmplt_epu64_mask(used, word, _mm512_set1_epi64(maps[i].words));
+        bits = _mm512_and_si512(
+            bits, _mm512_mask_i64gather_epi64(_mm512_setzero_si512(), in, word, maps[i].bits, 8));
+    }
+    return bits;
+}
+
+/* Keys of the lowest bit of each word, which is taken out. */
+WIDE BODY __m512i lowest_keys(const struct network *network, const float place[3], __m512i *bits,
+                              __m512i last)
+{
+    __mmask8 has = _mm512_test_epi64_mask(*bits, *bits);
+    __m512i low = _mm512_and_si512(*bits, _mm512_sub_epi64(_mm512_setzero_si512(), *bits));
+    __m512i slot = _mm512_sub_epi64(last, _mm512_lzcnt_epi64(low));
+    __m256 x = _mm512_mask_i64gather_ps(_mm256_setzero_ps(), has, slot, network->x, 4);
+    __m256 y = _mm512_mask_i64gather_ps(_mm256_setzero_ps(), has, slot, network->y, 4);
+    __m256 z = _mm512_mask_i64gather_ps(_mm256_setzero_ps(), has, slot, network->z, 4);
+    x = _mm256_sub_ps(x, _mm256_set1_ps(place[0]));
+    y = _mm256_sub_ps(y, _mm256_set1_ps(place[1]));
+    z = _mm256_sub_ps(z, _mm256_set1_ps(place[2]));
+    __m256 d =
+        _mm256_add_ps(_mm256_add_ps(_mm256_mul_ps(x, x), _mm256_mul_ps(y, y)), _mm256_mul_ps(z, z));
+    __m512i key = _mm512_cvtepu32_epi64(_mm256_castps_si256(d));
+    key = _mm512_or_si512(_mm512_slli_epi64(key, 16), slot);
+    *bits = _mm512_xor_si512(*bits, low);
+    return _mm512_mask_mov_epi64(_mm512_set1_epi64(KEY_NONE), has, key);
+}
+
+/* Each word in its lane: in each round the lowest bit of all words at once. More than two rounds
+ * are rare where words have few candidates, so hardly a branch depends on what is found where. No
+ * compiler makes gathers of the plain loop, so these are written as such. */
+WIDE static int64_t block_avx512(const struct network *network, const float place[3],
+                                 const uint16_t *words, uint32_t count, const struct slot_map *maps,
+                                 uint32_t map_count, int64_t *second)
+{
+    const __m512i word = _mm512_cvtepu16_epi64(_mm_loadu_si128((const void *)words));
+    const __m512i last = _mm512_add_epi64(_mm512_slli_epi64(word, 6), _mm512_set1_epi64(63));
+    __m512i bits = meet_lanes(maps, map_count, word, (__mmask8)((1u << count) - 1));
+    __m512i key = lowest_keys(network, place, &bits, last);
+    __m512i least = lowest_keys(network, place, &bits, last);
+    __m512i behind = _mm512_max_epi64(least, key);
+    least = _mm512_min_epi64(least, key);
+    while (_mm512_test_epi64_mask(bits, bits)) {
+        key = lowest_keys(network, place, &bits, last);
+        behind = _mm512_min_epi64(behind, _mm512_max_epi64(least, key));
+        least = _mm512_min_epi64(least, key);
+    }
+    int64_t best = _mm512_reduce_min_epi64(least);
+    __mmask8 of_best = _mm512_cmpeq_epi64_mask(least, _mm512_set1_epi64(best));
+    *second = _mm512_reduce_min_epi64(_mm512_mask_mov_epi64(least, of_best, behind));
+    return best;
+}
+
+VARIANT(avx2, MIDDLE, PLAIN_BLOCK(avx2, MIDDLE))
+VARIANT(avx512, WIDE, )
 #endif
 
 uint32_t nearest_kernels(const struct nearest_kernel *out[3])
@@ -348,7 +451,8 @@ uint32_t nearest_kernels(const struct nearest_kernel *out[3])
     uint32_t count = 0;
 #if defined(__x86_64__)
     __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq")) {
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512cd")) {
         out[count++] = &kernel_avx512;
     }
     if (__builtin_cpu_supports("avx2")) {

@@ -2,8 +2,8 @@
  *
  * Distances are squared chords (words) or chords (caps) in float, never negative, so their bits
  * compare as integers: a key is those bits above a 16-bit index, INT64_MAX is "none", and the
- * nearest is the least key. Plain C compiled three times; contraction is off, so that no variant
- * rounds otherwise. */
+ * nearest is the least key. Plain C compiled three times, but for block's gathers; contraction
+ * is off, so that no variant rounds otherwise. */
 #ifndef ROUTE_NEAREST_KERNEL_H
 #define ROUTE_NEAREST_KERNEL_H
 
@@ -16,6 +16,7 @@
 #define KEY_NONE INT64_MAX
 
 enum {
+    WORD_BLOCK = 8,    /* words that are looked at together */
     KEY_BLOCK = 16,    /* arrays of keys are padded with KEY_NONE to a multiple of it */
     REDUCE_BLOCK = 64, /* candidates of reduce come in multiples of it */
     COLUMN_BLOCK = 8,  /* words */
@@ -35,6 +36,12 @@ struct columns {
     uint32_t blocks;
 };
 
+/* A bitmap of slots; words from words on have no bit. */
+struct slot_map {
+    const uint64_t *bits;
+    uint32_t words;
+};
+
 struct nearest_kernel {
     const char *name;
     /* keys[w] of the words that have bits: lower bound of the chord to any node of the word,
@@ -49,6 +56,11 @@ struct nearest_kernel {
     /* keys of count listed slots: squared chord, index = place in the list. */
     void (*list)(const struct network *network, const float place[3], const uint16_t *slots,
                  uint32_t count, int64_t *keys);
+    /* Least key of the slots of the listed words whose bit all maps have, and the second least:
+     * squared chord, index = slot. words: WORD_BLOCK are read, the first count of them count. */
+    int64_t (*block)(const struct network *network, const float place[3], const uint16_t *words,
+                     uint32_t count, const struct slot_map *maps, uint32_t map_count,
+                     int64_t *second);
     /* Least of count keys; count is a multiple of KEY_BLOCK. */
     int64_t (*least)(const int64_t *keys, uint32_t count);
     /* Metres to the 64 slots of word as geo_metres counts them, METRES_UNSURE where rounding might

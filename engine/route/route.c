@@ -8,10 +8,10 @@
 #include "strategy_route_internal.h"
 
 enum {
-    WORDS_AHEAD = 8, /* of an area's list: what a search visits on average */
+    WORDS_AHEAD = 8,       /* of an area's list: what a search visits on average */
     STEPS_DEFAULT = 80000, /* README, "Steps": what fits into a millisecond */
     FEW_TIMES = 64,
-    LINE_STEPS = 8         /* of a line in each of the passes over all lines */
+    LINE_STEPS = 8 /* of a line in each of the passes over all lines */
 };
 
 enum err route_new(struct route **out)
@@ -409,7 +409,7 @@ void route_prefetch(const struct route *route, const struct stock_view *view,
         prefetch_read(view->catalogue->items[lines[line].item].row);
     }
     if (area) {
-        prefetch_bytes(area, sizeof *area);
+        prefetch_bytes(area, offsetof(struct near_area, bounds[NEAR_AHEAD]));
     }
 }
 
