@@ -138,7 +138,7 @@ static uint64_t run_batch(void *owner, uint64_t count)
         for (uint32_t i = 0; i < batch; i++) {
             route_prefetch_rows(world.route, &world.view, asked[first + i].request.lines,
                                 asked[first + i].request.line_count,
-                                &asked[first + i].request.dest);
+                                &asked[first + i].request.dest, NULL);
         }
         for (uint32_t i = 0; i < batch; i++) {
             route_guess(world.route, &world.view, &asked[first + i].request, &guesses[i]);

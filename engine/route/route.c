@@ -9,6 +9,7 @@
 
 enum {
     WORDS_AHEAD = 8,       /* of an area's list: what a search visits on average */
+    WORDS_AHEAD_WEIGHTED = 24, /* the same by a weighted strategy */
     STEPS_DEFAULT = 80000, /* README, "Steps": what fits into a millisecond */
     FEW_TIMES = 64,
     LINE_STEPS = 8 /* of a line in each of the passes over all lines */
@@ -413,10 +414,18 @@ void route_prefetch(const struct route *route, const struct stock_view *view,
     }
 }
 
-/* The words that the area's list begins with: most searches end among them. */
-static void prefetch_words(struct row *row, const struct near_area *area)
+/* How many words of its area's list a search reads; 0 = it does not go by that. */
+static uint32_t words_ahead(const struct strategy *rule)
 {
-    for (uint32_t i = 0; i < area->count && i < WORDS_AHEAD; i++) {
+    bool is_weighted = rule && rule->mode == STRATEGY_WEIGHTED;
+    uint32_t words = is_weighted ? WORDS_AHEAD_WEIGHTED : WORDS_AHEAD;
+    return !rule || rule->is_led ? words : 0;
+}
+
+/* The words that the area's list begins with: most searches end among them. */
+static void prefetch_words(struct row *row, const struct near_area *area, uint32_t count)
+{
+    for (uint32_t i = 0; i < area->count && i < count; i++) {
         if (area->words[i] < row->words) {
             prefetch_read(&row_maybe(row)[area->words[i]]);
         }
@@ -425,9 +434,10 @@ static void prefetch_words(struct row *row, const struct near_area *area)
 
 void route_prefetch_rows(const struct route *route, const struct stock_view *view,
                          const struct route_line *lines, uint32_t count,
-                         const struct geo_point *dest)
+                         const struct geo_point *dest, const struct strategy *rule)
 {
-    const struct near_area *area = area_known(route, view, dest);
+    const uint32_t ahead = words_ahead(rule);
+    const struct near_area *area = ahead ? area_known(route, view, dest) : NULL;
     for (uint32_t line = 0; line < count; line++) {
         struct row *row = view->catalogue->items[lines[line].item].row;
         if (!row) {
@@ -436,7 +446,7 @@ void route_prefetch_rows(const struct route *route, const struct stock_view *vie
         if (row->kind == ROW_LIST) {
             prefetch_bytes(row_slots(row), row->count * sizeof(uint16_t));
         } else if (area && area->is_filled) {
-            prefetch_words(row, area);
+            prefetch_words(row, area, ahead);
         } else {
             prefetch_bytes(row_maybe(row), row->words * sizeof(uint64_t));
         }

@@ -224,12 +224,13 @@ struct route_rank {
 };
 
 /* Two stages before route_guess: the heads of the rows of the lines' items (the items themselves
- * should be in cache), then what the search reads of them. dest: NULL = none is known. */
+ * should be in cache), then what the search reads of them. dest: NULL = none is known; rule: the
+ * strategy, NULL = nearest. */
 void route_prefetch(const struct route *route, const struct stock_view *view,
                     const struct route_line *lines, uint32_t count, const struct geo_point *dest);
 void route_prefetch_rows(const struct route *route, const struct stock_view *view,
                          const struct route_line *lines, uint32_t count,
-                         const struct geo_point *dest);
+                         const struct geo_point *dest, const struct strategy *rule);
 
 void route_guess(struct route *route, const struct stock_view *view,
                  const struct route_request *request, struct route_guess *guess);

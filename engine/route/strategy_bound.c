@@ -240,12 +240,19 @@ void strategy_bound_begin(const struct route *route, struct strategy_bound *boun
 
 /* -- candidates -- */
 
-/* No more metres than the node is away by geo_metres: the other way round than chord_limit. */
-static uint64_t metres_least(float chord_2)
+/* No more metres than what is so far by chord is away by geo_metres: the other way round than
+ * chord_limit. */
+static uint64_t metres_least(float chord)
 {
-    double chord = (double)sqrtf(chord_2) * (1 - 0x1p-19) - 0x1p-20;
-    double metres = chord * GEO_RADIUS_M - 3;
+    double metres = ((double)chord * (1 - 0x1p-19) - 0x1p-20) * GEO_RADIUS_M - 3;
     return metres > 0 ? (uint64_t)metres : 0;
+}
+
+static uint64_t distance_least(const struct strategy_bound *bound, float chord)
+{
+    uint64_t metres = metres_least(chord);
+    metres -= bound->distance_band > 1 ? metres % bound->distance_band : 0;
+    return metres * bound->distance_factor;
 }
 
 static uint64_t ready_value(const struct route *route, const struct strategy_bound *bound,
@@ -253,22 +260,23 @@ static uint64_t ready_value(const struct route *route, const struct strategy_bou
 {
     struct contender contender;
     uint64_t value;
-    if (term->band == 1 && term->term == STRATEGY_TERM_LOAD && route->view->queues) {
+    if (term->term == STRATEGY_TERM_LOAD && route->view->queues) {
         value = route->view->queues[node].count;
-        return value < STRATEGY_VALUE_MAX ? value : STRATEGY_VALUE_MAX;
+    } else if (term->term == STRATEGY_TERM_ACCEPTANCE && route->view->declines) {
+        value = route->view->declines[node];
+    } else {
+        contender_open(&contender, node, bound->memo);
+        return strategy_value(route, &contender, term);
     }
-    contender_open(&contender, node, bound->memo);
-    return strategy_value(route, &contender, term);
+    value = value < STRATEGY_VALUE_MAX ? value : STRATEGY_VALUE_MAX;
+    return term->band > 1 ? value - value % term->band : value;
 }
 
-static uint64_t bound_of(const struct route *route, const struct strategy_bound *bound,
-                         uint16_t node, float chord_2)
+/* What all terms but the leading distance add. */
+static uint64_t rest_of(const struct route *route, const struct strategy_bound *bound,
+                        uint16_t node)
 {
     uint64_t sum = bound->fixed;
-    if (bound->distance) {
-        uint64_t metres = metres_least(chord_2);
-        sum += (metres - metres % bound->distance_band) * bound->distance_factor;
-    }
     for (uint32_t i = 0; i < bound->count; i++) {
         sum += ready_value(route, bound, node, bound->terms[i]) * bound->factors[i];
     }
@@ -284,20 +292,24 @@ static float chord_2_of(const struct network *network, const float place[3], uin
 }
 
 uint32_t strategy_bound_word(const struct route *route, const struct strategy_bound *bound,
-                             uint32_t word, slot_bits bits, float limit_2, uint64_t most,
+                             uint32_t word, slot_bits bits, const struct strategy_limits *limits,
                              struct strategy_entry *entries)
 {
     const struct network *network = route->view->network;
+    const uint64_t far = bound->distance ? distance_least(bound, limits->word) : 0;
     uint32_t count = 0;
     for (; bits; bits &= bits - 1) {
         uint32_t slot = word * 64 + (uint32_t)__builtin_ctzll(bits);
-        float chord_2 = bound->distance ? chord_2_of(network, bound->place, slot) : 0;
-        if (chord_2 > limit_2) {
+        uint16_t node = network->node_of_slot[slot];
+        uint64_t sum = rest_of(route, bound, node);
+        if (sum + far > limits->most) {
             continue;
         }
-        uint16_t node = network->node_of_slot[slot];
-        entries[count] = (struct strategy_entry){bound_of(route, bound, node, chord_2), node};
-        count += entries[count].bound <= most;
+        float chord_2 = bound->distance ? chord_2_of(network, bound->place, slot) : 0;
+        sum += bound->distance ? distance_least(bound, sqrtf(chord_2)) : 0;
+        if (sum <= limits->most && chord_2 <= limits->chord_2) {
+            entries[count++] = (struct strategy_entry){sum, node};
+        }
     }
     return count;
 }

@@ -89,10 +89,16 @@ struct strategy_entry *strategy_entries(struct route *route);
 void strategy_bound_begin(const struct route *route, struct strategy_bound *bound,
                           struct lane_memo *memo);
 
-/* The candidates of the word that are no farther than the squared chord and may score most or less,
- * of 64 at most; how many. */
+/* What makes a candidate of a word one: at most so far (a squared chord), and at most so much; all
+ * nodes of the word are at least a chord of word away. */
+struct strategy_limits {
+    float word, chord_2;
+    uint64_t most;
+};
+
+/* The candidates among bits of the word, of 64 at most; how many. */
 uint32_t strategy_bound_word(const struct route *route, const struct strategy_bound *bound,
-                             uint32_t word, slot_bits bits, float limit_2, uint64_t most,
+                             uint32_t word, slot_bits bits, const struct strategy_limits *limits,
                              struct strategy_entry *entries);
 
 /* -- strategy_source.c -- */

@@ -199,11 +199,13 @@ static struct strategy_entry take_least(struct strategy_entry *entries, uint32_t
     return entry;
 }
 
-static void try_word(struct race *race, uint32_t word, slot_bits bits)
+/* chord: every node of the word is at least that far. */
+static void try_word(struct race *race, uint32_t word, slot_bits bits, float chord)
 {
+    const struct strategy_limits limits = {chord, race->limit_2, race->most};
     struct strategy_entry entries[64];
-    uint32_t count = strategy_bound_word(race->route, &race->bound, word, bits, race->limit_2,
-                                         race->most, entries);
+    uint32_t count =
+        strategy_bound_word(race->route, &race->bound, word, bits, &limits, entries);
     while (count > 0) {
         struct strategy_entry entry = take_least(entries, &count);
         if (entry.bound > race->most) {
@@ -220,7 +222,8 @@ static bool try_area(struct race *race, const struct near_area *area)
         if (area->bounds[i] > race->limit) {
             return true;
         }
-        try_word(race, area->words[i], nearest_word(race->route, area->words[i]));
+        try_word(race, area->words[i], nearest_word(race->route, area->words[i]),
+                 area->bounds[i]);
     }
     return area->end > race->limit;
 }
@@ -247,7 +250,7 @@ static void try_near_words(struct race *race, const struct near_area *area)
         }
         uint32_t word = key_index(key);
         route->cap_keys[word] = KEY_NONE;
-        try_word(race, word, route->found[word]);
+        try_word(race, word, route->found[word], key_distance(key));
     }
 }
 
@@ -266,13 +269,14 @@ static void try_near(struct race *race)
 static void try_all(struct race *race)
 {
     struct route *route = race->route;
+    const struct strategy_limits limits = {0, race->limit_2, race->most};
     struct strategy_entry *entries = strategy_entries(route);
     uint32_t count = 0;
     uint32_t first = 0;
     nearest_able(route);
     for (uint32_t word = 0; word < route->view->network->words; word++) {
-        count += strategy_bound_word(route, &race->bound, word, route->found[word], race->limit_2,
-                                     race->most, entries + count);
+        count += strategy_bound_word(route, &race->bound, word, route->found[word], &limits,
+                                     entries + count);
     }
     for (uint32_t i = 1; i < count; i++) {
         first = entries[i].bound < entries[first].bound ? i : first;

@@ -227,13 +227,11 @@ static void stage_rows(struct service_core *service, struct ask *ask)
     }
 }
 
-/* Of what no distance bounds every word is read, wherever it goes. */
 static void stage_bitmaps(struct service_core *service, struct ask *ask)
 {
-    bool is_led = !ask->rule || ask->rule->is_led;
     if (ask->is_resolved) {
         route_prefetch_rows(service->route, &service->tables.view, ask->route_lines,
-                            ask->line_count, ask->has_point && is_led ? &ask->point : NULL);
+                            ask->line_count, ask->has_point ? &ask->point : NULL, ask->rule);
     }
 }
 

@@ -236,7 +236,7 @@ static void run_batch(uint32_t count)
         route_prefetch(world.route, &world.view, request->lines, request->line_count,
                        &request->dest);
         route_prefetch_rows(world.route, &world.view, request->lines, request->line_count,
-                            &request->dest);
+                            &request->dest, strategy);
         if (strategy) {
             route_guess_ruled(world.route, &world.view, request, &orders[i].guess,
                               &orders[i].rank);

@@ -1,5 +1,6 @@
 /* Single sources by random strategies in random networks against a plain program: every node is
- * judged by the rules as the contract tells them, one after the other. */
+ * judged by the rules as the contract tells them, one after the other. Nodes change between the
+ * strategies, and in some rounds a carrier's rows are part of the cost. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,6 +12,7 @@
 
 #include "rng.h"
 #include "strategy.h"
+#include "timing.h"
 #include "world.h"
 
 enum { ITEMS = 3, ROUNDS = 60, STRATEGIES = 25, ORDERS = 8 };
@@ -18,6 +20,61 @@ enum { ITEMS = 3, ROUNDS = 60, STRATEGIES = 25, ORDERS = 8 };
 static uint32_t below(struct rng *rng, uint32_t limit)
 {
     return (uint32_t)rng_below(rng, limit);
+}
+
+/* -- a carrier: what each row takes, by the first digits of origin and destination, 0 = any; -1:
+ * there is no such row -- */
+
+enum { DIGITS = 4 };
+
+static struct timing timing;
+static int lanes[DIGITS][DIGITS];
+
+static struct area_name area_of(uint32_t digit)
+{
+    struct area_name area = {.len = digit ? 4 : 2};
+    snprintf(area.text, sizeof area.text, digit ? "US:%u" : "US", digit);
+    return area;
+}
+
+static void carrier_load(struct rng *rng)
+{
+    uint32_t carrier;
+    uint32_t new_origin;
+    assert_int_equal(timing_init(&timing), ERR_OK);
+    assert_int_equal(carriers_need(&timing.carriers, "parcel", 6, &carrier), ERR_OK);
+    for (uint32_t i = 0; i < DIGITS * DIGITS; i++) {
+        int cents = below(rng, 2) ? (int)below(rng, 9) * 100 : -1;
+        const struct carrier_row row = {.service = SERVICE_STANDARD,
+                                        .origin = area_of(i / DIGITS),
+                                        .dest = area_of(i % DIGITS),
+                                        .business_days = 1,
+                                        .cents = (uint32_t)cents};
+        lanes[i / DIGITS][i % DIGITS] = cents;
+        if (cents >= 0) {
+            assert_int_equal(carriers_set(&timing.carriers, carrier, &row, &new_origin), ERR_OK);
+        }
+    }
+}
+
+static uint32_t digit_of(const char *postcode)
+{
+    return postcode[0] ? (uint32_t)(postcode[0] - '0') : 0;
+}
+
+/* The longest destination counts, then the longest origin. */
+static uint64_t plain_lane(const struct world *world, const struct route_request *request,
+                           uint16_t node)
+{
+    uint32_t to = digit_of(request->postcode);
+    uint32_t from = digit_of(world->network.nodes[node].config.postcode);
+    const int found[4] = {lanes[from][to], lanes[0][to], lanes[from][0], lanes[0][0]};
+    for (uint32_t i = 0; i < 4 && world->view.timing; i++) {
+        if (found[i] >= 0) {
+            return (uint64_t)found[i];
+        }
+    }
+    return 0;
 }
 
 /* -- the plain program -- */
@@ -37,9 +94,9 @@ static uint64_t plain_value(const struct world *world, const struct route_reques
         value = 30 + (uint64_t)metres * 60 / 25000;
         break;
     case STRATEGY_TERM_COST:
-        value = config->handling_cents;
+        value = config->handling_cents + plain_lane(world, request, node);
         break;
-    case STRATEGY_TERM_DATE: /* without times all are the same */
+    case STRATEGY_TERM_DATE: /* without times all are the same, and never drawn with rows */
         break;
     case STRATEGY_TERM_STORE:
         value = config->type != NODE_STORE;
@@ -75,9 +132,10 @@ static uint64_t plain_value(const struct world *world, const struct route_reques
     return value / term->band * term->band;
 }
 
-static bool plain_fences(const struct world *world, const struct strategy *strategy, uint16_t node,
-                         uint32_t metres, uint32_t *keep)
+static bool plain_fences(const struct world *world, const struct route_request *request,
+                         uint16_t node, uint32_t metres, uint32_t *keep)
 {
+    const struct strategy *strategy = request->strategy;
     const struct node_config *config = &world->network.nodes[node].config;
     bool takes = true;
     *keep = 0;
@@ -91,7 +149,7 @@ static bool plain_fences(const struct world *world, const struct strategy *strat
             takes = takes && 30 + (uint64_t)metres * 60 / 25000 <= value;
             break;
         case STRATEGY_FENCE_MAX_COST:
-            takes = takes && config->handling_cents <= value;
+            takes = takes && config->handling_cents + plain_lane(world, request, node) <= value;
             break;
         case STRATEGY_FENCE_MAX_LOAD:
             takes = takes && world->queues[node].count < value;
@@ -180,7 +238,7 @@ static uint16_t plain_source(const struct world *world, const struct route_reque
         uint32_t keep;
         bool is_equal = false;
         if (metres > own->config.max_m[SERVICE_STANDARD] ||
-            !plain_fences(world, strategy, (uint16_t)node, metres, &keep) ||
+            !plain_fences(world, request, (uint16_t)node, metres, &keep) ||
             !plain_holds(world, request, (uint16_t)node, keep)) {
             continue;
         }
@@ -203,6 +261,37 @@ static uint16_t plain_source(const struct world *world, const struct route_reque
 
 /* -- random worlds -- */
 
+static void draw_way(struct world *world, struct rng *rng, struct node_config *config)
+{
+    config->type = (enum node_type)below(rng, NODE_TYPE_COUNT);
+    config->handling_cents = below(rng, 6) * 100;
+    if (world->view.timing) {
+        memcpy(config->country, "US", 3);
+        snprintf(config->postcode, sizeof config->postcode, "%u0000", 1 + below(rng, DIGITS - 1));
+    }
+}
+
+static uint16_t node_put(struct world *world, const char *id, const struct node_config *config)
+{
+    uint16_t node = world_node(world, id, config);
+    if (world->view.timing) {
+        carriers_node(&timing.carriers, node, config->country, config->postcode);
+        timing.carriers.generation++;
+    }
+    return node;
+}
+
+/* What is kept of a node's type, cost and origin is not what it was. */
+static void change(struct world *world, struct rng *rng)
+{
+    const struct node *node = &world->network.nodes[below(rng, world->network.count)];
+    struct node_config config = node->config;
+    char id[ID_MAX + 1];
+    memcpy(id, node->id, sizeof id);
+    draw_way(world, rng, &config);
+    node_put(world, id, &config);
+}
+
 static void fill(struct world *world, struct rng *rng, uint32_t nodes)
 {
     bool is_small = below(rng, 2) == 0; /* of one town, or of a continent */
@@ -210,13 +299,12 @@ static void fill(struct world *world, struct rng *rng, uint32_t nodes)
         char id[16];
         double lat = 40 + (is_small ? 0.001 : 0.1) * below(rng, 100);
         double lon = -90 + (is_small ? 0.001 : 0.1) * below(rng, 100);
-        struct node_config config =
-            world_config((enum node_type)below(rng, NODE_TYPE_COUNT), lat, lon);
+        struct node_config config = world_config(NODE_STORE, lat, lon);
+        draw_way(world, rng, &config);
         config.priority = below(rng, 3) ? 0 : (int32_t)below(rng, 5) - 2;
-        config.handling_cents = below(rng, 6) * 100;
         config.max_m[SERVICE_STANDARD] = below(rng, 5) ? UINT32_MAX : below(rng, 800000);
         snprintf(id, sizeof id, "n%u", below(rng, 1000000));
-        uint16_t node = world_node(world, id, &config);
+        uint16_t node = node_put(world, id, &config);
         world->queues[node].count = below(rng, 8);
         world->declines[node] = below(rng, 3) * 250000;
         for (uint32_t item = 0; item < ITEMS; item++) {
@@ -230,14 +318,15 @@ static void fill(struct world *world, struct rng *rng, uint32_t nodes)
 
 static uint32_t compare(struct world *world, struct rng *rng, struct strategies *strategies)
 {
+    static const char *const post[3] = {"10000", "20000", "30000"};
     struct route_line lines[ITEMS];
     uint32_t found = 0;
     for (uint32_t i = 0; i < ORDERS; i++) {
         struct route_request request = {.lines = lines,
                                         .line_count = 1 + below(rng, ITEMS),
                                         .has_dest = true,
-                                        .country = "",
-                                        .postcode = "",
+                                        .country = world->view.timing ? "US" : "",
+                                        .postcode = world->view.timing ? post[below(rng, 3)] : "",
                                         .max_splits = 0,
                                         .max_m = ROUTE_NO_LIMIT,
                                         .strategy = strategies_at(strategies, 1)};
@@ -274,16 +363,28 @@ static void test_single_sources(void **state)
             snprintf(id, sizeof id, "i%u", item);
             world_item(&world, id);
         }
+        if (round % 3 == 0) {
+            carrier_load(&rng);
+            world.view.timing = &timing;
+        }
         fill(&world, &rng, 1 + below(&rng, round % 2 ? 30 : 900));
         for (uint32_t i = 0; i < STRATEGIES; i++) {
             struct strategies strategies;
             struct strategy strategy = world_strategy(&rng);
+            for (uint32_t k = 0; k < strategy.term_count && world.view.timing; k++) {
+                bool is_dated = strategy.terms[k].term == STRATEGY_TERM_DATE;
+                strategy.terms[k].term = is_dated ? STRATEGY_TERM_COST : strategy.terms[k].term;
+            }
+            change(&world, &rng);
             assert_int_equal(strategies_init(&strategies), ERR_OK);
             assert_true(strategy_is_sound(&strategy));
             assert_int_equal(strategies_add(&strategies, &strategy), ERR_OK);
             found += compare(&world, &rng, &strategies);
             asked += ORDERS;
             strategies_close(&strategies);
+        }
+        if (world.view.timing) {
+            timing_close(&timing);
         }
         world_close(&world);
     }
