@@ -296,6 +296,23 @@ static enum err write_origin(struct disk *to, const struct tables *tables,
     return err;
 }
 
+/* Whether what was asked for is in the backup. A time may lie behind its last record: nothing has
+ * happened since. An LSN may not: whoever names it means a record that is not there. */
+static enum err bound_is_there(const struct wal_recovery *found, const struct wal_until *until,
+                               char *error)
+{
+    if (found->group_number == 0) {
+        snprintf(error, WAL_ERROR_SIZE, "the backup has nothing from before that moment");
+        return ERR_NOTFOUND;
+    }
+    if (until->time_ms == UINT64_MAX && until->lsn != UINT64_MAX && found->last_lsn < until->lsn) {
+        snprintf(error, WAL_ERROR_SIZE, "the backup ends with LSN %llu, before LSN %llu",
+                 (unsigned long long)found->last_lsn, (unsigned long long)until->lsn);
+        return ERR_NOTFOUND;
+    }
+    return ERR_OK;
+}
+
 static enum err restore_between(struct disk *from, struct disk *to, const struct wal_until *until,
                                 const struct tables_options *options, FILE *out, char *error)
 {
@@ -310,10 +327,8 @@ static enum err restore_between(struct disk *from, struct disk *to, const struct
     }
     err = recovery_run(wal, &recovery, &tables, &found, error);
     if (err == ERR_OK) {
-        if (found.log.group_number == 0) {
-            err = ERR_NOTFOUND;
-            snprintf(error, WAL_ERROR_SIZE, "the backup has nothing from before that moment");
-        } else {
+        err = bound_is_there(&found.log, until, error);
+        if (err == ERR_OK) {
             err = write_origin(to, &tables, wal_identity(wal), &found, error);
         }
         tables_close(&tables);

@@ -105,9 +105,9 @@ static void must_backup(void)
     fclose(out);
 }
 
-static enum err restore(uint64_t lsn, char error[WAL_ERROR_SIZE])
+static enum err restore_until(uint64_t lsn, uint64_t time_ms, char error[WAL_ERROR_SIZE])
 {
-    const struct wal_until until = {lsn, UINT64_MAX};
+    const struct wal_until until = {lsn, time_ms};
     FILE *out = fmemopen(text, sizeof text, "w");
     const enum err err =
         folder_restore("tool-copy", "tool-new", &until, &harness.options.tables, out, error);
@@ -115,7 +115,12 @@ static enum err restore(uint64_t lsn, char error[WAL_ERROR_SIZE])
     return err;
 }
 
-/* CRC over names and bytes of a folder. */
+static enum err restore(uint64_t lsn, char error[WAL_ERROR_SIZE])
+{
+    return restore_until(lsn, UINT64_MAX, error);
+}
+
+/* CRC over names, bytes and times of a folder: when it and its files were changed. */
 static uint32_t folder_sum(const char *path)
 {
     static uint8_t bytes[1 << 16];
@@ -125,8 +130,14 @@ static uint32_t folder_sum(const char *path)
     assert_true(count > 0);
     for (int i = 0; i < count; i++) {
         char name[PATH_SIZE];
+        struct stat facts;
         snprintf(name, sizeof name, "%s/%s", path, names[i]->d_name);
         sum = crc32c(sum, names[i]->d_name, strlen(names[i]->d_name));
+        if (strcmp(names[i]->d_name, "..") != 0) {
+            assert_int_equal(stat(name, &facts), 0);
+            sum = crc32c(sum, &facts.st_mtim, sizeof facts.st_mtim);
+            sum = crc32c(sum, &facts.st_ctim, sizeof facts.st_ctim);
+        }
         FILE *file = names[i]->d_type == DT_REG ? fopen(name, "rb") : NULL;
         for (size_t got; file && (got = fread(bytes, 1, sizeof bytes, file)) > 0;) {
             sum = crc32c(sum, bytes, got);
@@ -219,6 +230,75 @@ static void restore_to_any_lsn(void **state)
     wal_close(wal);
     assert_int_equal(restore(30, error), ERR_EXISTS);
     assert_non_null(strstr(error, "has data already"));
+}
+
+/* LSN and time up to which a restore says that it went. */
+static uint64_t restored_lsn(void)
+{
+    const char *at = strstr(text, "lsn ");
+    assert_non_null(at);
+    return strtoull(at + 4, NULL, 10);
+}
+
+static enum err restore_again(uint64_t lsn, uint64_t time_ms, char error[WAL_ERROR_SIZE])
+{
+    folder_empty("tool-new");
+    return restore_until(lsn, time_ms, error);
+}
+
+/* Three orders in one group of that time; its last LSN. */
+static uint64_t trade_at(uint64_t time_ms, uint32_t from)
+{
+    uint32_t numbers[3];
+    harness.wall_ms = time_ms;
+    harness.step_ms = 0;
+    for (uint32_t i = 0; i < 3; i++) {
+        numbers[i] = harness_stage(&harness, 0, "order.route",
+                                   "{'order_id':'g%u','service':'standard','lines':[{'item':'a',"
+                                   "'qty':1}],'dest':{'lat':40.7,'lon':-74}}", from + i);
+    }
+    harness_run(&harness);
+    for (uint32_t i = 0; i < 3; i++) {
+        harness_drop(harness_take(&harness, numbers[i]));
+    }
+    return wal_lsn_begun(service_wal(harness.service));
+}
+
+/* The bounds of a restore: nothing is there before the first record, an LSN behind the last is not
+ * made up, a time between two groups gives the earlier one whole, one inside of none cuts none. */
+static void bounds_of_a_restore(void **state)
+{
+    (void)state;
+    char error[WAL_ERROR_SIZE];
+    const uint64_t start_ms = harness.wall_ms;
+    const uint64_t first = wal_lsn_begun(service_wal(harness.service));
+    const uint64_t second = trade_at(start_ms + 5000, 0);
+    const uint64_t third = trade_at(start_ms + 9000, 3);
+    assert_int_equal(second, first + 3);
+    must_backup();
+    assert_int_equal(restore_again(0, UINT64_MAX, error), ERR_NOTFOUND);
+    assert_non_null(strstr(error, "nothing from before"));
+    assert_int_equal(restore_again(UINT64_MAX, 1000, error), ERR_NOTFOUND);
+    assert_int_equal(restore_again(third + 1, UINT64_MAX, error), ERR_NOTFOUND);
+    assert_non_null(strstr(error, "ends with LSN"));
+    const struct {
+        uint64_t lsn, time_ms, wanted;
+    } cases[] = {
+        {1, UINT64_MAX, 1},
+        {third, UINT64_MAX, third},
+        {UINT64_MAX, UINT64_MAX, third},
+        {UINT64_MAX, start_ms + 4999, first},
+        {UINT64_MAX, start_ms + 5000, second},
+        {UINT64_MAX, start_ms + 7000, second},
+        {UINT64_MAX, start_ms + 90000, third},
+        {second - 1, start_ms + 90000, second - 1},
+        {third, start_ms + 5000, second},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_int_equal(restore_again(cases[i].lsn, cases[i].time_ms, error), ERR_OK);
+        assert_int_equal(restored_lsn(), cases[i].wanted);
+        must_check("tool-new");
+    }
 }
 
 static void flip(const char *name, long offset)
@@ -383,6 +463,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(backup_has_it_all, setup, teardown),
         cmocka_unit_test_setup_teardown(restore_to_any_lsn, setup, teardown),
+        cmocka_unit_test_setup_teardown(bounds_of_a_restore, setup, teardown),
         cmocka_unit_test_setup_teardown(damage_is_named, setup, teardown),
         cmocka_unit_test_setup_teardown(older_segments_are_checked, setup, teardown),
         cmocka_unit_test_setup_teardown(broken_books_are_told, setup, teardown),
