@@ -39,6 +39,7 @@ static bool memory_fits(const struct config *config)
     say(SAY_ERROR, "not_started",
         "memory=%s but the limits together need %s: raise memory or lower orders_memory, "
         "orders_max, holds_max, reservations_max, keys_max, items_max, movements_max, "
+        "stock_memory, rules_memory, "
         "documents_max or buffers_max",
         allowed, need);
     return false;

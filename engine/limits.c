@@ -13,5 +13,7 @@ void limits_tables(const struct config *config, struct tables_options *out)
         .movements_max = (uint32_t)config->movements_max,
         .reservations_max = (uint32_t)config->reservations_max,
         .documents_max = (uint32_t)config->documents_max,
+        .stock_memory = config->stock_memory,
+        .rules_memory = config->rules_memory,
     };
 }

@@ -116,6 +116,20 @@ static void shipped_tell(struct service_core *service, const struct effect_docum
     shorts_tell(service, cells, effect->line_count);
 }
 
+/* Cells that the record makes, at most. */
+static uint32_t cells_missing(const struct tables *tables, const struct effect_document *effect)
+{
+    uint32_t missing = 0;
+    const uint16_t nodes[] = {effect->node, effect->at_node};
+    for (uint32_t i = 0; i < effect->line_count; i++) {
+        for (uint32_t j = 0; j < 2; j++) {
+            missing += nodes[j] != NODE_NONE &&
+                       tables_cell(tables, effect->lines[i].item, nodes[j]).index < 0;
+        }
+    }
+    return missing;
+}
+
 bool draft_log(struct service_core *service, struct call *call, struct draft *draft, uint64_t at_ms)
 {
     struct tables *tables = &service->tables;
@@ -126,6 +140,11 @@ bool draft_log(struct service_core *service, struct call *call, struct draft *dr
                     "documents_max=%u returns, supplies and transfers are in memory: done ones "
                     "leave after order_window, or raise documents_max (or holds_max)",
                     tables->documents.max);
+        return false;
+    }
+    const struct grown_rules more = {.incoming = draft->before ? 0 : effect->line_count};
+    if ((more.incoming && !rules_room(service, call, &more)) ||
+        !stock_room(service, call, cells_missing(tables, effect))) {
         return false;
     }
     if (!log_room(service, call, size + shorts_size(effect->line_count),

@@ -109,7 +109,9 @@ static bool has_room(struct service_core *service, struct call *call, uint16_t n
                     "capacity: %d limits of a node are the most there can be", CAPACITY_METERS_MAX);
         return false;
     }
-    return log_room(service, call, EFFECT_CAPACITY_SIZE_MAX, 1, WAL_CLAIM_CHANGE);
+    const struct grown_rules more = {.capacities = !own};
+    return rules_room(service, call, &more) &&
+           log_room(service, call, EFFECT_CAPACITY_SIZE_MAX, 1, WAL_CLAIM_CHANGE);
 }
 
 static void set_apply(struct service_core *service, struct call *call, uint16_t node,

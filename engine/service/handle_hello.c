@@ -125,6 +125,8 @@ static void put_limits(const struct service_core *service, struct writer *writer
         {"items", options->tables.items_max},
         {"orders", options->tables.orders_max},
         {"orders_memory", options->tables.orders_memory},
+        {"stock_memory", options->tables.stock_memory},
+        {"rules_memory", options->tables.rules_memory},
         {"order_window_ms", options->order_window_ms},
         {"keys", options->tables.keys_max},
         {"key_window_ms", options->key_window_ms},

@@ -379,7 +379,10 @@ static void item_apply(struct service_core *service, struct call *call,
     }
     effect->key.facts[0] = is_new;
     uint32_t size = effect_item_size(effect) + flag_words_size(&ask->flags);
-    if (!log_room(service, call, size, 1 + ask->flags.count, WAL_CLAIM_CHANGE)) {
+    const struct grown_rules more = {.kit_parts = ask->has_parts ? effect->part_count + 1 : 0,
+                                     .item_areas = ask->has_not_to ? effect->not_to_count : 0};
+    if (!rules_room(service, call, &more) ||
+        !log_room(service, call, size, 1 + ask->flags.count, WAL_CLAIM_CHANGE)) {
         return;
     }
     uint64_t flags = flag_words_intern(service, &ask->flags);

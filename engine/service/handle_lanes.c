@@ -252,6 +252,12 @@ static bool has_room(struct service_core *service, struct job *job, const struct
                     (unsigned long long)max, AREA_NAMES_MAX, CARRIERS_MAX);
         return false;
     }
+    const struct grown_rules more = {.lanes = load->is_roads ? 0 : job->count,
+                                     .roads = load->is_roads ? job->count : 0};
+    if (!rules_room(service, &job->call, &more)) {
+        return false;
+    }
+    job->rules_coming = more;
     return true;
 }
 

@@ -52,6 +52,7 @@ struct stock_load {
     uint32_t steps;    /* holds looked at in the running slice */
     uint64_t stocked;  /* cells of the node with on_hand > 0 */
     uint64_t emptied;  /* of them: would have none */
+    uint32_t fresh;    /* rows of items that the node has no cell of */
     char key[ID_MAX];
     uint32_t key_len;
     bool has_key_place; /* one of service->keys_promised is its key's */
@@ -275,6 +276,7 @@ static bool row_enter(struct service_core *service, struct job *job, struct text
         return false;
     }
     load->seen[item / 64] |= (uint64_t)1 << (item % 64);
+    load->fresh += !itemset_has(&service->tables.node_items[job->of.stock.node], item);
     load->rows[number] = (struct effect_stock_row){item, (int32_t)value};
     if (load->key_len) {
         content_int(&load->content, item);
@@ -326,9 +328,10 @@ static bool step_decode(struct service_core *service, struct job *job)
     if (load->source.at < load->source.count) {
         return false;
     }
-    if (!key_is_new(service, job)) {
+    if (!key_is_new(service, job) || !stock_room(service, &job->call, load->fresh)) {
         return true;
     }
+    job->cells_coming = load->fresh;
     key_place_take(service, job);
     load->phase = job->of.stock.zero_absent || load->emptied ? PHASE_WEIGH : PHASE_ORDER;
     return false;

@@ -371,6 +371,10 @@ static bool areas_ready(struct service_core *service, struct call *call,
 {
     struct network *network = &service->tables.network;
     const struct geo_point point = geo_point(config->lat, config->lon);
+    const struct grown_rules more = {.node_areas = config->serves_count};
+    if (!rules_room(service, call, &more)) {
+        return false;
+    }
     if (!network_areas_fit(network, config->serves, config->serves_count)) {
         reply_error(service, call, CODE_TABLE_FULL,
                     "serves: %d different areas are the most there can be", AREAS_MAX);
@@ -413,7 +417,10 @@ static void put_apply(struct service_core *service, struct call *call, struct no
     const bool may_be_short = !is_new && effect->config.safety_stock >
                                              tables->network.nodes[handle].config.safety_stock;
     size += may_be_short ? shorts_size(SHORT_NODE_CELLS) : 0;
-    if (!log_room(service, call, size, records + may_be_short, WAL_CLAIM_CHANGE)) {
+    const struct grown_rules more = {.capacities = ask->times.seen != 0,
+                                     .exceptions = ask->times.hours.exception_count};
+    if ((ask->times.seen && !rules_room(service, call, &more)) ||
+        !log_room(service, call, size, records + may_be_short, WAL_CLAIM_CHANGE)) {
         return;
     }
     uint64_t bars = flag_words_intern(service, &ask->bars);

@@ -181,6 +181,17 @@ static bool apply(struct service_core *service, struct job *job, const struct pl
     return true;
 }
 
+/* So that no slice finds the memory full. Places that are there already take no more. */
+static bool has_room(struct service_core *service, struct job *job)
+{
+    const struct grown_rules more = {.places = job->count};
+    if (!rules_room(service, &job->call, &more)) {
+        return false;
+    }
+    job->rules_coming = more;
+    return true;
+}
+
 static bool place_step(struct service_core *service, struct job *job)
 {
     struct place_load *load = job->rows;
@@ -194,7 +205,7 @@ static bool place_step(struct service_core *service, struct job *job)
             return true;
         }
         if (load->source.at == load->source.count &&
-            !key_is_new(service, job, load, &key)) {
+            (!key_is_new(service, job, load, &key) || !has_room(service, job))) {
             return true;
         }
         if (load->source.count > SLICE_PLACES) {

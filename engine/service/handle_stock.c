@@ -101,6 +101,10 @@ static bool stock_log(struct service_core *service, struct call *call,
     uint32_t size = effect_stock_size(effect);
     const uint32_t more =
         effect->count > 0 ? short_size(service, effect->rows[0].item, effect->node) : 0;
+    if (effect->count > 0 &&
+        !stock_room_cell(service, call, effect->rows[0].item, effect->node)) {
+        return false;
+    }
     if (!log_room(service, call, size + more, 2, WAL_CLAIM_CHANGE)) {
         return false;
     }
@@ -196,7 +200,8 @@ static bool adjust_log(struct service_core *service, struct call *call,
 {
     uint32_t bytes = effect_stock_size(effect) + adjust_hold_size(service, hold) +
                      short_size(service, change->item, change->node);
-    if (!log_room(service, call, bytes, 3, WAL_CLAIM_CHANGE)) {
+    if (!stock_room_cell(service, call, change->item, change->node) ||
+        !log_room(service, call, bytes, 3, WAL_CLAIM_CHANGE)) {
         return false;
     }
     int64_t fell = adjust_hold_take(service, hold, change->item, change->node, units,
@@ -537,7 +542,9 @@ static void rule_apply(struct service_core *service, struct call *call, const st
     int64_t ats = (int64_t)cell_on_hand(word) - cell_reserved(word) - safety;
     effect.key.facts[0] = ats;
     uint32_t size = effect_policy_size(&effect);
-    if (!rule_has_room(service, call, rule) ||
+    const struct grown_rules more = {.overrides = 1, .quotas = rule->quota_count};
+    if (!rule_has_room(service, call, rule) || !rules_room(service, call, &more) ||
+        !stock_room_cell(service, call, change->item, change->node) ||
         !log_room(service, call, size + short_size(service, change->item, change->node), 2,
                   WAL_CLAIM_CHANGE)) {
         return;

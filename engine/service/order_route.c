@@ -824,6 +824,9 @@ static bool carry_out_has_room(struct service_core *service, struct call *call,
             continue;
         }
         struct cell cell = tables_cell(&service->tables, line->item, line->node);
+        if (!stock_room(service, call, cell.index < 0 ? ask->line_count : 0)) {
+            return false;
+        }
         int64_t sold = (int64_t)QTY_MAX * ask->line_count; /* nobody is that near the limit */
         if (cell_on_hand(tables_word(&cell)) - sold < -CELL_ON_HAND_MAX) {
             reply_error(service, call, CODE_INVALID_ARGUMENT,

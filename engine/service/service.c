@@ -37,6 +37,8 @@ void service_options_default(struct service_options *options)
         .keys_max = 10000000,
         .movements_max = 2000000,
         .documents_max = 1000000,
+        .stock_memory = (uint64_t)4 << 30,
+        .rules_memory = (uint64_t)2 << 30,
     };
     options->batch = 64;
     options->slice_steps = 5000;

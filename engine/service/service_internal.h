@@ -3,6 +3,7 @@
 #define SERVICE_INTERNAL_H
 
 #include "check.h"
+#include "grown.h"
 #include "hist.h"
 #include "reader.h"
 #include "route.h"
@@ -251,6 +252,14 @@ void put_lsn(struct service_core *service, struct writer *writer);
  * READ_ONLY, OVERLOADED or SHUTTING_DOWN and false comes back. Ask before the first change. */
 bool log_room(struct service_core *service, struct call *call, uint32_t bytes, uint32_t records,
               enum wal_claim claim);
+
+/* Whether so much more fits into rules_memory, or into stock_memory as cells; else the call is
+ * answered with TABLE_FULL. A load notes what it was allowed in its job. Ask before the first
+ * change. The last one: for the cell of an item, which may be there already. */
+bool rules_room(struct service_core *service, struct call *call, const struct grown_rules *more);
+bool stock_room(struct service_core *service, struct call *call, uint64_t cells);
+bool stock_room_cell(struct service_core *service, struct call *call, uint32_t item, uint16_t node);
+
 uint8_t *log_begin(struct service_core *service, uint32_t size_max);
 uint64_t log_end(struct service_core *service, enum effect_type type, uint32_t size);
 uint64_t lsn_begun(const struct service_core *service);
@@ -393,6 +402,8 @@ struct job {
     void *rows; /* owned, freed with free() */
     uint32_t count;
     uint32_t at;
+    uint64_t cells_coming; /* of stock, at most; promised in stock_memory */
+    struct grown_rules rules_coming;
     union {
         struct {
             uint16_t node;

@@ -333,6 +333,7 @@ enum err item_enter(struct tables *tables, const struct effect_item *effect)
         return err;
     }
     __atomic_store_n(&item->is_kit, effect->part_count > 0, __ATOMIC_RELEASE);
+    tables->catalogue.area_bytes += size - item->not_to_count * sizeof *areas;
     free(item->not_to);
     item->not_to = areas;
     item->not_to_count = (uint8_t)effect->not_to_count;

@@ -42,6 +42,17 @@ void area_index_close(struct area_index *index)
     memset(index, 0, sizeof *index);
 }
 
+uint64_t area_index_bytes(const struct area_index *index, uint64_t more)
+{
+    uint64_t slots = (uint64_t)index->mask + 1;
+    uint64_t wanted = slots;
+    while ((index->count + more) * 2 >= wanted) {
+        wanted *= 2;
+    }
+    slots += index->next ? (uint64_t)index->next_mask + 1 : 0;
+    return (slots + (wanted > slots ? wanted : 0)) * sizeof *index->entries + index->bits_bytes;
+}
+
 void area_index_clear(struct area_index *index)
 {
     for (uint32_t i = 0; i <= index->mask; i++) {
@@ -134,7 +145,7 @@ static struct area_entry *entry_of(struct area_index *index, const struct area *
 }
 
 /* Make the bitmap long enough for word. */
-static bool reach(slot_bits **bits, uint32_t *words, uint32_t word)
+static bool reach(struct area_index *index, slot_bits **bits, uint32_t *words, uint32_t word)
 {
     if (word < *words) {
         return true;
@@ -146,6 +157,7 @@ static bool reach(slot_bits **bits, uint32_t *words, uint32_t word)
     }
     memset(longer + *words, 0, (wanted - *words) * sizeof(slot_bits));
     *bits = longer;
+    index->bits_bytes += (wanted - *words) * sizeof(slot_bits);
     *words = wanted;
     return true;
 }
@@ -159,7 +171,7 @@ static slot_bits *bits_of(struct area_index *index, const struct area *rule, uin
     }
     slot_bits **bits = rule->is_out ? &entry->out : &entry->in;
     uint32_t *words = rule->is_out ? &entry->out_words : &entry->in_words;
-    return reach(bits, words, slot / 64) ? *bits : NULL;
+    return reach(index, bits, words, slot / 64) ? *bits : NULL;
 }
 
 bool area_index_ready(struct area_index *index, const struct area *rules, uint32_t count,

@@ -12,6 +12,7 @@ struct area_index {
     uint32_t mask;
     uint32_t count;
     uint64_t lengths; /* bit per text length in use */
+    uint64_t bits_bytes; /* of the bitmaps */
 
     /* -- while it grows in pieces; NULL: it does not -- */
     struct area_entry *next;
@@ -22,6 +23,9 @@ struct area_index {
 /* False: out of memory. */
 bool area_index_init(struct area_index *index);
 void area_index_close(struct area_index *index);
+
+/* Bytes that it takes while so many more areas are entered, without their bitmaps. */
+uint64_t area_index_bytes(const struct area_index *index, uint64_t more);
 
 /* Take every slot out, keep the areas. */
 void area_index_clear(struct area_index *index);

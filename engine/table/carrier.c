@@ -271,7 +271,7 @@ static uint32_t lane_search(const struct lane_column *column, uint32_t origin)
     return low;
 }
 
-static enum err lane_insert(struct lane_column *column, uint32_t at)
+static enum err lane_insert(struct carriers *carriers, struct lane_column *column, uint32_t at)
 {
     if (column->count == column->room) {
         uint32_t room = column->room ? column->room * 2 : 4;
@@ -280,6 +280,7 @@ static enum err lane_insert(struct lane_column *column, uint32_t at)
             return ERR_NOMEM;
         }
         column->lanes = lanes;
+        carriers->lane_room += room - column->room;
         column->room = room;
     }
     struct lane *lane = &column->lanes[at];
@@ -323,7 +324,7 @@ static enum err lane_put(struct carriers *carriers, struct lane_column *column,
     if (is_there) {
         lane_digest(carriers, &column->lanes[at], service, dest, &carrier->digest, false);
     } else {
-        enum err err = lane_insert(column, at);
+        enum err err = lane_insert(carriers, column, at);
         if (err != ERR_OK) {
             return err;
         }

@@ -77,6 +77,7 @@ struct carriers {
     struct carrier all[CARRIERS_MAX];
     struct lane_column *columns;
     uint32_t column_mask, column_count;
+    uint64_t lane_room; /* of all columns */
     uint64_t rows; /* that count */
     uint64_t rows_of_service[SERVICE_COUNT];
     struct area_matches *origins; /* by node handle */

@@ -52,6 +52,7 @@ struct catalogue {
     uint64_t slot_mask;
     char *ids; /* arena of id texts */
     uint64_t ids_used, ids_size;
+    uint64_t area_bytes; /* of not_to of all items */
     uint32_t flag_count;
     char flag_names[FLAG_MAX][ID_MAX + 1];
     uint64_t probes_over; /* look-ups that gave up after 64 slots */

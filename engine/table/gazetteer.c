@@ -46,6 +46,20 @@ void gazetteer_close(struct gazetteer *gazetteer)
     memset(gazetteer, 0, sizeof *gazetteer);
 }
 
+uint64_t gazetteer_bytes(const struct gazetteer *gazetteer, uint64_t more)
+{
+    const uint64_t slots = gazetteer->slots ? gazetteer->mask + 1 : 0;
+    const uint64_t rows = gazetteer->count + more;
+    uint64_t chunks = (rows + CHUNK_ROWS - 1) / CHUNK_ROWS;
+    uint64_t wanted = slots ? slots : SLOTS_AT_FIRST;
+    while (rows * 2 >= wanted) {
+        wanted *= 2;
+    }
+    chunks = chunks > gazetteer->chunk_count ? chunks : gazetteer->chunk_count;
+    return chunks * (CHUNK_ROWS * sizeof(struct gazetteer_row) + 2 * sizeof *gazetteer->chunks) +
+           (wanted == slots || rows == 0 ? slots : slots + wanted) * sizeof *gazetteer->slots;
+}
+
 bool postcode_normalise(const char *text, uint32_t len, char *out)
 {
     uint32_t used = 0;

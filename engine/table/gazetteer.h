@@ -23,6 +23,9 @@ struct gazetteer {
 void gazetteer_init(struct gazetteer *gazetteer);
 void gazetteer_close(struct gazetteer *gazetteer);
 
+/* Bytes that it takes while so many more rows come. */
+uint64_t gazetteer_bytes(const struct gazetteer *gazetteer, uint64_t more);
+
 /* Upper case without blanks and hyphens; false: empty or over POSTCODE_MAX bytes after that.
  * out has POSTCODE_MAX + 1 bytes. */
 bool postcode_normalise(const char *text, uint32_t len, char *out);

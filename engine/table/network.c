@@ -170,6 +170,11 @@ uint64_t network_memory(void)
            WORD_MAX_NETWORK * (4 * sizeof(float) + bitmaps * sizeof(slot_bits));
 }
 
+uint64_t network_rules_bytes(const struct network *network, uint64_t more)
+{
+    return network->serves_bytes + area_index_bytes(&network->index->areas, more);
+}
+
 uint64_t network_hash(const char *id, uint32_t len)
 {
     return hash_fixed(id, len);
@@ -575,6 +580,7 @@ static enum err replace(struct network *network, struct node *node,
         return err;
     }
     network->with_serves_count -= node->config.serves_count > 0;
+    network->serves_bytes -= node->config.serves_count * sizeof(struct area);
     if (!bits_set(network, node, false)) {
         free(copy.serves);
         return ERR_NOMEM;
@@ -606,6 +612,7 @@ enum err network_put(struct network *network, const char *id, uint32_t len,
     }
     cap_grow(network, node->slot / 64, &node->point);
     network->with_serves_count += node->config.serves_count > 0;
+    network->serves_bytes += node->config.serves_count * sizeof(struct area);
     bool is_set = bits_set(network, node, true);
     class_add(network, node, is_new, before);
     reach_widen(network, node);

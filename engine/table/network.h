@@ -136,6 +136,7 @@ struct network {
     slot_bits *bars[FLAG_MAX]; /* NULL while no node bars the flag */
     slot_bits *with_serves;    /* nodes that have serves rules */
     uint32_t with_serves_count;
+    uint64_t serves_bytes; /* of the rules of all nodes */
 
     /* -- priorities, lowest first -- */
     bool has_classes; /* at most CLASS_MAX different ones */
@@ -157,8 +158,10 @@ struct network {
 ERR_MUST_USE enum err network_init(struct network *network);
 void network_close(struct network *network);
 
-/* Bytes that it takes at most, without the rules of served areas. */
+/* Bytes that it takes at most, without the rules of served areas; and bytes of those, while so many
+ * more areas are entered. */
 uint64_t network_memory(void);
+uint64_t network_rules_bytes(const struct network *network, uint64_t more);
 
 /* What another thread may see of a node: each field as it was at some moment, and all of them as
  * they were at one, if network->placed, loaded before (acquire) and after, is the same even

@@ -81,6 +81,17 @@ static enum err grow(struct policies *policies)
     return ERR_OK;
 }
 
+uint64_t policies_peak_bytes(const struct policies *policies, uint64_t more)
+{
+    const uint64_t slots = policies->slots ? policies->mask + 1 : 0;
+    uint64_t wanted = slots ? slots : 64;
+    while ((policies->count + more) * 2 >= wanted) {
+        wanted *= 2;
+    }
+    return (wanted == slots || !(slots || more) ? slots : slots + wanted) *
+           sizeof *policies->slots;
+}
+
 /* Take the slot out and close the gap: what hangs over from before moves back. */
 static void take_out(struct policies *policies, uint64_t hole)
 {

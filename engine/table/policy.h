@@ -30,6 +30,9 @@ void policies_close(struct policies *policies);
 /* Note that units of the cell are lent from now on; below 0: no more. */
 void policies_lend(struct policies *policies, uint32_t item, uint16_t node, int64_t units);
 
+/* Bytes of the table, without quotas, while so many more overrides are set. */
+uint64_t policies_peak_bytes(const struct policies *policies, uint64_t more);
+
 /* The override of a cell, or NULL. Valid until the next policies_set. */
 const struct policy *policies_find(const struct policies *policies, uint32_t item, uint16_t node);
 

@@ -26,6 +26,11 @@ void quotas_close(struct quotas *quotas)
     memset(quotas, 0, sizeof *quotas);
 }
 
+uint64_t quotas_names_bytes(const struct quotas *quotas)
+{
+    return quotas->channels ? QUOTA_CHANNELS_MAX * sizeof *quotas->channels : 0;
+}
+
 uint64_t quota_channel(const char *name, uint32_t len)
 {
     return len ? hash_fixed(name, len) | 1 : 0;

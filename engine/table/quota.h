@@ -44,6 +44,9 @@ struct quotas {
 void quotas_init(struct quotas *quotas);
 void quotas_close(struct quotas *quotas);
 
+/* Bytes of the names of channels. */
+uint64_t quotas_names_bytes(const struct quotas *quotas);
+
 /* The channel of a name; len 0 = none. */
 uint64_t quota_channel(const char *name, uint32_t len);
 

@@ -115,6 +115,7 @@ static enum err add(struct schedules *schedules, const struct node_hours *hours,
         schedules->count++;
     }
     *schedule = fresh;
+    schedules->exception_bytes += hours->exception_count * sizeof(struct hours_exception);
     schedule->next = schedules->chains[hash >> 52];
     schedules->chains[hash >> 52] = number;
     zone_look_up(schedules, schedule);
@@ -132,6 +133,8 @@ static void drop(struct schedules *schedules, uint32_t number)
     }
     *at = schedule->next;
     exceptions_free(schedule);
+    schedules->exception_bytes -=
+        schedule->hours.exception_count * sizeof(struct hours_exception);
     schedule->hours.exception_count = 0;
     schedule->until_ms = UINT64_MAX;
     schedule->next = schedules->first_free;

@@ -61,6 +61,7 @@ struct schedules {
     struct schedule *all; /* by number */
     uint32_t count;       /* numbers ever given */
     uint32_t first_free;
+    uint64_t exception_bytes; /* of all hours */
     uint32_t chains[4096];
     uint16_t *schedule_of;      /* by node handle */
     uint16_t *prev, *next_node; /* by node handle, 0xffff = end */

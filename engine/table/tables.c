@@ -139,7 +139,8 @@ uint64_t tables_memory(const struct tables_options *options)
            holds_memory(options->holds_max) + keyring_memory(options->keys_max) +
            movements_memory(options->movements_max) +
            documents_memory(options->documents_max) +
-           reserves_memory(options->reservations_max) + effect_scratch_memory();
+           reserves_memory(options->reservations_max) + effect_scratch_memory() +
+           options->stock_memory + options->rules_memory;
 }
 
 /* -- replay -- */

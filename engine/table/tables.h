@@ -47,6 +47,8 @@ struct tables_options {
     uint32_t movements_max;
     uint32_t owed_max; /* lines that are owed */
     uint32_t documents_max; /* returns, supplies and transfers */
+    uint64_t stock_memory;  /* bytes of rows of stock and lists of items (grown.h), 0 = no limit */
+    uint64_t rules_memory;  /* bytes of rules, likewise */
 };
 
 enum { TABLES_WAITING_MAX = 65536 }; /* parts at stores that the engine waits for at a time */
@@ -102,9 +104,8 @@ void tables_close(struct tables *tables);
 /* From now on so many other threads read rows of stock; tables->epoch is theirs to enter. */
 ERR_MUST_USE enum err tables_share(struct tables *tables, uint32_t readers);
 
-/* Bytes that the tables take at most, for the sum that is printed at start: all that is bounded
- * by the options. What grows with cells and rules (rows of stock, items of nodes, overrides of
- * cells, areas, postcodes) comes on top. */
+/* Bytes that the tables take at most, for the sum that is printed at start. Without a limit of
+ * stock or rules (grown.h) these come on top. */
 uint64_t tables_memory(const struct tables_options *options);
 
 /* One record of the log; now_ms is its group's time. Errors: ERR_DAMAGED (not an effect, or names

@@ -71,7 +71,7 @@ static void use_is_within_what_is_reserved(void **state)
 {
     (void)state;
     static const uint8_t secret[16] = "sixteen bytes..";
-    const struct tables_options options = {100, 100, 8 << 20, 100, 10, 100, 2, 10, 10};
+    const struct tables_options options = {100, 100, 8 << 20, 100, 10, 100, 2, 10, 10, 0, 0};
     struct tables tables;
     struct movement lost;
     assert_int_equal(tables_init(&tables, &options, secret), ERR_OK);
