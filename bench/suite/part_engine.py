@@ -153,20 +153,33 @@ def read_loops(run, client, loader, items):
     run.section("read_loops", figures)
 
 
-def depth_one(run, client, engine):
-    """p50 of one order at a time, over what it cannot be quicker than."""
-    part_disk.measure(run)  # again: what it is compared with belongs to the same minute
-    disk = run.sections.get("disk")
-    with where.Samples(engine.pid) as samples:
-        rows = [client.call("rpc", port_of(engine), ["--connections", "1", "--depth", "1",
-                                                     "--duration", "1.5"])["latency_ms"]
-                for _ in range(2 if run.is_quick else 5)]
+def depth_one(run, client, loader):
+    """p50 of one order at a time, over what it cannot be quicker than: flush and echo measured right
+    before each run, as a disk's flush drifts within minutes. By both of the log's ways, in turns."""
+    engines = {way: stocked.engine(run, loader, ["--items", "2000"], "--log-backend", way, *BIG)
+               for way in ("pwrite", "io_uring")}
+    rows = {way: [] for way in engines}
+    for turn in range(2 if run.is_quick else 6):
+        for way in list(engines)[::1 if turn % 2 == 0 else -1]:
+            disk = part_disk.once(run)
+            report = client.call("rpc", port_of(engines[way]), [
+                "--connections", "1", "--depth", "1", "--duration", "1.5"])
+            least = disk["flush_p50_us"] + disk["echo_p50_us"]
+            rows[way].append({"latency_ms": report["latency_ms"], "least_us": least,
+                              "ratio": report["latency_ms"]["p50"] * 1000 / least})
+    with where.Samples(engines["pwrite"].pid) as samples:
+        client.call("rpc", port_of(engines["pwrite"]), ["--connections", "1", "--depth", "1",
+                                                        "--duration", "1.5"])
     run.profile("depth1", samples, "one order at a time; the rest is waiting")
-    run.section("depth1", rows)
-    if disk:
-        least = disk["flush_p50_us"] + disk["echo_p50_us"]
-        run.row("depth1_ratio", [row["p50"] * 1000 / least for row in rows],
-                "over %.0f us" % least)
+    run.section("depth1", {way: dict(some=some, flush_us=stats(run, engines[way])["log"]["flush_us"])
+                           for way, some in rows.items()})
+    for server in engines.values():
+        server.stop()
+        servers.drop(server.root)
+    run.row("depth1_ratio", [row["ratio"] for row in rows["pwrite"]],
+            "over %.0f us, log_backend pwrite; io_uring, the default: %.2f" % (
+                load.median([row["least_us"] for row in rows["pwrite"]]),
+                load.median([row["ratio"] for row in rows["io_uring"]])))
 
 
 def hot(run, client, loader, items):
@@ -200,7 +213,7 @@ def measure(run):
     world = peers.World(run, items)
     client = part_peers.Client(run, world)
     engine = durable(run, client, loader, items)
-    run.attempt(depth_one, run, client, engine)
+    run.attempt(depth_one, run, client, loader)
     run.attempt(reads, run, client, engine)
     run.attempt(read_loops, run, client, loader, 2000)
     again = run.attempt(replay, run, client, engine)

@@ -5,7 +5,7 @@ Offered is what was due, sent what left the client, answered what came back, goo
 decided; an OVERLOADED answer is an answer, not goodput. Nine requests of ten cannot even be refused
 in what the tenth leaves of a core: the engine then reads no faster than it answers, and an arrival
 that no connection takes within a second is given up by the client, as a customer would: offered,
-not sent.
+not sent. Offered is sent, given up, and left: what still waited for a connection when time was up.
 
 Orders live and end, and the tables have their size before the throttle: fresh pages for orders that
 never end are a third of the work of one, and would fall into some phases and not into others. The
@@ -125,6 +125,8 @@ def offer(loader, engine, rate, seconds):
     over = report["seconds"]
     return {"offered_per_s": report["offered_per_s"], "sent_per_s": report["sent"] / over,
             "given_up_per_s": report["given_up"] / over,
+            "left_per_s": max(0.0, report["offered_per_s"] -
+                              (report["sent"] + report["given_up"]) / over),
             "answered_per_s": done.get("count", 0) / over,
             "answered_share_of_sent": done.get("count", 0) / max(1, report["sent"]),
             "refused_per_s": report["error_codes"].get("OVERLOADED", 0) / over,
@@ -203,7 +205,7 @@ def middle(rounds, phase, field):
 
 def summary(rounds):
     """The phases' rates, each the median of the rounds."""
-    fields = ("offered_per_s", "sent_per_s", "given_up_per_s", "answered_per_s", "refused_per_s",
+    fields = ("offered_per_s", "sent_per_s", "given_up_per_s", "left_per_s", "answered_per_s", "refused_per_s",
               "goodput_per_s")
     table = {}
     for phase in ("best", "before", "over", "after"):
@@ -224,10 +226,10 @@ def tell(run, figures):
     over = figures["phases"]["over"]
     run.row("overload_goodput", [row["over"]["goodput_per_s"] / max(1, row["best"]["goodput_per_s"])
                                  for row in rounds],
-            "%s; offered %d/s, sent %d/s, given up %d/s, answered %.1f %% of the sent, refused %d/s, "
+            "%s; offered %d/s, sent %d/s, given up %d/s, unsent at the end %d/s, answered %.1f %% of the sent, refused %d/s, "
             "goodput %d/s of %d/s" % (
                 figures["throttle"], over["offered_per_s"], over["sent_per_s"],
-                over["given_up_per_s"], 100 * middle(rounds, "over", "answered_share_of_sent"),
+                over["given_up_per_s"], over["left_per_s"], 100 * middle(rounds, "over", "answered_share_of_sent"),
                 over["refused_per_s"], over["goodput_per_s"],
                 figures["phases"]["best"]["goodput_per_s"]))
     tell_recovery(run, rounds)

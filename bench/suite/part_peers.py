@@ -91,14 +91,21 @@ def best_of(client, peer, name):
         for rate, flags, failed in rows]
 
 
-def in_turns(client, engine_port, engine_pid, peer, flags, extra=()):
-    ours, theirs = [], []
+def in_turns(client, engine_port, engine_pid, peer, flags, extra=(), other=None):
+    """Runs of the engine, of the peer, and of the peer in its other mode, where that can be set while
+    it runs: shelves that empty and tables that grow meet all of them alike."""
+    ours, theirs, others = [], [], []
     for turn in range(2 if client.run.is_quick else 3):
-        pair = [(ours, "rpc", engine_port, engine_pid, SAME),
-                (theirs, peer.protocol, peer.port, peer.pid, list(flags) + list(extra))]
-        for rows, protocol, port, pid, how in (pair if turn % 2 == 0 else pair[::-1]):
-            rows.append(client.closed(protocol, port, how, pid))
-    return ours, theirs
+        how = list(flags) + list(extra)
+        plan = [(ours, None), (theirs, DURABLE[peer.name])] + ([(others, other)] if other else [])
+        for rows, mode in plan if turn % 2 == 0 else plan[::-1]:
+            if mode and other:
+                peer.set_mode(mode)
+            rows.append(client.closed(peer.protocol, peer.port, how, peer.pid) if mode else
+                        client.closed("rpc", engine_port, SAME, engine_pid))
+    if other:
+        peer.set_mode(DURABLE[peer.name])
+    return ours, theirs, others
 
 
 def summary(rows):
@@ -126,7 +133,7 @@ def sampled(client, name, protocol, port, pid, flags, what):
 
 def reserve(client, engine, peer, figures):
     """Redis taking two given cells: no decision, only the taking."""
-    ours, theirs = in_turns(client, engine[0], engine[1], peer, SAME, ["--job", "reserve"])
+    ours, theirs, _ = in_turns(client, engine[0], engine[1], peer, SAME, ["--job", "reserve"])
     figures["reserve_always"] = summary(theirs)
     client.run.row("redis_reserve_ratio", ratios(ours, theirs),
                    "engine routes, Redis is told the cells; engine %d/s" % load.median(
@@ -162,7 +169,10 @@ def measure_peer(client, engine, kind):
         raise servers.ServerError("%s is wrong in %d of its answers: %s" % (
             name, checked["wrong"], checked["errors"]))
     flags, figures["tries"] = best_of(client, peer, name)
-    ours, theirs = in_turns(client, engine[0], engine[1], peer, flags)
+    other = [mode for mode in kind.modes if mode != durable][0]
+    can_switch = name != "tarantool"
+    ours, theirs, others = in_turns(client, engine[0], engine[1], peer, flags,
+                                    other=other if can_switch else None)
     figures[durable], figures["engine"] = summary(theirs), summary(ours)
     run.row(name + "_ratio", ratios(ours, theirs), "%d/s against %d/s, %s" % (
         figures["engine"]["taken_per_s"]["median"], figures[durable]["taken_per_s"]["median"],
@@ -173,15 +183,12 @@ def measure_peer(client, engine, kind):
         reserve(client, engine, peer, figures)
     best = {"rate": figures[durable]["taken_per_s"]["median"], "flags": flags}
     figures["latency_by_rate"] = rates_of(client, peer.protocol, peer.port, best)
-    other = [mode for mode in kind.modes if mode != durable][0]
-    if name == "tarantool":
-        peer.stop()
-        peer = kind(client.world, other)
-    else:
-        peer.set_mode(other)
-    rows = [client.closed(peer.protocol, peer.port, flags, peer.pid) for _ in range(2)]
-    figures[other] = summary(rows)
     peer.stop()
+    if not can_switch:  # a WAL mode is for good: an instance of its own, as fresh as the other was
+        peer = kind(client.world, other)
+        others = [client.closed(peer.protocol, peer.port, flags, peer.pid) for _ in range(3)]
+        peer.stop()
+    figures[other] = summary(others)
 
 
 def engine_open(run, world, items):

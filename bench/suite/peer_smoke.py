@@ -8,6 +8,7 @@ import sys
 import tempfile
 
 import load
+import merge
 import part_peers
 import peers
 import report
@@ -64,11 +65,29 @@ def page_made(run):
                 found["floor_ratio"] is None and "http" not in text)
 
 
+def merged_well():
+    """Two runs of parts become one; runs of different commits do not."""
+    def run_of(key, value, commit):
+        options = type("Options", (), {"build": ".", "data": None, "quick": True})
+        part = suite.Run(options)
+        part.put(key, value)
+        facts = dict(suite.machine.facts(suite.ROOT), stolen_s=0.0, commit=commit)
+        return suite.document(part, facts)
+    one, two = run_of("durable_ns", 61.0, "a"), run_of("hot_ratio", 0.95, "a")
+    found = merge.merged([one, two])
+    try:
+        merge.merged([one, run_of("hot_ratio", 0.95, "b")])
+        return False
+    except ValueError:
+        return found["durable_ns"] == 61.0 and found["hot_ratio"] == 0.95 and \
+            found["goals"]["durable_ns"]["verdict"] == "MISSED"
+
+
 def main():
     run = Small(sys.argv[1])
     try:
         if sys.argv[2] == "page":
-            return 0 if page_made(run) else 1
+            return 0 if page_made(run) and merged_well() else 1
         depth = 1 if sys.argv[2] in ("tarantool", "postgres") else 32
         return 0 if held_against_oracle(run, sys.argv[2], depth) else 1
     except peers.PeerMissing as missing:

@@ -131,7 +131,7 @@ class Postgres:
         settings = {"port": self.port, "listen_addresses": "127.0.0.1",
                     "unix_socket_directories": root, "shared_buffers": "2GB",
                     "synchronous_commit": mode, "wal_compression": "off", "max_wal_size": "16GB",
-                    "checkpoint_timeout": "1h", "autovacuum": "off", "wal_buffers": "64MB",
+                    "checkpoint_timeout": "1h", "autovacuum_naptime": "5s", "autovacuum_vacuum_cost_delay": "0", "wal_buffers": "64MB",
                     "max_connections": "64", "huge_pages": "try", "jit": "off"}
         command = [os.path.join(self.bin, "postgres"), "-D", data]
         for key, value in settings.items():

@@ -139,7 +139,7 @@ def growth(sections):
             names, [("per second", [row["orders_per_s"] for row in rows])], "/s", title)))
         cpu = [("engine CPU per order, us", [row["cpu_us_per_order"] for row in rows])]
         if rows and "start_ms" in rows[0]:
-            cpu.append(("start on its log, ms", [row["start_ms"] for row in rows]))
+            cpu.append(("start on its snapshot, ms", [row["start_ms"] for row in rows]))
         if rows and name == "density":
             cpu.append(("bytes per cell", [row["bytes_per_cell"] for row in rows]))
         pictures.append(figure(title + ": cost", svg.lines(names, cpu, "", title)))
@@ -182,6 +182,35 @@ def end_to_end(sections):
     return "<p>The floor's share: of %s. Thread: the one that serves; engine: its whole process; " \
         "cores: the load of each core of the machine.</p>%s" % (
             shares.OF, grid(shares.HEAD, [shares.cells(row) for row in shares.rows(sections)]))
+
+
+GROWTH_HEAD = ("point", "nodes x items", "cells", "orders/s", "us an order", "p50 ms", "p99 ms",
+               "thread", "nodes an order ships from", "bytes a cell", "start ms")
+
+
+def growth_row(name, row):
+    has_world = "cells" in row
+    return ("%s %s" % (name, row["label"]),
+            "{:,} x {:,}".format(row["nodes"], row["items"]) if has_world else "as above",
+            "{:,}".format(row["cells"]) if has_world else "", "{:,}".format(row["orders_per_s"]),
+            "%.2f" % row["cpu_us_per_order"], "%.2f" % row["p50_ms"], "%.2f" % row["p99_ms"],
+            shares.percent(row["thread"]), "%.2f" % row["parts"],
+            "%.1f" % row["bytes_per_cell"] if has_world else "",
+            "{:,.0f}".format(row["start_ms"]) if has_world else "")
+
+
+def growth_table(sections):
+    """Every point that was measured; those of lines and connections are of one world."""
+    found = sections.get("growth", {})
+    rows = []
+    if "of" in found.get("memory", {}):
+        world = found["memory"]["of"]
+        rows.append(("lines and connections", "{:,} x {:,}".format(world["nodes"], world["items"]),
+                     "{:,}".format(world["cells"]), "", "", "", "", "", "",
+                     "%.1f" % world["bytes_per_cell"], "{:,.0f}".format(world["start_ms"])))
+    for name in ("lines", "connections", "density", "nodes", "items"):
+        rows += [growth_row(name, row) for row in found.get(name, []) if "parts" in row]
+    return grid(GROWTH_HEAD, rows) if rows else ""
 
 
 def bends(sections):
@@ -251,8 +280,8 @@ def page(run):
         "<h2>Throughput</h2><div class=grid2>%s</div>" % "".join(throughput(sections)),
         "<h2>Reads</h2><div class=grid2>%s</div>" % "".join(reads(sections)),
         "<h2>Latency by percentile</h2><div class=grid2>%s</div>" % "".join(latencies(sections)),
-        "<h2>Growth</h2>%s%s<div class=grid2>%s</div>" % (
-            memory(sections), bends(sections), "".join(growth(sections))),
+        "<h2>Growth</h2>%s%s%s<div class=grid2>%s</div>" % (
+            memory(sections), bends(sections), growth_table(sections), "".join(growth(sections))),
         "<h2>Quality of decisions</h2><div class=grid2>%s</div>" % "".join(quality(sections)),
         overload(sections),
     ]

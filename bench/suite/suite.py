@@ -29,15 +29,15 @@ PARTS = (
     ("disk", "part_disk", 30),
     ("micro", "part_micro", 120),
     ("quality", "part_quality", 270),
-    ("floor", "part_floor", 300),
-    ("open", "part_open", 200),
-    ("engine", "part_engine", 300),
-    ("peers", "part_peers", 420),
+    ("floor", "part_floor", 200),
+    ("open", "part_open", 330),
+    ("engine", "part_engine", 350),
+    ("peers", "part_peers", 400),
     ("overload", "part_overload", 140),
     ("checkpoint", "part_checkpoint", 130),
-    ("growth", "part_growth", 300),
+    ("growth", "part_growth", 220),
 )
-FULL_SECONDS, QUICK_SECONDS = 1680, 280
+FULL_SECONDS, QUICK_SECONDS = 1740, 280
 
 # A quick run's parts take about a fifth of a full one's; none may take more than three times that.
 QUICK_SHARE = 0.6

@@ -12,4 +12,10 @@
 ERR_MUST_USE enum err thread_start(pthread_t *thread_out, const pthread_attr_t *attributes,
                                    const char *name, void *(*run)(void *owner), void *owner);
 
+/* The calling thread, which works little and often, need not wait for the slice of one that works
+ * much: it asks the kernel for slices of THREAD_SLICE_NS (Linux 6.12 and later; others ignore it).
+ * Nothing goes by it but how soon the thread runs after it woke. */
+#define THREAD_SLICE_NS 100000u
+void thread_be_prompt(void);
+
 #endif

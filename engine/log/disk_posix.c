@@ -201,7 +201,7 @@ enum err disk_posix_init(struct disk_posix *posix, const struct disk_options *op
         err = err_from_errno(errno);
         goto err_folder;
     }
-    err = worker_start(&posix->jobs, posix->event_fd, "shelf-segments");
+    err = worker_start(&posix->jobs, posix->event_fd, "shelf-segments", false);
     if (err != ERR_OK) {
         goto err_folder;
     }

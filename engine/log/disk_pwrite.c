@@ -87,7 +87,7 @@ enum err disk_pwrite_new(const struct disk_options *options, struct disk **disk_
         free(disk_pwrite);
         return err;
     }
-    err = worker_start(&disk_pwrite->writer, disk_pwrite->posix.event_fd, "shelf-writer");
+    err = worker_start(&disk_pwrite->writer, disk_pwrite->posix.event_fd, "shelf-writer", true);
     if (err == ERR_OK) {
         err = disk_posix_method(&disk_pwrite->posix, options->method);
     }

@@ -31,6 +31,9 @@ static void run(struct worker *worker)
 static void *work(void *argument)
 {
     struct worker *worker = argument;
+    if (worker->is_prompt) {
+        thread_be_prompt();
+    }
     pthread_mutex_lock(&worker->mutex);
     while (!worker->is_ending) {
         if (worker->state == WORKER_ASKED) {
@@ -43,9 +46,9 @@ static void *work(void *argument)
     return NULL;
 }
 
-enum err worker_start(struct worker *worker, int event_fd, const char *name)
+enum err worker_start(struct worker *worker, int event_fd, const char *name, bool is_prompt)
 {
-    *worker = (struct worker){.event_fd = event_fd};
+    *worker = (struct worker){.event_fd = event_fd, .is_prompt = is_prompt};
     pthread_mutex_init(&worker->mutex, NULL);
     pthread_cond_init(&worker->changed, NULL);
     const enum err err = thread_start(&worker->thread, NULL, name, work, worker);

@@ -17,6 +17,7 @@ struct worker {
     pthread_t thread;
     int event_fd; /* rung once per finished job; not owned */
     bool is_started;
+    bool is_prompt; /* thread_be_prompt */
     /* -- under mutex -- */
     pthread_mutex_t mutex;
     pthread_cond_t changed;
@@ -27,8 +28,10 @@ struct worker {
     enum err result;
 };
 
-/* name: of the thread, as `top -H` shows it; at most 15 bytes. */
-ERR_MUST_USE enum err worker_start(struct worker *worker, int event_fd, const char *name);
+/* name: of the thread, as `top -H` shows it; at most 15 bytes. is_prompt: its jobs are short, and
+ * somebody waits for them. */
+ERR_MUST_USE enum err worker_start(struct worker *worker, int event_fd, const char *name,
+                                   bool is_prompt);
 
 /* Run job(owner) on the thread. The slot must be free. */
 void worker_ask(struct worker *worker, worker_job *job, void *owner);

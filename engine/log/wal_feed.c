@@ -342,7 +342,7 @@ static enum err thread_begin(struct wal_feed *feed, const struct wal_feed_option
     if (err == ERR_OK && feed->event_fd < 0) {
         err = ERR_SYS;
     }
-    return err == ERR_OK ? worker_start(&feed->worker, feed->event_fd, "shelf-feed") : err;
+    return err == ERR_OK ? worker_start(&feed->worker, feed->event_fd, "shelf-feed", false) : err;
 }
 
 enum err wal_feed_new(const struct wal_feed_options *options, struct wal_feed **feed_out)

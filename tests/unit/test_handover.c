@@ -6,12 +6,15 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "epoch.h"
 #include "ring.h"
 #include "rng.h"
+#include "thread.h"
 
 enum { RING = 1024, RECORDS = 200000, RECORD_MAX = RING / 2 - 8 };
 
@@ -144,6 +147,50 @@ static void blocks_go_when_nobody_reads(void **state)
     epoch_retire(NULL, malloc(16), 16);
 }
 
+/* The first version of the kernel's struct sched_attr, which ends in three times in ns. */
+struct attributes {
+    uint32_t size, policy;
+    uint64_t flags;
+    uint32_t nice, priority;
+    uint64_t runtime_ns, deadline_ns, period_ns;
+};
+
+static void attributes_get(struct attributes *attributes)
+{
+    memset(attributes, 0, sizeof *attributes);
+    assert_int_equal(syscall(SYS_sched_getattr, 0, attributes, sizeof *attributes, 0), 0);
+}
+
+static void *be_prompt(void *owner)
+{
+    thread_be_prompt();
+    attributes_get(owner);
+    return NULL;
+}
+
+/* The slice is the thread's alone, and policy and niceness stay. A kernel that knows no slices
+ * tells 0 for them. */
+static void prompt_thread_has_a_short_slice(void **state)
+{
+    (void)state;
+    struct attributes before;
+    struct attributes in_thread;
+    struct attributes after;
+    pthread_t thread;
+    attributes_get(&before);
+    assert_int_equal(thread_start(&thread, NULL, "prompt", be_prompt, &in_thread), ERR_OK);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    attributes_get(&after);
+    assert_int_equal(in_thread.policy, before.policy);
+    assert_int_equal(in_thread.nice, before.nice);
+    assert_int_equal(after.runtime_ns, before.runtime_ns);
+    if (before.runtime_ns == 0) {
+        print_message("the slice was not looked at: this kernel has none\n");
+    } else {
+        assert_int_equal(in_thread.runtime_ns, THREAD_SLICE_NS);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -151,6 +198,7 @@ int main(void)
         cmocka_unit_test(ring_takes_the_largest_anywhere),
         cmocka_unit_test(block_outlives_its_readers),
         cmocka_unit_test(blocks_go_when_nobody_reads),
+        cmocka_unit_test(prompt_thread_has_a_short_slice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
