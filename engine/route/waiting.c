@@ -49,7 +49,7 @@ static bool may_serve(const struct node_config *config, const struct owed_traits
         return true;
     }
     const size_t len = strlen(prefix);
-    if (!traits->has_tile && traits->place != NODE_NONE) {
+    if (!traits->has_dest && traits->place != NODE_NONE) {
         return true; /* without a destination nobody asks */
     }
     for (uint32_t i = 0; i < config->serves_count && !traits->is_whole; i++) {
@@ -149,6 +149,14 @@ bool route_may_help(const struct stock_view *view, const struct owed *owed,
 }
 
 /* -- holders -- */
+
+bool route_holds(const struct stock_view *view, uint32_t item, uint16_t node)
+{
+    struct row *row = view->catalogue->items[item].row;
+    const int32_t index = row ? row_find(row, view->network->hot[node].slot) : -1;
+    return index >= 0 &&
+           stock_unfenced(view, item, node, row_word(row, (uint32_t)index)) > 0;
+}
 
 struct holders {
     const struct stock_view *view;

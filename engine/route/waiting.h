@@ -16,6 +16,9 @@ bool route_may_help(const struct stock_view *view, const struct owed *owed,
                     const struct owed_class *class, struct order *order, const uint16_t *nodes,
                     uint32_t count);
 
+/* Whether the node has units of the item for some channel. */
+bool route_holds(const struct stock_view *view, uint32_t item, uint16_t node);
+
 /* Nodes that have units of the item for some channel, up to OWED_NODES_MAX; how many, or
  * OWED_NODES_ANY. steps grows by the cells looked at. */
 uint32_t route_holders(const struct stock_view *view, uint32_t item,

@@ -12,7 +12,8 @@ enum {
     VAIN_MAX = 8,     /* tries in vain in one go */
     STEPS = 20000,    /* search steps of those, after which it ends early */
     FILL_STEPS = 200, /* of deciding, that a try takes beside its search */
-    LOOK_STEPS = 4    /* that a look at a class takes for each node */
+    LOOK_STEPS = 4,   /* that a look at a class takes for each node */
+    LOOKS = 4096      /* at classes, after which a round over all items ends for now */
 };
 
 /* Whether an older entry of the item has not been tried since stock of it grew. */
@@ -20,7 +21,7 @@ static bool is_ahead(const struct service_core *service, uint32_t index)
 {
     const struct owed_entry *entry = owed_at(&service->tables.owed, index);
     const struct item *item = &service->tables.catalogue.items[entry->item];
-    return item->owed_todo == 0 || item->owed_first == index;
+    return !owed_is_raised(&service->tables.owed, item) || item->owed_first == index;
 }
 
 /* -- which classes may be helped -- */
@@ -32,6 +33,13 @@ static uint32_t holders(void *owner, uint32_t item, uint16_t nodes[OWED_NODES_MA
     const uint32_t count = route_holders(&service->tables.view, item, nodes, &steps);
     route_work(service->route, steps);
     return count;
+}
+
+static bool holds(void *owner, uint32_t item, uint16_t node)
+{
+    struct service_core *service = owner;
+    route_work(service->route, 1);
+    return route_holds(&service->tables.view, item, node);
 }
 
 static bool may_help(void *owner, const struct owed_class *class, const uint16_t *nodes,
@@ -98,16 +106,16 @@ static enum tried fill(struct service_core *service, uint32_t index)
 bool refill_run(struct service_core *service)
 {
     struct owed *owed = &service->tables.owed;
-    const struct owed_judge judge = {service, holders, may_help};
+    const struct owed_judge judge = {service, holders, holds, may_help};
     uint32_t in_vain = 0;
     uint32_t steps = 0;
     if (service->is_draining) {
         return false;
     }
     while (in_vain < VAIN_MAX && steps < STEPS) {
-        const uint32_t index = owed_next(owed, &service->tables.catalogue, &judge);
+        const uint32_t index = owed_next(owed, &service->tables.catalogue, &judge, LOOKS);
         if (index == OWED_NONE) {
-            return false;
+            return owed_has_todo(owed);
         }
         const enum tried tried = fill(service, index);
         if (tried == TRIED_NO_ROOM) {

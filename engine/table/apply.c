@@ -12,6 +12,12 @@ void generation_next(struct tables *tables)
     owed_raise_all(&tables->owed);
 }
 
+void generation_of_node(struct tables *tables, uint16_t node)
+{
+    tables->generation++;
+    owed_raise_node(&tables->owed, node);
+}
+
 void applied(struct tables *tables, uint64_t lsn, uint64_t now_ms)
 {
     CHECK(lsn > tables->lsn);

@@ -34,6 +34,9 @@ void cell_count(struct tables *tables, uint32_t item, uint16_t node, const struc
 /* Note that any guess may be void, and that what had no source may have one. */
 void generation_next(struct tables *tables);
 
+/* The same, where it is the node alone that may serve what it could not. */
+void generation_of_node(struct tables *tables, uint16_t node);
+
 /* Set the node's rate of declines, in millionths. */
 void declines_set(struct tables *tables, uint16_t node, uint32_t rate);
 

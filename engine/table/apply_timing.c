@@ -190,7 +190,7 @@ void capacity_part_count(struct tables *tables, const struct capacity_part *part
         timing_node(timing, &tables->network, part->node, tables->time_ms);
     }
     if (part->units < 0) {
-        generation_next(tables);
+        generation_of_node(tables, part->node);
     }
 }
 
@@ -329,7 +329,7 @@ void node_fed(struct tables *tables, uint16_t node, uint64_t at_ms)
     timing->fed_ms[node] = at_ms > timing->fed_ms[node] ? at_ms : timing->fed_ms[node];
     if (timing->terms[node].stock_max_age_min &&
         timing_node(timing, &tables->network, node, tables->time_ms)) {
-        generation_next(tables);
+        generation_of_node(tables, node);
     }
 }
 

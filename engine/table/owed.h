@@ -56,12 +56,13 @@ struct owed_traits {
     uint8_t service;
     bool is_kit;  /* lines of a kit's components, wanted whole */
     bool waits_for_stock; /* nodes said no too often: only stock that is reported helps */
-    bool has_tile;
+    bool has_dest;
+    bool has_tile; /* a distance counts: */
     bool is_whole; /* prefix is all of the postcode */
     int8_t tile_lat, tile_lon; /* of the destination, in 2 degrees */
     char country[2];
     char prefix[OWED_PREFIX_MAX];
-    uint8_t spare[2]; /* 0: compared as bytes */
+    uint8_t spare; /* 0: compared as bytes */
 };
 
 _Static_assert(sizeof(struct owed_traits) == 40, "no bytes between fields");
@@ -88,6 +89,7 @@ struct owed_item {
     uint32_t last;         /* entry */
     uint32_t classes;
     uint32_t newer, older; /* items; free ones by newer */
+    uint64_t swept;        /* owed->round when it was looked at last */
     uint8_t node_count;    /* OWED_NODES_ANY: more than are listed */
     uint16_t nodes[OWED_NODES_MAX]; /* at which free stock grew since it was taken in hand */
 };
@@ -113,15 +115,21 @@ struct owed {
     /* -- derived: to be tried -- */
     uint32_t todo[OWED_TODO_MAX]; /* items, a ring */
     uint32_t todo_first, todo_count;
-    bool is_swept;     /* all are to be tried */
-    bool is_in_hand;   /* classes are being tried: of an item, or */
-    bool is_by_sweep;  /* of all */
+    uint64_t round;    /* grows when all items are to be looked at */
+    uint32_t round_left; /* items to look at until that is done, one after the other from */
+    uint32_t sweep;      /* this one on */
+    uint8_t round_nodes_count; /* for what these nodes have; OWED_NODES_ANY: any */
+    uint16_t round_nodes[OWED_NODES_MAX];
+    uint32_t item_count;
+    bool is_in_hand;   /* an item's classes are being tried */
     bool is_by_stock;
-    uint32_t sweep;    /* next item to judge, OWED_NONE = none */
-    uint32_t *heap;    /* classes in hand, first the one whose entry waits longest */
+    uint32_t *heap;    /* those, first the one whose entry waits longest */
     uint32_t heap_count;
+    uint32_t hand_item;
+    bool is_hand_any;
     uint16_t hand_nodes[OWED_NODES_MAX];
     uint32_t hand_count;
+    uint32_t looks;  /* at classes and holders, ever */
     uint64_t served; /* orders that got something */
     uint64_t tries;  /* entries that owed_next gave */
 };
@@ -132,6 +140,8 @@ struct owed_judge {
     /* Nodes where units of the item may be free, up to OWED_NODES_MAX; how many, or
      * OWED_NODES_ANY. */
     uint32_t (*holders)(void *owner, uint32_t item, uint16_t nodes[OWED_NODES_MAX]);
+    /* Whether the node has any. */
+    bool (*holds)(void *owner, uint32_t item, uint16_t node);
     /* Whether one of the nodes (count OWED_NODES_ANY: any) may help an entry of the class. */
     bool (*may_help)(void *owner, const struct owed_class *class, const uint16_t *nodes,
                      uint32_t count);
@@ -176,19 +186,33 @@ void owed_file_all(struct owed *owed, struct catalogue *catalogue, const struct 
 void owed_raise(struct owed *owed, struct item *item, uint32_t handle, uint16_t node,
                 bool is_stock);
 
-/* Anything else may have changed: all entries are to be tried again, oldest first. */
-void owed_raise_all(struct owed *owed);
+/* Something else changed: the node (NODE_NONE: any) may serve where it could not before. All items
+ * are looked at again, one after the other. */
+void owed_raise_node(struct owed *owed, uint16_t node);
+
+static inline void owed_raise_all(struct owed *owed)
+{
+    owed_raise_node(owed, NODE_NONE);
+}
+
+/* Whether the item's entries are still to be tried, beside those in hand. */
+static inline bool owed_is_raised(const struct owed *owed, const struct item *item)
+{
+    return item->owed_todo != 0 ||
+           (item->owed_item && owed->items[item->owed_item].swept != owed->round);
+}
 
 /* Whether something is to be tried. */
 static inline bool owed_has_todo(const struct owed *owed)
 {
-    return owed->is_in_hand || owed->todo_count > 0 || owed->is_swept;
+    return owed->is_in_hand || owed->todo_count > 0 || owed->round_left > 0;
 }
 
-/* The next entry to try, or OWED_NONE: all that may be helped was tried. Of those that are tried
- * for the same stock the one that waits longest comes first. */
-uint32_t owed_next(struct owed *owed, struct catalogue *catalogue,
-                   const struct owed_judge *judge);
+/* The next entry to try, or OWED_NONE: all that may be helped was tried, or looks_max looks of a
+ * round over all items were taken. Of those that are tried for the same stock the one that waits
+ * longest comes first. */
+uint32_t owed_next(struct owed *owed, const struct catalogue *catalogue,
+                   const struct owed_judge *judge, uint32_t looks_max);
 
 /* The entry that owed_next just gave got something. */
 void owed_served(struct owed *owed);

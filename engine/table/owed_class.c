@@ -27,7 +27,9 @@ struct owed_item *owed_item_need(struct owed *owed, struct item *item, uint32_t 
     if (owed->items_first) {
         owed->items[owed->items_first].older = index;
     }
+    owed->items[index].swept = owed->round;
     owed->items_first = index;
+    owed->item_count++;
     item->owed_item = index;
     return &owed->items[index];
 }
@@ -45,6 +47,8 @@ void owed_item_free(struct owed *owed, struct item *item)
     if (own->newer) {
         owed->items[own->newer].older = own->older;
     }
+    owed->sweep = owed->sweep == index ? own->newer : owed->sweep;
+    owed->item_count--;
     own->newer = owed->item_free;
     owed->item_free = index;
     item->owed_item = 0;
@@ -93,8 +97,10 @@ static void place_note(struct order *order, struct owed_traits *traits)
     memcpy(traits->country, order->country, sizeof traits->country);
     memcpy(traits->prefix, postcode, used);
     traits->is_whole = len == used;
-    traits->has_tile = order->has_dest;
-    if (order->has_dest) {
+    traits->has_dest = order->has_dest;
+    traits->has_tile = order->has_dest &&
+                       (traits->max_m != UINT32_MAX || traits->service == SERVICE_SAME_DAY);
+    if (traits->has_tile) {
         traits->tile_lat = (int8_t)floor(order->lat / TILE_DEGREES);
         traits->tile_lon = (int8_t)floor(order->lon / TILE_DEGREES);
     }

@@ -9,18 +9,19 @@ enum { TODO_QUEUED = 1, TODO_STOCK = 2 };
 
 /* -- raised -- */
 
-static void node_note(struct owed_item *own, uint16_t node)
+/* The list with the node; how many, or OWED_NODES_ANY. */
+static uint8_t node_note(uint16_t nodes[OWED_NODES_MAX], uint8_t count, uint16_t node)
 {
-    for (uint32_t i = 0; i < own->node_count && own->node_count < OWED_NODES_ANY; i++) {
-        if (own->nodes[i] == node) {
-            return;
+    for (uint32_t i = 0; i < count && count < OWED_NODES_ANY; i++) {
+        if (nodes[i] == node) {
+            return count;
         }
     }
-    if (node == NODE_NONE || own->node_count >= OWED_NODES_MAX) {
-        own->node_count = OWED_NODES_ANY;
-    } else {
-        own->nodes[own->node_count++] = node;
+    if (node == NODE_NONE || count >= OWED_NODES_MAX) {
+        return OWED_NODES_ANY;
     }
+    nodes[count] = node;
+    return (uint8_t)(count + 1);
 }
 
 void owed_raise(struct owed *owed, struct item *item, uint32_t handle, uint16_t node, bool is_stock)
@@ -32,16 +33,25 @@ void owed_raise(struct owed *owed, struct item *item, uint32_t handle, uint16_t 
         owed_raise_all(owed);
         return;
     }
-    node_note(&owed->items[item->owed_item], node);
+    struct owed_item *own = &owed->items[item->owed_item];
+    own->node_count = node_note(own->nodes, own->node_count, node);
     if (!(item->owed_todo & TODO_QUEUED)) {
         owed->todo[(owed->todo_first + owed->todo_count++) % OWED_TODO_MAX] = handle;
     }
     item->owed_todo |= (uint8_t)(TODO_QUEUED | (is_stock ? TODO_STOCK : 0));
 }
 
-void owed_raise_all(struct owed *owed)
+void owed_raise_node(struct owed *owed, uint16_t node)
 {
-    owed->is_swept = owed->live > 0;
+    if (owed->live == 0) {
+        return;
+    }
+    if (owed->round_left == 0) {
+        owed->round_nodes_count = 0;
+    }
+    owed->round_nodes_count = node_note(owed->round_nodes, owed->round_nodes_count, node);
+    owed->round++;
+    owed->round_left = owed->item_count;
 }
 
 /* -- the heap -- */
@@ -95,30 +105,31 @@ static void at_note(struct owed *owed, struct owed_class *class)
 
 static bool may_help(struct owed *owed, const struct owed_judge *judge, struct owed_class *class)
 {
-    uint16_t nodes[OWED_NODES_MAX];
-    uint32_t count;
     class->served = owed->served;
-    if (!owed->is_by_sweep) {
-        return judge->may_help(judge->owner, class, owed->hand_nodes, owed->hand_count);
+    if (owed->is_hand_any) {
+        owed->hand_count = judge->holders(judge->owner, owed->hand_item, owed->hand_nodes);
     }
-    count = judge->holders(judge->owner, class->traits.item, nodes);
-    return count > 0 && judge->may_help(judge->owner, class, nodes, count);
+    owed->looks++;
+    return owed->hand_count > 0 &&
+           judge->may_help(judge->owner, class, owed->hand_nodes, owed->hand_count);
 }
 
 static void take_classes(struct owed *owed, const struct owed_judge *judge,
-                         const struct owed_item *own, const uint16_t *nodes, uint32_t count)
+                         const struct owed_item *own)
 {
     for (uint32_t i = own->classes; i; i = owed->classes[i].newer) {
         struct owed_class *class = &owed->classes[i];
-        if ((class->traits.waits_for_stock && !owed->is_by_stock) ||
-            !judge->may_help(judge->owner, class, nodes, count)) {
+        if (class->traits.waits_for_stock && !owed->is_by_stock) {
             continue;
         }
-        class->is_in_hand = true;
-        class->at = class->first;
-        class->served = owed->served;
-        at_note(owed, class);
-        owed->heap[owed->heap_count++] = i;
+        owed->looks++;
+        if (judge->may_help(judge->owner, class, owed->hand_nodes, owed->hand_count)) {
+            class->is_in_hand = true;
+            class->at = class->first;
+            class->served = owed->served;
+            at_note(owed, class);
+            owed->heap[owed->heap_count++] = i;
+        }
     }
 }
 
@@ -130,47 +141,67 @@ static void heap_begin(struct owed *owed)
     owed->is_in_hand = true;
 }
 
-static void take_item(struct owed *owed, const struct catalogue *catalogue,
-                      const struct owed_judge *judge)
+/* The nodes that may have units for the item in hand. */
+static void hand_nodes_set(struct owed *owed, const struct owed_judge *judge,
+                           const uint16_t *nodes, uint32_t count)
 {
-    const uint32_t handle = owed->todo[owed->todo_first];
-    struct item *item = &catalogue->items[handle];
-    owed->todo_first = (owed->todo_first + 1) % OWED_TODO_MAX;
-    owed->todo_count--;
-    owed->is_by_stock = (item->owed_todo & TODO_STOCK) != 0;
-    owed->is_by_sweep = false;
-    item->owed_todo = 0;
-    if (item->owed_first == OWED_NONE) {
+    owed->hand_count = 0;
+    owed->is_hand_any = count == 0 || count > OWED_NODES_MAX;
+    owed->looks++;
+    if (owed->is_hand_any) {
+        owed->hand_count = judge->holders(judge->owner, owed->hand_item, owed->hand_nodes);
         return;
     }
-    struct owed_item *own = &owed->items[item->owed_item];
-    owed->hand_count = own->node_count;
-    for (uint32_t i = 0; i < OWED_NODES_MAX; i++) {
-        owed->hand_nodes[i] = own->nodes[i];
+    for (uint32_t i = 0; i < count; i++) {
+        if (judge->holds(judge->owner, owed->hand_item, nodes[i])) {
+            owed->hand_nodes[owed->hand_count++] = nodes[i];
+        }
     }
-    if (own->node_count == 0 || own->node_count == OWED_NODES_ANY) {
-        owed->hand_count = judge->holders(judge->owner, handle, owed->hand_nodes);
-    }
-    own->node_count = 0;
+}
+
+static void take(struct owed *owed, const struct owed_judge *judge, struct owed_item *own,
+                 const uint16_t *nodes, uint32_t count)
+{
+    owed->hand_item = own->item;
+    hand_nodes_set(owed, judge, nodes, count);
     if (owed->hand_count > 0) {
-        take_classes(owed, judge, own, owed->hand_nodes, owed->hand_count);
+        take_classes(owed, judge, own);
         heap_begin(owed);
     }
 }
 
-static void take_all(struct owed *owed, const struct owed_judge *judge)
+static void take_raised(struct owed *owed, const struct catalogue *catalogue,
+                        const struct owed_judge *judge)
 {
-    owed->is_swept = false;
-    owed->is_by_stock = false;
-    owed->is_by_sweep = true;
-    for (uint32_t i = owed->items_first; i; i = owed->items[i].newer) {
-        uint16_t nodes[OWED_NODES_MAX];
-        const uint32_t count = judge->holders(judge->owner, owed->items[i].item, nodes);
-        if (count > 0) {
-            take_classes(owed, judge, &owed->items[i], nodes, count);
-        }
+    struct item *item = &catalogue->items[owed->todo[owed->todo_first]];
+    owed->todo_first = (owed->todo_first + 1) % OWED_TODO_MAX;
+    owed->todo_count--;
+    owed->is_by_stock = (item->owed_todo & TODO_STOCK) != 0;
+    item->owed_todo = 0;
+    if (item->owed_first != OWED_NONE) {
+        struct owed_item *own = &owed->items[item->owed_item];
+        const uint32_t count = own->node_count;
+        own->node_count = 0;
+        take(owed, judge, own, own->nodes, count);
     }
-    heap_begin(owed);
+}
+
+/* The next item of the round. */
+static void take_swept(struct owed *owed, const struct owed_judge *judge)
+{
+    const uint32_t index = owed->sweep ? owed->sweep : owed->items_first;
+    struct owed_item *own = &owed->items[index];
+    if (!index) {
+        owed->round_left = 0;
+        return;
+    }
+    owed->round_left--;
+    owed->sweep = own->newer;
+    owed->is_by_stock = false;
+    if (own->swept != owed->round) {
+        own->swept = owed->round;
+        take(owed, judge, own, owed->round_nodes, owed->round_nodes_count);
+    }
 }
 
 /* The next entry of the classes in hand, or OWED_NONE. */
@@ -197,17 +228,19 @@ static uint32_t next_in_hand(struct owed *owed, const struct owed_judge *judge)
     return OWED_NONE;
 }
 
-uint32_t owed_next(struct owed *owed, struct catalogue *catalogue, const struct owed_judge *judge)
+uint32_t owed_next(struct owed *owed, const struct catalogue *catalogue,
+                   const struct owed_judge *judge, uint32_t looks_max)
 {
+    const uint32_t looks = owed->looks;
     for (;;) {
         const uint32_t index = owed->is_in_hand ? next_in_hand(owed, judge) : OWED_NONE;
         if (index != OWED_NONE) {
             return index;
         }
         if (owed->todo_count > 0) {
-            take_item(owed, catalogue, judge);
-        } else if (owed->is_swept) {
-            take_all(owed, judge);
+            take_raised(owed, catalogue, judge);
+        } else if (owed->round_left > 0 && owed->looks - looks < looks_max) {
+            take_swept(owed, judge);
         } else {
             return OWED_NONE;
         }
