@@ -13,6 +13,7 @@
 
 #include "disk.h"
 #include "recovery.h"
+#include "replay_ahead.h"
 #include "snapshot.h"
 #include "wal.h"
 
@@ -25,6 +26,8 @@ struct checking {
     struct snapshot_mark marks[SNAPSHOT_LIST_MAX]; /* as list; lsn 0 where damaged */
     uint32_t damaged;
     struct tables tables;
+    bool has_tables; /* they are those of the oldest snapshot, for the log to go on from */
+    struct replay_ahead ahead;
     char error[WAL_ERROR_SIZE];
 };
 
@@ -77,8 +80,12 @@ static enum err check_snapshots(struct checking *checking)
     enum err err = snapshot_find(checking->disk, &checking->list);
     for (uint32_t i = 0; i < checking->list.count && err == ERR_OK; i++) {
         err = tables_fresh(checking);
-        if (err == ERR_OK) {
-            err = load_one(checking, i);
+        if (err != ERR_OK) {
+            return err;
+        }
+        err = load_one(checking, i);
+        checking->has_tables = i + 1 == checking->list.count && checking->marks[i].lsn > 0;
+        if (!checking->has_tables) {
             tables_close(&checking->tables);
         }
     }
@@ -92,6 +99,12 @@ static enum err on_replay(void *owner, uint64_t lsn, uint64_t time_ms, uint8_t t
 {
     struct checking *checking = owner;
     return tables_replay(&checking->tables, lsn, time_ms, type, bytes, size);
+}
+
+static void on_ahead(void *owner, uint8_t type, const uint8_t *bytes, uint32_t size)
+{
+    struct checking *checking = owner;
+    replay_ahead(&checking->ahead, &checking->tables, type, bytes, size);
 }
 
 static enum err on_group(void *owner, const struct digest *stamped, uint64_t last_lsn,
@@ -113,7 +126,8 @@ static enum err on_group(void *owner, const struct digest *stamped, uint64_t las
     return digest_equal(stamped, &checking->tables.digest) ? ERR_OK : ERR_DAMAGED;
 }
 
-/* Load the oldest sound snapshot again, to start from it; none: from the log's beginning. */
+/* Start from the oldest sound snapshot, loaded again where it is not what was loaded last; none:
+ * from the log's beginning. */
 static enum err start(struct checking *checking)
 {
     char name[SNAPSHOT_NAME_SIZE];
@@ -130,8 +144,10 @@ static enum err start(struct checking *checking)
                                                         .digest = mark.digest,
                                                         .is_origin = mark.is_origin,
                                                         .is_whole = true});
-        return snapshot_load(checking->disk, name, mark.uuid, &checking->tables, &mark,
-                             checking->error);
+        return checking->has_tables
+                   ? ERR_OK
+                   : snapshot_load(checking->disk, name, mark.uuid, &checking->tables, &mark,
+                                   checking->error);
     }
     return ERR_OK;
 }
@@ -159,11 +175,12 @@ static enum err check_log(struct checking *checking)
 {
     struct wal_recovery found;
     const struct wal_until all = {UINT64_MAX, UINT64_MAX};
-    enum err err = tables_fresh(checking);
+    enum err err = checking->has_tables ? ERR_OK : tables_fresh(checking);
     if (err != ERR_OK) {
         return err;
     }
     err = start(checking);
+    wal_ahead(checking->wal, on_ahead, REPLAY_AHEAD);
     if (err == ERR_OK) {
         err = wal_read(checking->wal, &all, on_replay, on_group, checking, &found);
         snprintf(checking->error, sizeof checking->error, "%s", wal_error(checking->wal));
