@@ -90,6 +90,7 @@ if(TARGET nearshelfd)
   nearshelf_outside(NAME interop.regressions LABEL interop TIMEOUT 120
     SCRIPT interop/regressions.py)
   nearshelf_outside(NAME interop.contract LABEL interop TIMEOUT 120 SCRIPT interop/contract.py)
+  nearshelf_outside(NAME interop.each_method LABEL interop TIMEOUT 60 SCRIPT interop/each_method.py)
   nearshelf_outside(NAME interop.traces LABEL interop TIMEOUT 240 SCRIPT interop/traces.py)
   nearshelf_outside(NAME integration.checkpoint_child LABEL integration TIMEOUT 120
     SCRIPT integration/checkpoint_child.py)
