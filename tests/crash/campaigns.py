@@ -9,7 +9,8 @@ to end. At the end, or with --table at once, the totals are printed as rows of a
 
 Pieces of the simulation run --jobs at a time; beside them those with daemons and disks, --disk-jobs
 at a time and the campaigns in turn: they wait for disks more than they compute. A piece that fails ends the run: its output has the command that runs
-it again. Only where it failed by a clock, and the machine stood still for seconds meanwhile as told
+it again; with --go-on it is noted as failed, its output kept beside the ledger, and other seeds go
+on. Only where it failed by a clock, and the machine stood still for seconds meanwhile as told
 by another clock, is it run once more, and its first output is kept beside the ledger. A campaign
 that cannot run here (77) is told and left out."""
 import argparse
@@ -93,7 +94,12 @@ class Ledger:
         return sum(piece["count"] for piece in self.of(name))
 
     def next_seed(self, name):
-        return max((piece["first"] + piece["count"] for piece in self.of(name)), default=1)
+        return max((piece["first"] + piece["count"] + piece.get("failed", 0)
+                    for piece in self.of(name)), default=1)
+
+    def failed(self, name):
+        """First seeds of the pieces that failed, also where a later run mended what they found."""
+        return [piece["first"] for piece in self.of(name) if piece.get("failed")]
 
 
 def commit_of():
@@ -152,7 +158,7 @@ class Run:
         self.queues = {one.name: list(missing_pieces(one, ledger)) for one in campaigns}
         self.lock = threading.Lock()
         self.turn = 0
-        self.is_ending, self.has_failed = False, False
+        self.is_ending, self.has_failed, self.goes_on = False, False, options.go_on
         self.standstill = Standstill()
 
     def take(self, is_light):
@@ -180,13 +186,17 @@ class Run:
         stood = self.standstill.seconds - stood
         if code in (0, 77) or stood == 0 or not BY_A_CLOCK.search(output):
             return code, output
-        path = "%s.%s.%d" % (self.ledger.path, campaign.name, first)
-        with open(path, "w") as file:
-            file.write(output)
+        path = self.keep(campaign, first, output)
         print("%s: %d from seed %d failed by a clock, and everything stood still for %.0f s "
               "meanwhile: once more (output: %s)" % (campaign.name, count, first, stood, path),
               flush=True)
         return run_once(campaign.command(first, count))
+
+    def keep(self, campaign, first, output):
+        path = "%s.%s.%d" % (self.ledger.path, campaign.name, first)
+        with open(path, "w") as file:
+            file.write(output)
+        return path
 
     def note(self, campaign, first, count, code, output, seconds):
         if code == 77:
@@ -195,7 +205,12 @@ class Run:
         elif code != 0:
             print(output)
             print("FAILED: %s" % " ".join(campaign.command(first, count)), flush=True)
-            self.is_ending = self.has_failed = True
+            self.has_failed = True
+            self.is_ending = self.is_ending or not self.goes_on
+            if self.goes_on:
+                self.keep(campaign, first, output)
+                self.ledger.add(campaign=campaign.name, first=first, count=0, failed=count,
+                                commit=self.commit, seconds=round(seconds, 1), acknowledged=0)
         else:
             self.ledger.add(campaign=campaign.name, first=first, count=count, commit=self.commit,
                             seconds=round(seconds, 1), acknowledged=acknowledged_in(output))
@@ -226,6 +241,8 @@ def print_table(campaigns, ledger):
         pieces = ledger.of(campaign.name)
         if pieces or campaign.wanted:
             commits = list(dict.fromkeys(piece["commit"] for piece in pieces))
+            if ledger.failed(campaign.name):
+                print("failed from seed %s:" % ledger.failed(campaign.name))
             print("| %s | %d | %d | %s | %.2f | %s |" % (
                 campaign.what, ledger.done(campaign.name), campaign.wanted,
                 sum(piece["acknowledged"] for piece in pieces) or "-",
@@ -247,6 +264,7 @@ def main():
     parser.add_argument("--disk-jobs", type=int, default=1, help="daemons with disks at a time")
     parser.add_argument("--minutes", type=float, default=1e6, help="begin nothing after that time")
     parser.add_argument("--commit", help="of a build that is not this tree's present state")
+    parser.add_argument("--go-on", action="store_true", help="with other seeds after a failure")
     parser.add_argument("--table", action="store_true", help="only tell what is done")
     options = parser.parse_args()
     campaigns, ledger = campaigns_of(options), Ledger(options.ledger)

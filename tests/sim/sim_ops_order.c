@@ -337,8 +337,22 @@ void cancel_make(struct sim *sim, struct sim_request *request, struct writer *pa
     form_end(&form);
 }
 
-static int64_t units_to_cancel(const struct sim_request *request, const struct books_order *order,
-                               const struct books_share *share)
+/* Of a line that several nodes send the engine chooses: asked when one had it all, the order may
+ * have been lost and decided again since. */
+static int64_t released_of(const struct sim_reply *reply, const struct books_share *share)
+{
+    int64_t units = 0;
+    for (const struct sim_value *at = sim_list(reply->result, "released")->first; at;
+         at = at->next) {
+        const bool is_here = sim_id(sim_field(at, "node"), 'n') == share->node &&
+                             sim_id(sim_field(at, "item"), 'i') == share->item;
+        units += is_here ? sim_int(at, "qty") : 0;
+    }
+    return units;
+}
+
+static int64_t units_to_cancel(const struct sim_request *request, const struct sim_reply *reply,
+                               const struct books_order *order, const struct books_share *share)
 {
     const int64_t held = books_held(order, share);
     if (request->line_count == 0) {
@@ -347,6 +361,9 @@ static int64_t units_to_cancel(const struct sim_request *request, const struct b
     const struct sim_line *line = &request->lines[0];
     if (share->line != line->item) {
         return 0;
+    }
+    if (line->value && !is_whole_line(order, line->item)) {
+        return released_of(reply, share);
     }
     return line->value && line->value < held ? line->value : held;
 }
@@ -374,7 +391,7 @@ void cancel_see(struct sim *sim, const struct sim_request *request, const struct
         return;
     }
     for (uint32_t i = 0; i < order->share_count; i++) {
-        const int64_t units = units_to_cancel(request, order, &order->shares[i]);
+        const int64_t units = units_to_cancel(request, reply, order, &order->shares[i]);
         if (units > 0) {
             books_release(sim->books, order, &order->shares[i], units, false);
             released += units;
@@ -385,6 +402,7 @@ void cancel_see(struct sim *sim, const struct sim_request *request, const struct
         released -= sim_int(at, "qty");
     }
     CHECK(released == 0);
+    CHECK(request->line_count == 0 || sim_list(reply->result, "released")->count > 0);
     books_order_settle(sim->books, order, sim_now(sim));
     CHECK(sim_is(sim_field(reply->result, "status"), books_status(order)));
     key_note(sim, request, NULL);
