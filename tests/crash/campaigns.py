@@ -8,11 +8,11 @@ to end. At the end, or with --table at once, the totals are printed as rows of a
         --cuts 1000 --flush-kills 500 --full 200 --minutes 60
 
 Pieces of the simulation run --jobs at a time; beside them those with daemons and disks, --disk-jobs
-at a time and the campaigns in turn: they wait for disks more than they compute. A piece that fails ends the run: its output has the command that runs
-it again; with --go-on it is noted as failed, its output kept beside the ledger, and other seeds go
-on. Only where it failed by a clock, and the machine stood still for seconds meanwhile as told
-by another clock, is it run once more, and its first output is kept beside the ledger. A campaign
-that cannot run here (77) is told and left out."""
+at a time and the campaigns in turn: they wait for disks more than they compute. A piece that fails
+ends the run, and its output has the command that runs it again; with --go-on it is noted as failed,
+its output kept beside the ledger, and other seeds go on. Only where it failed by a clock, and the
+machine stood still for seconds meanwhile as told by another clock, is it run once more, and its
+first output is kept beside the ledger. A campaign that cannot run here (77) is told and left out."""
 import argparse
 import json
 import os

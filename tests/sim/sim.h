@@ -34,6 +34,7 @@ enum {
     SIM_PARAMS_MAX = 96 << 10,
     SIM_STRATEGIES = 4, /* names */
     SIM_NEXT_MAX = 96,  /* bytes of a cursor, with a 0 behind */
+    SIM_RECORD_TYPES = 96,
     SIM_METERED = 3 /* nodes that have a limit of capacity, from 1 on */
 };
 
@@ -117,6 +118,7 @@ struct sim_counts {
     uint64_t recoveries, recoveries_cut, torn, rewritten, full_disks, vanished, lost_replies;
     uint64_t forged, misdirected_unseen, groups, segments, checkpoints, checkpoints_failed,
         from_snapshots, wide, events, events_again, lost_ledgers, slices, cut_slices;
+    uint64_t records[SIM_RECORD_TYPES]; /* made durable, by type */
 };
 
 /* Whose calls the one fault of a run of the sweep hits: */
@@ -285,6 +287,12 @@ struct sim_request *sim_op_draw(struct sim *sim);
 struct sim_request *sim_op_named(struct sim *sim, const char *method);
 /* The first method of the engine that no process of this program was asked yet, or NULL. */
 const char *sim_op_missing(void);
+
+/* The first type of record that no log of this program had yet, by its number; 0: each was there. */
+uint32_t sim_record_missing(const struct sim_counts *sum);
+
+/* How often each method was asked, and answered in what way. */
+void sim_op_table(void);
 
 /* What is being judged, on stderr, like JSON: a failure's first question. */
 void sim_op_tell(void);

@@ -6,6 +6,7 @@
 
 #include "check.h"
 #include "crc32c.h"
+#include "effect.h"
 #include "sim.h"
 #include "snapshot.h"
 #include "snapshot_format.h"
@@ -24,6 +25,32 @@ static uint64_t load64(const uint8_t *bytes)
     return value;
 }
 
+/* A record: u8 type, u24 size. */
+static void records_count(struct sim *sim, const uint8_t *at, const uint8_t *end)
+{
+    while (at + 4 <= end) {
+        sim->counts.records[at[0] < SIM_RECORD_TYPES ? at[0] : 0]++;
+        at += 4 + ((uint32_t)at[1] | (uint32_t)at[2] << 8 | (uint32_t)at[3] << 16);
+    }
+}
+
+uint32_t sim_record_missing(const struct sim_counts *sum)
+{
+    static const uint32_t types[] = {
+        EFFECT_FLAG,        EFFECT_NODE,         EFFECT_ITEM,   EFFECT_PLACES, EFFECT_STOCK,
+        EFFECT_POLICY,      EFFECT_ORDER,        EFFECT_CANCEL, EFFECT_FULFIL, EFFECT_DROP,
+        EFFECT_REFUSED,     EFFECT_TIME,         EFFECT_RESERVE, EFFECT_RESERVE_END,
+        EFFECT_RESERVE_TAKE, EFFECT_RESERVE_DROP, EFFECT_REPLAN, EFFECT_DOCUMENT, EFFECT_HOURS,
+        EFFECT_CAPACITY,    EFFECT_LANES,        EFFECT_ROADS,  EFFECT_STRATEGY, EFFECT_CHOICE,
+        EFFECT_SHORT};
+    for (uint32_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+        if (sum->records[types[i]] == 0) {
+            return types[i];
+        }
+    }
+    return 0;
+}
+
 /* A whole group, its header as the format page has it: LSN of the first record at 40, count at
  * 48, payload size at 56, stamp at 64. */
 static void on_durable_write(void *owner, const uint8_t *bytes, uint32_t size)
@@ -36,6 +63,7 @@ static void on_durable_write(void *owner, const uint8_t *bytes, uint32_t size)
         sim->on_disk = last > sim->on_disk ? last : sim->on_disk;
         sim->stamped = stamp > sim->stamped ? stamp : sim->stamped;
         sim->counts.groups++;
+        records_count(sim, bytes + 128, bytes + 128 + load64(bytes + 56));
     }
 }
 

@@ -1,4 +1,5 @@
 /* The table of requests, and what all of them share. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -66,7 +67,17 @@ static const struct sim_kind kinds[] = {
 
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
-static uint64_t answered[KINDS]; /* by all runs of this program */
+static uint64_t answered[KINDS]; /* by all runs of this program; likewise: */
+static uint64_t refused[KINDS], failed[KINDS], duplicates[KINDS];
+
+void sim_op_table(void)
+{
+    printf("%-18s %9s %9s %9s %9s\n", "method", "answers", "refusals", "errors", "duplicates");
+    for (uint32_t i = 0; i < KINDS; i++) {
+        printf("%-18s %9" PRIu64 " %9" PRIu64 " %9" PRIu64 " %9" PRIu64 "\n", kinds[i].method,
+               answered[i], refused[i], failed[i], duplicates[i]);
+    }
+}
 
 const char *sim_op_missing(void)
 {
@@ -178,13 +189,23 @@ uint32_t draw_node(struct sim *sim)
     return sim_draw(sim, BOOKS_NODES + (sim_draw(sim, 20) == 0));
 }
 
+static uint32_t draw_any_order(struct sim *sim)
+{
+    const uint32_t near = sim->orders < 40 ? sim->orders : 40;
+    return sim_chance(sim, 80) ? sim->orders - 1 - sim_draw(sim, near) : sim_draw(sim, sim->orders);
+}
+
+/* Mostly one that the books know: an id that was refused is known to nobody. */
 uint32_t draw_order(struct sim *sim)
 {
     if (sim->orders == 0) {
         return SIM_NONE;
     }
-    const uint32_t near = sim->orders < 40 ? sim->orders : 40;
-    return sim_chance(sim, 80) ? sim->orders - 1 - sim_draw(sim, near) : sim_draw(sim, sim->orders);
+    uint32_t order = draw_any_order(sim);
+    for (uint32_t tries = 0; tries < 3 && !sim->books->orders[order].is_there; tries++) {
+        order = draw_any_order(sim);
+    }
+    return order;
 }
 
 uint64_t draw_time(struct sim *sim)
@@ -232,14 +253,22 @@ void form_channel(struct sim *sim, struct sim_form *form)
 
 /* -- reservations and documents -- */
 
+static uint32_t draw_any_thing(struct sim *sim, uint32_t all)
+{
+    const uint32_t near = all < 20 ? all : 20;
+    return sim_chance(sim, 80) ? all - 1 - sim_draw(sim, near) : sim_draw(sim, all);
+}
+
 void draw_thing(struct sim *sim, struct sim_request *request, enum books_kind kind)
 {
     const uint32_t all = sim->things[kind];
-    const uint32_t near = all < 20 ? all : 20;
     request->thing_kind = kind;
-    request->thing = all == 0                 ? 0
-                     : sim_chance(sim, 80) ? all - 1 - sim_draw(sim, near)
-                                           : sim_draw(sim, all);
+    request->thing = all == 0 ? 0 : draw_any_thing(sim, all);
+    for (uint32_t tries = 0; all > 0 && tries < 2; tries++) {
+        if (!sim->books->things[kind][request->thing].is_there) {
+            request->thing = draw_any_thing(sim, all);
+        }
+    }
 }
 
 void draw_new_thing(struct sim *sim, struct sim_request *request, enum books_kind kind)
@@ -586,6 +615,9 @@ static void judge(struct sim *sim, const struct sim_request *request,
         return;
     }
     answered[request->kind - kinds]++;
+    failed[request->kind - kinds] += reply->error != NULL;
+    refused[request->kind - kinds] += reply->result && sim_is_refused(reply, NULL);
+    duplicates[request->kind - kinds] += reply->result && sim_is_true(reply->result, "duplicate");
     request->kind->see(sim, request, reply);
 }
 

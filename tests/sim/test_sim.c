@@ -1,6 +1,6 @@
 /* Seeds of the simulation: what happens is drawn here, one step after another.
  *
- *     test_sim [--seeds N] [--from S] [--operations M] [--loud]
+ *     test_sim [--seeds N] [--from S] [--operations M] [--loud] [--table]
  *     test_sim --sweep STRIDE
  *
  * Each seed is a run of at least M operations from an empty disk to a last look at everything. A
@@ -59,8 +59,20 @@ static void report(uint64_t seeds, const struct sim_counts *sum)
     printf("0 lost, 0 duplicates, 0 phantoms, 0 oversold\n");
 }
 
+/* What was reached. */
+static void table(const struct sim_counts *sum)
+{
+    sim_op_table();
+    for (uint32_t type = 0; type < SIM_RECORD_TYPES; type++) {
+        if (sum->records[type] > 0) {
+            printf("records of type %" PRIu32 ": %" PRIu64 "\n", type, sum->records[type]);
+        }
+    }
+}
+
 enum {
     METHODS_BY = 6, /* so many seeds ask every method */
+    RECORDS_BY = 20, /* and so many write every type of record */
     KEPT_FOR = 8    /* seeds that go by until the memory that they touched goes back */
 };
 
@@ -82,10 +94,13 @@ int main(int argc, char **argv)
     uint64_t operations = 10000;
     uint64_t stride = 0;
     bool is_loud = false;
+    bool has_table = false;
     struct sim_counts sum = {0};
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--loud") == 0) {
             is_loud = true;
+        } else if (strcmp(argv[i], "--table") == 0) {
+            has_table = true;
         } else if (strcmp(argv[i], "--sweep") == 0) {
             stride = number_of(argv[i], argv[i + 1]);
             i++;
@@ -99,7 +114,8 @@ int main(int argc, char **argv)
             operations = number_of(argv[i], argv[i + 1]);
             i++;
         } else {
-            fprintf(stderr, "usage: test_sim [--seeds N] [--from S] [--operations M] [--loud]\n");
+            fprintf(stderr, "usage: test_sim [--seeds N] [--from S] [--operations M] [--loud] "
+                            "[--table]\n");
             return 2;
         }
     }
@@ -121,9 +137,16 @@ int main(int argc, char **argv)
         }
     }
     report(seeds, &sum);
+    if (has_table) {
+        table(&sum);
+    }
     const char *missing = seeds >= METHODS_BY ? sim_op_missing() : NULL;
     if (missing) {
         fprintf(stderr, "%s was never asked: give it a line in sim_ops.c\n", missing);
     }
-    return missing != NULL;
+    const uint32_t type = seeds >= RECORDS_BY ? sim_record_missing(&sum) : 0;
+    if (type) {
+        fprintf(stderr, "no record of type %" PRIu32 " was written: draw what makes it\n", type);
+    }
+    return missing != NULL || type != 0;
 }
