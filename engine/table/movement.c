@@ -160,3 +160,9 @@ int64_t movements_sum(const struct movements *movements, uint32_t item, uint16_t
     }
     return sum;
 }
+
+uint64_t movements_latest(const struct movements *movements, uint32_t item, uint16_t node)
+{
+    const struct movement_slot *slot = &movements->slots[find(movements, item, node)];
+    return slot->newest ? slot->at_max : 0;
+}

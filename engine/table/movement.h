@@ -47,4 +47,7 @@ bool movements_add(struct movements *movements, uint32_t item, uint16_t node, in
 int64_t movements_sum(const struct movements *movements, uint32_t item, uint16_t node,
                       uint64_t after_ms);
 
+/* The latest time of any of the cell's movements that are remembered; 0 = there is none. */
+uint64_t movements_latest(const struct movements *movements, uint32_t item, uint16_t node);
+
 #endif

@@ -127,6 +127,17 @@ uint64_t books_arrival(const struct books_cell *cell, uint64_t now_ms)
     return is_now ? cell->counted_at + 1 : now_ms;
 }
 
+uint64_t books_count_arrival(const struct books_cell *cell, uint64_t now_ms)
+{
+    const uint32_t kept = cell->move_count < BOOKS_MOVES ? cell->move_count : BOOKS_MOVES;
+    const uint64_t at_ms = books_arrival(cell, now_ms);
+    uint64_t latest = 0;
+    for (uint32_t i = 0; i < kept; i++) {
+        latest = cell->moves[i].at_ms > latest ? cell->moves[i].at_ms : latest;
+    }
+    return latest > at_ms && latest - at_ms < 1000 ? latest : at_ms;
+}
+
 /* -- orders -- */
 
 int64_t books_active(const struct books_share *share)

@@ -132,6 +132,9 @@ bool books_count(struct books *books, uint32_t item, uint32_t node, int64_t valu
 /* Time of what came without one, as the contract has it: arrival, or just after the last count. */
 uint64_t books_arrival(const struct books_cell *cell, uint64_t now_ms);
 
+/* Likewise of a count: what moved in this very moment was before it. */
+uint64_t books_count_arrival(const struct books_cell *cell, uint64_t now_ms);
+
 /* -- orders -- */
 
 int64_t books_active(const struct books_share *share);

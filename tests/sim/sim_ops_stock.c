@@ -188,9 +188,12 @@ void set_see(struct sim *sim, const struct sim_request *request, const struct si
         refused_stale(sim, request, reply);
         return;
     }
+    const struct books_cell *cell = books_cell(sim->books, request->item, request->node);
+    const uint64_t at_ms =
+        request->at_ms ? request->at_ms : books_count_arrival(cell, sim_now(sim));
     const bool is_taken =
         sim->is_wide || books_count(sim->books, request->item, request->node,
-                                    request->lines[0].value, time_of(sim, request));
+                                    request->lines[0].value, at_ms);
     CHECK(is_taken);
     check_amounts(sim, reply->result, request->item, request->node);
     facts_of(reply->result, facts);
