@@ -334,8 +334,8 @@ static void refuse_stale(struct service_core *service, struct call *call, uint64
     reply_send(service, call);
 }
 
-/* A count on arrival has what moved before it came: also what left in this very moment together with
- * units of a cell that was counted in it, and so has a later time (time_of_arrival). */
+/* A count on arrival has what moved before it came: also what left in this very moment together
+ * with units of a cell that was counted in it, and so has a later time (time_of_arrival). */
 static uint64_t count_arrival(const struct service_core *service, const struct change *change,
                               uint64_t counted)
 {

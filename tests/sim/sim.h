@@ -288,7 +288,7 @@ struct sim_request *sim_op_named(struct sim *sim, const char *method);
 /* The first method of the engine that no process of this program was asked yet, or NULL. */
 const char *sim_op_missing(void);
 
-/* The first type of record that no log of this program had yet, by its number; 0: each was there. */
+/* The first type of record that no log of this program had yet, by number; 0: each was there. */
 uint32_t sim_record_missing(const struct sim_counts *sum);
 
 /* How often each method was asked, and answered in what way. */
