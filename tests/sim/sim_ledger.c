@@ -616,6 +616,7 @@ static void on_return(struct ledger *ledger, const struct sim_value *event)
         }
         own->is_done = own->is_done && all >= sim_int(line, "qty");
     }
+    own->is_done = own->is_done || sim_is_true(event, "cancelled");
 }
 
 static void on_supply(struct ledger *ledger, const struct sim_value *event)
