@@ -303,7 +303,8 @@ bool is_thing_known(struct sim *sim, const struct sim_request *request,
     const struct books_thing *thing = thing_of(sim, request);
     if (sim_is_error(reply, "IDEMPOTENCY_CONFLICT")) {
         CHECK(thing->is_there);
-        CHECK(thing->content != request->content || is_thing_unsure(sim, request)); /* another since */
+        /* Once its window is over, the id may be another one. */
+        CHECK(thing->content != request->content || is_thing_unsure(sim, request));
         return true;
     }
     if (is_plain_error(sim, request, reply)) {
