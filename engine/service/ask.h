@@ -114,12 +114,24 @@ bool ask_settle(struct service_core *service, struct reader *reader, struct ask 
 void ask_read_lines(struct reader *reader, struct ask *ask);
 void ask_read_dest(struct reader *reader, struct ask *ask);
 
-/* Find every name as it is now (order_route.c); false: answered with the error. And pieces of an
- * answer: what has no source, and why nodes were not chosen. */
+/* Find every name as it is now (ask_resolve.c); false: answered with the error. */
 bool ask_resolve(struct service_core *service, struct call *call, struct ask *ask);
+
+/* Of it one item; and the point of the destination: false: a postcode that is not loaded, and no
+ * coordinates. */
+bool ask_find_item(struct service_core *service, struct ask *ask, uint32_t line);
+bool ask_find_place(const struct service_core *service, struct ask *ask);
 
 /* Put components in the place of kits (kit_lines.c), once all names are found. False: answered. */
 bool kits_apart(struct service_core *service, struct call *call, struct ask *ask);
+
+/* Answer with a decision (order_answer.c); or, where the order is in memory already, with what it
+ * is: false: it is not, and nothing was answered. */
+void order_reply(struct service_core *service, struct call *call, const struct ask *ask,
+                 const struct route_answer *answer);
+bool order_reply_seen(struct service_core *service, struct call *call, const struct ask *ask);
+
+/* Pieces of such an answer: what has no source, and why nodes were not chosen. */
 void ask_put_unfilled(const struct service_core *service, struct writer *writer,
                       const struct ask *ask, const struct route_answer *answer);
 void ask_put_rejected(struct writer *writer, const struct route_answer *answer);

@@ -480,7 +480,7 @@ method_handler handle_return_quote, handle_return_create, handle_return_receive,
 method_handler handle_strategy_put, handle_strategy_activate, handle_strategy_list,
     handle_strategy_try, handle_explain_get, handle_explain_why_not;
 
-/* -- order.route in batches (ask.c, order_route.c) -- */
+/* -- order.route in batches (ask.c, order_stage.c, order_route.c) -- */
 
 ERR_MUST_USE enum err asks_new(struct asks **out);
 void asks_free(struct asks *asks);
