@@ -1,7 +1,8 @@
 # The child that makes a snapshot: killed, orphaned, refused for want of memory; the engine goes on.
 """Properties, each over a real process: a snapshot is a file from which the engine starts; a child
 that is killed costs the snapshot and nothing else; a child does not outlive its engine; where
-`memory` does not allow a child there is none, and the request says so; a stop does not wait."""
+`memory` does not allow a child there is none, and the request says so; a stop does not wait;
+a damaged snapshot is passed over aloud."""
 import os
 import pathlib
 import re
@@ -94,6 +95,33 @@ def starts_from_it(options):
         client.close()
 
 
+def damaged_one_is_passed_over(options):
+    """The snapshot before it is taken, with a line that names file and offset."""
+    with server.Engine(options.engine) as engine:
+        client = Client(engine.address)
+        client.call("item.put", item="a")
+        older = client.call("snapshot")
+        client.call("item.put", item="b")
+        newer = client.call("snapshot")
+        client.call("item.put", item="c")
+        client.close()
+        engine.stop()
+        require(files(engine) == [older["file"], newer["file"]], files(engine))
+        with open(os.path.join(engine.folder, newer["file"]), "r+b") as file:
+            file.seek(4096 + 100)
+            byte = file.read(1)[0]
+            file.seek(4096 + 100)
+            file.write(bytes([byte ^ 4]))
+        engine.start()
+        log = engine.log_tail()
+        require("error event=snapshot_damaged" in log and newer["file"] + ", offset 4096: " in log, log)
+        require("snapshot_lsn=%d" % older["lsn"] in log, log)
+        client = Client(engine.address)
+        for item in "abc":
+            client.call("item.get", item=item)
+        client.close()
+
+
 def killed_child(options):
     with server.Engine(options.engine, SLOW) as engine:
         client = Client(engine.address)
@@ -157,7 +185,7 @@ def no_memory_for_it(options):
 
 def main():
     options = server.settle(server.arguments(__doc__).parse_args())
-    for case in (starts_from_it, killed_child, orphaned_child, stop_waits_for_none,
+    for case in (starts_from_it, damaged_one_is_passed_over, killed_child, orphaned_child, stop_waits_for_none,
                  no_memory_for_it):
         case(options)
         print("ok      %s" % case.__name__.replace("_", " "))
