@@ -658,7 +658,10 @@ static void load_fill(struct service_core *service, struct job *job, const struc
     load->zero_share = ask->zero_share;
     load->is_arrival = ask->counted_at == 0;
     load->is_too_old = ask->counted_at && count_is_too_old(service, ask->counted_at);
-    job->of.stock.counted_at = ask->counted_at ? ask->counted_at : service->now_ms;
+    /* The rows come in slices: what moves between them is later. */
+    job->of.stock.counted_at =
+        ask->counted_at ? ask->counted_at
+                        : time_of_count(service->now_ms, 0, service->tables.movements.latest_ms);
     job->of.stock.zero_absent = ask->is_zero;
 }
 

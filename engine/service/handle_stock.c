@@ -23,6 +23,12 @@ uint64_t time_of_arrival(uint64_t now_ms, uint64_t counted_ms)
     return is_now ? counted_ms + 1 : now_ms;
 }
 
+uint64_t time_of_count(uint64_t now_ms, uint64_t counted_ms, uint64_t latest_ms)
+{
+    const uint64_t at = time_of_arrival(now_ms, counted_ms);
+    return latest_ms > at && latest_ms - at < SAME_MOMENT_MS ? latest_ms : at;
+}
+
 bool count_is_too_old(const struct service_core *service, uint64_t counted_at)
 {
     return counted_at + service->options.count_window_ms < service->now_ms ||
@@ -334,22 +340,13 @@ static void refuse_stale(struct service_core *service, struct call *call, uint64
     reply_send(service, call);
 }
 
-/* A count on arrival has what moved before it came: also what left in this very moment together
- * with units of a cell that was counted in it, and so has a later time (time_of_arrival). */
-static uint64_t count_arrival(const struct service_core *service, const struct change *change,
-                              uint64_t counted)
-{
-    const uint64_t at = time_of_arrival(service->now_ms, counted);
-    const uint64_t latest =
-        movements_latest(&service->tables.movements, change->item, change->node);
-    return latest > at && latest - at < SAME_MOMENT_MS ? latest : at;
-}
-
 static void set_apply(struct service_core *service, struct call *call, const struct set *set,
                       struct change *change)
 {
     uint64_t counted = tables_counted_at(&change->cell);
-    uint64_t at = set->counted_at ? set->counted_at : count_arrival(service, change, counted);
+    uint64_t latest = movements_latest(&service->tables.movements, change->item, change->node);
+    uint64_t at = set->counted_at ? set->counted_at
+                                  : time_of_count(service->now_ms, counted, latest);
     if (at <= counted || (set->counted_at && count_is_too_old(service, at))) {
         refuse_stale(service, call, counted);
         return;

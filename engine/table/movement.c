@@ -135,6 +135,7 @@ bool movements_add(struct movements *movements, uint32_t item, uint16_t node, in
     uint64_t number = movements->next++;
     struct movement *place = &movements->ring[number % movements->max];
     bool has_lost = place->number != 0;
+    movements->latest_ms = at_ms > movements->latest_ms ? at_ms : movements->latest_ms;
     *lost_out = *place;
     const struct movement *ahead = &movements->ring[(number + AHEAD) % movements->max];
     movements_prefetch(movements, ahead->item, ahead->node); /* will be overwritten soon */

@@ -24,6 +24,7 @@ struct movements {
     uint32_t max;
     uint64_t next;    /* number of the next one, from 1 */
     uint64_t lost_ms; /* latest at_ms of any that was overwritten */
+    uint64_t latest_ms; /* latest at_ms of any that was added */
     struct movement_slot *slots; /* cell -> newest number */
     uint64_t mask;
 };

@@ -332,9 +332,8 @@ static void find_tells_the_nearest(void **state)
 
 /* Units of two cells leave together, one of them counted in this very moment: a count of the other
  * one that comes after is what there is (found by the simulation, seed 5459). */
-static void count_of_this_moment_has_what_left_in_it(void **state)
+static void count_after_what_left(struct harness *harness, const char *method, const char *params)
 {
-    struct harness *harness = *state;
     harness->step_ms = 0;
     harness_do(harness, "stock.set", "{'item':'a','node':'n1','on_hand':9,'counted_at':%lld}",
                (long long)harness->wall_ms - 5000);
@@ -345,17 +344,28 @@ static void count_of_this_moment_has_what_left_in_it(void **state)
                "'lines':[{'item':'a','qty':1},{'item':'b','qty':2}]}");
     harness_do(harness, "stock.set", "{'item':'a','node':'n1','on_hand':10}");
     harness_do(harness, "fulfil.update", "{'fulfilment':'o1/1','state':'shipped'}");
-    harness_do(harness, "stock.set", "{'item':'b','node':'n1','on_hand':8}");
+    harness_do(harness, method, params);
     json_t *answer = harness_ask(harness, "stock.get", "{'item':'b','node':'n1'}");
     assert_int_equal(harness_int(answer, "on_hand"), 8);
     harness_drop(answer);
+}
+
+static void set_of_this_moment_has_what_left_in_it(void **state)
+{
+    count_after_what_left(*state, "stock.set", "{'item':'b','node':'n1','on_hand':8}");
+}
+
+static void load_of_this_moment_has_what_left_in_it(void **state)
+{
+    count_after_what_left(*state, "stock.load", "{'node':'n1','rows':[['b',8]]}");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(set_counts, setup, teardown),
-        cmocka_unit_test_setup_teardown(count_of_this_moment_has_what_left_in_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(set_of_this_moment_has_what_left_in_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(load_of_this_moment_has_what_left_in_it, setup, teardown),
         cmocka_unit_test_setup_teardown(count_of_the_past_is_brought_up_to_date, setup, teardown),
         cmocka_unit_test_setup_teardown(movement_before_the_count_is_absorbed, setup, teardown),
         cmocka_unit_test_setup_teardown(shipment_in_the_moment_of_a_count_leaves, setup, teardown),
