@@ -87,7 +87,7 @@ void load_slice_confirm(struct load_slice *slice, uint32_t item);
 uint64_t time_of_arrival(uint64_t now_ms, uint64_t counted_ms);
 
 /* The same for a count on arrival of which what moved until then, latest_ms at the latest, is a
- * part: also what left in this very moment together with units of a cell that was counted in it, and
+ * part: also what left in this very moment with units of a cell that was counted in it, and
  * so has a later time. */
 uint64_t time_of_count(uint64_t now_ms, uint64_t counted_ms, uint64_t latest_ms);
 
