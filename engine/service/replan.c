@@ -180,6 +180,7 @@ static struct route_request request_of(const struct service_core *service, struc
                                        const struct replan_where *where)
 {
     struct order *order = replan->order;
+    const struct order_rules *rules = order_rules(order);
     struct route_request request = {
         .channel =
             channel_find(service, (struct text){order_channel(order), order->channel_len}),
@@ -192,6 +193,7 @@ static struct route_request request_of(const struct service_core *service, struc
         .max_splits = where->max_splits,
         .max_m = where->max_m,
         .required_by_ms = where->required_by_ms,
+        .deliver_after_ms = rules ? order_time(rules->deliver_after) : 0,
         .allow_partial = where->allow_partial,
         .include = where->include,
         .include_count = where->include_count,

@@ -230,6 +230,29 @@ static void no_dates_without_hours(void **state)
     harness_drop(answer);
 }
 
+/* What was not to come before a day does not, wherever it comes from in the end. */
+static void deliver_after_holds_for_other_sources(void **state)
+{
+    struct harness *harness = *state;
+    const long long after_ms = begin_ms + 13 * day_ms;
+    char more[64];
+    store(harness, "s", "");
+    store(harness, "t", "");
+    snprintf(more, sizeof more, "'deliver_after':%lld", after_ms);
+    harness_drop(order(harness, "o1", "standard", 2, more));
+    json_t *answer =
+        harness_ask(harness, "fulfil.reject", "{'fulfilment':'o1/1','reason':'too_busy'}");
+    assert_int_equal(harness_count(answer, "fulfilments"), 1);
+    assert_true(harness_int(answer, "fulfilments.0.deliver_from") >= after_ms);
+    harness_drop(answer);
+    answer = harness_ask(harness, "order.modify",
+                         "{'order_id':'o1','lines':[{'line':'1','item':'a','qty':1},"
+                         "{'line':'2','item':'a','qty':3}]}");
+    assert_int_equal(harness_count(answer, "fulfilments"), 1);
+    assert_true(harness_int(answer, "fulfilments.0.deliver_from") >= after_ms);
+    harness_drop(answer);
+}
+
 static void same_day_ends_with_the_day(void **state)
 {
     struct harness *harness = *state;
@@ -799,6 +822,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TIMES(hours_are_told_as_they_were_put), TIMES(faults_are_named),
         TIMES(dates_follow_hours_and_cutoff),   TIMES(no_dates_without_hours),
+        TIMES(deliver_after_holds_for_other_sources),
         TIMES(same_day_ends_with_the_day),      TIMES(capacity_is_taken_and_given_back),
         TIMES(units_are_counted_by_the_hour),   TIMES(groups_share_capacity),
         TIMES(carriers_give_dates_and_cost),    TIMES(late_nodes_are_fenced),
