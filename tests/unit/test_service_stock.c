@@ -344,7 +344,7 @@ static void count_after_what_left(struct harness *harness, const char *method, c
                "'lines':[{'item':'a','qty':1},{'item':'b','qty':2}]}");
     harness_do(harness, "stock.set", "{'item':'a','node':'n1','on_hand':10}");
     harness_do(harness, "fulfil.update", "{'fulfilment':'o1/1','state':'shipped'}");
-    harness_do(harness, method, params);
+    harness_do(harness, method, "%s", params);
     json_t *answer = harness_ask(harness, "stock.get", "{'item':'b','node':'n1'}");
     assert_int_equal(harness_int(answer, "on_hand"), 8);
     harness_drop(answer);
