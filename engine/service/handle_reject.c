@@ -409,6 +409,19 @@ static void cell_note(struct replan *replan, enum stock_action action,
     }
 }
 
+/* The record's time, now later than the last count of this cell too; a count on arrival has in it
+ * what moved before it came (as stock.set). One time for all cells: a few milliseconds more take
+ * nothing from those before. */
+static uint64_t cell_time(const struct service_core *service, const struct replan *replan,
+                          enum stock_action action, const struct cell_sums *sums, uint16_t node)
+{
+    const struct cell cell = tables_cell(&service->tables, sums->item, node);
+    const bool is_count = action == STOCK_ACTION_SET || action == STOCK_ACTION_ZERO;
+    const uint64_t latest =
+        is_count ? movements_latest(&service->tables.movements, sums->item, node) : 0;
+    return time_of_count(replan->effect.at_ms, tables_counted_at(&cell), latest);
+}
+
 /* What the node's cells become. False: answered. */
 static bool cells_fill(struct service_core *service, struct call *call,
                        const struct refusal *refusal, const struct reject_target *target,
@@ -432,7 +445,7 @@ static bool cells_fill(struct service_core *service, struct call *call,
             return false;
         }
         cell_note(replan, action, &sums);
-        replan->effect.at_ms = time_of_arrival(replan->effect.at_ms, tables_counted_at(&cell));
+        replan->effect.at_ms = cell_time(service, replan, action, &sums, target->part->node);
     }
     return true;
 }
@@ -443,17 +456,9 @@ static bool cells_fill(struct service_core *service, struct call *call,
 static void find_sources(struct service_core *service, struct replan *replan)
 {
     struct replan_where where = replan_where_of(replan);
-    uint64_t by_min = order_parts(replan->order)[replan->effect.part].dates.by_min;
-    if (by_min > 0) {
-        where.required_by_ms = by_min * MINUTE_MS;
-        if (replan_decide(service, replan, &where)) {
-            return;
-        }
-        where.required_by_ms = 0;
-        memset(replan->left, 0, replan->line_count * sizeof replan->left[0]);
-    }
+    const uint64_t by_min = order_parts(replan->order)[replan->effect.part].dates.by_min;
     where.allow_partial = true;
-    (void)replan_decide(service, replan, &where);
+    (void)replan_decide_soon(service, replan, &where, by_min * MINUTE_MS);
 }
 
 static const struct strategy *strategy_of(const struct service_core *service,

@@ -35,7 +35,7 @@ struct reroute {
     struct text named[LIST_MAX], include[LIST_MAX], exclude[LIST_MAX]; /* ids */
     uint32_t named_count, include_count, exclude_count;
     uint32_t max_splits, max_m;
-    uint64_t required_by_ms; /* 0 = any time */
+    uint64_t required_by_ms; /* 0 = as ordered */
     uint16_t rule;           /* handle of the strategy, where one is named */
     bool has_named, has_max_splits, has_max_m, allow_partial, dry_run;
 };
@@ -169,7 +169,9 @@ static bool where_fill(struct service_core *service, struct call *call,
     *where = replan_where_of(replan);
     where->allow_partial = reroute->allow_partial;
     where->lends = reroute->has_named;
-    where->required_by_ms = reroute->required_by_ms;
+    if (reroute->required_by_ms) {
+        where->required_by_ms = reroute->required_by_ms;
+    }
     if (reroute->has_max_splits) {
         where->max_splits = reroute->max_splits;
     }

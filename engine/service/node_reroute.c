@@ -11,7 +11,8 @@
 enum {
     LOOKS = 100,   /* fulfilments that a slice looks at */
     MOVES = 4,     /* and moves at most */
-    STEPS = 20000 /* search steps after which it ends early */
+    STEPS = 20000, /* search steps after which it ends early */
+    MINUTE_MS = 60000
 };
 
 /* The fulfilment that comes next; the order may be gone by then, which its LSN tells. */
@@ -98,12 +99,13 @@ static uint32_t units_take(struct service_core *service, const struct place *at,
 }
 
 /* Whether the change is worth making: at a node on hold only when all of it finds a source. */
-static bool decide(struct service_core *service, struct replan *replan, bool is_closed,
-                   bool *is_held_out)
+static bool decide(struct service_core *service, struct replan *replan, uint32_t promised_min,
+                   bool is_closed, bool *is_held_out)
 {
     struct replan_where where = replan_where_of(replan);
     where.allow_partial = is_closed;
-    bool is_found = replan_decide(service, replan, &where);
+    bool is_found =
+        replan_decide_soon(service, replan, &where, (uint64_t)promised_min * MINUTE_MS);
     *is_held_out = false;
     for (uint32_t i = 0; i < replan->line_count; i++) {
         *is_held_out = *is_held_out || replan->left[i] > 0;
@@ -127,7 +129,8 @@ static enum job_room move(struct service_core *service, struct job *job,
     bool is_held = false;
     bool is_moving = units_take(service, &reroute->next, &replan) > 0;
     if (is_moving) {
-        is_moving = decide(service, replan, node->config.status == NODE_CLOSED, &is_held);
+        is_moving = decide(service, replan, part->dates.by_min,
+                           node->config.status == NODE_CLOSED, &is_held);
         *steps += 1 + replan->answer.steps;
     }
     if (is_moving && !replan_is_full(service, replan)) {

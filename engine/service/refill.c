@@ -92,7 +92,7 @@ static enum tried fill(struct service_core *service, uint32_t index)
     struct replan_where where = replan_where_of(replan);
     where.allow_partial = true;
     want(service, replan, index);
-    if (!replan_decide(service, replan, &where) || replan->effect.share_count == 0) {
+    if (!replan_decide_soon(service, replan, &where, 0) || replan->effect.share_count == 0) {
         return TRIED_NOTHING;
     }
     replan_pay(service, replan);

@@ -130,7 +130,8 @@ struct replan_where replan_where_of(struct replan *replan)
                                  .include_count = rules->include_count,
                                  .exclude_count = rules->exclude_count,
                                  .max_splits = rules->max_splits,
-                                 .max_m = rules->max_m};
+                                 .max_m = rules->max_m,
+                                 .required_by_ms = order_time(rules->required_by)};
 }
 
 /* Nodes that said no to the order, now or before. */
@@ -285,6 +286,47 @@ bool replan_decide(struct service_core *service, struct replan *replan,
         decision_void(replan, REASON_MAX_SPLITS_EXCEEDED);
     }
     return replan->answer.status != ORDER_REFUSED;
+}
+
+/* All of it by then, or nothing. */
+static bool decide_by(struct service_core *service, struct replan *replan,
+                      const struct replan_where *where, uint64_t by_ms)
+{
+    struct replan_where in_time = *where;
+    in_time.required_by_ms = by_ms;
+    in_time.allow_partial = false;
+    if (replan_decide(service, replan, &in_time)) {
+        return true;
+    }
+    memset(replan->left, 0, replan->line_count * sizeof replan->left[0]);
+    return false;
+}
+
+bool replan_decide_soon(struct service_core *service, struct replan *replan,
+                        const struct replan_where *where, uint64_t promised_ms)
+{
+    const uint64_t required_ms = where->required_by_ms;
+    const bool is_promise_first = promised_ms && (!required_ms || promised_ms < required_ms);
+    const uint64_t tries[2] = {is_promise_first ? promised_ms : required_ms,
+                               is_promise_first ? required_ms : promised_ms};
+    struct replan_where late = *where;
+    uint32_t steps = 0;
+    for (uint32_t i = 0; i < 2; i++) {
+        const bool is_again = i > 0 && tries[i] == tries[0];
+        if (tries[i] <= service->now_ms || is_again) { /* 0 too: nobody asked */
+            continue;
+        }
+        const bool is_found = decide_by(service, replan, where, tries[i]);
+        replan->answer.steps += steps;
+        steps = replan->answer.steps;
+        if (is_found) {
+            return true;
+        }
+    }
+    late.required_by_ms = 0;
+    const bool is_found = replan_decide(service, replan, &late);
+    replan->answer.steps += steps;
+    return is_found;
 }
 
 /* -- what stays where it is -- */

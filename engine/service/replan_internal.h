@@ -79,13 +79,19 @@ void replan_cancel(struct replan *replan);
 uint32_t replan_owed(const struct service_core *service, const struct replan *replan,
                      uint32_t line);
 
-/* As the order was asked. */
+/* As the order was asked, its required_by included. */
 struct replan_where replan_where_of(struct replan *replan);
 
 /* Find sources for all that is wanted; fills in new parts and shares, left and why. False: there
  * is none (answer.reason), or the order cannot get more fulfilments. */
 bool replan_decide(struct service_core *service, struct replan *replan,
                    const struct replan_where *where);
+
+/* The same for what must have a source, if late: whole by what was promised (0 = nothing) or by
+ * what the order requires, the earlier first; else as soon as can be, in parts where allowed.
+ * answer.steps are those of all tries. */
+bool replan_decide_soon(struct service_core *service, struct replan *replan,
+                        const struct replan_where *where, uint64_t promised_ms);
 
 /* New units that came to be where old ones of the same line were: neither moves. */
 void replan_settle(struct replan *replan);

@@ -185,6 +185,30 @@ static void stock_actions(void **state)
     expect_cell("A", "x", 1, 1);
 }
 
+/* Units of two cells leave together, one of them counted in this very moment, so a millisecond
+ * later than now: what a rejection counts afterwards has them in it, and its time says so. */
+static void count_of_a_rejection_has_what_left_in_it(void **state)
+{
+    (void)state;
+    const long long before = (long long)harness.wall_ms - 5000;
+    harness.step_ms = 0;
+    harness_do(&harness, "stock.set", "{'item':'x','node':'A','on_hand':9,'counted_at':%lld}",
+               before);
+    harness_do(&harness, "stock.set", "{'item':'y','node':'A','on_hand':10,'counted_at':%lld}",
+               before);
+    routed("o", "{'item':'x','qty':1},{'item':'y','qty':2}", "");
+    routed("p", "{'item':'y','qty':1}", "");
+    harness_do(&harness, "stock.set", "{'item':'x','node':'A','on_hand':10}");
+    harness_do(&harness, "fulfil.update", "{'fulfilment':'o/1','state':'shipped'}");
+    harness_do(&harness, "fulfil.reject",
+               "{'fulfilment':'p/1','reason':'other','stock_action':'set',"
+               "'lines':[{'line':'1','qty_found':0,'on_hand':8}]}");
+    expect_cell("A", "y", 8, 0);
+    json_t *answer = harness_ask(&harness, "stock.get", "{'item':'y','node':'A'}");
+    assert_int_equal(harness_int(answer, "counted_at"), harness.wall_ms + 1);
+    harness_drop(answer);
+}
+
 /* Without another source the order is held, and new stock elsewhere leads it out: whoever was
  * held first is served first. Stock at the node that said no does not. */
 static void held_until_there_is_stock(void **state)
@@ -746,6 +770,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(reject_goes_elsewhere, begin, end),
         cmocka_unit_test_setup_teardown(short_pick_moves_the_rest, begin, end),
         cmocka_unit_test_setup_teardown(stock_actions, begin, end),
+        cmocka_unit_test_setup_teardown(count_of_a_rejection_has_what_left_in_it, begin, end),
         cmocka_unit_test_setup_teardown(held_until_there_is_stock, begin, end),
         cmocka_unit_test_setup_teardown(enough_is_enough, begin, end),
         cmocka_unit_test_setup_teardown(reroute_from_held, begin, end),

@@ -253,6 +253,88 @@ static void deliver_after_holds_for_other_sources(void **state)
     harness_drop(answer);
 }
 
+static void expect_node(json_t *answer, const char *node)
+{
+    assert_int_equal(harness_count(answer, "fulfilments"), 1);
+    assert_string_equal(harness_text(answer, "fulfilments.0.node"), node);
+    harness_drop(answer);
+}
+
+/* What must be there by a day comes, in the end, from where it is in time, though another node is
+ * nearer; where none is, a change is refused, and what was promised is told as broken. */
+static void required_by_holds_for_other_sources(void **state)
+{
+    struct harness *harness = *state;
+    char by[64];
+    store(harness, "first", "'lat':40.0");
+    store(harness, "near", "'lat':40.2,'cutoff':{'standard':'08:00'}");
+    store(harness, "far", "'lat':41");
+    snprintf(by, sizeof by, "'required_by':%lld", begin_ms + day_ms + 20 * HOUR);
+    clock_at(harness, 0, 9);
+    for (int i = 1; i <= 4; i++) {
+        char id[4] = {'o', (char)('0' + i), 0, 0};
+        expect_node(order(harness, id, "standard", 2, by), "first");
+    }
+    expect_node(order(harness, "o5", "standard", 1, "'strategy':'nearest'"), "first");
+    expect_node(harness_ask(harness, "order.reroute",
+                            "{'order_id':'o1','fulfilments':['o1/1'],'exclude_nodes':['first']}"),
+                "far");
+    expect_node(harness_ask(harness, "order.reroute",
+                            "{'order_id':'o5','fulfilments':['o5/1'],'exclude_nodes':['first']}"),
+                "near");
+    expect_node(harness_ask(harness, "fulfil.reject",
+                            "{'fulfilment':'o2/1','reason':'too_busy'}"), "far");
+    harness_do(harness, "node.status", "{'node':'first','status':'on_hold'}");
+    expect_node(harness_ask(harness, "order.modify",
+                            "{'order_id':'o3','lines':[{'line':'1','qty':2},"
+                            "{'line':'2','item':'a','qty':1}]}"), "far");
+    harness_do(harness, "node.status",
+               "{'node':'first','status':'on_hold','reroute':true}"); /* o3 and o4 leave it */
+    json_t *answer = harness_ask(harness, "order.get", "{'order_id':'o4'}");
+    assert_string_equal(harness_text(answer, "fulfilments.1.node"), "far");
+    harness_drop(answer);
+    /* Nobody can any more: a change is refused, a rejection has a source and tells it is late. */
+    harness_do(harness, "node.put", "{'node':'far','cutoff':{'standard':'08:00'}}");
+    answer = harness_ask(harness, "order.modify",
+                         "{'order_id':'o4','lines':[{'line':'1','qty':3}]}");
+    expect_refused(answer, "PROMISE_NOT_MET", NULL);
+    answer = harness_ask(harness, "order.reroute",
+                         "{'order_id':'o4','fulfilments':['o4/2'],'exclude_nodes':['far']}");
+    expect_refused(answer, "PROMISE_NOT_MET", NULL);
+    answer = harness_ask(harness, "fulfil.reject", "{'fulfilment':'o4/2','reason':'too_busy'}");
+    assert_false(harness_bool(answer, "promise.kept"));
+    assert_true(harness_int(answer, "promise.deliver_by") > begin_ms + day_ms + 20 * HOUR);
+    expect_node(answer, "near");
+    expect_node(harness_ask(harness, "order.reroute",
+                            "{'order_id':'o3','fulfilments':['o3/2'],'exclude_nodes':['far'],"
+                            "'required_by':%lld}", begin_ms + 5 * day_ms), "near");
+}
+
+/* New stock goes to who waits from where it comes in time; late, where there is no other. */
+static void required_by_holds_for_new_stock(void **state)
+{
+    struct harness *harness = *state;
+    char by[80];
+    store(harness, "first", "");
+    store(harness, "near", "'lat':40.2,'cutoff':{'standard':'08:00'}");
+    store(harness, "far", "'lat':41");
+    snprintf(by, sizeof by, "'required_by':%lld", begin_ms + day_ms + 20 * HOUR);
+    clock_at(harness, 0, 9);
+    for (int i = 1; i <= 2; i++) {
+        char id[4] = {'o', (char)('0' + i), 0, 0};
+        harness_drop(order(harness, id, "standard", 2, by));
+        json_t *answer = harness_ask(harness, "fulfil.reject", "{'fulfilment':'%s/1','reason':"
+                                     "'too_busy','reroute':false}", id);
+        assert_string_equal(harness_text(answer, "status"), "held");
+        harness_drop(answer);
+        harness_do(harness, "stock.adjust", "{'item':'a','node':'near','delta':1}");
+        answer = harness_ask(harness, "order.get", "{'order_id':'%s'}", id);
+        assert_string_equal(harness_text(answer, "fulfilments.1.node"), i == 1 ? "far" : "near");
+        harness_drop(answer);
+        harness_do(harness, "stock.set", "{'item':'a','node':'far','on_hand':0}");
+    }
+}
+
 static void same_day_ends_with_the_day(void **state)
 {
     struct harness *harness = *state;
@@ -823,6 +905,8 @@ int main(void)
         TIMES(hours_are_told_as_they_were_put), TIMES(faults_are_named),
         TIMES(dates_follow_hours_and_cutoff),   TIMES(no_dates_without_hours),
         TIMES(deliver_after_holds_for_other_sources),
+        TIMES(required_by_holds_for_other_sources),
+        TIMES(required_by_holds_for_new_stock),
         TIMES(same_day_ends_with_the_day),      TIMES(capacity_is_taken_and_given_back),
         TIMES(units_are_counted_by_the_hour),   TIMES(groups_share_capacity),
         TIMES(carriers_give_dates_and_cost),    TIMES(late_nodes_are_fenced),
