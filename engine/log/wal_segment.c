@@ -106,6 +106,7 @@ static void chore_done(struct wal *wal, enum err err)
 {
     const struct wal_chore chore = wal->chore;
     wal->chore = (struct wal_chore){0};
+    wal_retry(wal); /* before done begins the next one: a row of chores would keep it from trying */
     chore.done(chore.owner, err);
 }
 

@@ -330,6 +330,38 @@ static void full_disk_is_read_only(void **state)
     keeper_close(&keeper);
 }
 
+static void chore_again(void *owner, enum err err)
+{
+    uint32_t *left = owner;
+    assert_int_equal(err, ERR_NOTFOUND);
+    if (--*left > 0) {
+        wal_chore(keeper.wal, "nothing", NULL, chore_again, left);
+    }
+}
+
+/* Chores that follow one another at once do not keep the next segment from being tried. */
+static void full_disk_ends_among_chores(void **state)
+{
+    uint32_t left = 20;
+    (void)state;
+    disk_sim_capacity_set(sim, 4 * (64 << 10));
+    open_on(sim);
+    fill_disk();
+    wal_chore(keeper.wal, "nothing", NULL, chore_again, &left);
+    wal_retry(keeper.wal);
+    disk_sim_capacity_set(sim, CAPACITY);
+    for (uint32_t i = 0; i < 3 && !wal_has_room(keeper.wal, 3000, 10); i++) {
+        disk_sim_hold_jobs(sim, true);
+        wal_drive(keeper.wal);
+        disk_sim_hold_jobs(sim, false);
+        wal_drive(keeper.wal);
+    }
+    assert_true(left > 10);
+    assert_true(wal_has_room(keeper.wal, 3000, 10));
+    wal_wait(keeper.wal);
+    keeper_close(&keeper);
+}
+
 /* An empty log on a disk without space opens without room and gets it later. */
 static void full_disk_from_the_start(void **state)
 {
@@ -522,6 +554,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(group_full_asks_for_a_pause, setup, teardown),
         cmocka_unit_test_setup_teardown(late_segment_is_a_pause, setup, teardown),
         cmocka_unit_test_setup_teardown(full_disk_is_read_only, setup, teardown),
+        cmocka_unit_test_setup_teardown(full_disk_ends_among_chores, setup, teardown),
         cmocka_unit_test_setup_teardown(full_disk_from_the_start, setup, teardown),
         cmocka_unit_test_setup_teardown(full_disk_still_rewrites, setup, teardown),
         cmocka_unit_test_setup_teardown(each_write_fails_in_turn, setup, teardown),
