@@ -8,8 +8,8 @@
  *   rows      prefetch their heads
  *   bitmaps   prefetch what the search reads
  *   guess     the source
- *   places    prefetch where its cells are, the holds' slots, the node's list
- *   cells     prefetch the cells
+ *   places    prefetch where its cells are, the holds' slots, the node's list and meters
+ *   cells     prefetch the cells and the meter
  * Work and prefetches are stages of their own: a prefetch is not done with before its page is
  * found, and where 1,000 instructions lie between two of them, the CPU waits for each page alone
  * (bench/README.md).
@@ -147,10 +147,11 @@ static void stage_places(struct service_core *service, struct ask *ask)
         holds_prefetch(&service->tables.holds, ask->route_lines[i].item, ask->guess.node);
     }
     prefetch_write(&service->tables.queues[ask->guess.node]);
+    capacity_prefetch(&service->tables.timing.capacity, ask->guess.node);
 }
 
-/* The cells with their newest holds, and the last fulfilment of the node's list: what new ones are
- * linked to. */
+/* The cells with their newest holds, the last fulfilment of the node's list: what new ones are
+ * linked to, and the meter that counts it. */
 static void stage_cells(struct service_core *service, struct ask *ask)
 {
     if (!ask->is_guessed) {
@@ -162,6 +163,7 @@ static void stage_cells(struct service_core *service, struct ask *ask)
     }
     orders_prefetch_links(&service->tables.orders,
                           service->tables.queues[ask->guess.node].last_order);
+    capacity_prefetch_meter(&service->tables.timing.capacity, ask->guess.node);
 }
 
 typedef void ask_step(struct service_core *service, struct ask *ask);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "prefetch.h"
 
 enum err capacity_init(struct capacity *capacity)
 {
@@ -26,6 +27,22 @@ void capacity_close(struct capacity *capacity)
 uint64_t capacity_memory(void)
 {
     return CAPACITY_NODES * (uint64_t)sizeof(struct capacity_node *);
+}
+
+void capacity_prefetch(const struct capacity *capacity, uint16_t node)
+{
+    prefetch_read(&capacity->nodes[node]);
+}
+
+/* The line after the first one too: the meter does not begin at a line's start, and its slots lie
+ * behind what it is told by. */
+void capacity_prefetch_meter(const struct capacity *capacity, uint16_t node)
+{
+    struct capacity_node *own = capacity->nodes[node];
+    if (own) {
+        prefetch_write(own);
+        prefetch_write((char *)own + 64);
+    }
 }
 
 struct capacity_meter *capacity_find(const struct capacity *capacity, uint16_t node, uint8_t kind,

@@ -42,9 +42,9 @@ struct capacity_meter {
     uint32_t slot_count;
     uint32_t limit;     /* CAPACITY_NO_LIMIT: only the exceptions limit */
     uint64_t since_lsn; /* what was routed before is not counted */
-    struct capacity_exception exceptions[CAPACITY_EXCEPTIONS_MAX]; /* the last one that fits wins */
-    struct capacity_slot slots[CAPACITY_SLOTS];                    /* rising */
     uint64_t slots_hash; /* as they stood when their digest row was last put in */
+    struct capacity_slot slots[CAPACITY_SLOTS];                    /* rising */
+    struct capacity_exception exceptions[CAPACITY_EXCEPTIONS_MAX]; /* the last one that fits wins */
 };
 
 struct capacity_node {
@@ -70,6 +70,11 @@ struct capacity_rule {
 ERR_MUST_USE enum err capacity_init(struct capacity *capacity);
 void capacity_close(struct capacity *capacity);
 uint64_t capacity_memory(void);
+
+/* Before a fulfilment is counted at the node: prefetch where its meters are found; later, what of
+ * the first one counting it touches. */
+void capacity_prefetch(const struct capacity *capacity, uint16_t node);
+void capacity_prefetch_meter(const struct capacity *capacity, uint16_t node);
 
 /* The meter of that kind, or NULL. */
 struct capacity_meter *capacity_find(const struct capacity *capacity, uint16_t node, uint8_t kind,
