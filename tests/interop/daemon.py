@@ -320,6 +320,58 @@ def check_damage(options, engine):
     engine.stop()
 
 
+BLOCK = 4096
+GROUP = b"NSHGROUP"
+
+
+def log_end(engine):
+    """(file, offset) behind the last group of the log: the first block of zeros there."""
+    last = (0, None, 0)
+    for path in glob.glob(os.path.join(engine.folder, "log-*.seg")):
+        with open(path, "rb") as file:
+            content = file.read()
+        for at in range(BLOCK, len(content), BLOCK):
+            if content[at:at + len(GROUP)] == GROUP:
+                number = int.from_bytes(content[at + 32:at + 40], "little")
+                size = 128 + int.from_bytes(content[at + 56:at + 64], "little")
+                last = max(last, (number, path, at + -(-size // BLOCK) * BLOCK))
+    expect(last[0] > 0, "no group in", engine.folder)
+    return last[1:]
+
+
+@case
+def torn_tail_is_told_and_harmless(options):
+    """a last group that was begun and never completed: one line with file and offset, and a start"""
+    with folder(options) as engine:
+        check_torn_tail(options, engine)
+
+
+def check_torn_tail(options, engine):
+    engine.start()
+    client = Client(engine.address)
+    run_some(client, 20, "o")
+    client.close()
+    engine.kill()
+    expect("torn_tail" not in engine.log_tail(1000), "told of a whole log", engine.log_tail())
+    path, offset = log_end(engine)
+    with open(path, "r+b") as file:
+        file.seek(offset)
+        file.write(GROUP + b"\x5a" * 700)
+    told = "torn_tail file=%s offset=%d: the last group was never completed; nobody was told of it" \
+        % (os.path.basename(path), offset)
+    engine.start()
+    lines = [line for line in engine.log_tail(1000).splitlines() if "torn_tail" in line]
+    expect(len(lines) == 1 and lines[0].endswith(told) and "warn" in lines[0], told, lines)
+    client = Client(engine.address)
+    expect(client.call("order.get", order_id="o19")["order_id"] == "o19", "lost", told)
+    run_some(client, 20, "p")
+    client.close()
+    engine.stop()
+    engine.start()
+    Client(engine.address).call("order.get", order_id="p19")
+    engine.stop()
+
+
 def find_bytes(paths, needle):
     for path in paths:
         with open(path, "rb") as file:

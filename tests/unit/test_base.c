@@ -1,4 +1,5 @@
 /* Properties of engine/base: hashes, sums, distances, histogram, generator. */
+#include <errno.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,6 +13,7 @@
 
 #include "crc32c.h"
 #include "decimal.h"
+#include "err.h"
 #include "geo.h"
 #include "hash.h"
 #include "hist.h"
@@ -229,6 +231,51 @@ static void warm_program_is_there(void **state)
     assert_int_equal(pages, size / 4096);
 }
 
+/* What callers tell apart, from the system's numbers; everything else is an error of the system, and
+ * only 0 is none. Negative: somebody forgot the sign of a result. */
+static void errno_becomes_the_nearest_error(void **state)
+{
+    static const struct {
+        int number;
+        enum err err;
+    } known[] = {{0, ERR_OK},
+                 {ENOMEM, ERR_NOMEM},
+                 {ENOSPC, ERR_NOSPACE},
+                 {EDQUOT, ERR_NOSPACE},
+                 {EACCES, ERR_ACCESS},
+                 {EPERM, ERR_ACCESS},
+                 {ENOENT, ERR_NOTFOUND},
+                 {EEXIST, ERR_EXISTS},
+                 {EADDRINUSE, ERR_INUSE},
+                 {EINVAL, ERR_INVALID},
+                 {ENOSYS, ERR_UNSUPPORTED},
+                 {EOPNOTSUPP, ERR_UNSUPPORTED},
+                 {EIO, ERR_IO},
+                 {EFBIG, ERR_TOOBIG}};
+    (void)state;
+    for (int number = -ENOSPC; number < 4096; number++) {
+        enum err wanted = ERR_SYS;
+        for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+            wanted = known[i].number == number ? known[i].err : wanted;
+        }
+        assert_int_equal(err_from_errno(number), wanted);
+    }
+}
+
+/* Every error has a text of its own; a number that is none has one too. */
+static void errors_have_texts(void **state)
+{
+    (void)state;
+    for (int i = 0; i < ERR_COUNT; i++) {
+        assert_true(err_text((enum err)i)[0] != '\0');
+        for (int before = 0; before < i; before++) {
+            assert_string_not_equal(err_text((enum err)i), err_text((enum err)before));
+        }
+    }
+    assert_string_equal(err_text(ERR_COUNT), "unknown error");
+    assert_string_equal(err_text((enum err)-1), "unknown error");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -236,6 +283,8 @@ int main(void)
         cmocka_unit_test(geo_metres_is_haversine), cmocka_unit_test(digest_is_a_set_sum),
         cmocka_unit_test(hash_depends_on_key),    cmocka_unit_test(hist_percentiles_are_close),
         cmocka_unit_test(mem_reserve_gives_zeroed), cmocka_unit_test(decimal_is_printf),
+        cmocka_unit_test(errno_becomes_the_nearest_error),
+        cmocka_unit_test(errors_have_texts),
         cmocka_unit_test(warm_leaves_memory_alone),
         cmocka_unit_test(warm_goes_ahead),
         cmocka_unit_test(warm_program_is_there),
