@@ -28,7 +28,8 @@ struct config {
     char dir[CONFIG_TEXT_SIZE];
     struct config_list listen;
     uint64_t items_max, orders_max, orders_memory, holds_max, keys_max, movements_max,
-        owed_max, rejects_max, documents_max, reservations_max, stock_memory, rules_memory;
+        owed_max, rejects_max, documents_max, reservations_max, stock_memory, rules_memory,
+        loads_memory;
     uint64_t key_window, order_window, count_window, return_window;
     uint64_t read_loops;
     uint64_t batch, max_delay_ms, search_steps, slice_steps, pin;

@@ -44,6 +44,8 @@ const struct setting config_settings[] = {
      "memory of stocked cells"},
     {"rules_memory", CONFIG_KIND_SIZE, AT(rules_memory), "2GiB", MIB, 16 * TIB, NULL,
      "memory of places, areas, lanes, roads, kits, overrides and other rules"},
+    {"loads_memory", CONFIG_KIND_SIZE, AT(loads_memory), "256MiB", 64 * MIB, TIB, NULL,
+     "memory of all loads under way and of the requests that wait for them"},
     {"key_window", CONFIG_KIND_TIME, AT(key_window), "10min", SECOND, 720 * HOUR, NULL,
      "how long a key is remembered"},
     {"order_window", CONFIG_KIND_TIME, AT(order_window), "10min", SECOND, 8760 * HOUR, NULL,

@@ -465,6 +465,7 @@ static void service_options_fill(struct daemon *daemon, struct service_options *
     options->search_steps = (uint32_t)config->search_steps;
     options->slice_steps = (uint32_t)config->slice_steps;
     options->frame_size_max = (uint32_t)config->frame_size_max;
+    options->loads_memory = config->loads_memory;
     options->test_clock = config->test_clock != 0;
     options->conns_max = (uint32_t)config->conns_max;
     options->inflight_max = (uint32_t)config->inflight_max;

@@ -23,7 +23,7 @@ uint64_t daemon_memory(const struct config *config)
     uint64_t net = config->buffers_max + DAEMON_NET_ARENA + config->conns_max * CONN_BYTES;
     uint64_t log = 2 * config->group_size_max;
     uint64_t loops = loops_memory((uint32_t)config->read_loops, DAEMON_NET_ARENA);
-    return tables_memory(&tables) + net + loops + log + SERVICE_SCRATCH;
+    return tables_memory(&tables) + net + loops + log + config->loads_memory + SERVICE_SCRATCH;
 }
 
 static bool memory_fits(const struct config *config)
@@ -39,7 +39,7 @@ static bool memory_fits(const struct config *config)
     say(SAY_ERROR, "not_started",
         "memory=%s but the limits together need %s: raise memory or lower orders_memory, "
         "orders_max, holds_max, reservations_max, keys_max, items_max, movements_max, "
-        "stock_memory, rules_memory, "
+        "stock_memory, rules_memory, loads_memory, "
         "documents_max or buffers_max",
         allowed, need);
     return false;

@@ -135,13 +135,11 @@ static bool clock_step(struct service_core *service, struct job *job)
 
 static void clock_set(struct service_core *service, struct call *call, uint64_t now_ms)
 {
-    struct job *job = calloc(1, sizeof *job);
+    struct job *job = job_new(service, call, 0);
     if (!job) {
-        reply_error(service, call, CODE_OVERLOADED, "no memory: try again, retry_after_ms=100");
         return;
     }
     service->time_ms = now_ms;
-    job->call = *call;
     job->step = clock_step;
     job->of.clock.now_ms = now_ms;
     job_start(service, job);

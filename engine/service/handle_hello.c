@@ -127,6 +127,7 @@ static void put_limits(const struct service_core *service, struct writer *writer
         {"orders_memory", options->tables.orders_memory},
         {"stock_memory", options->tables.stock_memory},
         {"rules_memory", options->tables.rules_memory},
+        {"loads_memory", options->loads_memory},
         {"order_window_ms", options->order_window_ms},
         {"keys", options->tables.keys_max},
         {"key_window_ms", options->key_window_ms},

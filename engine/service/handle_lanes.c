@@ -334,39 +334,38 @@ static void load_fill(const struct service_core *service, struct lanes_load *loa
     load->origin_lengths = timing->carriers.areas.origin_lengths;
 }
 
-static struct lanes_load *load_new(const struct lanes_ask *ask, uint32_t count, bool is_roads)
+static struct job *load_new(struct service_core *service, struct call *call,
+                            const struct lanes_ask *ask, uint32_t count, bool is_roads)
 {
     size_t rows = count * (is_roads ? sizeof(struct travel_row) : sizeof(struct carrier_row));
-    struct lanes_load *load = malloc(sizeof *load + rows + ROW_SOURCE_HEAD + ask->raw.len);
-    if (load) {
+    struct job *job =
+        job_new(service, call, sizeof(struct lanes_load) + rows + ROW_SOURCE_HEAD + ask->raw.len);
+    if (job) {
+        struct lanes_load *load = job->rows;
         memset(load, 0, sizeof *load);
         load->is_roads = is_roads;
         load->lanes = (struct carrier_row *)(void *)(load + 1);
         load->roads = (struct travel_row *)(void *)(load + 1);
         row_source_begin(&load->source, ask->raw, (uint8_t *)(load + 1) + rows);
     }
-    return load;
+    return job;
 }
 
 static void load_begin(struct service_core *service, struct call *call, const struct lanes_ask *ask,
                        bool is_roads)
 {
     uint32_t count = row_source_count(ask->raw);
-    struct job *job = calloc(1, sizeof *job);
-    struct lanes_load *load = load_new(ask, count, is_roads);
-    if (!job || !load) {
-        free(job);
-        free(load);
-        reply_error(service, call, CODE_OVERLOADED,
-                    "no memory for the rows: send fewer in one call, retry_after_ms=100");
+    struct job *job = load_new(service, call, ask, count, is_roads);
+    if (!job) {
         return;
     }
+    struct lanes_load *load = job->rows;
     load_fill(service, load, ask, call->method);
-    *job = (struct job){.call = *call, .step = lanes_step, .rows = load, .count = count};
+    job->step = lanes_step;
+    job->count = count;
     if (!reader_is_ok(&load->source.reader)) {
         reply_invalid(service, call, &load->source.reader);
-        free(load);
-        free(job);
+        job_free(service, job);
         return;
     }
     job_start(service, job);

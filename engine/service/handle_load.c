@@ -623,16 +623,17 @@ static void content_of_ask(const struct load_ask *ask, uint16_t node, struct con
     content_text(content, (const char *)&ask->zero_share, sizeof ask->zero_share);
 }
 
-static struct stock_load *load_new(const struct service_core *service, struct text raw,
-                                   uint32_t count)
+static struct job *load_new(struct service_core *service, struct call *call,
+                            struct text raw, uint32_t count)
 {
     uint32_t items = service->tables.catalogue.count;
     size_t rows = count * sizeof(struct effect_stock_row);
     size_t words = items / 64 + 1;
     size_t order = count > SLICE_ROWS ? rows + words * sizeof(uint32_t) : 0;
-    struct stock_load *load =
-        malloc(sizeof *load + rows + order + words * 8 + ROW_SOURCE_HEAD + raw.len);
-    if (load) {
+    const size_t size = sizeof(struct stock_load) + rows + order + words * 8 + ROW_SOURCE_HEAD;
+    struct job *job = job_new(service, call, size + raw.len);
+    if (job) {
+        struct stock_load *load = job->rows;
         memset(load, 0, sizeof *load + words * 8);
         load->rows = (struct effect_stock_row *)(void *)(load->seen + words);
         load->seen_bits = items;
@@ -643,7 +644,7 @@ static struct stock_load *load_new(const struct service_core *service, struct te
         }
         row_source_begin(&load->source, raw, (uint8_t *)load->rows + rows + order);
     }
-    return load;
+    return job;
 }
 
 static void load_fill(struct service_core *service, struct job *job, const struct load_ask *ask)
@@ -669,22 +670,18 @@ static void load_begin(struct service_core *service, struct call *call,
                        const struct load_ask *ask, uint16_t node)
 {
     uint32_t count = row_source_count(ask->raw);
-    struct job *job = calloc(1, sizeof *job);
-    struct stock_load *load = load_new(service, ask->raw, count);
-    if (!job || !load) {
-        free(job);
-        free(load);
-        reply_error(service, call, CODE_OVERLOADED,
-                    "no memory for the rows: send fewer in one call, retry_after_ms=100");
+    struct job *job = load_new(service, call, ask->raw, count);
+    if (!job) {
         return;
     }
-    *job = (struct job){.call = *call, .step = load_step, .rows = load, .count = count};
+    struct stock_load *load = job->rows;
+    job->step = load_step;
+    job->count = count;
     job->of.stock.node = node;
     load_fill(service, job, ask);
     if (!reader_is_ok(&load->source.reader)) {
         reply_invalid(service, call, &load->source.reader);
-        free(load);
-        free(job);
+        job_free(service, job);
         return;
     }
     job_start(service, job);

@@ -237,27 +237,21 @@ static void load_begin(struct service_core *service, struct call *call,
     const struct text raw = ask->raw;
     uint32_t count = row_source_count(raw);
     size_t rows = count * sizeof(struct effect_place);
-    struct job *job = calloc(1, sizeof *job);
-    struct place_load *load = malloc(sizeof *load + rows + ROW_SOURCE_HEAD + raw.len);
-    if (!job || !load) {
-        free(job);
-        free(load);
-        reply_error(service, call, CODE_OVERLOADED,
-                    "no memory for the rows: send fewer in one call, retry_after_ms=100");
+    struct job *job =
+        job_new(service, call, sizeof(struct place_load) + rows + ROW_SOURCE_HEAD + raw.len);
+    if (!job) {
         return;
     }
+    struct place_load *load = job->rows;
     load->is_taken = false;
     load_fill(load, ask);
     row_source_begin(&load->source, raw, (uint8_t *)load->rows + rows);
-    job->call = *call;
     job->step = place_step;
-    job->rows = load;
     job->count = count;
     memcpy(job->of.places.country, ask->country, sizeof job->of.places.country);
     if (!reader_is_ok(&load->source.reader)) {
         reply_invalid(service, call, &load->source.reader);
-        free(load);
-        free(job);
+        job_free(service, job);
         return;
     }
     job_start(service, job);

@@ -182,6 +182,19 @@ static uint64_t oldest_open(const struct service_core *service)
     return oldest == UINT64_MAX ? 0 : oldest;
 }
 
+static void put_loads(const struct service_core *service, struct writer *writer)
+{
+    uint32_t count = 0;
+    for (const struct job *job = service->jobs; job; job = job->next) {
+        count++;
+    }
+    writer_string(writer, "loads");
+    writer_map(writer, 3);
+    put_int(writer, "count", count);
+    put_int(writer, "bytes", (int64_t)service->loads_bytes);
+    put_int(writer, "max", (int64_t)service->options.loads_memory);
+}
+
 static void put_oldest(const struct service_core *service, struct writer *writer)
 {
     bool is_known = service->tables.network.count <= QUEUES_MAX;
@@ -207,7 +220,7 @@ void handle_stats(struct service_core *service, struct call *call)
         return;
     }
     struct writer *writer = reply_begin(service, call);
-    writer_map(writer, 18 + (service->glance_count > 0));
+    writer_map(writer, 19 + (service->glance_count > 0));
     put_int(writer, "now", (int64_t)service->now_ms);
     put_float(writer, "uptime_s", uptime_s(service));
     put_methods(service, writer);
@@ -224,6 +237,7 @@ void handle_stats(struct service_core *service, struct call *call)
     put_int(writer, "owed_units", (int64_t)service->tables.owed.units);
     put_oldest(service, writer);
     glances_put(service, writer);
+    put_loads(service, writer);
     put_int(writer, "overloaded", (int64_t)(service->overloaded + glances_overloaded(service)));
     put_int(writer, "unknown_notifications", (int64_t)service->unknown_notifications);
     put_lsn(service, writer);

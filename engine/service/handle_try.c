@@ -282,14 +282,12 @@ void handle_strategy_try(struct service_core *service, struct call *call)
     if (!try_log_open(service, call, ask.from_lsn)) {
         return;
     }
-    struct job *job = calloc(1, sizeof *job);
-    struct trial *trial = calloc(1, sizeof *trial);
-    if (!job || !trial) {
-        free(job);
-        free(trial);
-        reply_error(service, call, CODE_INTERNAL, "no memory for a trial");
+    struct job *job = job_new(service, call, sizeof(struct trial));
+    if (!job) {
         return;
     }
+    struct trial *trial = job->rows;
+    memset(trial, 0, sizeof *trial);
     trial->handle = handle;
     trial->last_n = ask.last_n;
     trial->log.next = ask.from_lsn;
@@ -297,8 +295,6 @@ void handle_strategy_try(struct service_core *service, struct call *call)
     trial->log.from = trial->log.end = trial->log.last + 1;
     trial->is_last_n = ask.from_lsn == 0;
     trial->phase = trial->is_last_n ? TRY_COUNT : TRY_REPLAY;
-    job->call = *call;
     job->step = try_log_step;
-    job->rows = trial;
     job_start(service, job);
 }

@@ -23,11 +23,57 @@ static struct job *job_of(const struct service_core *service, const void *conn)
     return job;
 }
 
-static void job_free(struct job *job)
+/* Memory for a load, or for what waits behind one, within the limit of all together. */
+static void *memory_get(struct service_core *service, size_t size)
+{
+    const uint64_t limit = service->options.loads_memory;
+    void *memory = NULL;
+    if (limit == 0 || (service->loads_bytes <= limit && size <= limit - service->loads_bytes)) {
+        memory = malloc(size);
+    }
+    service->loads_bytes += memory ? size : 0;
+    return memory;
+}
+
+static void memory_give(struct service_core *service, void *memory, size_t size)
+{
+    CHECK(service->loads_bytes >= size);
+    service->loads_bytes -= size;
+    free(memory);
+}
+
+static void reply_no_memory(struct service_core *service, struct call *call)
+{
+    service->overloaded++;
+    reply_error(service, call, CODE_OVERLOADED,
+                "%llu bytes are taken by loads under way, setting=loads_memory allows %llu: try "
+                "again, retry_after_ms=100",
+                (unsigned long long)service->loads_bytes,
+                (unsigned long long)service->options.loads_memory);
+}
+
+/* The rows lie behind the job: one block. */
+static size_t job_size(size_t rows_size)
+{
+    return sizeof(struct job) + rows_size;
+}
+
+struct job *job_new(struct service_core *service, struct call *call, size_t rows_size)
+{
+    struct job *job = memory_get(service, job_size(rows_size));
+    if (!job) {
+        reply_no_memory(service, call);
+        return NULL;
+    }
+    *job = (struct job){.call = *call, .rows_size = rows_size};
+    job->rows = job + 1;
+    return job;
+}
+
+void job_free(struct service_core *service, struct job *job)
 {
     CHECK(!job->deferred);
-    free(job->rows);
-    free(job);
+    memory_give(service, job, job_size(job->rows_size));
 }
 
 void job_start(struct service_core *service, struct job *job)
@@ -39,18 +85,31 @@ void job_start(struct service_core *service, struct job *job)
     *end = job;
     if (job->step(service, job)) {
         *end = NULL;
-        job_free(job);
+        job_free(service, job);
         return;
     }
     service->options.port.hold(job->call.conn, true);
 }
 
-static struct job_deferred *request_copy(const struct service_request *request)
+static size_t deferred_size(const struct frame_head *head)
+{
+    return sizeof(struct job_deferred) + head->method_len + (size_t)head->params_size;
+}
+
+static void deferred_free(struct service_core *service, struct job_deferred *deferred)
+{
+    memory_give(service, deferred, deferred_size(&deferred->head));
+}
+
+/* NULL: there is no memory for it. */
+static struct job_deferred *request_copy(struct service_core *service,
+                                         const struct service_request *request)
 {
     const struct frame_head *head = request->head;
-    struct job_deferred *copy =
-        malloc(sizeof *copy + head->method_len + (size_t)head->params_size);
-    CHECK(copy); /* at most one batch of frames; to lose one would break the connection's order */
+    struct job_deferred *copy = memory_get(service, deferred_size(head));
+    if (!copy) {
+        return NULL;
+    }
     *copy = (struct job_deferred){.head = *head, .conn = request->conn};
     memcpy(copy->bytes, head->method, head->method_len);
     memcpy(copy->bytes + head->method_len, head->params, head->params_size);
@@ -68,13 +127,19 @@ static void deferred_append(struct job *job, struct job_deferred *list)
     *end = list;
 }
 
-bool job_defer(struct service_core *service, const struct service_request *request)
+bool job_defer(struct service_core *service, const struct service_request *request,
+               struct call *call)
 {
     struct job *job = job_of(service, request->conn);
     if (!job) {
         return false;
     }
-    deferred_append(job, request_copy(request));
+    struct job_deferred *copy = request_copy(service, request);
+    if (copy) {
+        deferred_append(job, copy);
+    } else {
+        reply_no_memory(service, call);
+    }
     return true;
 }
 
@@ -93,16 +158,16 @@ static void deferred_run(struct service_core *service, struct job_deferred *list
         service->waited = list;
         service_one(service, &request);
         service->waited = NULL;
-        free(list);
+        deferred_free(service, list);
         list = next;
     }
 }
 
-static void list_free(struct job_deferred *list)
+static void list_free(struct service_core *service, struct job_deferred *list)
 {
     while (list) {
         struct job_deferred *next = list->next;
-        free(list);
+        deferred_free(service, list);
         list = next;
     }
 }
@@ -112,11 +177,12 @@ void jobs_close(struct service_core *service)
     while (service->jobs) {
         struct job *job = service->jobs;
         service->jobs = job->next;
-        list_free(job->deferred);
+        list_free(service, job->deferred);
         job->deferred = NULL;
-        job_free(job);
+        job_free(service, job);
     }
-    list_free(service->waited);
+    list_free(service, service->waited);
+    CHECK(service->loads_bytes == 0);
 }
 
 bool job_run(struct service_core *service)
@@ -132,7 +198,7 @@ bool job_run(struct service_core *service)
     void *conn = job->call.conn;
     struct job_deferred *list = job->deferred;
     job->deferred = NULL;
-    job_free(job);
+    job_free(service, job);
     deferred_run(service, list, conn);
     if (conn && !job_of(service, conn)) {
         service->options.port.hold(conn, false);
@@ -146,7 +212,7 @@ void job_conn_closed(struct service_core *service, void *conn)
         if (job->call.conn == conn) {
             job->is_orphan = true;
             job->call.conn = NULL; /* its address may be another connection's soon */
-            list_free(job->deferred);
+            list_free(service, job->deferred);
             job->deferred = NULL;
         }
     }

@@ -175,18 +175,12 @@ static bool step(struct service_core *service, struct job *job)
 void node_reroute(struct service_core *service, struct call *call, uint16_t node,
                   bool is_duplicate)
 {
-    struct job *job = calloc(1, sizeof *job);
-    struct reroute_job *reroute = calloc(1, sizeof *reroute);
-    if (!job || !reroute) {
-        free(job);
-        free(reroute);
-        reply_error(service, call, CODE_OVERLOADED,
-                    "no memory to reroute: try again, retry_after_ms=1000");
+    struct job *job = job_new(service, call, sizeof(struct reroute_job));
+    if (!job) {
         return;
     }
+    struct reroute_job *reroute = job->rows;
     *reroute = (struct reroute_job){.node = node, .is_duplicate = is_duplicate};
-    job->call = *call;
     job->step = step;
-    job->rows = reroute;
     job_start(service, job);
 }

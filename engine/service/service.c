@@ -52,6 +52,7 @@ void service_options_default(struct service_options *options)
     options->checkpoint_records = 20000000;
     options->return_window_ms = (uint64_t)30 * 24 * 3600 * 1000;
     options->frame_size_max = FRAME_SIZE_MAX;
+    options->loads_memory = (uint64_t)256 << 20;
     options->conns_max = 10000;
     options->inflight_max = 16384;
     memcpy(options->currency, "USD", 4);
@@ -434,7 +435,7 @@ static void answer_late(struct service_core *service, struct call *call)
 static void answer(struct service_core *service, const struct service_request *request, uint32_t i)
 {
     struct call *call = &service->calls[i];
-    if (service->jobs && job_defer(service, request)) {
+    if (service->jobs && job_defer(service, request, call)) {
         return;
     }
     if (call->method == METHOD_COUNT) {

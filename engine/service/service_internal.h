@@ -126,6 +126,7 @@ struct service_core {
     struct tables_warm warm; /* touches memory ahead of its use */
     struct call *calls;      /* options.batch of them */
     struct job *jobs;        /* loads being applied in slices, oldest first */
+    uint64_t loads_bytes;    /* of them and of the requests that wait for them */
     struct job_deferred *waited; /* requests that waited for one, while they are answered */
     uint32_t keys_promised;  /* places for the keys of loads whose rows go in already */
     uint8_t *scratch;        /* REPLY_SIZE_MAX bytes: the reply being written */
@@ -390,8 +391,7 @@ void log_id_text(const struct service_core *service, char out[LOG_ID_SIZE]);
 
 /* One load that was validated whole and is applied slice by slice. step applies the next slice
  * (at most WORK_STEPS / 2 rows, one record) and answers the call when it is done: then it
- * returns true. free_rows frees what the job owns. The job copies call. Requests of the same
- * connection wait until it is done. */
+ * returns true. Requests of the same connection wait until it is done. */
 typedef bool job_step(struct service_core *service, struct job *job);
 struct job {
     struct job *next;
@@ -399,7 +399,8 @@ struct job {
     bool is_orphan; /* its connection is gone: no reply */
     struct job_deferred *deferred; /* requests of the connection that wait, oldest first */
     job_step *step;
-    void *rows; /* owned, freed with free() */
+    void *rows; /* rows_size bytes, part of the job */
+    size_t rows_size;
     uint32_t count;
     uint32_t at;
     uint64_t cells_coming; /* of stock, at most; promised in stock_memory */
@@ -422,12 +423,20 @@ struct job {
     } of;
 };
 
-/* Take over a job made with calloc; its first slice runs now. */
+/* A job of the call, which it copies, with room for rows, not filled; all of them within
+ * loads_memory. NULL: answered OVERLOADED. */
+struct job *job_new(struct service_core *service, struct call *call, size_t rows_size);
+
+/* One that is not to be started after all. */
+void job_free(struct service_core *service, struct job *job);
+
+/* Take over a job; its first slice runs now. */
 void job_start(struct service_core *service, struct job *job);
 
 /* If a load of the request's connection is under way, keep a copy of the request until it is
- * done, and say so. */
-bool job_defer(struct service_core *service, const struct service_request *request);
+ * done, or answer its call OVERLOADED where loads_memory has no room for it; and say so. */
+bool job_defer(struct service_core *service, const struct service_request *request,
+               struct call *call);
 
 /* Run one slice of the oldest load; when it is done, the requests that waited for it are
  * answered by service_one. False: there is no load. */
