@@ -76,7 +76,7 @@ struct service_options {
     uint32_t search_steps;      /* of one split search; 0 = the router's default */
     uint32_t slice_steps;       /* of deciding after which a turn is suspended; 0 = never */
     uint32_t frame_size_max;    /* told by hello */
-    uint64_t loads_memory;      /* bytes of all loads under way and of what waits for them; 0 = any */
+    uint64_t loads_memory;      /* bytes of loads under way and what waits for them; 0 = any */
     bool feed_thread;           /* logs are read for events.read on a thread, not in the turn */
     bool test_clock;            /* engine time stands until clock.set; wall clock not looked at */
     uint32_t conns_max;         /* told by hello */

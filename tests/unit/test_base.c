@@ -231,8 +231,8 @@ static void warm_program_is_there(void **state)
     assert_int_equal(pages, size / 4096);
 }
 
-/* What callers tell apart, from the system's numbers; everything else is an error of the system, and
- * only 0 is none. Negative: somebody forgot the sign of a result. */
+/* What callers tell apart, from the system's numbers; everything else is an error of the system,
+ * and only 0 is none. Negative: somebody forgot the sign of a result. */
 static void errno_becomes_the_nearest_error(void **state)
 {
     static const struct {

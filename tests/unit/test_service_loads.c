@@ -1,5 +1,5 @@
-/* Loads under way take no more memory together than loads_memory: one byte too many is an answer that
- * says so, and what was refused goes in when a load is done. */
+/* Loads under way take no more memory together than loads_memory: one byte too many is an answer
+ * that says so, and what was refused goes in when a load is done. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,7 +23,8 @@ static void rows_make(void)
 {
     size_t len = 0;
     for (int i = 0; i < MANY; i++) {
-        len += (size_t)snprintf(rows + len, ROWS_TEXT - len, "%s['i%d',%d]", i ? "," : "[", i, i + 1);
+        const char *before = i ? "," : "[";
+        len += (size_t)snprintf(rows + len, ROWS_TEXT - len, "%s['i%d',%d]", before, i, i + 1);
     }
     snprintf(rows + len, ROWS_TEXT - len, "]");
 }
