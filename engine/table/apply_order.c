@@ -207,11 +207,11 @@ static void parts_fill(struct order *order, const struct effect_order *effect)
         part->metres = from->metres;
         part->cost_cents = from->cost_cents;
         part->dates = from->dates;
-        part->share_first = share;
+        part->share_first = (uint16_t)share;
         while (share < effect->share_count && effect->shares[share].part == i) {
             share++;
         }
-        part->share_count = share - part->share_first;
+        part->share_count = (uint16_t)(share - part->share_first);
         part->to = order_part_goes_to(order, part);
     }
 }

@@ -264,7 +264,7 @@ static void parts_add(struct tables *tables, slab_ref ref, uint32_t first_part,
                                     .metres = from->metres,
                                     .cost_cents = from->cost_cents,
                                     .dates = from->dates,
-                                    .share_first = first_share + share};
+                                    .share_first = (uint16_t)(first_share + share)};
         for (; share < effect->share_count && effect->shares[share].part == i; share++) {
             struct order_share *own = &order_shares(order)[first_share + share];
             own->part = (uint16_t)(first_part + i);
@@ -272,7 +272,7 @@ static void parts_add(struct tables *tables, slab_ref ref, uint32_t first_part,
             own->qty = effect->shares[share].qty;
             order_share_hold(tables, order, ref, first_share + share);
         }
-        part->share_count = first_share + share - part->share_first;
+        part->share_count = (uint16_t)(first_share + share - part->share_first);
         part->to = order_part_goes_to(order, part);
         queue_append(tables, ref, (uint16_t)(first_part + i));
         order_part_await(tables, ref, (uint16_t)(first_part + i), tables->time_ms);

@@ -216,7 +216,7 @@ static void unlink_all(struct orders *orders, struct order *order)
     }
 }
 
-enum { LINE = 64, BLOCK_LINES = 7, DONE_LINES = 5 };
+enum { LINE = 64, BLOCK_LINES = 6, DONE_LINES = 5 };
 
 static void prefetch_lines(const struct orders *orders, slab_ref ref, uint32_t first,
                            uint32_t count)

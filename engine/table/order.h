@@ -54,16 +54,16 @@ struct order_part {
     uint32_t cost_cents;
     uint32_t prev_order, next_order; /* the node's open fulfilments, oldest first; 0 = end */
     uint16_t prev_part, next_part;
-    uint32_t share_first, share_count; /* its shares are contiguous */
+    uint16_t share_first, share_count; /* its shares are contiguous */
     slab_ref tracking;                 /* block of a length byte and text, 0 = none */
     uint32_t timer;                    /* of its next deadline, WHEEL_NONE = it has none */
-    bool is_listed;
     uint16_t to; /* the store that it is sent to, else NODE_NONE */
+    bool is_listed : 1;   /* in its node's list */
+    bool is_rejected : 1; /* its node said no to some of it: never chosen again for this order */
+    bool is_arrived : 1;  /* of what is sent to a store: it is there */
+    bool is_awaited : 1;  /* the same: its order is open until it is fetched */
+    bool is_waiting : 1;  /* the same, with a timer */
     uint32_t accept_by_s; /* seconds since the epoch by which its node takes it on, 0 = any time */
-    bool is_rejected; /* its node said no to some of it: never chosen again for this order */
-    bool is_arrived;  /* of what is sent to a store: it is there */
-    bool is_awaited;  /* the same: its order is open until it is fetched */
-    bool is_waiting;  /* the same, with a timer */
     uint32_t closed_s; /* closed seconds of whose deadline it is, when that was set (closing.h) */
     uint64_t collect_by; /* ms, 0 = none */
     struct order_dates dates;
@@ -157,11 +157,11 @@ struct order {
     uint8_t channel_len; /* 0 = no channel; its text stands behind the ref */
     uint8_t owed_status; /* ORDER_HELD or ORDER_BACKORDERED while something is owed, else 0 */
     uint8_t rejects;     /* times that a node said no to a fulfilment of it; stays at 255 */
-    bool has_dest;
-    bool is_optimal;
-    bool is_po_box;
-    bool is_backorder; /* the customer waits for what has no source */
-    bool is_changed;   /* lines, destination or service are not those of its birth */
+    bool has_dest : 1;
+    bool is_optimal : 1;
+    bool is_po_box : 1;
+    bool is_backorder : 1; /* the customer waits for what has no source */
+    bool is_changed : 1;   /* lines, destination or service are not those of its birth */
     char country[2]; /* zero bytes = none */
     int64_t body_at; /* bytes from the head to the body, which may be another block; last, so that
                         it is on the line of the first part's links (orders_prefetch_links) */
