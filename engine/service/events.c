@@ -358,6 +358,7 @@ static events_teller *const tellers[256] = {
     [EFFECT_CANCEL] = events_cancel,
     [EFFECT_FULFIL] = events_fulfil,
     [EFFECT_REPLAN] = events_replan,
+    [EFFECT_REPLAN_KITS] = events_replan_kits,
     [EFFECT_RESERVE] = events_reserve,
     [EFFECT_RESERVE_END] = events_reserve_end,
     [EFFECT_RESERVE_TAKE] = events_reserve_take,

@@ -66,7 +66,8 @@ ERR_MUST_USE enum err events_of_record(struct events *events, uint8_t type, cons
 bool events_has_cell(const struct events *events, uint32_t item, uint16_t node);
 
 typedef enum err events_teller(struct events *events, const uint8_t *bytes, uint32_t size);
-events_teller events_order, events_cancel, events_fulfil, events_replan; /* events_order*.c */
+events_teller events_order, events_cancel, events_fulfil, events_replan,
+    events_replan_kits; /* events_order*.c */
 events_teller events_reserve, events_reserve_end, events_reserve_take;
 
 /* -- readers (handle_events.c) -- */

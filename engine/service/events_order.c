@@ -617,12 +617,12 @@ static bool replan_is_sound(const struct events *events, const struct effect_rep
     return is_sound;
 }
 
-enum err events_replan(struct events *events, const uint8_t *bytes, uint32_t size)
+static enum err replan(struct events *events, uint8_t type, const uint8_t *bytes, uint32_t size)
 {
     struct effect_replan effect;
     struct replan_told told;
     const enum err err =
-        effect_replan_decode(bytes, size, events->service->tables.scratch, &effect);
+        effect_replan_decode(type, bytes, size, events->service->tables.scratch, &effect);
     if (err != ERR_OK || !replan_is_sound(events, &effect)) {
         return ERR_DAMAGED;
     }
@@ -637,4 +637,14 @@ enum err events_replan(struct events *events, const uint8_t *bytes, uint32_t siz
     promise(events, &told, &effect);
     order_done(events, &effect.id, told_is_done(&effect.told));
     return told_end(&effect.told, &told.end);
+}
+
+enum err events_replan(struct events *events, const uint8_t *bytes, uint32_t size)
+{
+    return replan(events, EFFECT_REPLAN, bytes, size);
+}
+
+enum err events_replan_kits(struct events *events, const uint8_t *bytes, uint32_t size)
+{
+    return replan(events, EFFECT_REPLAN_KITS, bytes, size);
 }

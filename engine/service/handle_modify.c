@@ -259,6 +259,20 @@ static void change_line(struct replan *replan, uint32_t line, uint32_t qty, stru
                {0, 0, line}}}; /* a component stays one: its name is not told again */
 }
 
+/* A line that the order gets; kit.item 0: it is no component. */
+static void add_line(struct replan *replan, const struct replan_line *line, uint32_t qty,
+                     struct text name, const struct order_kit *kit)
+{
+    const uint32_t index = replan->line_count++;
+    replan->lines[index] = *line;
+    replan->wanted[index] = qty;
+    replan->left[index] = 0;
+    change_line(replan, index, qty, name);
+    if (kit->item) {
+        replan->changes[replan->effect.line_count - 1].line.kit = *kit;
+    }
+}
+
 /* Held units of a share that have not come to the step; STEP_COUNT: all that is held. */
 static uint32_t units_before(struct order *order, uint32_t index, int step)
 {
@@ -367,6 +381,41 @@ static bool place_fits(struct service_core *service, struct call *call,
     return false;
 }
 
+/* The wish as a line, or, where it is for a kit, as one for each component, all with its name.
+ * False: answered. */
+static bool lines_add(struct service_core *service, struct call *call, uint32_t at,
+                      const struct wish *wish, const struct replan_line *asked,
+                      struct replan *replan)
+{
+    const struct item *item = &service->tables.catalogue.items[asked->item];
+    const struct kit *kit = item->is_kit ? kits_find(&service->tables.kits, asked->item) : NULL;
+    const struct kit_part whole = {asked->item, 1};
+    const struct kit_part *parts = kit ? kit->parts : &whole;
+    const uint32_t count = kit ? kit->count : 1;
+    const uint32_t first = replan->line_count;
+    if (count > EFFECT_LINES_MAX - first) {
+        reply_error(service, call, CODE_TOO_LARGE,
+                    "lines: an order has at most %d, removed ones and all components of kits "
+                    "included", EFFECT_LINES_MAX);
+        return false;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        struct replan_line line = *asked;
+        const uint64_t qty = (uint64_t)wish->qty * parts[i].qty;
+        if (qty > QTY_MAX) {
+            reply_error(service, call, CODE_INVALID_ARGUMENT,
+                        "lines[%u].qty: more than %d units of a component", at, QTY_MAX);
+            return false;
+        }
+        line.item = parts[i].item;
+        line.kit = kit ? (uint16_t)(first + 1) : 0;
+        line.kit_item = kit ? asked->item + 1 : 0;
+        add_line(replan, &line, (uint32_t)qty, wish->line,
+                 &(struct order_kit){line.kit_item, parts[i].qty, first});
+    }
+    return true;
+}
+
 /* A line that the order does not have yet. False: answered. */
 static bool wish_new(struct service_core *service, struct call *call, const struct modify *modify,
                      uint32_t at, struct replan *replan)
@@ -381,23 +430,12 @@ static bool wish_new(struct service_core *service, struct call *call, const stru
                     (int)wish->line.len, wish->line.at);
         return false;
     }
-    if (replan->line_count == EFFECT_LINES_MAX) {
-        reply_error(service, call, CODE_TOO_LARGE,
-                    "lines: an order has at most %d, removed ones included", EFFECT_LINES_MAX);
-        return false;
-    }
     line.item = need_item(service, call, "lines.item", wish->item);
-    if (line.item == ITEM_NONE || refuse_kit(service, call, "lines.item", line.item) ||
-        !node_of_wish(service, call, wish, &line.node) ||
+    if (line.item == ITEM_NONE || !node_of_wish(service, call, wish, &line.node) ||
         !place_fits(service, call, modify, (int)at, &line, SERVICE_COUNT, true)) {
         return false;
     }
-    uint32_t index = replan->line_count++;
-    replan->lines[index] = line;
-    replan->wanted[index] = wish->qty;
-    replan->left[index] = 0;
-    change_line(replan, index, wish->qty, wish->line);
-    return true;
+    return lines_add(service, call, at, wish, &line, replan);
 }
 
 static bool item_is_same(struct service_core *service, struct call *call,

@@ -16,7 +16,7 @@ static void lines_begin(struct replan *replan)
         const struct order_line *line = &order_lines(order)[i];
         struct order_kit kit = line_kit(order, i);
         replan->lines[i] = (struct replan_line){line->item, line->service, line->node,
-                                                kit.item ? (uint16_t)(kit.first + 1) : 0};
+                                                kit.item ? (uint16_t)(kit.first + 1) : 0, kit.item};
         replan->wanted[i] = 0;
         replan->left[i] = 0;
         replan->owed_index[i] = OWED_NONE;
@@ -505,7 +505,7 @@ uint64_t replan_take(struct service_core *service, struct replan *replan)
 {
     uint8_t *bytes = log_begin(service, effect_replan_size(&replan->effect));
     const uint32_t size = effect_replan_encode(bytes, &replan->effect);
-    uint64_t lsn = log_end(service, EFFECT_REPLAN, size);
+    uint64_t lsn = log_end(service, effect_replan_type(&replan->effect), size);
     must_apply(tables_apply_replan(&service->tables, lsn, service->now_ms, &replan->effect),
                "replan");
     told_done(bytes, size, replan->order->done_ms != 0); /* done ones are not changed */
@@ -521,12 +521,6 @@ void put_order_line(struct writer *writer, struct order *order, uint32_t line)
     uint32_t len;
     const char *name = line_text(order, line, scratch, &len);
     put_text(writer, "line", name, len);
-}
-
-/* The kit that the line is a component of, + 1; 0 = none. New lines are none. */
-static uint32_t replan_kit(const struct replan *replan, uint32_t line)
-{
-    return line < replan->order->line_count ? line_kit(replan->order, line).item : 0;
 }
 
 static void put_line_head(struct service_core *service, struct writer *writer,
@@ -546,7 +540,7 @@ static void put_line_head(struct service_core *service, struct writer *writer,
         }
     }
     put_text(writer, "line", name ? name : "", len);
-    put_kit(service, writer, &(struct order_kit){.item = replan_kit(replan, line)});
+    put_kit(service, writer, &(struct order_kit){.item = replan->lines[line].kit_item});
     put_text(writer, "item", item->id, item->id_len);
 }
 
@@ -560,7 +554,7 @@ static uint32_t put_share_lines(struct service_core *service, struct writer *wri
     writer_str(writer, "lines");
     writer_array(writer, end - share);
     for (; share < end; share++) {
-        writer_map(writer, 3u + (replan_kit(replan, replan->shares[share].line) != 0));
+        writer_map(writer, 3u + (replan->lines[replan->shares[share].line].kit_item != 0));
         put_line_head(service, writer, replan, replan->shares[share].line);
         put_int(writer, "qty", replan->shares[share].qty);
     }
@@ -604,7 +598,7 @@ void replan_put_left(struct service_core *service, struct writer *writer,
     uint32_t mark = writer_open(writer);
     for (uint32_t i = 0; i < replan->line_count; i++) {
         if (replan->left[i] > 0) {
-            writer_map(writer, 4u + (replan_kit(replan, i) != 0));
+            writer_map(writer, 4u + (replan->lines[i].kit_item != 0));
             put_line_head(service, writer, replan, i);
             put_int(writer, "qty", replan->left[i]);
             put_string(writer, "reason", reason_text((enum reason)replan->why[i]));

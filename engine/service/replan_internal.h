@@ -15,6 +15,7 @@ struct replan_line {
     uint8_t service;
     uint16_t node;
     uint16_t kit; /* as in struct route_line */
+    uint32_t kit_item; /* the kit + 1 that it is a component of, 0 = none */
 };
 
 /* What a decision keeps to. */

@@ -50,6 +50,16 @@ void tables_lend_gone(struct tables *tables, uint32_t item, uint16_t node, int32
 
 /* -- whether it fits -- */
 
+/* Components are new lines, and so is the first one of their kit line. */
+static bool kit_is_sound(const struct tables *tables, const struct order *order,
+                         const struct effect_replan_line *line)
+{
+    const struct order_kit *kit = &line->line.kit;
+    return kit->item == 0 ||
+           (kit->item <= tables->catalogue.count && kit->first >= order->line_count &&
+            kit->first <= line->index && line->line.line.len > 0);
+}
+
 static bool lines_are_sound(const struct tables *tables, struct order *order,
                             const struct effect_replan *effect)
 {
@@ -59,7 +69,7 @@ static bool lines_are_sound(const struct tables *tables, struct order *order,
         bool is_new = line->index == count;
         bool is_known = line->line.item < tables->catalogue.count &&
                         (line->line.node == NODE_NONE || line->line.node < tables->network.count);
-        if (line->index > count || !is_known ||
+        if (line->index > count || !is_known || !kit_is_sound(tables, order, line) ||
             (!is_new && order_lines(order)[line->index].item != line->line.item)) {
             return false;
         }
@@ -149,7 +159,8 @@ uint32_t tables_replan_text(const struct effect_replan *effect)
 {
     uint32_t text = effect->has_place ? effect->postcode.len : 0;
     for (uint32_t i = 0; i < effect->line_count; i++) {
-        text += effect->lines[i].line.line.len;
+        const struct effect_line *line = &effect->lines[i].line;
+        text += line->line.len + (line->kit.item ? (uint32_t)sizeof line->kit : 0);
     }
     return text;
 }
@@ -232,6 +243,12 @@ static uint32_t line_set(struct order *order, const struct effect_replan_line *f
         at = text;
         len = (uint8_t)from->line.line.len;
         text = order_text_put(order, text, &from->line.line);
+    }
+    if (from->line.kit.item) {
+        len |= ORDER_LINE_KIT;
+        memcpy(order_body(order) + text, &from->line.kit, sizeof from->line.kit);
+        text += (uint32_t)sizeof from->line.kit;
+        order->has_more_kits = true;
     }
     *line = (struct order_line){from->line.item, from->line.qty, from->line.unfilled, at, len,
                                 from->line.service, from->line.node};

@@ -39,6 +39,7 @@ enum effect_type {
     EFFECT_RESERVE_TAKE, /* units that reservations give up */
     EFFECT_RESERVE_DROP, /* those that ended longest ago leave */
     EFFECT_REPLAN = 20, /* units of an order go elsewhere, come newly, or are owed */
+    EFFECT_REPLAN_KITS, /* the same with new lines that are components of kits */
     EFFECT_DOCUMENT = 40, /* a return, supply or transfer as it is from now on */
     EFFECT_HOURS = 60, /* hours and terms of a node; effect_timing.h has these four */
     EFFECT_CAPACITY,   /* meters of a node */
@@ -354,6 +355,7 @@ uint32_t effect_cancel_encode(uint8_t *out, const struct effect_cancel *effect);
 uint32_t effect_fulfil_size(const struct effect_fulfil *effect);
 uint32_t effect_fulfil_encode(uint8_t *out, const struct effect_fulfil *effect);
 uint32_t effect_replan_size(const struct effect_replan *effect);
+uint8_t effect_replan_type(const struct effect_replan *effect); /* of its record */
 uint32_t effect_replan_encode(uint8_t *out, const struct effect_replan *effect);
 uint32_t effect_drop_encode(uint8_t *out, const struct effect_drop *effect);
 uint32_t effect_time_encode(uint8_t *out, uint64_t time_ms);
@@ -402,7 +404,7 @@ ERR_MUST_USE enum err effect_cancel_decode(const uint8_t *bytes, uint32_t size,
 ERR_MUST_USE enum err effect_fulfil_decode(const uint8_t *bytes, uint32_t size,
                                            struct effect_scratch *scratch,
                                            struct effect_fulfil *out);
-ERR_MUST_USE enum err effect_replan_decode(const uint8_t *bytes, uint32_t size,
+ERR_MUST_USE enum err effect_replan_decode(uint8_t type, const uint8_t *bytes, uint32_t size,
                                            struct effect_scratch *scratch,
                                            struct effect_replan *out);
 ERR_MUST_USE enum err effect_drop_decode(const uint8_t *bytes, uint32_t size,

@@ -27,7 +27,7 @@ static uint32_t told_size(const struct effect_replan *effect)
 uint32_t effect_replan_size(const struct effect_replan *effect)
 {
     return 512 + (effect->move_count + effect->cancel_count) * 10 +
-           (effect->count_count + effect->missing_count) * 10 + effect->line_count * 98 +
+           (effect->count_count + effect->missing_count) * 10 + effect->line_count * 110 +
            effect->part_count * 44 + effect->share_count * 16 + effect->owed_count * 12 +
            (effect->row ? told_size(effect) : 0);
 }
@@ -48,6 +48,35 @@ static uint8_t *put_lines(uint8_t *at, const struct effect_replan *effect)
     for (uint32_t i = 0; i < effect->line_count; i++) {
         at = bytes_put_int(at, effect->lines[i].index);
         at = line_put(at, &effect->lines[i].line);
+    }
+    return at;
+}
+
+static bool has_kits(const struct effect_replan *effect)
+{
+    for (uint32_t i = 0; i < effect->line_count; i++) {
+        if (effect->lines[i].line.kit.item) {
+            return true;
+        }
+    }
+    return false;
+}
+
+uint8_t effect_replan_type(const struct effect_replan *effect)
+{
+    return has_kits(effect) ? EFFECT_REPLAN_KITS : EFFECT_REPLAN;
+}
+
+/* Of each line in turn: 0, or the kit + 1, units in one, its index minus the first component's. */
+static uint8_t *put_kits(uint8_t *at, const struct effect_replan *effect)
+{
+    for (uint32_t i = 0; i < effect->line_count; i++) {
+        const struct order_kit *kit = &effect->lines[i].line.kit;
+        at = bytes_put_int(at, kit->item);
+        if (kit->item) {
+            at = bytes_put_int(at, kit->per);
+            at = bytes_put_int(at, effect->lines[i].index - kit->first);
+        }
     }
     return at;
 }
@@ -93,6 +122,7 @@ uint32_t effect_replan_encode(uint8_t *out, const struct effect_replan *effect)
     at = put_rows(at, effect->counts, effect->count_count);
     at = put_rows(at, effect->missing, effect->missing_count);
     at = put_lines(at, effect);
+    at = has_kits(effect) ? put_kits(at, effect) : at;
     at = parts_put(at, effect->parts, effect->part_count);
     at = shares_put(at, effect->shares, effect->share_count);
     at = put_owed(at, effect);
@@ -126,6 +156,24 @@ static uint32_t get_lines(struct bytes_source *source, struct effect_replan_line
         line_get(source, &lines[i].line);
     }
     return count;
+}
+
+static void get_kits(struct bytes_source *source, struct effect_replan_line *lines, uint32_t count)
+{
+    bool has_any = false;
+    for (uint32_t i = 0; i < count && !source->is_bad; i++) {
+        struct order_kit *kit = &lines[i].line.kit;
+        kit->item = (uint32_t)bytes_get_max(source, UINT32_MAX);
+        if (kit->item) {
+            kit->per = (uint32_t)bytes_get_max(source, KIT_UNITS_MAX);
+            const uint32_t behind = (uint32_t)bytes_get_max(source, KIT_PARTS_MAX - 1);
+            has_any = true;
+            source->is_bad = source->is_bad || kit->per == 0 || behind > lines[i].index ||
+                             lines[i].line.line.len == 0;
+            kit->first = source->is_bad ? 0 : lines[i].index - behind;
+        }
+    }
+    source->is_bad = source->is_bad || !has_any;
 }
 
 static uint32_t get_owed(struct bytes_source *source, struct effect_owed *owed)
@@ -163,8 +211,8 @@ static void get_head(struct bytes_source *source, struct effect_replan *out)
                      out->decline >= DECLINE_COUNT || out->service >= SERVICE_COUNT;
 }
 
-enum err effect_replan_decode(const uint8_t *bytes, uint32_t size, struct effect_scratch *scratch,
-                              struct effect_replan *out)
+enum err effect_replan_decode(uint8_t type, const uint8_t *bytes, uint32_t size,
+                              struct effect_scratch *scratch, struct effect_replan *out)
 {
     struct bytes_source source = {bytes, bytes + size, false};
     memset(out, 0, sizeof *out);
@@ -186,6 +234,9 @@ enum err effect_replan_decode(const uint8_t *bytes, uint32_t size, struct effect
     out->missing = scratch->more_rows;
     out->line_count = get_lines(&source, scratch->replan_lines);
     out->lines = scratch->replan_lines;
+    if (type == EFFECT_REPLAN_KITS) {
+        get_kits(&source, scratch->replan_lines, out->line_count);
+    }
     out->part_count = parts_get(&source, scratch->parts, EFFECT_PARTS_MAX);
     out->parts = scratch->parts;
     out->share_count = shares_get(&source, scratch->shares,

@@ -2,11 +2,10 @@
  * a node, holds of a cell, done orders), which name them by the LSN that made them.
  *
  * An order's record is the bytes of the effect that would make it as it is now, then what happened
- * to it since: size of the effect, effect, LSN, created; from version 2 on bits, rejects; per
- * part: from version 2 on bits (its node said no, ..), from 4 on closed_s, from 3 on accept_by,
- * then collect_by,
- * tracking; per share: units that reached each step, cancelled, no_show, from version 2 on moved;
- * history. */
+ * to it since: size of the effect, effect, LSN, created; from version 2 on bits (changed, has more
+ * kits), rejects; per part: from version 2 on bits (its node said no, ..), from 4 on closed_s, from
+ * 3 on accept_by, then collect_by, tracking; per share: units that reached each step, cancelled,
+ * no_show, from version 2 on moved; history. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,7 +22,8 @@ enum {
     SHARE_SIZE_MAX = (STEP_COUNT + 3) * 5,
     ENTRY_SIZE_MAX = 10 + 10 + 5 + 3 + 3 + 2,
     TAIL_HEAD_MAX = 32,
-    BIT_CHANGED = 1
+    BIT_CHANGED = 1,
+    BIT_MORE_KITS = 2
 };
 
 _Static_assert(464 + EFFECT_LINES_MAX * 112 + 2 * EFFECT_NODES_MAX * 3 +
@@ -173,7 +173,8 @@ static void save_order(const struct tables *tables, struct order *order, struct 
     uint8_t *at = begin + sizeof size + size;
     at = bytes_put_int(at, order->lsn);
     at = bytes_put_int(at, order->created_ms);
-    *at++ = order->is_changed ? BIT_CHANGED : 0;
+    *at++ = (uint8_t)((order->is_changed ? BIT_CHANGED : 0) |
+                      (order->has_more_kits ? BIT_MORE_KITS : 0));
     *at++ = order->rejects;
     for (uint32_t i = 0; i < order->part_count; i++) {
         at = put_part_tail(at, tables, &order_parts(order)[i]);
@@ -213,7 +214,9 @@ static bool load_tails(struct tables *tables, struct bytes_source *fields, struc
                        uint32_t version)
 {
     if (version >= 2) {
-        order->is_changed = bytes_get_byte(fields) == BIT_CHANGED;
+        const uint8_t bits = bytes_get_byte(fields);
+        order->is_changed = (bits & BIT_CHANGED) != 0;
+        order->has_more_kits = (bits & BIT_MORE_KITS) != 0;
         order->rejects = bytes_get_byte(fields);
     }
     for (uint32_t i = 0; i < order->part_count; i++) {

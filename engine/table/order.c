@@ -14,7 +14,7 @@
 enum { PROBES = 64, PROBES_AHEAD = 4 };
 
 enum { TAG_ORDER = 6, TAG_SHARE = 7, TAG_PART = 8, TAG_LINE = 22, TAG_CLOSED = 23, TAG_DATES = 64,
-       TAG_DECIDED = 73 };
+       TAG_DECIDED = 73, TAG_LINE_KIT = 74 };
 
 static uint64_t homes_of(uint32_t max)
 {
@@ -619,6 +619,11 @@ static void digest_changed(struct order *order, struct digest *digest, bool is_a
         const struct order_line *line = &order_lines(order)[i];
         digest_words(digest, is_add, TAG_LINE, who + i, (uint64_t)line->item << 32 | line->qty,
                      (uint64_t)line->unfilled << 24 | (uint64_t)line->node << 8 | line->service);
+        const struct order_kit kit = line_kit(order, i);
+        if (order->has_more_kits && kit.item) {
+            digest_words(digest, is_add, TAG_LINE_KIT, who + i,
+                         (uint64_t)kit.item << 32 | kit.per, kit.first);
+        }
     }
 }
 

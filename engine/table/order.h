@@ -162,6 +162,7 @@ struct order {
     bool is_po_box : 1;
     bool is_backorder : 1; /* the customer waits for what has no source */
     bool is_changed : 1;   /* lines, destination or service are not those of its birth */
+    bool has_more_kits : 1; /* some of its lines came later, as components of kits */
     char country[2]; /* zero bytes = none */
     int64_t body_at; /* bytes from the head to the body, which may be another block; last, so that
                         it is on the line of the first part's links (orders_prefetch_links) */

@@ -294,7 +294,15 @@ static enum err replay_replan(struct tables *tables, uint64_t lsn, uint64_t now_
                               const uint8_t *bytes, uint32_t size)
 {
     struct effect_replan effect;
-    enum err err = effect_replan_decode(bytes, size, tables->scratch, &effect);
+    enum err err = effect_replan_decode(EFFECT_REPLAN, bytes, size, tables->scratch, &effect);
+    return err == ERR_OK ? tables_apply_replan(tables, lsn, now_ms, &effect) : err;
+}
+
+static enum err replay_replan_kits(struct tables *tables, uint64_t lsn, uint64_t now_ms,
+                                   const uint8_t *bytes, uint32_t size)
+{
+    struct effect_replan effect;
+    enum err err = effect_replan_decode(EFFECT_REPLAN_KITS, bytes, size, tables->scratch, &effect);
     return err == ERR_OK ? tables_apply_replan(tables, lsn, now_ms, &effect) : err;
 }
 
@@ -386,7 +394,7 @@ enum err tables_replay(struct tables *tables, uint64_t lsn, uint64_t now_ms, uin
         [EFFECT_RESERVE] = replay_reserve, [EFFECT_RESERVE_END] = replay_reserve_end,
         [EFFECT_RESERVE_TAKE] = replay_reserve_take,
         [EFFECT_RESERVE_DROP] = replay_reserve_drop,
-        [EFFECT_REPLAN] = replay_replan,
+        [EFFECT_REPLAN] = replay_replan, [EFFECT_REPLAN_KITS] = replay_replan_kits,
         [EFFECT_DOCUMENT] = replay_document,
         [EFFECT_HOURS] = replay_hours,   [EFFECT_CAPACITY] = replay_capacity,
         [EFFECT_LANES] = replay_lanes,   [EFFECT_ROADS] = replay_roads,

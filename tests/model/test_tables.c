@@ -602,7 +602,7 @@ static void order_replan(struct model *model)
     uint32_t size = effect_replan_encode(bytes, effect);
     assert_true(size <= effect_replan_size(effect));
     assert_int_equal(tables_apply_replan(&model->live, ++model->lsn, model->now, effect), 0);
-    replica_feed(model, EFFECT_REPLAN, bytes, size);
+    replica_feed(model, effect_replan_type(effect), bytes, size);
 }
 
 /* The order tells of each share and line what the books say. */

@@ -42,7 +42,7 @@ uint32_t sim_record_missing(const struct sim_counts *sum)
         EFFECT_REFUSED,     EFFECT_TIME,         EFFECT_RESERVE, EFFECT_RESERVE_END,
         EFFECT_RESERVE_TAKE, EFFECT_RESERVE_DROP, EFFECT_REPLAN, EFFECT_DOCUMENT, EFFECT_HOURS,
         EFFECT_CAPACITY,    EFFECT_LANES,        EFFECT_ROADS,  EFFECT_STRATEGY, EFFECT_CHOICE,
-        EFFECT_SHORT};
+        EFFECT_SHORT,       EFFECT_REPLAN_KITS};
     for (uint32_t i = 0; i < sizeof types / sizeof types[0]; i++) {
         if (sum->records[types[i]] == 0) {
             return types[i];

@@ -114,7 +114,7 @@ static void put_wanted(struct sim *sim, struct sim_request *request, struct sim_
         writer_int(writer, sim_draw(sim, 5));
         if (has_item) {
             writer_string(writer, "item");
-            put_id(writer, 'i', sim_draw(sim, BOOKS_ITEMS));
+            put_item(writer, draw_sold(sim));
         }
     }
 }

@@ -299,10 +299,9 @@ static void small_effects_round_trip(void **state)
     assert_int_equal(effect_drop_decode(bytes, size - 1, &drop_back), ERR_DAMAGED);
 }
 
-/* A change of an order comes back as it was, and no flipped bit leads outside of it. */
-static void replan_round_trip(void **state)
+static void replan_comes_back(struct effect_scratch *scratch, uint8_t type)
 {
-    struct effect_scratch *scratch = *state;
+    const struct order_kit kit = {9, 4, 1};
     uint8_t bytes[4096];
     uint8_t again[4096];
     struct effect_quantity moves[2] = {{0, 5}, {3, 1}};
@@ -310,6 +309,7 @@ static void replan_round_trip(void **state)
     struct effect_stock_row counts[1] = {{7, 12}};
     struct effect_stock_row missing[1] = {{8, -4}};
     struct effect_replan_line changes[1] = {{2, {7, 3, 0, {"new", 3}, SERVICE_PICKUP, 4, {0}}}};
+    changes[0].line.kit = type == EFFECT_REPLAN_KITS ? kit : (struct order_kit){0, 0, 0};
     struct effect_part new_parts[1] = {{.node = 4, .way = WAY_PICKUP, .service = SERVICE_PICKUP,
                                     .metres = 99}};
     struct effect_share new_shares[2] = {{0, 0, 3}, {0, 2, 3}};
@@ -324,9 +324,11 @@ static void replan_round_trip(void **state)
         .key = {.is_set = true, .content = 5}};
     struct effect_replan back;
     uint32_t size = effect_replan_encode(bytes, &effect);
+    assert_int_equal(effect_replan_type(&effect), type);
     assert_true(size <= effect_replan_size(&effect));
-    assert_int_equal(effect_replan_decode(bytes, size, scratch, &back), 0);
+    assert_int_equal(effect_replan_decode(type, bytes, size, scratch, &back), 0);
     assert_int_equal(back.missing[0].value, -4);
+    assert_memory_equal(&back.lines[0].line.kit, &changes[0].line.kit, sizeof kit);
     assert_int_equal(back.owed[0].reason, REASON_MAX_REJECTS_REACHED);
     assert_int_equal(effect_replan_encode(again, &back), size);
     assert_memory_equal(bytes, again, size);
@@ -334,10 +336,17 @@ static void replan_round_trip(void **state)
         uint8_t *exact = malloc(size);
         memcpy(exact, bytes, size);
         exact[i / 8] ^= (uint8_t)(1u << (i % 8));
-        (void)!effect_replan_decode(exact, size, scratch, &back);
-        assert_int_equal(effect_replan_decode(exact, i / 8, scratch, &back), ERR_DAMAGED);
+        (void)!effect_replan_decode(type, exact, size, scratch, &back);
+        assert_int_equal(effect_replan_decode(type, exact, i / 8, scratch, &back), ERR_DAMAGED);
         free(exact);
     }
+}
+
+/* A change of an order comes back as it was, and no flipped bit leads outside of it. */
+static void replan_round_trip(void **state)
+{
+    replan_comes_back(*state, EFFECT_REPLAN);
+    replan_comes_back(*state, EFFECT_REPLAN_KITS);
 }
 
 /* A safety stock below zero would make free what is not there: no record may say so. */

@@ -26,6 +26,7 @@ static void test_records(void **state)
     PIN(EFFECT_DROP, 10);
     PIN(EFFECT_REFUSED, 11);
     PIN(EFFECT_REPLAN, 20);
+    PIN(EFFECT_REPLAN_KITS, 21);
     PIN(EFFECT_DOCUMENT, 40);
     PIN(EFFECT_TIME, 12);
     PIN(EFFECT_HOURS, 60);
