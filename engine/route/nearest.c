@@ -87,6 +87,12 @@ static float limit_behind(float distance_2)
     return sqrtf(distance_2) * (1 + 0x1p-20f) + 0x1p-21f;
 }
 
+bool chord_tells(float near_2, float far_2)
+{
+    float limit = limit_behind(near_2);
+    return limit * limit * (1 + 0x1p-20f) < far_2;
+}
+
 /* Whether (priority, metres, id) of node is less than that of the best so far. Both are measured
  * only where float does not tell: here the best is the one that it rules out. */
 static bool is_better(struct search *search, uint16_t node, float distance_2)
@@ -100,8 +106,7 @@ static bool is_better(struct search *search, uint16_t node, float distance_2)
             return priority < search->priority;
         }
     }
-    float limit = limit_behind(distance_2);
-    if (limit * limit * (1 + 0x1p-20f) < search->best_2) {
+    if (chord_tells(distance_2, search->best_2)) {
         return true;
     }
     measure_best(search);

@@ -226,6 +226,9 @@ void take(struct route *route, uint32_t item, uint16_t node, uint32_t qty);
 /* Farthest chord, with room for float errors, at which a node within metres can lie. */
 float chord_limit(uint32_t metres);
 
+/* Whether float chords, squared, tell that the first node is nearer in whole metres. */
+bool chord_tells(float near_2, float far_2);
+
 /* Make sure that base is the group's own copy. */
 void group_base_copy(struct route *route);
 

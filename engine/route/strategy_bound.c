@@ -209,6 +209,20 @@ static bool is_led_by(const struct strategy *strategy, uint32_t term)
     return strategy->is_led && strategy->led_by == term;
 }
 
+static void add_term(const struct route *route, struct strategy_bound *bound,
+                     const struct strategy_term *term, uint64_t factor)
+{
+    if (term->term == STRATEGY_TERM_LOAD && term->band == 1 && route->view->queues) {
+        bound->load_factor += factor;
+    } else if (term->term == STRATEGY_TERM_ACCEPTANCE && term->band == 1 &&
+               route->view->declines) {
+        bound->declines_factor += factor;
+    } else {
+        bound->terms[bound->count] = term;
+        bound->factors[bound->count++] = factor;
+    }
+}
+
 void strategy_bound_begin(const struct route *route, struct strategy_bound *bound,
                           struct lane_memo *memo)
 {
@@ -224,6 +238,7 @@ void strategy_bound_begin(const struct route *route, struct strategy_bound *boun
         bound->distance_factor = is_weighted ? strategy->factor[strategy->led_by] : 1;
         bound->distance_band = is_weighted ? bound->distance->band : 1;
     }
+    bound->is_whole = true;
     for (uint32_t i = 0; i < count; i++) {
         const struct strategy_term *term = &strategy->terms[i];
         uint64_t factor = is_weighted ? strategy->factor[i] : 1;
@@ -231,45 +246,26 @@ void strategy_bound_begin(const struct route *route, struct strategy_bound *boun
         bound->least += spread.least * factor;
         if (spread.is_fixed) {
             bound->fixed += spread.least * factor;
-        } else if (is_ready(term->term) && !is_led_by(strategy, i)) {
-            bound->terms[bound->count] = term;
-            bound->factors[bound->count++] = factor;
+        } else if (is_ready(term->term)) {
+            add_term(route, bound, term, factor);
+        } else {
+            bound->is_whole = bound->is_whole && is_led_by(strategy, i);
         }
     }
 }
 
 /* -- candidates -- */
 
-/* No more metres than what is so far by chord is away by geo_metres: the other way round than
- * chord_limit. */
-static uint64_t metres_least(float chord)
-{
-    double metres = ((double)chord * (1 - 0x1p-19) - 0x1p-20) * GEO_RADIUS_M - 3;
-    return metres > 0 ? (uint64_t)metres : 0;
-}
-
 static uint64_t distance_least(const struct strategy_bound *bound, float chord)
 {
-    uint64_t metres = metres_least(chord);
+    uint32_t metres = chord_metres_least(chord);
     metres -= bound->distance_band > 1 ? metres % bound->distance_band : 0;
     return metres * bound->distance_factor;
 }
 
-static uint64_t ready_value(const struct route *route, const struct strategy_bound *bound,
-                            uint16_t node, const struct strategy_term *term)
+static uint64_t capped(uint64_t value)
 {
-    struct contender contender;
-    uint64_t value;
-    if (term->term == STRATEGY_TERM_LOAD && route->view->queues) {
-        value = route->view->queues[node].count;
-    } else if (term->term == STRATEGY_TERM_ACCEPTANCE && route->view->declines) {
-        value = route->view->declines[node];
-    } else {
-        contender_open(&contender, node, bound->memo);
-        return strategy_value(route, &contender, term);
-    }
-    value = value < STRATEGY_VALUE_MAX ? value : STRATEGY_VALUE_MAX;
-    return term->band > 1 ? value - value % term->band : value;
+    return value < STRATEGY_VALUE_MAX ? value : STRATEGY_VALUE_MAX;
 }
 
 /* What all terms but the leading distance add. */
@@ -277,8 +273,16 @@ static uint64_t rest_of(const struct route *route, const struct strategy_bound *
                         uint16_t node)
 {
     uint64_t sum = bound->fixed;
+    if (bound->load_factor > 0) {
+        sum += capped(route->view->queues[node].count) * bound->load_factor;
+    }
+    if (bound->declines_factor > 0) {
+        sum += capped(route->view->declines[node]) * bound->declines_factor;
+    }
     for (uint32_t i = 0; i < bound->count; i++) {
-        sum += ready_value(route, bound, node, bound->terms[i]) * bound->factors[i];
+        struct contender contender;
+        contender_open(&contender, node, CHORD_UNKNOWN, bound->memo);
+        sum += strategy_value(route, &contender, bound->terms[i]) * bound->factors[i];
     }
     return sum;
 }
@@ -305,10 +309,10 @@ uint32_t strategy_bound_word(const struct route *route, const struct strategy_bo
         if (sum + far > limits->most) {
             continue;
         }
-        float chord_2 = bound->distance ? chord_2_of(network, bound->place, slot) : 0;
+        float chord_2 = bound->distance ? chord_2_of(network, bound->place, slot) : CHORD_UNKNOWN;
         sum += bound->distance ? distance_least(bound, sqrtf(chord_2)) : 0;
         if (sum <= limits->most && chord_2 <= limits->chord_2) {
-            entries[count++] = (struct strategy_entry){sum, node};
+            entries[count++] = (struct strategy_entry){sum, chord_2, node};
         }
     }
     return count;

@@ -20,15 +20,25 @@ struct contender {
     bool has_metres;
     bool has_promise;
     uint32_t metres;
+    float chord_2; /* squared float chord to the destination; CHORD_UNKNOWN */
     struct promise promise;
     struct lane_memo *memo; /* NULL = none */
 };
 
+#define CHORD_UNKNOWN (-1.0f)
+
 void contender_begin(struct contender *contender, uint16_t node, uint32_t metres);
 
-/* The same before it is measured, which happens when it is needed. */
-void contender_open(struct contender *contender, uint16_t node, struct lane_memo *memo);
+/* The same before it is measured, which happens when it is needed: where the chord is known, bands
+ * of distance mostly follow from it. */
+void contender_open(struct contender *contender, uint16_t node, float chord_2,
+                    struct lane_memo *memo);
 uint32_t contender_metres(const struct route *route, struct contender *contender);
+
+/* What geo_metres counts at least to a node at that float chord; at most: METRES_UNSURE where the
+ * chord does not tell. */
+uint32_t chord_metres_least(float chord);
+uint32_t chord_metres_most(float chord);
 
 /* The term's value of the node in steps, rounded down to its band; the less the better. */
 uint64_t strategy_value(const struct route *route, struct contender *contender,
@@ -65,6 +75,8 @@ struct strategy_bound {
     uint32_t count; /* terms that are looked at node by node */
     const struct strategy_term *terms[STRATEGY_TERMS_MAX];
     uint64_t factors[STRATEGY_TERMS_MAX];
+    uint64_t load_factor, declines_factor; /* of these two, without bands; 0 = no such term */
+    bool is_whole;  /* there are no terms but these */
     uint64_t fixed; /* what terms add that are the same at all nodes */
     uint64_t least; /* what all terms but the leading distance add at least */
     float place[3];
@@ -73,6 +85,7 @@ struct strategy_bound {
 
 struct strategy_entry {
     uint64_t bound;
+    float chord_2; /* CHORD_UNKNOWN where no distance leads */
     uint16_t node;
 };
 

@@ -13,9 +13,15 @@
  * own is still below that. */
 #include "strategy_route_internal.h"
 
+#include <math.h>
 #include <string.h>
 
-enum { LOADS_MORE = 2 }; /* from a guess to its confirmation, without another search */
+#include "prefetch.h"
+
+enum {
+    LOADS_MORE = 2, /* from a guess to its confirmation, without another search */
+    MAPS_MAX = 16   /* items up to which their bitmaps are listed before a search */
+};
 
 /* Keys behind the last one that was worked out are 0. */
 struct score {
@@ -38,6 +44,8 @@ struct race {
     struct strategy_bound bound;
     struct score score; /* of the best */
     struct route_guess best;
+    bool is_measured; /* best.metres is known: at the end it is */
+    float best_2;     /* squared float chord of the best; CHORD_UNKNOWN */
     float limit, limit_2; /* chord beyond which no node is better, and its square */
 };
 
@@ -67,7 +75,8 @@ static void limit_set(struct race *race)
 
 /* -- what is known of the others -- */
 
-/* Whether (keys, metres, id) is less than what is noted of the others. */
+/* Whether (keys, metres, id) is less than what is noted of the others. NODE_NONE, whose metres are
+ * a bound, is the least of equals. */
 static bool is_below(const struct route *route, const struct route_rank *rank,
                      const uint64_t *keys, const struct route_guess *guess)
 {
@@ -81,11 +90,13 @@ static bool is_below(const struct route *route, const struct route_rank *rank,
         return guess->metres < rank->other.metres;
     }
     return rank->other.node != NODE_NONE &&
-           node_compare(route->view->network, guess->node, rank->other.node) < 0;
+           (guess->node == NODE_NONE ||
+            node_compare(route->view->network, guess->node, rank->other.node) < 0);
 }
 
-/* A node that is not the best scores that much, or more where not all of it was worked out: then
- * it is none that can be told from others, NODE_NONE. */
+/* A node that is not the best scores that much, or more where not all of it was worked out, or is
+ * so far away, or farther where it was not measured: then it is none that can be told from others,
+ * NODE_NONE. */
 static void other_add(struct race *race, const struct score *score, const struct route_guess *other)
 {
     struct route_rank *rank = race->rank;
@@ -98,8 +109,35 @@ static void other_add(struct race *race, const struct score *score, const struct
 
 /* -- the race -- */
 
-/* Whether the score is less than the best so far, of equal ones the nearer, then the lesser id. */
-static bool is_better(const struct race *race, const uint64_t *keys, struct contender *contender)
+static void measure_best(struct race *race)
+{
+    if (!race->is_measured && race->best.node != NODE_NONE) {
+        race->best.metres = group_metres(race->route, race->best.node);
+        race->is_measured = true;
+    }
+}
+
+/* Of equal scores: the nearer, then the lesser id. Measured only where float does not tell. */
+static bool is_nearer(struct race *race, struct contender *contender)
+{
+    if (contender->chord_2 >= 0 && race->best_2 >= 0) {
+        if (chord_tells(contender->chord_2, race->best_2)) {
+            return true;
+        }
+        if (chord_tells(race->best_2, contender->chord_2)) {
+            return false;
+        }
+    }
+    measure_best(race);
+    uint32_t metres = contender_metres(race->route, contender);
+    if (metres != race->best.metres) {
+        return metres < race->best.metres;
+    }
+    return node_compare(race->route->view->network, contender->node, race->best.node) < 0;
+}
+
+/* Whether the score is less than the best so far, or equal and the node is nearer. */
+static bool is_better(struct race *race, const uint64_t *keys, struct contender *contender)
 {
     uint32_t count = strategy_keys(race->strategy);
     if (race->best.node == NODE_NONE) {
@@ -110,15 +148,11 @@ static bool is_better(const struct race *race, const uint64_t *keys, struct cont
             return keys[i] < race->score.keys[i];
         }
     }
-    uint32_t metres = contender_metres(race->route, contender);
-    if (metres != race->best.metres) {
-        return metres < race->best.metres;
-    }
-    return node_compare(race->route->view->network, contender->node, race->best.node) < 0;
+    return is_nearer(race, contender);
 }
 
 /* The score, unless a term tells already that the node is worse. */
-static bool score_below(const struct race *race, struct contender *contender, struct score *score)
+static bool score_below(struct race *race, struct contender *contender, struct score *score)
 {
     const struct strategy *strategy = race->strategy;
     bool is_weighted = strategy->mode == STRATEGY_WEIGHTED;
@@ -152,39 +186,74 @@ static bool holds(const struct race *race, uint16_t node)
                             : group_holds(race->route, node);
 }
 
+/* One of the others: not measured where its chord tells about how far it is. */
+static struct route_guess other_of(const struct race *race, struct contender *contender)
+{
+    if (!contender->has_metres && contender->chord_2 >= 0) {
+        return (struct route_guess){NODE_NONE, chord_metres_least(sqrtf(contender->chord_2))};
+    }
+    return (struct route_guess){contender->node, contender_metres(race->route, contender)};
+}
+
 static void lost(struct race *race, const struct score *score, struct contender *contender)
 {
     struct route_guess other = {NODE_NONE, 0};
     if (race->rank && score->is_whole) {
-        other = (struct route_guess){contender->node, contender_metres(race->route, contender)};
+        other = other_of(race, contender);
     }
     if (race->rank) {
         other_add(race, score, &other);
     }
 }
 
+static void best_lost(struct race *race)
+{
+    struct contender contender;
+    contender_open(&contender, race->best.node, race->best_2, &race->memo);
+    contender.metres = race->best.metres;
+    contender.has_metres = race->is_measured;
+    lost(race, &race->score, &contender);
+}
+
 static void won(struct race *race, const struct score *score, struct contender *contender)
 {
     if (race->rank && race->best.node != NODE_NONE) {
-        other_add(race, &race->score, &race->best);
+        best_lost(race);
     }
     race->score = *score;
-    race->best =
-        (struct route_guess){contender->node, contender_metres(race->route, contender)};
+    race->best = (struct route_guess){contender->node, contender->metres};
+    race->is_measured = contender->has_metres;
+    race->best_2 = contender->chord_2;
+    prefetch_read(&race->route->view->network->hot[contender->node]); /* measured at the end */
     limit_set(race);
 }
 
-static void try_node(struct race *race, uint16_t node)
+static void try_node(struct race *race, const struct strategy_entry *entry)
 {
     struct contender contender;
     struct score score;
-    contender_open(&contender, node, &race->memo);
+    contender_open(&contender, entry->node, entry->chord_2, &race->memo);
     if (!score_below(race, &contender, &score)) {
         lost(race, &score, &contender);
     } else if (is_within_reach(race, &contender) && strategy_takes(race->route, &contender) &&
-               holds(race, node)) {
+               holds(race, entry->node)) {
         won(race, &score, &contender);
     }
+}
+
+/* The entry is kept only as one of the others, and its bound, which leaves no term out, tells as
+ * much of it as its score would. */
+static bool is_other(const struct race *race, const struct strategy_entry *entry)
+{
+    return race->rank && race->bound.is_whole && race->best.node != NODE_NONE &&
+           race->strategy->mode == STRATEGY_WEIGHTED && entry->bound > race->score.keys[0];
+}
+
+static void other_bound(struct race *race, uint64_t bound)
+{
+    const struct score score = {.keys = {bound}};
+    const struct route_guess other = {NODE_NONE, 0};
+    other_add(race, &score, &other);
 }
 
 /* The entry of the least bound, taken out. */
@@ -211,19 +280,49 @@ static void try_word(struct race *race, uint32_t word, slot_bits bits, float cho
         if (entry.bound > race->most) {
             return;
         }
-        try_node(race, entry.node);
+        if (is_other(race, &entry)) {
+            other_bound(race, entry.bound); /* the rest have greater ones */
+            return;
+        }
+        try_node(race, &entry);
     }
 }
 
-/* The words of the area's list that are near enough. False: others may have a better node. */
+/* The bitmaps that a candidate's bit must be set in, but for the base; 0: there are too many. */
+static uint32_t maps_list(const struct route *route, struct slot_map *maps)
+{
+    uint32_t count = route->group.demand_count;
+    for (uint32_t i = 0; i < count && count <= MAPS_MAX; i++) {
+        struct row *row = route->demands[i].row;
+        maps[i] = (struct slot_map){row_maybe(row), row->words};
+    }
+    return count <= MAPS_MAX ? count : 0;
+}
+
+static slot_bits word_of(const struct route *route, const struct slot_map *maps, uint32_t count,
+                         uint32_t word)
+{
+    slot_bits bits = route->group.base[word];
+    for (uint32_t i = 0; i < count; i++) {
+        bits &= word < maps[i].words ? __atomic_load_n(&maps[i].bits[word], __ATOMIC_RELAXED) : 0;
+    }
+    return count > 0 ? bits : nearest_word(route, word);
+}
+
+/* The words of the area's list, of rows that are bitmaps, that are near enough. False: others may
+ * have a better node. */
 static bool try_area(struct race *race, const struct near_area *area)
 {
+    struct slot_map maps[MAPS_MAX];
+    uint32_t count = maps_list(race->route, maps);
     for (uint32_t i = 0; i < area->count; i++) {
         if (area->bounds[i] > race->limit) {
             return true;
         }
-        try_word(race, area->words[i], nearest_word(race->route, area->words[i]),
-                 area->bounds[i]);
+        slot_bits bits = word_of(race->route, maps, count, area->words[i]);
+        if (bits) {
+            try_word(race, area->words[i], bits, area->bounds[i]);
+        }
     }
     return area->end > race->limit;
 }
@@ -284,7 +383,7 @@ static void try_all(struct race *race)
     for (uint32_t i = 0; i < count; i++) {
         uint32_t at = (first + i) % count;
         if (entries[at].bound <= race->most) {
-            try_node(race, entries[at].node);
+            try_node(race, &entries[at]);
         }
     }
 }
@@ -337,6 +436,7 @@ static struct route_guess race_run(struct race *race)
     } else {
         try_all(race);
     }
+    measure_best(race);
     return race->best;
 }
 

@@ -1,6 +1,8 @@
 /* What a strategy sees in a node: the values of its terms, the fences, and the score. */
 #include "strategy_route_internal.h"
 
+#include <math.h>
+
 #include "check.h"
 #include "timing.h"
 
@@ -23,15 +25,37 @@ void contender_begin(struct contender *contender, uint16_t node, uint32_t metres
     contender->metres = metres;
     contender->has_metres = true;
     contender->has_promise = false;
+    contender->chord_2 = CHORD_UNKNOWN;
     contender->memo = NULL;
 }
 
-void contender_open(struct contender *contender, uint16_t node, struct lane_memo *memo)
+void contender_open(struct contender *contender, uint16_t node, float chord_2,
+                    struct lane_memo *memo)
 {
     contender->node = node;
     contender->has_metres = false;
     contender->has_promise = false;
+    contender->chord_2 = chord_2;
     contender->memo = memo;
+}
+
+/* The arc is 2 asin(c / 2) = c + c^3 / 24 + ..., and what is left out lies between 0 and 0.006 c^5
+ * up to a chord of 1. nearest.c bounds how far a float chord may be off: by less than a metre, but
+ * for a share of it. 10 m and the share of 2^-18 (64 roundings) cover that, the few roundings here
+ * and geo_metres' own. */
+uint32_t chord_metres_least(float chord)
+{
+    float arc = chord * (1 + chord * chord * (1.0f / 24));
+    float metres = arc * ((float)GEO_RADIUS_M * (1 - 0x1p-18f)) - 10;
+    return metres > 0 ? (uint32_t)(int32_t)metres : 0;
+}
+
+uint32_t chord_metres_most(float chord)
+{
+    float square = chord * chord;
+    float arc = chord * (1 + square * (1.0f / 24 + square * 0.006f));
+    float metres = arc * ((float)GEO_RADIUS_M * (1 + 0x1p-18f)) + 10;
+    return chord <= 1 ? (uint32_t)(int32_t)metres : METRES_UNSURE;
 }
 
 uint32_t contender_metres(const struct route *route, struct contender *contender)
@@ -41,6 +65,21 @@ uint32_t contender_metres(const struct route *route, struct contender *contender
         contender->has_metres = true;
     }
     return contender->metres;
+}
+
+/* Any number of the band that the metres lie in. */
+static uint64_t distance_in_band(const struct route *route, struct contender *contender,
+                                 uint32_t band)
+{
+    if (!contender->has_metres && contender->chord_2 >= 0 && band > 1) {
+        float chord = sqrtf(contender->chord_2);
+        uint32_t least = chord_metres_least(chord);
+        uint32_t most = chord_metres_most(chord);
+        if (most != METRES_UNSURE && least / band == most / band) {
+            return least;
+        }
+    }
+    return contender_metres(route, contender);
 }
 
 static const struct promise *promise_of(const struct route *route, struct contender *contender)
@@ -158,13 +197,14 @@ static uint64_t declines_of(const struct route *route, uint16_t node)
     return route->view->declines ? route->view->declines[node] : 0;
 }
 
+/* Before its band, but for distance. */
 static uint64_t value_plain(const struct route *route, struct contender *contender,
-                            enum strategy_term_kind term)
+                            const struct strategy_term *term)
 {
     uint16_t node = contender->node;
-    switch (term) {
+    switch ((enum strategy_term_kind)term->term) {
     case STRATEGY_TERM_DISTANCE:
-        return contender_metres(route, contender);
+        return distance_in_band(route, contender, term->band);
     case STRATEGY_TERM_ROAD:
         return road_metres(route, contender);
     case STRATEGY_TERM_MINUTES:
@@ -197,9 +237,9 @@ static uint64_t value_plain(const struct route *route, struct contender *contend
 uint64_t strategy_value(const struct route *route, struct contender *contender,
                         const struct strategy_term *term)
 {
-    uint64_t value = value_plain(route, contender, (enum strategy_term_kind)term->term);
+    uint64_t value = value_plain(route, contender, term);
     value = value < STRATEGY_VALUE_MAX ? value : STRATEGY_VALUE_MAX;
-    return value - value % term->band;
+    return term->band > 1 ? value - (uint32_t)value % term->band : value;
 }
 
 uint32_t strategy_keys(const struct strategy *strategy)
