@@ -52,6 +52,8 @@ void disk_sim_end_at(struct disk *disk, uint64_t at, bool is_power);
 /* At the next end, what arrives of the write in flight lands at another block of a log file,
  * drawn; disk_sim_repair puts back what stood there. True from repair: something was hit. */
 void disk_sim_misdirect(struct disk *disk);
+/* The same, at that offset of that file, or as near before it as there is room. */
+void disk_sim_misdirect_to(struct disk *disk, const char *name, uint64_t offset);
 bool disk_sim_repair(struct disk *disk);
 
 /* Hear of each write as it becomes durable. NULL: of none. */

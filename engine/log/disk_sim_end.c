@@ -70,12 +70,15 @@ static int draw_target(struct disk_sim *sim)
 
 static void land_elsewhere(struct disk_sim *sim)
 {
-    const int file = draw_target(sim);
-    if (file < 0) {
+    const int file = sim->aimed_file >= 0 ? sim->aimed_file : draw_target(sim);
+    if (file < 0 || sim->files[file].size < sim->write.size) {
         return;
     }
-    const uint64_t blocks = (sim->files[file].size - sim->write.size) / DISK_ALIGN;
-    const uint64_t offset = rng_below(&sim->rng, blocks + 1) * DISK_ALIGN;
+    const uint64_t last = (sim->files[file].size - sim->write.size) / DISK_ALIGN * DISK_ALIGN;
+    const uint64_t aimed = sim->aimed_offset < last ? sim->aimed_offset : last;
+    const uint64_t offset = sim->aimed_file >= 0
+                                ? aimed
+                                : rng_below(&sim->rng, last / DISK_ALIGN + 1) * DISK_ALIGN;
     forget(&sim->misdirected);
     remember(sim, &sim->misdirected, file, offset, sim->write.size);
     arrive(sim, file, offset);
@@ -226,7 +229,19 @@ void disk_sim_end_at(struct disk *disk, uint64_t at, bool is_power)
 
 void disk_sim_misdirect(struct disk *disk)
 {
-    sim_from(disk)->is_misdirecting = true;
+    struct disk_sim *sim = sim_from(disk);
+    sim->is_misdirecting = true;
+    sim->aimed_file = -1;
+}
+
+void disk_sim_misdirect_to(struct disk *disk, const char *name, uint64_t offset)
+{
+    struct disk_sim *sim = sim_from(disk);
+    sim->is_misdirecting = true;
+    sim->aimed_file = sim_find(sim, name);
+    sim->aimed_offset = offset;
+    CHECK(sim->aimed_file >= 0);
+    CHECK(offset % DISK_ALIGN == 0);
 }
 
 bool disk_sim_repair(struct disk *disk)

@@ -51,6 +51,8 @@ struct disk_sim {
     bool holds_writes;
     bool holds_jobs;
     bool is_misdirecting; /* at the next end */
+    int aimed_file;       /* of the misdirected write; -1: drawn, with its offset */
+    uint64_t aimed_offset;
     bool ends_by_power;   /* armed end */
     uint64_t end_at;      /* operation number, 0 = none armed */
     uint64_t operations;

@@ -154,6 +154,7 @@ struct sim {
     bool is_clocked;     /* of them: engine time stands until clock.set */
     uint64_t clocked_ms; /* the latest that was asked for */
     bool is_retaining;   /* the log stays for readers of events */
+    bool has_zones;      /* this machine has tables of time zones: nodes have them */
     bool is_fault_armed; /* a call of this process may fail, or did */
     struct sim_client clients[SIM_CLIENTS_MAX];
     uint32_t client_count;
@@ -258,8 +259,14 @@ const struct sim_request *sim_client_load(const struct sim_client *client);
 void sim_start(struct sim *sim); /* the first process, on an empty disk */
 void sim_end(struct sim *sim, bool is_power);
 void sim_end_cleanly(struct sim *sim);
-void sim_end_misdirected(struct sim *sim);
 void sim_fault_arm(struct sim *sim);
+void sim_process_close(struct sim *sim); /* what is not answered is lost */
+void sim_process_begin(struct sim *sim); /* and what it finds is looked at */
+
+/* -- damage (sim_damage.c) -- */
+
+/* The power fails, and the write in flight lands on a group that recovery reads. */
+void sim_end_misdirected(struct sim *sim);
 
 /* The log was closed in good order; one bit of its last digest is turned, in sound sums: the next
  * start must refuse it (invariant 8). */

@@ -5,14 +5,11 @@
 #include <string.h>
 
 #include "check.h"
-#include "crc32c.h"
 #include "effect.h"
 #include "sim.h"
-#include "snapshot.h"
-#include "snapshot_format.h"
 #include "wal.h"
 
-enum { STARTS_MAX = 60, SAMPLE = 24, FORGE_ORDINALS = 1000 };
+enum { STARTS_MAX = 60, SAMPLE = 24 };
 
 static const uint64_t ROOMY = (uint64_t)1 << 40;
 
@@ -179,7 +176,7 @@ static void take_up(struct sim *sim, const struct service_start *start)
     CHECK(start->passed_over == 0 || sim->had_start_fault);
 }
 
-static void begin(struct sim *sim)
+void sim_process_begin(struct sim *sim)
 {
     char error[WAL_ERROR_SIZE];
     struct service_start start;
@@ -209,7 +206,7 @@ void sim_start(struct sim *sim)
     disk_sim_watch(sim->disk, on_durable_write, sim);
     sim->states[0] = (struct sim_state){0};
     sim->state_count = 1;
-    begin(sim);
+    sim_process_begin(sim);
 }
 
 /* -- checkpoints -- */
@@ -246,7 +243,7 @@ void sim_checkpoint(struct sim *sim)
 
 /* -- end -- */
 
-static void close_process(struct sim *sim)
+void sim_process_close(struct sim *sim)
 {
     struct wal_stats stats;
     wal_stats(service_wal(sim->service), &stats);
@@ -274,8 +271,8 @@ void sim_end(struct sim *sim, bool is_power)
         disk_sim_kill(sim->disk);
         sim->counts.kills++;
     }
-    close_process(sim);
-    begin(sim);
+    sim_process_close(sim);
+    sim_process_begin(sim);
 }
 
 void sim_end_cleanly(struct sim *sim)
@@ -285,110 +282,9 @@ void sim_end_cleanly(struct sim *sim)
         return;
     }
     service_drain(sim->service);
-    close_process(sim);
+    sim_process_close(sim);
     sim->counts.restarts++;
-    begin(sim);
-}
-
-static void unheard(void *owner, uint64_t lsn)
-{
-    (void)owner;
-    (void)lsn;
-}
-
-/* Another disk with the same bytes is recovered: refused, or nothing is lost. Then the bytes that
- * were hit are put back, as from a copy, and the engine goes on. */
-void sim_end_misdirected(struct sim *sim)
-{
-    char error[WAL_ERROR_SIZE];
-    struct service_start start;
-    struct service_core *other = NULL;
-    disk_sim_misdirect(sim->disk);
-    disk_sim_power_cut(sim->disk);
-    sim->counts.misdirected++;
-    close_process(sim);
-    struct disk *copy = disk_sim_clone(sim->disk);
-    disk_sim_capacity_set(copy, ROOMY);
-    struct service_options options = sim->options;
-    options.log.disk = copy;
-    options.port.release = unheard;
-    const enum err err = service_open(&options, &other, &start, error);
-    if (err == ERR_OK) {
-        /* The one loss that cannot be seen: the last group, hit before anything stamped it. */
-        CHECK(start.recovery.last_lsn >= (sim->told < sim->stamped ? sim->told : sim->stamped));
-        sim->counts.misdirected_unseen += start.recovery.last_lsn < sim->told;
-        service_close(other);
-    } else {
-        CHECK(err == ERR_DAMAGED || err == ERR_FORMAT);
-        CHECK(strstr(error, "offset") != NULL);
-        sim->counts.misdirected_refused++;
-    }
-    disk_sim_free(copy);
-    (void)disk_sim_repair(sim->disk);
-    begin(sim);
-}
-
-/* The sound group with the highest number is the seal of the close. */
-static uint8_t *last_group(struct disk *disk)
-{
-    char name[WAL_NAME_SIZE];
-    uint64_t size;
-    uint64_t highest = 0;
-    uint8_t *last = NULL;
-    for (uint64_t ordinal = 1; ordinal < FORGE_ORDINALS; ordinal++) {
-        wal_segment_name(ordinal, name);
-        uint8_t *file = disk_sim_file(disk, name, &size);
-        for (uint64_t at = WAL_BLOCK_SIZE; file && at < size; at += WAL_BLOCK_SIZE) {
-            const bool is_group = memcmp(file + at, "NSHGROUP", 8) == 0;
-            if (is_group && load64(file + at + 32) >= highest) {
-                highest = load64(file + at + 32);
-                last = file + at;
-            }
-        }
-    }
-    return last;
-}
-
-/* Whether recovery does not read the group, as the newest snapshot has it. */
-static bool is_covered(struct sim *sim, const uint8_t *group)
-{
-    char name[SNAPSHOT_NAME_SIZE];
-    char error[SNAPSHOT_ERROR_SIZE];
-    struct snapshot_list list;
-    struct snapshot_mark mark;
-    const enum err found = snapshot_find(sim->disk, &list);
-    CHECK(found == ERR_OK);
-    if (list.count == 0) {
-        return false;
-    }
-    snapshot_name(list.lsns[0], name);
-    const enum err err = snapshot_peek(sim->disk, name, &mark, error);
-    CHECK(err == ERR_OK);
-    return mark.group_number >= load64(group + 32);
-}
-
-void sim_forge(struct sim *sim)
-{
-    char error[WAL_ERROR_SIZE];
-    struct service_start start;
-    struct service_core *service = NULL;
-    struct service_options options = sim->options;
-    uint8_t *group = last_group(sim->disk);
-    CHECK(group != NULL);
-    if (is_covered(sim, group)) {
-        return;
-    }
-    sim->counts.forged++;
-    group[80 + sim_draw(sim, 16)] ^= (uint8_t)(1 << sim_draw(sim, 8));
-    const uint32_t crc = crc32c(0, group, 124);
-    memcpy(group + 124, &crc, sizeof crc);
-    options.log.disk = sim->disk;
-    options.port.release = unheard;
-    disk_sim_hold_writes(sim->disk, false);
-    disk_sim_hold_jobs(sim->disk, false);
-    const enum err err = service_open(&options, &service, &start, error);
-    CHECK(err == ERR_DAMAGED);
-    CHECK(strstr(error, "offset") != NULL);
+    sim_process_begin(sim);
 }
 
 void sim_fault_arm(struct sim *sim)

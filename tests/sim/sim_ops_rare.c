@@ -1,5 +1,6 @@
 /* What is asked for rarely: fields of nodes, lines and lists that reach corners of the tables. */
 #include <string.h>
+#include <time.h>
 
 #include "check.h"
 #include "sim_ops_internal.h"
@@ -35,16 +36,36 @@ static void put_serves(struct sim *sim, struct sim_form *form)
     put_texts(sim, form, "serves", areas, 5);
 }
 
+/* Zones that set their clocks back or forward, by an hour or half of one, and some that do not. */
+static void put_zone(struct sim *sim, struct sim_form *form)
+{
+    static const char *const zones[] = {"America/New_York", "Europe/Berlin", "Australia/Lord_Howe",
+                                        "Asia/Kathmandu",   "Pacific/Apia",  "UTC"};
+    const char *zone = zones[sim_draw(sim, 6)];
+    form_text(form, "tz", sim->has_zones ? zone : "UTC");
+}
+
+/* "2026-09-21", so many days from now. */
+static void date_text(const struct sim *sim, uint32_t days, char out[16])
+{
+    const time_t at = (time_t)(sim->wall_ms / 1000) + (time_t)days * 86400;
+    struct tm date;
+    const bool is_date = gmtime_r(&at, &date) && strftime(out, 16, "%Y-%m-%d", &date) > 0;
+    CHECK(is_date);
+}
+
 /* Always open, but for one date of today or later. */
 static void put_dates(struct sim *sim, struct sim_form *form)
 {
-    static const char *const dates[] = {"2026-09-21", "2026-09-22", "2026-09-23", "2026-12-25"};
+    static const uint32_t dates[] = {0, 1, 2, 95};
     const uint32_t first = sim_draw(sim, 4);
     struct writer *writer = form_key(form, "calendar");
     writer_map(writer, 4 - first);
     for (uint32_t i = first; i < 4; i++) {
         const bool is_open = sim_chance(sim, 60);
-        writer_string(writer, dates[i]);
+        char date[16];
+        date_text(sim, dates[i], date);
+        writer_string(writer, date);
         writer_array(writer, is_open);
         if (is_open) {
             writer_array(writer, 2);
@@ -107,6 +128,9 @@ void form_node_rare(struct sim *sim, const struct sim_request *request, struct s
     }
     if (request->node >= 6 && sim_chance(sim, 40)) {
         put_dates(sim, form);
+    }
+    if (request->node >= 4 && sim_chance(sim, 60)) {
+        put_zone(sim, form);
     }
     if (request->node > SIM_METERED && sim_chance(sim, 40)) {
         put_rules(sim, form);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "check.h"
 #include "sim.h"
@@ -20,6 +21,7 @@ enum {
 };
 
 static const uint64_t START_MS = 1790000000000;
+static const char ZONE_FILE[] = "/usr/share/zoneinfo/America/New_York";
 static const uint64_t ROOMY = (uint64_t)1 << 40;
 
 static void options_set(struct sim *sim)
@@ -54,6 +56,21 @@ static void options_set(struct sim *sim)
     options->port = sim_port(sim);
 }
 
+/* Every third seed begins in the minutes before clocks are set somewhere, by an hour or by half. */
+static uint64_t start_ms(uint64_t seed)
+{
+    static const uint64_t changes_s[] = {
+        1793512800, /* 2026-11-01 06:00 UTC, New York back */
+        1792890000, /* 2026-10-25 01:00, Berlin back */
+        1791041400, /* 2026-10-03 15:30, Lord Howe forward */
+        1805007600, /* 2027-03-14 07:00, New York forward */
+        1806195600, /* 2027-03-28 01:00, Berlin forward */
+        1806764400, /* 2027-04-03 15:00, Lord Howe back */
+    };
+    const uint64_t before_s = seed / 18 % 5 * 60;
+    return seed % 3 == 0 ? (changes_s[seed / 3 % 6] - before_s) * 1000 - 1 : START_MS;
+}
+
 static struct sim *sim_new(uint64_t seed)
 {
     struct sim *sim = calloc(1, sizeof *sim);
@@ -68,8 +85,9 @@ static struct sim *sim_new(uint64_t seed)
     sim->is_wide = sim_chance(sim, 50);
     sim->is_retaining = sim_chance(sim, 80);
     sim->is_clocked = sim->is_wide && seed % 5 == 0;
-    sim->ledger = sim->is_wide ? ledger_new(START_MS, 600 * 1000) : NULL;
-    sim->wall_ms = START_MS;
+    sim->ledger = sim->is_wide ? ledger_new(start_ms(seed), 600 * 1000) : NULL;
+    sim->wall_ms = start_ms(seed);
+    sim->has_zones = access(ZONE_FILE, R_OK) == 0;
     sim->counts.wide = sim->is_wide;
     sim->forced = SIM_NONE;
     options_set(sim);

@@ -144,6 +144,33 @@ static void misdirected_writes_can_be_put_back(void **state)
     assert_true(hits > TRIES / 2);
 }
 
+/* One that is aimed hits that place and no other; past the end of the file, its last blocks. */
+static void misdirected_writes_can_be_aimed(void **state)
+{
+    int file;
+    uint64_t size;
+    uint8_t before[SIZE];
+    uint32_t hits = 0;
+    (void)state;
+    for (uint64_t seed = 0; seed < TRIES; seed++) {
+        const uint64_t at = seed % 2 ? SIZE : DISK_ALIGN;
+        const uint64_t wanted = seed % 2 ? SIZE - DISK_ALIGN : DISK_ALIGN;
+        struct disk *disk = disk_with_file(seed, &file);
+        memcpy(before, disk_sim_file(disk, NAME, &size), SIZE);
+        write_ones(disk, file, 3, false);
+        disk_sim_misdirect_to(disk, NAME, at);
+        disk_sim_power_cut(disk);
+        disk_sim_power_on(disk);
+        const uint8_t *after = disk_sim_file(disk, NAME, &size);
+        hits += memcmp(before + wanted, after + wanted, DISK_ALIGN) != 0;
+        assert_memory_equal(before, after, wanted);
+        const uint64_t end = wanted + DISK_ALIGN;
+        assert_memory_equal(before + end, after + end, SIZE - end);
+        disk_sim_free(disk);
+    }
+    assert_true(hits > TRIES / 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -151,6 +178,7 @@ int main(void)
         cmocka_unit_test(kills_leave_volatile_bytes),
         cmocka_unit_test(armed_ends_come_inside_an_operation),
         cmocka_unit_test(misdirected_writes_can_be_put_back),
+        cmocka_unit_test(misdirected_writes_can_be_aimed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
