@@ -170,7 +170,7 @@ static bool is_source(struct route *route, uint16_t place)
 {
     const enum service service = route->group.service;
     return place != NODE_NONE && service != SERVICE_SHIP_TO_STORE &&
-           group_takes_node(route, place, 0) &&
+           group_takes_node(route, place, group_metres(route, place)) &&
            (service == SERVICE_CARRY_OUT || group_holds(route, place));
 }
 

@@ -70,6 +70,24 @@ static void test_fixed_place(void **state)
     harness_drop(answer);
 }
 
+/* The node that a line is pinned to has its reach all the same. */
+static void test_pinned_too_far(void **state)
+{
+    struct harness *harness = *state;
+    harness_do(harness, "order.route",
+               "{'order_id':'o','service':'standard','dest':{'lat':40.0,'lon':-74.0},"
+               "'lines':[{'item':'x','qty':1,'node':'b'}]}");
+    json_t *answer = harness_ask(harness, "explain.why_not", "{'order_id':'o','node':'b'}");
+    assert_true(harness_bool(answer, "groups.0.is_best"));
+    harness_drop(answer);
+    harness_do(harness, "node.put",
+               "{'node':'b','type':'store','lat':41.0,'lon':-74.0,'max_km':{'standard':100}}");
+    answer = harness_ask(harness, "explain.why_not", "{'order_id':'o','node':'b'}");
+    assert_string_equal(harness_text(answer, "groups.0.fences.0.reason"), "TOO_FAR");
+    assert_false(harness_bool(answer, "groups.0.is_best"));
+    harness_drop(answer);
+}
+
 /* All of the node's stock is taken by the order itself: it counts as free, and the node as best. */
 static void test_own_units(void **state)
 {
@@ -419,6 +437,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_fixed_place, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_pinned_too_far, setup, teardown),
         cmocka_unit_test_setup_teardown(test_own_units, setup, teardown),
         cmocka_unit_test_setup_teardown(test_all_fences, setup, teardown),
         cmocka_unit_test_setup_teardown(test_gaps, setup, teardown),
