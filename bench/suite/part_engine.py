@@ -154,32 +154,36 @@ def read_loops(run, client, loader, items):
 
 
 def depth_one(run, client, loader):
-    """p50 of one order at a time, over what it cannot be quicker than: flush and echo measured right
-    before each run, as a disk's flush drifts within minutes. By both of the log's ways, in turns."""
+    """p50 of one order at a time, over what it cannot be quicker than: flush and echo, the mean of those
+    measured right before and right after the run, as a disk's flush drifts within minutes. By both of
+    the log's ways, in turns."""
     engines = {way: stocked.engine(run, loader, ["--items", "2000"], "--log-backend", way, *BIG)
                for way in ("pwrite", "io_uring")}
     rows = {way: [] for way in engines}
-    for turn in range(2 if run.is_quick else 6):
+    alone = ["--connections", "1", "--depth", "1", "--duration"]
+    before = part_disk.once(run)
+    for turn in range(2 if run.is_quick else 8):
         for way in list(engines)[::1 if turn % 2 == 0 else -1]:
-            disk = part_disk.once(run)
-            report = client.call("rpc", port_of(engines[way]), [
-                "--connections", "1", "--depth", "1", "--duration", "1.5"])
-            least = disk["flush_p50_us"] + disk["echo_p50_us"]
+            report = client.call("rpc", port_of(engines[way]), alone + ["1"])
+            after = part_disk.once(run)
+            least = sum(row[key] for row in (before, after)
+                        for key in ("flush_p50_us", "echo_p50_us")) / 2
             rows[way].append({"latency_ms": report["latency_ms"], "least_us": least,
+                              "before": before, "after": after,
                               "ratio": report["latency_ms"]["p50"] * 1000 / least})
-    with where.Samples(engines["io_uring"].pid) as samples:
-        client.call("rpc", port_of(engines["io_uring"]), ["--connections", "1", "--depth", "1",
-                                                          "--duration", "1.5"])
+            before = after
+    with where.Samples(engines["pwrite"].pid) as samples:
+        client.call("rpc", port_of(engines["pwrite"]), alone + ["1.5"])
     run.profile("depth1", samples, "one order at a time; the rest is waiting")
     run.section("depth1", {way: dict(some=some, flush_us=stats(run, engines[way])["log"]["flush_us"])
                            for way, some in rows.items()})
     for server in engines.values():
         server.stop()
         servers.drop(server.root)
-    run.row("depth1_ratio", [row["ratio"] for row in rows["io_uring"]],
-            "over %.0f us, log_backend io_uring, the default; pwrite: %.2f" % (
-                load.median([row["least_us"] for row in rows["io_uring"]]),
-                load.median([row["ratio"] for row in rows["pwrite"]])))
+    run.row("depth1_ratio", [row["ratio"] for row in rows["pwrite"]],
+            "over %.0f us, log_backend pwrite, the default; io_uring: %.2f" % (
+                load.median([row["least_us"] for row in rows["pwrite"]]),
+                load.median([row["ratio"] for row in rows["io_uring"]])))
 
 
 def hot(run, client, loader, items):

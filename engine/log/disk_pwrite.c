@@ -1,5 +1,5 @@
-/* Back end of last resort: pwrite and fdatasync on a thread of their own, where io_uring is not
- * to be had (old kernels, default containers, seccomp). */
+/* The usual back end: pwrite and fdatasync on a thread of their own. It is there on every kernel, in
+ * every container. */
 #include <stdlib.h>
 
 #include "check.h"

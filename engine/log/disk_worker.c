@@ -63,8 +63,9 @@ void worker_ask(struct worker *worker, worker_job *job, void *owner)
     worker->job = job;
     worker->owner = owner;
     worker->state = WORKER_ASKED;
-    pthread_cond_signal(&worker->changed);
     pthread_mutex_unlock(&worker->mutex);
+    /* Not before: on one core the worker would run, and sleep again for the mutex. */
+    pthread_cond_signal(&worker->changed);
 }
 
 bool worker_take(struct worker *worker, enum err *result_out)
