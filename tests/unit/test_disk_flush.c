@@ -187,7 +187,7 @@ int __wrap_io_uring_submit(struct io_uring *ring)
     return __real_io_uring_submit(ring);
 }
 
-/* Only disk_ring.c calls it. */
+/* disk_ring.c calls it, and thread_be_prompt on the workers, which have no look at watch. */
 long __real_syscall(long number, ...);
 long __wrap_syscall(long number, ...);
 long __wrap_syscall(long number, ...)
@@ -199,7 +199,9 @@ long __wrap_syscall(long number, ...)
     void *argument = va_arg(rest, void *);
     const unsigned count = va_arg(rest, unsigned);
     va_end(rest);
-    if (watch.refusal && operation == IORING_REGISTER_RESTRICTIONS) {
+    const bool restricts =
+        number == __NR_io_uring_register && operation == IORING_REGISTER_RESTRICTIONS;
+    if (restricts && watch.refusal) {
         errno = watch.refusal;
         return -1;
     }
