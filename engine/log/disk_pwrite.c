@@ -1,5 +1,5 @@
-/* The usual back end: pwrite and fdatasync on a thread of their own. It is there on every kernel, in
- * every container. */
+/* The usual back end: pwrite and fdatasync on a thread of their own. It is there on every kernel,
+ * in every container. */
 #include <stdlib.h>
 
 #include "check.h"
