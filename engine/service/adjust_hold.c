@@ -98,6 +98,9 @@ static void part_take(struct service_core *service, const struct adjust_hold *ho
             (struct effect_quantity){index, share->reached[state_step(state, way)] + gone};
         units -= gone;
     }
+    if (effect.is_awaited && order->done_ms == 0) {
+        effect.collect_by = fulfil_arrive_by(service, order, hold->part, at_ms);
+    }
     fulfil_log(service, &effect);
 }
 

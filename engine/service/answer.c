@@ -91,7 +91,7 @@ void put_fulfilment(struct service_core *service, struct writer *writer, struct 
     put_part_dates(writer, &own->dates);
     put_tracking(service, writer, own);
     if (has_time) {
-        put_due(writer, "collect_by",
+        put_due(writer, part_is_under_way(own) ? "arrive_by" : "collect_by",
                 tables_collect_by(&service->tables, order, part, service->now_ms));
     }
     writer_str(writer, "lines");

@@ -33,7 +33,8 @@ static bool node_due(struct service_core *service, const struct wheel_timer *tim
     return true;
 }
 
-/* What was ready and not fetched by collect_by: the hold is released, if there is one still. */
+/* What was ready and not fetched by collect_by, or did not come to its store in time: the hold is
+ * released, if there is one still. */
 static bool no_show(struct service_core *service, slab_ref ref, uint32_t index, uint64_t due_ms,
                     uint32_t *steps)
 {

@@ -351,7 +351,8 @@ static void fulfil_state(struct events *events, struct told told, uint16_t node,
     event_string(events, "state", state_text((enum state)effect->state));
     event_int(events, "as_of", (int64_t)effect->at_ms);
     if (effect->collect_by) {
-        event_int(events, "collect_by", (int64_t)effect->collect_by);
+        const bool is_sent = effect->state == STATE_SHIPPED;
+        event_int(events, is_sent ? "arrive_by" : "collect_by", (int64_t)effect->collect_by);
     }
     if (effect->tracking.len) {
         event_text(events, "tracking", &effect->tracking);

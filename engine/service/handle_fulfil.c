@@ -160,7 +160,8 @@ static void answer(struct service_core *service, struct call *call, const struct
     writer_str(&writer, "state");
     writer_word(&writer, state_words[part_state(target->order, target->index)]);
     if (has_time) {
-        writer_str(&writer, "collect_by");
+        writer_string(&writer,
+                      part_is_under_way(target->part) ? "arrive_by" : "collect_by");
         writer_uint(&writer, tables_collect_by(&service->tables, target->order, target->index,
                                                service->now_ms));
     }
@@ -482,16 +483,34 @@ static bool has_news(const struct service_core *service, const struct update *up
            memcmp(block + 1, update->tracking.at, update->tracking.len) != 0;
 }
 
+uint64_t fulfil_arrive_by(const struct service_core *service, struct order *order, uint32_t index,
+                          uint64_t at_ms)
+{
+    const struct order_part *part = &order_parts(order)[index];
+    const uint16_t to = part_to(order, index);
+    const uint64_t by_ms = part->dates.by_min * DATE_MINUTE_MS;
+    if (part->way != WAY_SHIP_TO_STORE || to == NODE_NONE || part->is_arrived) {
+        return 0;
+    }
+    const uint64_t minutes = service->tables.timing.terms[to].accept_min;
+    uint64_t from_ms = at_ms > service->now_ms ? at_ms : service->now_ms;
+    from_ms = by_ms > from_ms ? by_ms : from_ms;
+    return minutes ? from_ms + minutes * DATE_MINUTE_MS : 0;
+}
+
 static uint64_t collect_by_of(const struct service_core *service, const struct update *update,
                               const struct target *target, uint64_t at_ms)
 {
+    if (update->state == STATE_SHIPPED && target->order->done_ms == 0) {
+        return fulfil_arrive_by(service, target->order, target->index, at_ms);
+    }
     if (update->state != STATE_READY || update->collect_by) {
         return update->collect_by;
     }
     uint16_t to = part_to(target->order, target->index);
     uint16_t at = to == NODE_NONE ? target->part->node : to;
     uint64_t hours = service->tables.network.nodes[at].config.collect_hours;
-    bool is_first = target->part->collect_by == 0;
+    bool is_first = target->part->collect_by == 0 || part_is_under_way(target->part);
     return hours > 0 && is_first ? at_ms + hours * 3600 * 1000 : 0;
 }
 

@@ -85,7 +85,7 @@ static void order_sums(struct returning *returning)
     for (uint32_t i = 0; i < order->share_count; i++) {
         const struct order_share *share = &order_shares(order)[i];
         const struct order_part *part = &order_parts(order)[share->part];
-        uint32_t unfetched = part->is_arrived ? share->no_show : 0; /* it lies where it was sent */
+        uint32_t unfetched = part->is_awaited || part->is_arrived ? share->no_show : 0;
         returning->left_store[share->line] +=
             share_active(share) - share_held(share, (enum way)part->way) + unfetched;
     }

@@ -464,6 +464,11 @@ void node_reroute(struct service_core *service, struct call *call, uint16_t node
  * a record were asked for (handle_fulfil.c). */
 void fulfil_log(struct service_core *service, struct effect_fulfil *effect);
 
+/* By when the store that a part leaves for at at_ms has to tell that it came: its accept_min after
+ * the part was to be there; 0 = whenever, or it goes to no store. */
+uint64_t fulfil_arrive_by(const struct service_core *service, struct order *order, uint32_t index,
+                          uint64_t at_ms);
+
 /* Let returns expire that have not come (return_expire.c). True: there may be more. */
 bool returns_expire(struct service_core *service);
 

@@ -611,7 +611,9 @@ static void part_update(struct tables *tables, struct order *order, uint64_t now
         return;
     }
     order_digest_part(order, effect->part, &tables->digest, false);
-    part->collect_by = effect->collect_by ? effect->collect_by : part->collect_by;
+    if (effect->collect_by || is_arrived != part->is_arrived) {
+        part->collect_by = effect->collect_by; /* when it had to come says nothing any more */
+    }
     part->is_arrived = is_arrived;
     part->is_awaited = is_awaited;
     if (effect->collect_by) {

@@ -15,7 +15,8 @@ struct keeper {
 static struct keeper keeper_of(struct order *order, uint32_t index)
 {
     const struct order_part *part = &order_parts(order)[index];
-    if (part->way == WAY_SHIP_TO_STORE && part->is_arrived) {
+    const bool is_at_store = part->is_arrived || (part->is_awaited && part->collect_by);
+    if (part->way == WAY_SHIP_TO_STORE && is_at_store) { /* or due there */
         return (struct keeper){part_to(order, index), CAPABILITY_PICKUP};
     }
     return (struct keeper){part->node, service_capability((enum service)part->service)};

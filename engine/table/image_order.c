@@ -229,7 +229,7 @@ static bool load_tails(struct tables *tables, struct bytes_source *fields, struc
             part->to = (uint16_t)bytes_get_max(fields, NODE_MAX - 1);
             fields->is_bad = fields->is_bad || part->to >= tables->network.count;
         }
-        tables->has_arrived = tables->has_arrived || part->is_arrived;
+        tables->has_arrived = tables->has_arrived || part->is_arrived || part->is_awaited;
         part->closed_s = version >= 4 ? (uint32_t)bytes_get_max(fields, UINT32_MAX) : 0;
         part->accept_by_s = version >= 3 ? (uint32_t)bytes_get_max(fields, UINT32_MAX) : 0;
         part->collect_by = bytes_get_int(fields);

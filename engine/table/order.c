@@ -500,7 +500,11 @@ bool part_is_untouched(struct order *order, uint32_t part)
 uint64_t part_due(struct order *order, uint32_t part)
 {
     const struct order_part *own = &order_parts(order)[part];
-    bool is_ready = own->collect_by != 0 && part_state(order, part) == STATE_READY;
+    bool is_ready = false;
+    if (own->collect_by != 0) {
+        enum state state = part_state(order, part);
+        is_ready = state == STATE_READY || (state == STATE_SHIPPED && part_is_under_way(own));
+    }
     if (own->accept_by_s && part_is_untouched(order, part)) {
         return (uint64_t)own->accept_by_s * 1000;
     }

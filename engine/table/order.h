@@ -344,8 +344,15 @@ static inline uint32_t order_share_held(struct order *order, uint32_t index)
 /* State of a part: that of its least advanced quantity not at an end, else of its end. */
 enum state part_state(struct order *order, uint32_t part);
 
+/* Whether it is on its way to a store that has not told that it came: then collect_by is when it
+ * has to, 0 = whenever. */
+static inline bool part_is_under_way(const struct order_part *part)
+{
+    return part->is_awaited && !part->is_arrived;
+}
+
 /* When the next thing is due at a part by time alone, WHEEL_NEVER = never: collect_by, while all
- * that is open of it is ready. */
+ * that is open of it is ready, or on its way to the store. */
 uint64_t part_due(struct order *order, uint32_t part);
 
 /* Status of the order: routed or partial while something is owed, then done or cancelled. */

@@ -72,7 +72,7 @@ struct tables {
     uint32_t *declines;          /* by node handle: share of fulfilments that it declined, in
                                     millionths; README, "Answers of nodes" */
     uint32_t waiting;            /* parts at the store that they were sent to, with a timer */
-    bool has_arrived;            /* of the load: parts lie at the store that they were sent to */
+    bool has_arrived;            /* of the load: parts lie at, or are on the way to, a store */
     uint32_t *node_timers;       /* by node handle: ends of statuses */
     struct closing *closings;    /* by node handle: how long each was closed */
     struct resting *restings;    /* by node handle: deadlines that stand still */

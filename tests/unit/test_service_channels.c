@@ -335,6 +335,62 @@ static void nobody_fetched_it_in_time(void **state)
     expect_status(harness, "q", "done");
 }
 
+/* The store that it was sent to never told that it came: accept_min minutes after it was shipped
+ * there is an end to it, also after a restart and a snapshot; a store that tells it starts anew. */
+static void the_store_keeps_silent(void **state)
+{
+    struct harness *harness = *state;
+    stock(harness, "a", "n2", 9);
+    harness_do(harness, "node.put", "{'node':'n1','accept_min':10}");
+    for (int i = 0; i < 3; i++) {
+        harness_do(harness, "order.route",
+                   "{'order_id':'%c','service':'ship_to_store','pickup_node':'n1',"
+                   "'lines':[{'item':'a','qty':2}]}", 'p' + i);
+    }
+    harness->step_ms = 0;
+    harness_do(harness, "fulfil.update",
+               "{'fulfilment':'p/1','state':'shipped','lines':[{'line':1,'qty':1}]}");
+    harness->wall_ms += 5 * 60000;
+    const uint64_t shipped_ms = harness->wall_ms;
+    json_t *answer =
+        harness_ask(harness, "fulfil.update", "{'fulfilment':'p/1','state':'shipped'}");
+    assert_int_equal(harness_int(answer, "arrive_by"), shipped_ms + 10 * 60000);
+    harness_drop(answer);
+    update(harness, "q/1", "shipped");
+    harness_restart(harness);
+    harness_snapshot(harness);
+    harness_restart(harness); /* from the snapshot */
+    harness->wall_ms = shipped_ms + 10 * 60000 - 1;
+    harness_do(harness, "fulfil.update",
+               "{'fulfilment':'q/1','state':'ready','collect_by':%lld}",
+               (long long)shipped_ms + 20 * 60000);
+    answer = harness_ask(harness, "order.get", "{'order_id':'p'}");
+    assert_string_equal(harness_text(answer, "fulfilments.0.state"), "shipped");
+    assert_int_equal(harness_int(answer, "fulfilments.0.arrive_by"), shipped_ms + 10 * 60000);
+    harness_drop(answer);
+    harness->wall_ms = shipped_ms + 10 * 60000;
+    harness_drop(harness_ask(harness, "stats", "{}"));
+    answer = harness_ask(harness, "order.get", "{'order_id':'p'}");
+    assert_string_equal(harness_text(answer, "fulfilments.0.state"), "no_show");
+    assert_int_equal(harness_int(answer, "lines.0.no_show"), 2);
+    harness_drop(answer);
+    expect_status(harness, "p", "done");
+    harness_do(harness, "return.receive", "{'return_id':'late','order_id':'p','node':'n1','lines':"
+                                          "[{'line':1,'qty':2,'condition':'sellable'}]}");
+    expect_cell(harness, "a", "n1", 2, 0); /* it came after all */
+    expect_cell(harness, "a", "n2", 5, 2); /* r is not shipped: nothing is due of it */
+    answer = harness_ask(harness, "order.get", "{'order_id':'q'}");
+    assert_string_equal(harness_text(answer, "fulfilments.0.state"), "ready");
+    assert_int_equal(harness_int(answer, "fulfilments.0.collect_by"), shipped_ms + 20 * 60000);
+    harness_drop(answer);
+    harness_do(harness, "node.put", "{'node':'n1','accept_min':10,'collect_hours':null}");
+    update(harness, "r/1", "shipped");
+    update(harness, "r/1", "ready"); /* kept as long as it takes */
+    harness->wall_ms += 11 * 60000;
+    expect_status(harness, "r", "routed");
+    expect_status(harness, "q", "done");
+}
+
 /* Nobody fetched it: it left its node for good, and only a return books it anywhere. */
 static void nobody_fetched_it(void **state)
 {
@@ -377,6 +433,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(carry_out_is_a_fact, setup, teardown),
         cmocka_unit_test_setup_teardown(sold_at_is_checked, setup, teardown),
         cmocka_unit_test_setup_teardown(ship_to_store, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_store_keeps_silent, setup, teardown),
         cmocka_unit_test_setup_teardown(nobody_fetched_it, setup, teardown),
         cmocka_unit_test_setup_teardown(nobody_fetched_it_in_time, setup, teardown),
         cmocka_unit_test_setup_teardown(ship_to_store_splits, setup, teardown),
