@@ -295,25 +295,25 @@ static float chord_2_of(const struct network *network, const float place[3], uin
     return x * x + y * y + z * z;
 }
 
+/* Every candidate is written down and the next one over it where it is none: which ones are cannot
+ * be foreseen, and a branch that is taken wrongly costs more than a bound. */
 uint32_t strategy_bound_word(const struct route *route, const struct strategy_bound *bound,
                              uint32_t word, slot_bits bits, const struct strategy_limits *limits,
                              struct strategy_entry *entries)
 {
     const struct network *network = route->view->network;
-    const uint64_t far = bound->distance ? distance_least(bound, limits->word) : 0;
+    const bool is_led = bound->distance != NULL;
+    const float far_2 = limits->chord_2;
+    const uint64_t most = limits->most;
     uint32_t count = 0;
     for (; bits; bits &= bits - 1) {
         uint32_t slot = word * 64 + (uint32_t)__builtin_ctzll(bits);
         uint16_t node = network->node_of_slot[slot];
+        float chord_2 = is_led ? chord_2_of(network, bound->place, slot) : CHORD_UNKNOWN;
         uint64_t sum = rest_of(route, bound, node);
-        if (sum + far > limits->most) {
-            continue;
-        }
-        float chord_2 = bound->distance ? chord_2_of(network, bound->place, slot) : CHORD_UNKNOWN;
-        sum += bound->distance ? distance_least(bound, sqrtf(chord_2)) : 0;
-        if (sum <= limits->most && chord_2 <= limits->chord_2) {
-            entries[count++] = (struct strategy_entry){sum, chord_2, node};
-        }
+        sum += is_led ? distance_least(bound, sqrtf(chord_2)) : 0;
+        entries[count] = (struct strategy_entry){sum, chord_2, node};
+        count += (sum <= most) & (chord_2 <= far_2);
     }
     return count;
 }

@@ -102,10 +102,9 @@ struct strategy_entry *strategy_entries(struct route *route);
 void strategy_bound_begin(const struct route *route, struct strategy_bound *bound,
                           struct lane_memo *memo);
 
-/* What makes a candidate of a word one: at most so far (a squared chord), and at most so much; all
- * nodes of the word are at least a chord of word away. */
+/* What makes a candidate of a word one: at most so far (a squared chord), and at most so much. */
 struct strategy_limits {
-    float word, chord_2;
+    float chord_2;
     uint64_t most;
 };
 

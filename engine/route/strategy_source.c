@@ -268,10 +268,9 @@ static struct strategy_entry take_least(struct strategy_entry *entries, uint32_t
     return entry;
 }
 
-/* chord: every node of the word is at least that far. */
-static void try_word(struct race *race, uint32_t word, slot_bits bits, float chord)
+static void try_word(struct race *race, uint32_t word, slot_bits bits)
 {
-    const struct strategy_limits limits = {chord, race->limit_2, race->most};
+    const struct strategy_limits limits = {race->limit_2, race->most};
     struct strategy_entry entries[64];
     uint32_t count =
         strategy_bound_word(race->route, &race->bound, word, bits, &limits, entries);
@@ -321,7 +320,7 @@ static bool try_area(struct race *race, const struct near_area *area)
         }
         slot_bits bits = word_of(race->route, maps, count, area->words[i]);
         if (bits) {
-            try_word(race, area->words[i], bits, area->bounds[i]);
+            try_word(race, area->words[i], bits);
         }
     }
     return area->end > race->limit;
@@ -349,7 +348,7 @@ static void try_near_words(struct race *race, const struct near_area *area)
         }
         uint32_t word = key_index(key);
         route->cap_keys[word] = KEY_NONE;
-        try_word(race, word, route->found[word], key_distance(key));
+        try_word(race, word, route->found[word]);
     }
 }
 
@@ -368,7 +367,7 @@ static void try_near(struct race *race)
 static void try_all(struct race *race)
 {
     struct route *route = race->route;
-    const struct strategy_limits limits = {0, race->limit_2, race->most};
+    const struct strategy_limits limits = {race->limit_2, race->most};
     struct strategy_entry *entries = strategy_entries(route);
     uint32_t count = 0;
     uint32_t first = 0;
