@@ -1,7 +1,6 @@
 nearshelf_test(unit/test_row.c LABEL unit DEPS table)
 nearshelf_test(unit/test_network.c LABEL unit DEPS table)
 nearshelf_test(unit/test_effect.c LABEL unit DEPS table)
-nearshelf_test(unit/test_tag_index.c LABEL unit DEPS table)
 nearshelf_test(unit/test_memory.c LABEL unit DEPS table)
 add_library(image_memory STATIC support/image_memory.c)
 target_include_directories(image_memory PUBLIC support)

@@ -10,7 +10,6 @@
 #include <stdint.h>
 
 #include "err.h"
-#include "tag_index.h"
 
 #define HOLD_NONE 0u /* no hold: indices start at 1 */
 
@@ -35,7 +34,8 @@ struct holds {
     uint32_t used; /* indices ever handed out */
     uint32_t live;
     uint32_t free_head;
-    struct tag_index cells; /* newest hold of each held cell */
+    struct hold_slot *slots; /* open addressing: cell -> newest hold */
+    uint64_t mask;
 };
 
 ERR_MUST_USE enum err holds_init(struct holds *holds, uint32_t max);

@@ -11,21 +11,20 @@
 #include "prefetch.h"
 #include "wheel.h"
 
-enum { PROBES = 64, PROBES_AHEAD = 4 };
+enum { PROBES = 64 };
 
 enum { TAG_ORDER = 6, TAG_SHARE = 7, TAG_PART = 8, TAG_LINE = 22, TAG_CLOSED = 23, TAG_DATES = 64,
        TAG_DECIDED = 73, TAG_LINE_KIT = 74 };
 
-static uint64_t homes_of(uint32_t max)
-{
-    return (uint64_t)max * 3 / 2;
-}
+struct order_slot {
+    uint32_t tag;
+    slab_ref ref; /* 0 = empty */
+};
 
-/* Places of the ring of done orders. */
-static uint64_t ring_size(uint32_t max)
+static uint64_t slot_count(uint32_t max)
 {
     uint64_t count = 1024;
-    while (count < homes_of(max)) {
+    while (count < (uint64_t)max * 3 / 2) {
         count *= 2;
     }
     return count;
@@ -37,17 +36,20 @@ enum err orders_init(struct orders *orders, uint32_t max, uint64_t bytes_max,
     memset(orders, 0, sizeof *orders);
     orders->max = max;
     orders->key = key;
+    orders->slot_mask = slot_count(max) - 1;
     enum err err = slab_init(&orders->slab, bytes_max);
     if (err != ERR_OK) {
         return err;
     }
-    err = tag_index_init(&orders->ids, homes_of(max));
+    void *memory;
+    err = mem_reserve((orders->slot_mask + 1) * sizeof(struct order_slot), &memory);
     if (err != ERR_OK) {
-        orders_close(orders);
+        slab_close(&orders->slab);
         return err;
     }
-    void *memory;
-    orders->done_mask = ring_size(max) - 1;
+    orders->slots = memory;
+    orders->done_mask = slot_count(max) - 1;
+    mem_populate(memory, (orders->slot_mask + 1) * sizeof(struct order_slot));
     err = mem_reserve((orders->done_mask + 1) * sizeof(slab_ref), &memory);
     if (err != ERR_OK) {
         orders_close(orders);
@@ -60,26 +62,32 @@ enum err orders_init(struct orders *orders, uint32_t max, uint64_t bytes_max,
 void orders_close(struct orders *orders)
 {
     slab_close(&orders->slab);
-    tag_index_close(&orders->ids);
+    mem_release(orders->slots, (orders->slot_mask + 1) * sizeof(struct order_slot));
     mem_release(orders->done, (orders->done_mask + 1) * sizeof(slab_ref));
     memset(orders, 0, sizeof *orders);
 }
 
 uint64_t orders_memory(uint32_t max, uint64_t bytes_max)
 {
-    return mem_size(bytes_max) + tag_index_memory(homes_of(max)) +
-           mem_size(ring_size(max) * sizeof(slab_ref));
+    return mem_size(bytes_max) + mem_size(slot_count(max) * sizeof(struct order_slot)) +
+           mem_size(slot_count(max) * sizeof(slab_ref));
 }
 
 uint64_t orders_bytes(const struct orders *orders)
 {
-    return orders->slab.live + tag_index_memory(homes_of(orders->max)) +
+    return orders->slab.live + (orders->slot_mask + 1) * sizeof(struct order_slot) +
            orders->done_count * sizeof(slab_ref);
 }
 
 uint64_t orders_hash(const struct orders *orders, const char *id, uint32_t len)
 {
     return hash_keyed(orders->key, id, len);
+}
+
+/* The home slot comes from the tag, so that removal can shift without the whole hash. */
+static uint64_t home(const struct orders *orders, uint32_t tag)
+{
+    return ((uint64_t)tag * (orders->slot_mask + 1)) >> 32;
 }
 
 static uint32_t tag_of(uint64_t hash)
@@ -89,15 +97,16 @@ static uint32_t tag_of(uint64_t hash)
 
 void orders_prefetch(const struct orders *orders, uint64_t hash)
 {
-    prefetch_write(tag_index_home(&orders->ids, tag_of(hash)));
+    prefetch_write(&orders->slots[home(orders, tag_of(hash))]);
 }
 
 slab_ref orders_likely(const struct orders *orders, uint64_t hash)
 {
-    const struct tag_slot *slot = tag_index_home(&orders->ids, tag_of(hash));
-    for (uint32_t i = 0; i < PROBES_AHEAD && slot->value; i++, slot++) {
-        if (slot->tag == tag_of(hash)) {
-            return slot->value;
+    uint64_t at = home(orders, tag_of(hash));
+    for (uint64_t i = 0; i < 4; i++) {
+        const struct order_slot *slot = &orders->slots[(at + i) & orders->slot_mask];
+        if (slot->ref && slot->tag == tag_of(hash)) {
+            return slot->ref;
         }
     }
     return 0;
@@ -113,13 +122,16 @@ static bool is_order(const struct orders *orders, slab_ref ref, uint64_t hash, c
 
 slab_ref orders_find(const struct orders *orders, uint64_t hash, const char *id, uint32_t len)
 {
-    const struct tag_slot *slot = tag_index_home(&orders->ids, tag_of(hash));
-    for (; slot->value; slot++) {
-        if (slot->tag == tag_of(hash) && is_order(orders, slot->value, hash, id, len)) {
-            return slot->value;
+    uint64_t at = home(orders, tag_of(hash));
+    for (;; at = (at + 1) & orders->slot_mask) {
+        const struct order_slot *slot = &orders->slots[at];
+        if (slot->ref == 0) {
+            return 0;
+        }
+        if (slot->tag == tag_of(hash) && is_order(orders, slot->ref, hash, id, len)) {
+            return slot->ref;
         }
     }
-    return 0;
 }
 
 /* A freed block of the right class may be there even when the region is used up; asking for
@@ -149,24 +161,31 @@ bool orders_have_room(const struct orders *orders, size_t size, const char **why
 
 static void slot_add(struct orders *orders, uint64_t hash, slab_ref ref)
 {
-    tag_index_step(&orders->ids);
-    struct tag_slot *slot = tag_index_home(&orders->ids, tag_of(hash));
+    uint64_t at = home(orders, tag_of(hash));
     uint64_t probes = 0;
-    while (slot->value) {
-        slot++;
+    while (orders->slots[at].ref) {
+        at = (at + 1) & orders->slot_mask;
         orders->probes_over += ++probes == PROBES;
     }
-    tag_index_put(&orders->ids, slot, tag_of(hash), ref);
+    orders->slots[at] = (struct order_slot){tag_of(hash), ref};
 }
 
 static void slot_remove(struct orders *orders, uint64_t hash, slab_ref ref)
 {
-    struct tag_slot *slot = tag_index_home(&orders->ids, tag_of(hash));
-    while (slot->value != ref) {
-        CHECK(slot->value != 0);
-        slot++;
+    uint64_t hole = home(orders, tag_of(hash));
+    while (orders->slots[hole].ref != ref) {
+        CHECK(orders->slots[hole].ref != 0);
+        hole = (hole + 1) & orders->slot_mask;
     }
-    tag_index_remove(&orders->ids, slot);
+    for (uint64_t at = (hole + 1) & orders->slot_mask; orders->slots[at].ref;
+         at = (at + 1) & orders->slot_mask) {
+        uint64_t wanted = home(orders, orders->slots[at].tag);
+        if (((at - wanted) & orders->slot_mask) >= ((at - hole) & orders->slot_mask)) {
+            orders->slots[hole] = orders->slots[at];
+            hole = at;
+        }
+    }
+    orders->slots[hole] = (struct order_slot){0, 0};
 }
 
 slab_ref orders_add(struct orders *orders, uint64_t hash, size_t size)

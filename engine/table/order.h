@@ -23,7 +23,6 @@
 #include "names.h"
 #include "network.h"
 #include "slab.h"
-#include "tag_index.h"
 
 /* Steps of a fulfilment's life that are counted; a step stands for all before it. */
 enum {
@@ -170,7 +169,8 @@ struct order {
 
 struct orders {
     struct slab slab;
-    struct tag_index ids; /* by the upper half of the id hash */
+    struct order_slot *slots; /* open addressing by the upper half of the id hash */
+    uint64_t slot_mask;
     uint32_t max;
     uint32_t count;
     uint32_t open_count; /* not done */
