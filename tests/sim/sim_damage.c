@@ -51,22 +51,21 @@ static void each_group(struct sim *sim, place_cb *see, void *out)
     }
 }
 
-/* The last group that the newest snapshot has; 0: there is none. */
+/* The last group that the newest snapshot has; 0: there is none, or an armed end came while it was
+ * looked at. */
 static uint64_t covered(struct sim *sim)
 {
     char name[SNAPSHOT_NAME_SIZE];
     char error[SNAPSHOT_ERROR_SIZE];
-    struct snapshot_list list;
-    struct snapshot_mark mark;
-    const enum err found = snapshot_find(sim->disk, &list);
-    CHECK(found == ERR_OK);
-    if (list.count == 0) {
-        return 0;
+    struct snapshot_list list = {0};
+    struct snapshot_mark mark = {0};
+    enum err err = snapshot_find(sim->disk, &list);
+    if (err == ERR_OK && list.count > 0) {
+        snapshot_name(list.lsns[0], name);
+        err = snapshot_peek(sim->disk, name, &mark, error);
     }
-    snapshot_name(list.lsns[0], name);
-    const enum err err = snapshot_peek(sim->disk, name, &mark, error);
-    CHECK(err == ERR_OK);
-    return mark.group_number;
+    CHECK(err == ERR_OK || disk_sim_is_off(sim->disk));
+    return err == ERR_OK && list.count > 0 ? mark.group_number : 0;
 }
 
 /* -- misdirected writes -- */
@@ -100,9 +99,13 @@ static bool write_begins(struct sim *sim)
     return disk_sim_has_write(sim->disk) && !sim->is_dead && !disk_sim_is_off(sim->disk);
 }
 
-static void misdirect(struct sim *sim)
+/* False: the process ended meanwhile. */
+static bool misdirect(struct sim *sim)
 {
     struct aim aim = {.covered = covered(sim)};
+    if (disk_sim_is_off(sim->disk)) {
+        return false;
+    }
     each_group(sim, aim_at, &aim);
     if (aim.seen > 0) {
         const uint64_t block = sim_draw(sim, (uint32_t)aim.place.blocks);
@@ -110,6 +113,7 @@ static void misdirect(struct sim *sim)
     } else {
         disk_sim_misdirect(sim->disk);
     }
+    return true;
 }
 
 static void unheard(void *owner, uint64_t lsn)
@@ -125,11 +129,10 @@ void sim_end_misdirected(struct sim *sim)
     char error[WAL_ERROR_SIZE];
     struct service_start start;
     struct service_core *other = NULL;
-    if (!write_begins(sim)) {
+    if (!write_begins(sim) || !misdirect(sim)) {
         sim_end_settle(sim);
         return;
     }
-    misdirect(sim);
     disk_sim_power_cut(sim->disk);
     sim->counts.misdirected++;
     sim_process_close(sim);
