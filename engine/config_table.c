@@ -86,7 +86,7 @@ const struct setting config_settings[] = {
     {"group_size_max", CONFIG_KIND_SIZE, AT(group_size_max), "4MiB", 2 * MIB, 16 * MIB, NULL,
      "records that go to the disk with one write"},
     {"log_backend", CONFIG_KIND_CHOICE, AT(log_backend), "auto", 0, 0, backends,
-     "how the log is written; auto: pwrite, on a thread; io_uring not to be had: pwrite as well"},
+     "how the log is written; auto takes io_uring where it is to be had and nothing is pinned"},
     {"log_method", CONFIG_KIND_CHOICE, AT(log_method), "auto", 0, 0, methods,
      "how a write is made durable; auto takes the faster one"},
     {"log_buffered", CONFIG_KIND_SWITCH, AT(log_buffered), "no", 0, 1, NULL,

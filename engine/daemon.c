@@ -422,12 +422,14 @@ static void service_options_fill(struct daemon *daemon, struct service_options *
     };
     const struct config *config = daemon->config;
     service_options_default(options);
+    /* io_uring's own helper runs where the kernel likes, also on the core that was kept free. */
+    const bool is_thread = config->pin && config->log_backend == CONFIG_BACKEND_AUTO;
     limits_tables(config, &options->tables);
     options->log = (struct wal_options){
         .dir = config->dir,
         .segment_size = config->segment_size,
         .group_size_max = (uint32_t)config->group_size_max,
-        .backend = backends[config->log_backend],
+        .backend = is_thread ? WAL_BACKEND_PWRITE : backends[config->log_backend],
         .method = methods[config->log_method],
         .force_buffered = config->log_buffered != 0,
         .unsafe_no_sync = config->unsafe_no_sync != 0,

@@ -1,5 +1,5 @@
-/* The usual back end: pwrite and fdatasync on a thread of their own. It is there on every kernel,
- * in every container. */
+/* Back end by a thread: pwrite and fdatasync on one of their own. It is there on every kernel, in
+ * every container; taken where io_uring is not to be had, with --pin, or when asked for. */
 #include <stdlib.h>
 
 #include "check.h"

@@ -1,5 +1,4 @@
-/* Back end over io_uring, for who asks for it: a group is one submission, its completion rings the
- * loop's eventfd.
+/* Back end over io_uring: a group is one submission, its completion rings the loop's eventfd.
  *
  * Rules (research F3): write and flush go in one link in one submission, or as one RWF_DSYNC
  * write; a short result is a failure even if the linked flush succeeds; nothing is told before

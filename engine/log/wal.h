@@ -19,11 +19,7 @@
 
 enum { WAL_ERROR_SIZE = 512, WAL_SEAL_AFTER_MS = 10, WAL_RECORD_SIZE_MAX = (1 << 24) - 1 };
 
-enum wal_backend {
-    WAL_BACKEND_AUTO,  /* pwrite on a thread: measured quicker, alone and under load */
-    WAL_BACKEND_URING, /* where it is not to be had: the thread, and the facts say why */
-    WAL_BACKEND_PWRITE
-};
+enum wal_backend { WAL_BACKEND_AUTO, WAL_BACKEND_URING, WAL_BACKEND_PWRITE };
 
 /* One more record, with LSN and the engine time of its group. bytes live for the call. */
 typedef enum err wal_replay_cb(void *owner, uint64_t lsn, uint64_t time_ms, uint8_t type,

@@ -104,16 +104,16 @@ static enum err open_backend(struct wal *wal, const struct wal_options *options)
         .force_unregistered = options->force_unregistered,
     };
     enum err err = ERR_UNSUPPORTED;
-    if (options->backend == WAL_BACKEND_URING) {
+    if (options->backend != WAL_BACKEND_PWRITE) {
         err = disk_uring_new(&disk_options, &wal->disk);
     }
     /* Only what io_uring itself answers may lead to the other one: a folder that cannot be
      * opened is the same for both, and its error comes again. */
     const bool is_refused = err == ERR_UNSUPPORTED || err == ERR_ACCESS || err == ERR_INVALID;
-    if (is_refused) {
+    if (is_refused && options->backend != WAL_BACKEND_URING) {
         const enum err first = err;
         err = disk_pwrite_new(&disk_options, &wal->disk);
-        if (err == ERR_OK && options->backend == WAL_BACKEND_URING &&
+        if (err == ERR_OK && options->backend == WAL_BACKEND_AUTO &&
             !wal->disk->facts.fallback[0]) {
             snprintf(wal->disk->facts.fallback, sizeof wal->disk->facts.fallback, "io_uring: %s",
                      err_text(first));

@@ -177,10 +177,6 @@ static void facts_name_each_fallback(void **state)
     (void)state;
     scratch_make(path);
     struct disk_facts facts = facts_of(path, (struct wal_options){0}, text);
-    assert_string_equal(facts.backend, "pwrite");
-    assert_true(facts.flush_us_fdatasync > 0);
-
-    facts = facts_of(path, (struct wal_options){.backend = WAL_BACKEND_URING}, text);
     assert_true(strcmp(facts.backend, "io_uring") == 0 || facts.fallback[0]);
     assert_true(facts.flush_us_fdatasync > 0);
     assert_true(facts.method == DISK_METHOD_DSYNC || facts.method == DISK_METHOD_FDATASYNC);
@@ -194,9 +190,7 @@ static void facts_name_each_fallback(void **state)
     assert_non_null(strstr(text, "direct=no"));
     assert_non_null(strstr(facts.fallback, "O_DIRECT"));
 
-    const struct wal_options unregistered = {.backend = WAL_BACKEND_URING,
-                                             .force_unregistered = true};
-    facts = facts_of(path, unregistered, text);
+    facts = facts_of(path, (struct wal_options){.force_unregistered = true}, text);
     assert_false(facts.has_registered_buffers);
     assert_non_null(strstr(text, "registered=no"));
 
@@ -325,8 +319,7 @@ static void open_without_memlock(const char *path)
         CHECK(setgid(65534) == 0);
         CHECK(setuid(65534) == 0);
     }
-    const struct disk_facts facts =
-        facts_of(path, (struct wal_options){.backend = WAL_BACKEND_URING}, text);
+    const struct disk_facts facts = facts_of(path, (struct wal_options){0}, text);
     CHECK(!facts.has_registered_buffers);
     CHECK(facts.fallback[0] != 0);
 }
