@@ -8,3 +8,6 @@ nearshelf_test(model/test_split.c LABEL model TIMEOUT 300 DEPS test_world m)
 nearshelf_test(unit/test_route.c LABEL unit DEPS test_world)
 nearshelf_test(unit/test_nearest_block.c LABEL unit DEPS test_world)
 nearshelf_test(model/test_guess.c LABEL model TIMEOUT 60 DEPS test_world)
+# A strategy without distance, of load alone: found by another seed than the usual one.
+add_test(NAME model.test_guess_load COMMAND test_guess 14000083 1)
+set_tests_properties(model.test_guess_load PROPERTIES LABELS model TIMEOUT 60)
