@@ -155,7 +155,8 @@ class Samples(threading.Thread):
         by thread, and of the busiest one (threads of one name count together) by place."""
         rows = [row for row in self.rows if since * 1e9 <= row[2]]
         places = Places(self.maps or [], root).find({address for _, address, _ in rows})
-        rows = [row for row in rows if places[row[1]][0].startswith(only)]
+        taken, rows = len(rows), [row for row in rows if places[row[1]][0].startswith(only)]
+        why = self.why or ("none of %d in %s" % (taken, only) if taken and not rows else None)
         by_thread = collections.Counter(name for name, _, _ in rows)
         busiest = by_thread.most_common(1)[0][0] if rows else None
         threads, rows = len(rows), [row for row in rows if row[0] == busiest]
@@ -167,7 +168,7 @@ class Samples(threading.Thread):
         total = max(1, len(rows))
         share = lambda counter: {name: round(count / total, 3)
                                  for name, count in counter.most_common(SHOWN)}
-        return {"samples": threads, "of": busiest, "why_none": self.why, "wall_s": round(self.wall, 2),
+        return {"samples": threads, "of": busiest, "why_none": why, "wall_s": round(self.wall, 2),
                 "threads": {name: round(cores, 3) for name, cores in self.threads.items()
                             if cores >= 0.002},
                 "by_thread": {name: round(count / max(1, threads), 3)
@@ -238,11 +239,20 @@ class Places:
         return rows
 
     def folder_of(self, source):
-        """The folder of a source file of this project, else None."""
+        """The folder of a source file of this project, else None. A compiler cache may hand out
+        objects that name the files of another checkout: then what ends alike is the file."""
         full = os.path.normpath(os.path.join(self.root, source))
         inside = os.path.relpath(full, self.root)
-        is_ours = not inside.startswith("..") and os.path.exists(full)
-        return os.path.dirname(inside) or "." if is_ours else None
+        if not inside.startswith("..") and os.path.exists(full):
+            return os.path.dirname(inside) or "."
+        return next((os.path.dirname(end) for end in ends_of(full)
+                     if os.path.isfile(os.path.join(self.root, end))), None)
+
+
+def ends_of(path):
+    """What a path ends with, longest first, down to a file in a folder."""
+    words = path.strip("/").split("/")
+    return ["/".join(words[i:]) for i in range(1, len(words) - 1)]
 
 
 def remember(path, offsets):
