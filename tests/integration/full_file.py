@@ -170,6 +170,7 @@ class Sampled:
         self.options, self.chain = options, chain
         self.draw = random.Random(5)
         self.cells, self.counted, self.gone = {}, {}, {}
+        self.moves = {}  # of a cell: (when it happened, units)
         for _ in range(SAMPLES):
             node = self.draw.randrange(options.nodes)
             self.add(node, self.draw.randrange(options.per_node))
@@ -202,20 +203,24 @@ class Sampled:
             grown = line["qty"] - self.gone.get(share, 0)
             if grown > 0 and event["state"] in ("shipped", "delivered", "collected"):
                 self.gone[share] = line["qty"]
-                self.move((line["item"], line["node"]), -grown)
+                self.move((line["item"], line["node"]), -grown, event["as_of"])
 
     def see_count(self, event, cell):
+        """A count is as of the call's arrival: what left since, while it was read in, is taken off."""
         if cell in self.cells and event["cause"] == "count":
             units, is_changed = self.counted[cell]
             wanted = (units, units + 1, units + 2) if is_changed else (units,)
-            require(event["on_hand"] in wanted, "counted", event, wanted)
+            since = sum(moved for when, moved in self.moves.get(cell, ())
+                        if when > event["as_of"])
+            require(event["on_hand"] - since in wanted, "counted", event, since, wanted)
             self.cells[cell] = event["on_hand"]
         elif event["cause"] == "movement":
-            self.move(cell, event["delta"])
+            self.move(cell, event["delta"], event["as_of"])
 
-    def move(self, cell, units):
+    def move(self, cell, units, when):
         if cell in self.cells:
             self.cells[cell] += units
+            self.moves.setdefault(cell, []).append((when, units))
 
     def follow(self, client, lsn):
         self.add_left(client, lsn)
