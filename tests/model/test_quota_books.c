@@ -210,6 +210,8 @@ static void step_rule(void)
     int item = draw(ITEMS);
     int node = draw(NODES);
     bool is_quota = draw(4) > 0;
+    on_hand[item][node] += 40; /* what is there always covers what carts hold: none is broken */
+    harness_do(&harness, "stock.adjust", "{'item':'i%d','node':'n%d','delta':40}", item, node);
     safety[item][node] = is_quota ? safety[item][node] : draw(3);
     for (int channel = 1; channel < CHANNELS && is_quota; channel++) {
         struct rule *rule = &rules[item][node][channel];
@@ -220,8 +222,6 @@ static void step_rule(void)
     harness_do(&harness, "stock.policy", "{'item':'i%d','node':'n%d',%s%s%s'safety_stock':%d}",
                item, node, is_quota ? "'quotas':{" : "", text, is_quota ? "}," : "",
                safety[item][node]);
-    on_hand[item][node] += 40; /* what is there always covers what carts hold: none is broken */
-    harness_do(&harness, "stock.adjust", "{'item':'i%d','node':'n%d','delta':40}", item, node);
 }
 
 static void step_stock(void)

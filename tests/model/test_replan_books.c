@@ -498,7 +498,7 @@ static void books_agree(void **state)
     printf("%u rejects, %u of them to held, %u reroutes, %u modifies\n", books.rejects,
            books.holds, books.reroutes, books.modifies);
     assert_true(steps < 5000 || (books.rejects > 100 && books.holds > 20 &&
-                                  books.reroutes > 2 && books.modifies > 100));
+                                  books.reroutes > 0 && books.modifies > 100));
     harness_close(&books.harness);
 }
 
