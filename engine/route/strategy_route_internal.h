@@ -83,6 +83,13 @@ struct strategy_bound {
     struct lane_memo *memo;
 };
 
+/* Whether candidates are told apart by it at all. */
+static inline bool strategy_bound_has_terms(const struct strategy_bound *bound)
+{
+    return bound->distance || bound->count > 0 || bound->load_factor > 0 ||
+           bound->declines_factor > 0;
+}
+
 struct strategy_entry {
     uint64_t bound;
     float chord_2; /* CHORD_UNKNOWN where no distance leads */

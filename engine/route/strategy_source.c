@@ -470,9 +470,8 @@ struct route_guess strategy_guess(struct route *route, struct route_rank *rank)
     rank->has_other = false;
     race.slack = slack_of(race.strategy);
     struct route_guess best = race_run(&race);
-    bool is_bound = race.bound.distance || race.bound.count > 0 || race.bound.load_factor > 0 ||
-                    race.bound.declines_factor > 0;
-    rank->reach = is_bound ? race.score.keys[0] + race.slack : UINT64_MAX;
+    rank->reach =
+        strategy_bound_has_terms(&race.bound) ? race.score.keys[0] + race.slack : UINT64_MAX;
     memcpy(rank->values, race.score.values, sizeof rank->values);
     return best;
 }

@@ -6,7 +6,7 @@
 #include "check.h"
 #include "timing.h"
 
-enum { MILLION = 1000000, THOUSAND = 1000, MINUTE_MS = 60000 };
+enum { MILLION = 1000000, THOUSAND = 1000 };
 
 /* Weight of the whole group: what one node would send. */
 static uint64_t group_grams(const struct route *route)
@@ -166,7 +166,8 @@ static uint64_t date_of(const struct route *route, struct contender *contender)
     if (promise->is_never) {
         return STRATEGY_VALUE_MAX;
     }
-    return promise->by_ms > now_ms ? (promise->by_ms - now_ms + MINUTE_MS - 1) / MINUTE_MS : 0;
+    const uint64_t left_ms = promise->by_ms > now_ms ? promise->by_ms - now_ms : 0;
+    return (left_ms + DATE_MINUTE_MS - 1) / DATE_MINUTE_MS;
 }
 
 /* The largest share of an item's free stock there that the group would take, in thousandths. */

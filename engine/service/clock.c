@@ -7,7 +7,6 @@
  * Records get the time of their group. A record EFFECT_TIME moves it on inside a group: what fell
  * due while a group collected happens at its own time all the same. */
 #include <inttypes.h>
-#include <stdlib.h>
 
 #include "service_internal.h"
 

@@ -5,8 +5,6 @@
 #include "events_internal.h"
 #include "told.h"
 
-enum { EVENTS_MINUTE_MS = 60000 };
-
 static void order_done(struct events *events, const struct effect_text *id, bool is_done)
 {
     if (is_done && event_begin(events, EVENT_ORDER_DONE)) {
@@ -20,7 +18,7 @@ static void order_done(struct events *events, const struct effect_text *id, bool
 
 static void put_minutes(struct writer *writer, const char *name, uint32_t minutes)
 {
-    put_int(writer, name, (int64_t)minutes * EVENTS_MINUTE_MS);
+    put_int(writer, name, (int64_t)(minutes * DATE_MINUTE_MS));
 }
 
 static uint32_t put_dates(struct writer *writer, const struct order_dates *dates)
@@ -591,9 +589,9 @@ static void promise(struct events *events, const struct replan_told *told,
     event_text(events, "order_id", &effect->id);
     event_fulfilment(events, "fulfilment", &effect->id, effect->part);
     event_node(events, "node", told->node);
-    event_int(events, "was", (int64_t)was * EVENTS_MINUTE_MS);
+    event_int(events, "was", (int64_t)(was * DATE_MINUTE_MS));
     if (latest) {
-        event_int(events, "deliver_by", (int64_t)latest * EVENTS_MINUTE_MS);
+        event_int(events, "deliver_by", (int64_t)(latest * DATE_MINUTE_MS));
     }
     event_end(events);
 }

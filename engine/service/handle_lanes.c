@@ -1,6 +1,5 @@
 /* carrier.load and travel.load: validated whole, then applied in slices, as place.load is. */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "load_internal.h"

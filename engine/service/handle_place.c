@@ -1,6 +1,5 @@
 /* place.load: postcode prefixes with coordinates; and the rows of every load, which are decoded
  * from a copy slice by slice. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "load_internal.h"

@@ -9,7 +9,7 @@
 
 #define NOT_COUNTED INT64_MIN
 
-enum { ON_HAND_MAX = 1000000000, MINUTE_MS = 60000 };
+enum { ON_HAND_MAX = 1000000000 };
 
 /* Facts that a key remembers. */
 enum { FACT_FIRST_PART, FACT_PARTS, FACT_ATTEMPT, FACT_REASON };
@@ -206,7 +206,7 @@ static void put_date(struct writer *writer, const char *name, int64_t minutes)
 {
     writer_string(writer, name);
     if (minutes > 0) {
-        writer_uint(writer, (uint64_t)minutes * MINUTE_MS);
+        writer_uint(writer, (uint64_t)minutes * DATE_MINUTE_MS);
     } else {
         writer_nil(writer);
     }
@@ -458,7 +458,7 @@ static void find_sources(struct service_core *service, struct replan *replan)
     struct replan_where where = replan_where_of(replan);
     const uint64_t by_min = order_parts(replan->order)[replan->effect.part].dates.by_min;
     where.allow_partial = true;
-    (void)replan_decide_soon(service, replan, &where, by_min * MINUTE_MS);
+    (void)replan_decide_soon(service, replan, &where, by_min * DATE_MINUTE_MS);
 }
 
 static const struct strategy *strategy_of(const struct service_core *service,

@@ -1,7 +1,6 @@
 /* strategy.try: the orders that came last, decided again by another strategy with the production
  * decision, a few between other work; nothing is changed. Those of the log (try_log.c); those that
  * came before its begin out of memory. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "strategy_internal.h"

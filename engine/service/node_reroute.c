@@ -2,7 +2,6 @@
  * few in each slice. What is picked stays, and so does, at a node on hold, what has no other
  * source; at a closed one that is held. The node is not blamed: it may be chosen again when it is
  * back. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "load_internal.h"
@@ -11,8 +10,7 @@
 enum {
     LOOKS = 100,   /* fulfilments that a slice looks at */
     MOVES = 4,     /* and moves at most */
-    STEPS = 20000, /* search steps after which it ends early */
-    MINUTE_MS = 60000
+    STEPS = 20000 /* search steps after which it ends early */
 };
 
 /* The fulfilment that comes next; the order may be gone by then, which its LSN tells. */
@@ -105,7 +103,7 @@ static bool decide(struct service_core *service, struct replan *replan, uint32_t
     struct replan_where where = replan_where_of(replan);
     where.allow_partial = is_closed;
     bool is_found =
-        replan_decide_soon(service, replan, &where, (uint64_t)promised_min * MINUTE_MS);
+        replan_decide_soon(service, replan, &where, promised_min * DATE_MINUTE_MS);
     *is_held_out = false;
     for (uint32_t i = 0; i < replan->line_count; i++) {
         *is_held_out = *is_held_out || replan->left[i] > 0;

@@ -301,12 +301,16 @@ def damage_in_the_middle_is_refused(options):
         check_damage(options, engine)
 
 
-def check_damage(options, engine):
+def run_and_kill(engine, count, name):
     engine.start()
     client = Client(engine.address)
-    run_some(client, 200, "o")
+    run_some(client, count, name)
     client.close()
     engine.kill()
+
+
+def check_damage(options, engine):
+    run_and_kill(engine, 200, "o")
     path, at = find_bytes(log_files(engine), b"o17")
     flip(path, at)
     before = os.path.getsize(path)
@@ -347,11 +351,7 @@ def torn_tail_is_told_and_harmless(options):
 
 
 def check_torn_tail(options, engine):
-    engine.start()
-    client = Client(engine.address)
-    run_some(client, 20, "o")
-    client.close()
-    engine.kill()
+    run_and_kill(engine, 20, "o")
     expect("torn_tail" not in engine.log_tail(1000), "told of a whole log", engine.log_tail())
     path, offset = log_end(engine)
     with open(path, "r+b") as file:

@@ -40,6 +40,8 @@ enum {
 
 static const uint32_t SIM_NONE = UINT32_MAX;
 
+#define SIM_ROOMY (UINT64_C(1) << 40) /* bytes: a disk that never gets full */
+
 struct sim;
 struct sim_request;
 

@@ -11,8 +11,6 @@
 
 enum { ORDINALS = 1000, GROUP_HEAD = 128, TRIES = 20 };
 
-static const uint64_t ROOMY = (uint64_t)1 << 40;
-
 static uint64_t load64(const uint8_t *bytes)
 {
     uint64_t value;
@@ -137,7 +135,7 @@ void sim_end_misdirected(struct sim *sim)
     sim->counts.misdirected++;
     sim_process_close(sim);
     struct disk *copy = disk_sim_clone(sim->disk);
-    disk_sim_capacity_set(copy, ROOMY);
+    disk_sim_capacity_set(copy, SIM_ROOMY);
     struct service_options options = sim->options;
     options.log.disk = copy;
     options.port.release = unheard;

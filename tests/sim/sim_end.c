@@ -11,8 +11,6 @@
 
 enum { STARTS_MAX = 60, SAMPLE = 24 };
 
-static const uint64_t ROOMY = (uint64_t)1 << 40;
-
 /* -- what is durable, seen at the disk -- */
 
 static uint64_t load64(const uint8_t *bytes)
@@ -137,7 +135,7 @@ static void open_failed(struct sim *sim, enum err err, const char *error)
     CHECK(error[0]);
     sim->on_disk = sim->on_disk_before; /* written again beside the log, without its name so far */
     if (is_full) {
-        disk_sim_capacity_set(sim->disk, ROOMY);
+        disk_sim_capacity_set(sim->disk, SIM_ROOMY);
         sim->is_full = false;
     }
     sim->counts.recoveries_cut += is_cut;

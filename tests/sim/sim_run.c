@@ -22,7 +22,6 @@ enum {
 
 static const uint64_t START_MS = 1790000000000;
 static const char ZONE_FILE[] = "/usr/share/zoneinfo/America/New_York";
-static const uint64_t ROOMY = (uint64_t)1 << 40;
 
 static void options_set(struct sim *sim)
 {
@@ -39,7 +38,7 @@ static void options_set(struct sim *sim)
                                               .owed_max = sim->is_wide ? many : 0,
                                               .reservations_max = sim->is_wide ? many : 0,
                                               .documents_max = sim->is_wide ? many : 0};
-    options->log.retain_bytes = sim->is_retaining ? ROOMY : 0;
+    options->log.retain_bytes = sim->is_retaining ? SIM_ROOMY : 0;
     options->log.segment_size = SEGMENT;
     options->log.group_size_max = GROUP;
     options->batch_bytes = BATCH_BYTES;
@@ -78,7 +77,7 @@ static struct sim *sim_new(uint64_t seed)
     sim->seed = seed;
     rng_init(&sim->rng, seed);
     sim->books = books_new();
-    sim->disk = disk_sim_new(seed ^ 0x5eed, ROOMY);
+    sim->disk = disk_sim_new(seed ^ 0x5eed, SIM_ROOMY);
     sim->client_count = 1 + sim_draw(sim, SIM_CLIENTS_MAX);
     sim->depth = 1 + sim_draw(sim, 24);
     sim->is_small = sim_chance(sim, 15);
@@ -120,7 +119,7 @@ static void disk_resize(struct sim *sim)
     while (service_is_suspended(sim->service)) {
         sim_tick(sim);
     }
-    disk_sim_capacity_set(sim->disk, sim->is_full ? ROOMY : 0);
+    disk_sim_capacity_set(sim->disk, sim->is_full ? SIM_ROOMY : 0);
     sim->counts.full_disks += !sim->is_full;
     for (uint32_t i = 0; sim->is_full && i < 2; i++) {
         sim_drive(sim, true, true);

@@ -121,21 +121,34 @@ static void armed_ends_come_inside_an_operation(void **state)
     assert_true(done < TRIES * 3 / 4);
 }
 
+/* A disk on which a write landed elsewhere at a power cut, at aim or, without one, as drawn.
+ * before: what the file was, for the caller to hold it against. */
+static struct disk *disk_hit_elsewhere(uint64_t seed, const uint64_t *aim, uint8_t before[SIZE])
+{
+    int file;
+    uint64_t size;
+    struct disk *disk = disk_with_file(seed, &file);
+    memcpy(before, disk_sim_file(disk, NAME, &size), SIZE);
+    write_ones(disk, file, 3, false);
+    if (aim) {
+        disk_sim_misdirect_to(disk, NAME, *aim);
+    } else {
+        disk_sim_misdirect(disk);
+    }
+    disk_sim_power_cut(disk);
+    disk_sim_power_on(disk);
+    return disk;
+}
+
 /* A misdirected write leaves its place alone, hits another, and can be put back. */
 static void misdirected_writes_can_be_put_back(void **state)
 {
-    int file;
     uint64_t size;
     uint8_t before[SIZE];
     uint32_t hits = 0;
     (void)state;
     for (uint64_t seed = 0; seed < TRIES; seed++) {
-        struct disk *disk = disk_with_file(seed, &file);
-        memcpy(before, disk_sim_file(disk, NAME, &size), SIZE);
-        write_ones(disk, file, 3, false);
-        disk_sim_misdirect(disk);
-        disk_sim_power_cut(disk);
-        disk_sim_power_on(disk);
+        struct disk *disk = disk_hit_elsewhere(seed, NULL, before);
         hits += memcmp(before, disk_sim_file(disk, NAME, &size), SIZE) != 0;
         assert_true(disk_sim_repair(disk));
         assert_memory_equal(before, disk_sim_file(disk, NAME, &size), SIZE);
@@ -147,7 +160,6 @@ static void misdirected_writes_can_be_put_back(void **state)
 /* One that is aimed hits that place and no other; past the end of the file, its last blocks. */
 static void misdirected_writes_can_be_aimed(void **state)
 {
-    int file;
     uint64_t size;
     uint8_t before[SIZE];
     uint32_t hits = 0;
@@ -155,12 +167,7 @@ static void misdirected_writes_can_be_aimed(void **state)
     for (uint64_t seed = 0; seed < TRIES; seed++) {
         const uint64_t at = seed % 2 ? SIZE : DISK_ALIGN;
         const uint64_t wanted = seed % 2 ? SIZE - DISK_ALIGN : DISK_ALIGN;
-        struct disk *disk = disk_with_file(seed, &file);
-        memcpy(before, disk_sim_file(disk, NAME, &size), SIZE);
-        write_ones(disk, file, 3, false);
-        disk_sim_misdirect_to(disk, NAME, at);
-        disk_sim_power_cut(disk);
-        disk_sim_power_on(disk);
+        struct disk *disk = disk_hit_elsewhere(seed, &at, before);
         const uint8_t *after = disk_sim_file(disk, NAME, &size);
         hits += memcmp(before + wanted, after + wanted, DISK_ALIGN) != 0;
         assert_memory_equal(before, after, wanted);

@@ -260,17 +260,23 @@ static void expect_node(json_t *answer, const char *node)
     harness_drop(answer);
 }
 
+/* Nearest first, the second one late for today; and the date that it misses. */
+static void three_stores(struct harness *harness, char *by, size_t by_size)
+{
+    store(harness, "first", "");
+    store(harness, "near", "'lat':40.2,'cutoff':{'standard':'08:00'}");
+    store(harness, "far", "'lat':41");
+    snprintf(by, by_size, "'required_by':%lld", begin_ms + day_ms + 20 * HOUR);
+    clock_at(harness, 0, 9);
+}
+
 /* What must be there by a day comes, in the end, from where it is in time, though another node is
  * nearer; where none is, a change is refused, and what was promised is told as broken. */
 static void required_by_holds_for_other_sources(void **state)
 {
     struct harness *harness = *state;
-    char by[64];
-    store(harness, "first", "'lat':40.0");
-    store(harness, "near", "'lat':40.2,'cutoff':{'standard':'08:00'}");
-    store(harness, "far", "'lat':41");
-    snprintf(by, sizeof by, "'required_by':%lld", begin_ms + day_ms + 20 * HOUR);
-    clock_at(harness, 0, 9);
+    char by[80];
+    three_stores(harness, by, sizeof by);
     for (int i = 1; i <= 4; i++) {
         char id[4] = {'o', (char)('0' + i), 0, 0};
         expect_node(order(harness, id, "standard", 2, by), "first");
@@ -315,11 +321,7 @@ static void required_by_holds_for_new_stock(void **state)
 {
     struct harness *harness = *state;
     char by[80];
-    store(harness, "first", "");
-    store(harness, "near", "'lat':40.2,'cutoff':{'standard':'08:00'}");
-    store(harness, "far", "'lat':41");
-    snprintf(by, sizeof by, "'required_by':%lld", begin_ms + day_ms + 20 * HOUR);
-    clock_at(harness, 0, 9);
+    three_stores(harness, by, sizeof by);
     for (int i = 1; i <= 2; i++) {
         char id[4] = {'o', (char)('0' + i), 0, 0};
         harness_drop(order(harness, id, "standard", 2, by));
