@@ -202,6 +202,30 @@ void harness_open(struct harness *harness)
     harness_start(harness);
 }
 
+struct harness *harness_new(void)
+{
+    struct harness *harness = malloc(sizeof *harness);
+    CHECK(harness != NULL);
+    harness_open(harness);
+    return harness;
+}
+
+int harness_end(void **state)
+{
+    struct harness *harness = *state;
+    harness_restart(harness);
+    harness_close(harness);
+    free(harness);
+    return 0;
+}
+
+int harness_end_by_snapshot(void **state)
+{
+    harness_restart(*state);
+    harness_snapshot(*state);
+    return harness_end(state);
+}
+
 static void folder_drop(const char *path)
 {
     char name[600];
@@ -693,4 +717,17 @@ void harness_do(struct harness *harness, const char *method, const char *format,
         CHECK_UNREACHABLE("not done");
     }
     json_decref(answer);
+}
+
+void harness_expect_cell(struct harness *harness, const char *item, const char *node,
+                         int64_t on_hand, int64_t reserved)
+{
+    json_t *answer = harness_ask(harness, "stock.get", "{'item':'%s','node':'%s'}", item, node);
+    if (harness_int(answer, "on_hand") != on_hand || harness_int(answer, "reserved") != reserved) {
+        show(answer);
+        fprintf(stderr, "%s at %s: on_hand %lld and reserved %lld were expected\n", item, node,
+                (long long)on_hand, (long long)reserved);
+        CHECK_UNREACHABLE("another cell than expected");
+    }
+    harness_drop(answer);
 }

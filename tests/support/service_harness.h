@@ -47,6 +47,12 @@ struct harness {
 /* harness_init and harness_start. Aborts when something fails, as all functions here do. */
 void harness_open(struct harness *harness);
 
+/* The fixture of a test: one on the heap, open. Its teardown restarts it (whatever a test did must
+ * be recovered) and frees it; the second one restarts it from a snapshot as well. */
+struct harness *harness_new(void);
+int harness_end(void **state);
+int harness_end_by_snapshot(void **state);
+
 /* Small limits, the pwrite back end, a new empty folder. */
 void harness_init(struct harness *harness);
 void harness_start(struct harness *harness);
@@ -105,5 +111,9 @@ void harness_refute(struct harness *harness, const char *method, const char *par
 /* Ask, and abort with the text if the answer is an error or a refusal. */
 void harness_do(struct harness *harness, const char *method, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* The cell's units, all and reserved. */
+void harness_expect_cell(struct harness *harness, const char *item, const char *node,
+                         int64_t on_hand, int64_t reserved);
 
 #endif

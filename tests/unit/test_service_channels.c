@@ -3,7 +3,6 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -12,9 +11,7 @@
 
 static int setup(void **state)
 {
-    struct harness *harness = malloc(sizeof *harness);
-    assert_non_null(harness);
-    harness_open(harness);
+    struct harness *harness = harness_new();
     harness_do(harness, "node.put",
                "{'node':'n1','type':'store','lat':40.0,'lon':-74.0,'collect_hours':48}");
     harness_do(harness, "node.put", "{'node':'n2','type':'store','lat':40.5,'lon':-74.0}");
@@ -25,26 +22,9 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
-{
-    harness_restart(*state); /* whatever a test did must be recovered */
-    harness_close(*state);
-    free(*state);
-    return 0;
-}
-
 static void stock(struct harness *harness, const char *item, const char *node, int on_hand)
 {
     harness_do(harness, "stock.set", "{'item':'%s','node':'%s','on_hand':%d}", item, node, on_hand);
-}
-
-static void expect_cell(struct harness *harness, const char *item, const char *node,
-                        int64_t on_hand, int64_t reserved)
-{
-    json_t *answer = harness_ask(harness, "stock.get", "{'item':'%s','node':'%s'}", item, node);
-    assert_int_equal(harness_int(answer, "on_hand"), on_hand);
-    assert_int_equal(harness_int(answer, "reserved"), reserved);
-    harness_drop(answer);
 }
 
 static void update(struct harness *harness, const char *fulfilment, const char *state)
@@ -71,7 +51,7 @@ static void reserve_and_collect(void **state)
     harness_do(harness, "fulfil.update",
                "{'fulfilment':'o/1','state':'collected','lines':[{'line':1,'qty':1}]}");
     harness_do(harness, "order.cancel", "{'order_id':'o'}");
-    expect_cell(harness, "a", "n1", 2, 0);
+    harness_expect_cell(harness, "a", "n1", 2, 0);
     answer = harness_ask(harness, "order.get", "{'order_id':'o'}");
     assert_string_equal(harness_text(answer, "status"), "done");
     assert_int_equal(harness_int(answer, "lines.0.done"), 1);
@@ -128,8 +108,8 @@ static void sale_with_delivery(void **state)
     assert_true(harness_float(answer, "fulfilments.0.km") == 0);
     assert_string_equal(harness_text(answer, "fulfilments.1.node"), "w");
     harness_drop(answer);
-    expect_cell(harness, "a", "n1", 3, 0);
-    expect_cell(harness, "b", "w", 5, 1);
+    harness_expect_cell(harness, "a", "n1", 3, 0);
+    harness_expect_cell(harness, "b", "w", 5, 1);
     harness_restart(harness);
     answer = harness_ask(harness, "order.get", "{'order_id':'o'}");
     assert_string_equal(harness_text(answer, "sold_at"), "n1");
@@ -154,8 +134,8 @@ static void carry_out_is_a_fact(void **state)
                                  "'lines':[{'item':'a','qty':3},{'item':'b','qty':1}]}");
     assert_string_equal(harness_text(answer, "status"), "routed");
     harness_drop(answer);
-    expect_cell(harness, "a", "n1", -2, 0);
-    expect_cell(harness, "b", "n1", -1, 0);
+    harness_expect_cell(harness, "a", "n1", -2, 0);
+    harness_expect_cell(harness, "b", "n1", -1, 0);
     answer = harness_ask(harness, "order.get", "{'order_id':'o'}");
     assert_string_equal(harness_text(answer, "status"), "done");
     harness_drop(answer);
@@ -168,7 +148,7 @@ static void carry_out_is_a_fact(void **state)
     harness_do(harness, "return.receive",
                "{'return_id':'r','order_id':'o','node':'n2','lines':["
                "{'line':1,'qty':3,'condition':'sellable'}]}");
-    expect_cell(harness, "a", "n2", 3, 0);
+    harness_expect_cell(harness, "a", "n2", 3, 0);
     answer = harness_ask(harness, "order.route",
                          "{'order_id':'p','service':'carry_out','sold_at':'w',"
                          "'lines':[{'item':'a','qty':1}]}");
@@ -217,7 +197,7 @@ static void ship_to_store(void **state)
     assert_true(harness_float(answer, "total_km") > 55 && harness_float(answer, "total_km") < 56);
     harness_drop(answer);
     update(harness, "p/1", "shipped");
-    expect_cell(harness, "a", "n2", 3, 0);
+    harness_expect_cell(harness, "a", "n2", 3, 0);
     harness_refute(harness, "fulfil.update",
                    "{'fulfilment':'p/1','state':'ready','lines':[{'line':1,'qty':1}]}",
                    "INVALID_ARGUMENT", "lines");
@@ -232,7 +212,7 @@ static void ship_to_store(void **state)
     assert_true(harness_bool(answer, "duplicate"));
     harness_drop(answer);
     update(harness, "p/1", "collected");
-    expect_cell(harness, "a", "n2", 3, 0);
+    harness_expect_cell(harness, "a", "n2", 3, 0);
 }
 
 static void expect_status(struct harness *harness, const char *order, const char *status)
@@ -260,7 +240,7 @@ static void sent_for_a_day(void **state)
     harness_do(harness, "fulfil.update",
                "{'fulfilment':'p/1','state':'shipped','lines':[{'line':1,'qty':1}]}");
     update(harness, "p/1", "shipped");
-    expect_cell(harness, "a", "n2", 3, 0);
+    harness_expect_cell(harness, "a", "n2", 3, 0);
     harness_restart(harness);
     pass_a_day(harness);
     expect_status(harness, "p", "routed");
@@ -294,7 +274,7 @@ static void fetched_after_a_day(void **state)
     pass_a_day(harness);
     update(harness, "p/1", "collected");
     expect_status(harness, "p", "done");
-    expect_cell(harness, "a", "n2", 3, 0);
+    harness_expect_cell(harness, "a", "n2", 3, 0);
 }
 
 /* At collect_by the engine says so by itself, also after a restart, and however late that is. */
@@ -324,10 +304,10 @@ static void nobody_fetched_it_in_time(void **state)
     assert_string_equal(harness_text(answer, "fulfilments.0.state"), "no_show");
     assert_int_equal(harness_int(answer, "lines.0.no_show"), 2);
     harness_drop(answer);
-    expect_cell(harness, "a", "n2", 1, 0);
+    harness_expect_cell(harness, "a", "n2", 1, 0);
     harness_do(harness, "return.receive", "{'return_id':'r','order_id':'p','node':'n1','lines':"
                                           "[{'line':1,'qty':2,'condition':'sellable'}]}");
-    expect_cell(harness, "a", "n1", 2, 0); /* there it was lying */
+    harness_expect_cell(harness, "a", "n1", 2, 0); /* there it was lying */
     harness->wall_ms += harness->options.order_window_ms + 1000;
     harness_drop(harness_ask(harness, "stats", "{}")); /* they leave after an answer */
     expect_status(harness, "q", "routed");
@@ -377,8 +357,8 @@ static void the_store_keeps_silent(void **state)
     expect_status(harness, "p", "done");
     harness_do(harness, "return.receive", "{'return_id':'late','order_id':'p','node':'n1','lines':"
                                           "[{'line':1,'qty':2,'condition':'sellable'}]}");
-    expect_cell(harness, "a", "n1", 2, 0); /* it came after all */
-    expect_cell(harness, "a", "n2", 5, 2); /* r is not shipped: nothing is due of it */
+    harness_expect_cell(harness, "a", "n1", 2, 0); /* it came after all */
+    harness_expect_cell(harness, "a", "n2", 5, 2); /* r is not shipped: nothing is due of it */
     answer = harness_ask(harness, "order.get", "{'order_id':'q'}");
     assert_string_equal(harness_text(answer, "fulfilments.0.state"), "ready");
     assert_int_equal(harness_int(answer, "fulfilments.0.collect_by"), shipped_ms + 20 * 60000);
@@ -401,7 +381,7 @@ static void nobody_fetched_it(void **state)
                "'lines':[{'item':'a','qty':2}]}");
     update(harness, "p/1", "ready");
     update(harness, "p/1", "no_show");
-    expect_cell(harness, "a", "n2", 3, 0);
+    harness_expect_cell(harness, "a", "n2", 3, 0);
     json_t *answer =
         harness_ask(harness, "fulfil.update", "{'fulfilment':'p/1','state':'collected'}");
     assert_string_equal(harness_text(answer, "reason"), "INVALID_STATE");
@@ -427,18 +407,18 @@ static void ship_to_store_splits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(reserve_and_collect, setup, teardown),
-        cmocka_unit_test_setup_teardown(sent_stays_sent, setup, teardown),
-        cmocka_unit_test_setup_teardown(sale_with_delivery, setup, teardown),
-        cmocka_unit_test_setup_teardown(carry_out_is_a_fact, setup, teardown),
-        cmocka_unit_test_setup_teardown(sold_at_is_checked, setup, teardown),
-        cmocka_unit_test_setup_teardown(ship_to_store, setup, teardown),
-        cmocka_unit_test_setup_teardown(the_store_keeps_silent, setup, teardown),
-        cmocka_unit_test_setup_teardown(nobody_fetched_it, setup, teardown),
-        cmocka_unit_test_setup_teardown(nobody_fetched_it_in_time, setup, teardown),
-        cmocka_unit_test_setup_teardown(ship_to_store_splits, setup, teardown),
-        cmocka_unit_test_setup_teardown(sent_for_a_day, setup, teardown),
-        cmocka_unit_test_setup_teardown(fetched_after_a_day, setup, teardown),
+        cmocka_unit_test_setup_teardown(reserve_and_collect, setup, harness_end),
+        cmocka_unit_test_setup_teardown(sent_stays_sent, setup, harness_end),
+        cmocka_unit_test_setup_teardown(sale_with_delivery, setup, harness_end),
+        cmocka_unit_test_setup_teardown(carry_out_is_a_fact, setup, harness_end),
+        cmocka_unit_test_setup_teardown(sold_at_is_checked, setup, harness_end),
+        cmocka_unit_test_setup_teardown(ship_to_store, setup, harness_end),
+        cmocka_unit_test_setup_teardown(the_store_keeps_silent, setup, harness_end),
+        cmocka_unit_test_setup_teardown(nobody_fetched_it, setup, harness_end),
+        cmocka_unit_test_setup_teardown(nobody_fetched_it_in_time, setup, harness_end),
+        cmocka_unit_test_setup_teardown(ship_to_store_splits, setup, harness_end),
+        cmocka_unit_test_setup_teardown(sent_for_a_day, setup, harness_end),
+        cmocka_unit_test_setup_teardown(fetched_after_a_day, setup, harness_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

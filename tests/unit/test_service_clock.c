@@ -28,9 +28,7 @@ static int setup(void **state)
 
 static int setup_wall(void **state)
 {
-    struct harness *harness = malloc(sizeof *harness);
-    assert_non_null(harness);
-    harness_open(harness);
+    struct harness *harness = harness_new();
     *state = harness;
     return 0;
 }
@@ -58,14 +56,6 @@ static int teardown_disk(void **state)
 {
     harness_close(*state);
     disk_sim_free(disk);
-    free(*state);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    harness_restart(*state);
-    harness_close(*state);
     free(*state);
     return 0;
 }
@@ -488,19 +478,19 @@ static void wall_clock_fires(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(wall_clock_refuses, setup_wall, teardown),
-        cmocka_unit_test_setup_teardown(test_clock_stands, setup, teardown),
-        cmocka_unit_test_setup_teardown(bad_times_are_told, setup, teardown),
-        cmocka_unit_test_setup_teardown(due_is_exact, setup, teardown),
-        cmocka_unit_test_setup_teardown(batch_sees_its_clock, setup, teardown),
-        cmocka_unit_test_setup_teardown(not_fetched_is_released, setup, teardown),
-        cmocka_unit_test_setup_teardown(deadlines_move, setup, teardown),
-        cmocka_unit_test_setup_teardown(not_ready_is_no_no_show, setup, teardown),
-        cmocka_unit_test_setup_teardown(crowd_is_whole, setup, teardown),
-        cmocka_unit_test_setup_teardown(closed_time_does_not_count, setup, teardown),
-        cmocka_unit_test_setup_teardown(closed_nodes_need_not_accept, setup, teardown),
+        cmocka_unit_test_setup_teardown(wall_clock_refuses, setup_wall, harness_end),
+        cmocka_unit_test_setup_teardown(test_clock_stands, setup, harness_end),
+        cmocka_unit_test_setup_teardown(bad_times_are_told, setup, harness_end),
+        cmocka_unit_test_setup_teardown(due_is_exact, setup, harness_end),
+        cmocka_unit_test_setup_teardown(batch_sees_its_clock, setup, harness_end),
+        cmocka_unit_test_setup_teardown(not_fetched_is_released, setup, harness_end),
+        cmocka_unit_test_setup_teardown(deadlines_move, setup, harness_end),
+        cmocka_unit_test_setup_teardown(not_ready_is_no_no_show, setup, harness_end),
+        cmocka_unit_test_setup_teardown(crowd_is_whole, setup, harness_end),
+        cmocka_unit_test_setup_teardown(closed_time_does_not_count, setup, harness_end),
+        cmocka_unit_test_setup_teardown(closed_nodes_need_not_accept, setup, harness_end),
         cmocka_unit_test_setup_teardown(silence_on_a_full_disk, setup_disk, teardown_disk),
-        cmocka_unit_test_setup_teardown(wall_clock_fires, setup_wall, teardown),
+        cmocka_unit_test_setup_teardown(wall_clock_fires, setup_wall, harness_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,9 +12,7 @@
 
 static int setup(void **state)
 {
-    struct harness *harness = malloc(sizeof *harness);
-    assert_non_null(harness);
-    harness_open(harness);
+    struct harness *harness = harness_new();
     harness_do(harness, "node.put", "{'node':'n1','type':'store','lat':40.0,'lon':-74.0}");
     harness_do(harness, "node.put", "{'node':'n2','type':'warehouse','lat':41.0,'lon':-75.0}");
     harness_do(harness, "node.put",
@@ -26,23 +24,6 @@ static int setup(void **state)
     harness_do(harness, "stock.set", "{'item':'b','node':'n1','on_hand':10}");
     *state = harness;
     return 0;
-}
-
-static int teardown(void **state)
-{
-    harness_restart(*state); /* whatever a test did must be recovered */
-    harness_close(*state);
-    free(*state);
-    return 0;
-}
-
-static void expect_cell(struct harness *harness, const char *item, const char *node,
-                        int64_t on_hand, int64_t reserved)
-{
-    json_t *answer = harness_ask(harness, "stock.get", "{'item':'%s','node':'%s'}", item, node);
-    assert_int_equal(harness_int(answer, "on_hand"), on_hand);
-    assert_int_equal(harness_int(answer, "reserved"), reserved);
-    harness_drop(answer);
 }
 
 /* An order of 3 a and 2 b, delivered. */
@@ -84,8 +65,8 @@ static void condition_decides_what_is_booked(void **state)
     assert_int_equal(harness_int(answer, "booked.0.qty"), 1);
     assert_int_equal(harness_int(answer, "booked.0.on_hand"), 1);
     harness_drop(answer);
-    expect_cell(harness, "a", "n3", 1, 0);
-    expect_cell(harness, "a", "n1", 7, 0);
+    harness_expect_cell(harness, "a", "n3", 1, 0);
+    harness_expect_cell(harness, "a", "n1", 7, 0);
     harness_restart(harness);
     answer = harness_ask(harness, "order.get", "{'order_id':'o1'}");
     assert_int_equal(harness_int(answer, "lines.0.returned"), 2);
@@ -108,13 +89,13 @@ static void received_totals_repeat(void **state)
     assert_true(harness_bool(answer, "duplicate"));
     assert_int_equal(harness_count(answer, "booked"), 0);
     harness_drop(answer);
-    expect_cell(harness, "a", "n1", 9, 0);
+    harness_expect_cell(harness, "a", "n1", 9, 0);
     answer = harness_ask(harness, "return.receive",
                          "{'return_id':'r1','node':'n1','lines':["
                          "{'line':1,'qty':3,'condition':'sellable'}]}");
     assert_int_equal(harness_int(answer, "booked.0.qty"), 1);
     harness_drop(answer);
-    expect_cell(harness, "a", "n1", 10, 0);
+    harness_expect_cell(harness, "a", "n1", 10, 0);
 }
 
 static void no_more_comes_back_than_left(void **state)
@@ -382,7 +363,7 @@ static void transfer_holds_ships_arrives(void **state)
                                  "'lines':[{'item':'a','qty':6},{'item':'b','qty':2}]}");
     assert_string_equal(harness_text(answer, "state"), "created");
     harness_drop(answer);
-    expect_cell(harness, "a", "n1", 10, 6);
+    harness_expect_cell(harness, "a", "n1", 10, 6);
     answer = harness_ask(harness, "stock.get", "{'item':'a','node':'n1','holds':true}");
     assert_string_equal(harness_text(answer, "holds.0.transfer_id"), "t");
     assert_int_equal(harness_int(answer, "holds.0.qty"), 6);
@@ -392,7 +373,7 @@ static void transfer_holds_ships_arrives(void **state)
     assert_string_equal(harness_text(answer, "state"), "shipped");
     assert_int_equal(harness_int(answer, "lines.0.shipped"), 4);
     harness_drop(answer);
-    expect_cell(harness, "a", "n1", 6, 2);
+    harness_expect_cell(harness, "a", "n1", 6, 2);
     harness_restart(harness);
     harness_refute(harness, "transfer.receive",
                    "{'transfer_id':'t','lines':[{'item':'a','qty':5}]}", "INVALID_ARGUMENT",
@@ -400,12 +381,12 @@ static void transfer_holds_ships_arrives(void **state)
     answer = harness_ask(harness, "transfer.receive", "{'transfer_id':'t'}");
     assert_string_equal(harness_text(answer, "state"), "partial");
     harness_drop(answer);
-    expect_cell(harness, "a", "n2", 4, 0);
+    harness_expect_cell(harness, "a", "n2", 4, 0);
     answer = harness_ask(harness, "transfer.cancel", "{'transfer_id':'t'}");
     assert_string_equal(harness_text(answer, "state"), "received");
     harness_drop(answer);
-    expect_cell(harness, "a", "n1", 6, 0);
-    expect_cell(harness, "b", "n1", 10, 0);
+    harness_expect_cell(harness, "a", "n1", 6, 0);
+    harness_expect_cell(harness, "b", "n1", 10, 0);
 }
 
 static void transfer_takes_only_what_is_free(void **state)
@@ -424,7 +405,7 @@ static void transfer_takes_only_what_is_free(void **state)
                    "'lines':[{'item':'a','qty':1},{'item':'a','qty':1}]}",
                    "INVALID_ARGUMENT", "lines[1].item");
     harness_refute(harness, "transfer.ship", "{'transfer_id':'t'}", "UNKNOWN_TRANSFER", "t");
-    expect_cell(harness, "a", "n1", 10, 0);
+    harness_expect_cell(harness, "a", "n1", 10, 0);
 }
 
 /* Done documents leave after the window; the limit is told and gives way again. */
@@ -495,21 +476,22 @@ static void missing_units_have_a_time(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(condition_decides_what_is_booked, setup, teardown),
-        cmocka_unit_test_setup_teardown(received_totals_repeat, setup, teardown),
-        cmocka_unit_test_setup_teardown(no_more_comes_back_than_left, setup, teardown),
-        cmocka_unit_test_setup_teardown(announced_returns_expire, setup_short_window, teardown),
-        cmocka_unit_test_setup_teardown(full_holds_stop_transfers_alone, setup_two_holds, teardown),
-        cmocka_unit_test_setup_teardown(window_ends, setup_short_window, teardown),
-        cmocka_unit_test_setup_teardown(unknown_order_is_unverified, setup, teardown),
-        cmocka_unit_test_setup_teardown(return_ids_are_keys, setup, teardown),
-        cmocka_unit_test_setup_teardown(quote_names_the_nearest_that_take_it, setup, teardown),
-        cmocka_unit_test_setup_teardown(supply_is_promised_then_received, setup, teardown),
-        cmocka_unit_test_setup_teardown(supply_is_cancelled, setup, teardown),
-        cmocka_unit_test_setup_teardown(transfer_holds_ships_arrives, setup, teardown),
-        cmocka_unit_test_setup_teardown(transfer_takes_only_what_is_free, setup, teardown),
-        cmocka_unit_test_setup_teardown(documents_are_bounded, setup, teardown),
-        cmocka_unit_test_setup_teardown(missing_units_have_a_time, setup, teardown),
+        cmocka_unit_test_setup_teardown(condition_decides_what_is_booked, setup, harness_end),
+        cmocka_unit_test_setup_teardown(received_totals_repeat, setup, harness_end),
+        cmocka_unit_test_setup_teardown(no_more_comes_back_than_left, setup, harness_end),
+        cmocka_unit_test_setup_teardown(announced_returns_expire, setup_short_window, harness_end),
+        cmocka_unit_test_setup_teardown(full_holds_stop_transfers_alone, setup_two_holds,
+                                        harness_end),
+        cmocka_unit_test_setup_teardown(window_ends, setup_short_window, harness_end),
+        cmocka_unit_test_setup_teardown(unknown_order_is_unverified, setup, harness_end),
+        cmocka_unit_test_setup_teardown(return_ids_are_keys, setup, harness_end),
+        cmocka_unit_test_setup_teardown(quote_names_the_nearest_that_take_it, setup, harness_end),
+        cmocka_unit_test_setup_teardown(supply_is_promised_then_received, setup, harness_end),
+        cmocka_unit_test_setup_teardown(supply_is_cancelled, setup, harness_end),
+        cmocka_unit_test_setup_teardown(transfer_holds_ships_arrives, setup, harness_end),
+        cmocka_unit_test_setup_teardown(transfer_takes_only_what_is_free, setup, harness_end),
+        cmocka_unit_test_setup_teardown(documents_are_bounded, setup, harness_end),
+        cmocka_unit_test_setup_teardown(missing_units_have_a_time, setup, harness_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

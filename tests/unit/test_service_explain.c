@@ -3,7 +3,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -12,9 +11,7 @@
 
 static int setup(void **state)
 {
-    struct harness *harness = malloc(sizeof *harness);
-    assert_non_null(harness);
-    harness_open(harness);
+    struct harness *harness = harness_new();
     harness_do(harness, "node.put",
                "{'node':'a','type':'store','lat':40.0,'lon':-74.0,'handling_cents':900}");
     harness_do(harness, "node.put",
@@ -28,14 +25,6 @@ static int setup(void **state)
     harness_do(harness, "stock.set", "{'item':'x','node':'b','on_hand':5}");
     harness_do(harness, "stock.set", "{'item':'x','node':'c','on_hand':2}");
     *state = harness;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    harness_restart(*state);
-    harness_close(*state);
-    free(*state);
     return 0;
 }
 
@@ -436,19 +425,19 @@ static void test_try_bad(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_fixed_place, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_pinned_too_far, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_own_units, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_all_fences, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_gaps, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_groups, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_unknown, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_try, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_try_past, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_try_before_the_log, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_try_dated, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_why_dated, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_try_bad, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_fixed_place, setup, harness_end),
+        cmocka_unit_test_setup_teardown(test_pinned_too_far, setup, harness_end),
+        cmocka_unit_test_setup_teardown(test_own_units, setup, harness_end),
+        cmocka_unit_test_setup_teardown(test_all_fences, setup, harness_end),
+        cmocka_unit_test_setup_teardown(test_gaps, setup, harness_end),
+        cmocka_unit_test_setup_teardown(test_groups, setup, harness_end),
+        cmocka_unit_test_setup_teardown(test_unknown, setup, harness_end),
+        cmocka_unit_test_setup_teardown(test_try, setup, harness_end),
+        cmocka_unit_test_setup_teardown(test_try_past, setup, harness_end),
+        cmocka_unit_test_setup_teardown(test_try_before_the_log, setup, harness_end),
+        cmocka_unit_test_setup_teardown(test_try_dated, setup, harness_end),
+        cmocka_unit_test_setup_teardown(test_why_dated, setup, harness_end),
+        cmocka_unit_test_setup_teardown(test_try_bad, setup, harness_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -37,25 +37,6 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
-{
-    harness_restart(*state);
-    harness_snapshot(*state);
-    harness_restart(*state); /* from the snapshot */
-    harness_close(*state);
-    free(*state);
-    return 0;
-}
-
-static void expect_cell(struct harness *harness, const char *item, const char *node,
-                        int64_t on_hand, int64_t reserved)
-{
-    json_t *answer = harness_ask(harness, "stock.get", "{'item':'%s','node':'%s'}", item, node);
-    assert_int_equal(harness_int(answer, "on_hand"), on_hand);
-    assert_int_equal(harness_int(answer, "reserved"), reserved);
-    harness_drop(answer);
-}
-
 static json_t *route(struct harness *harness, const char *id, const char *lines, const char *more)
 {
     return harness_ask(harness, "order.route",
@@ -90,8 +71,8 @@ static void whole_from_one_node(void **state)
     assert_string_equal(harness_text(answer, "fulfilments.0.lines.1.item"), "plate");
     assert_int_equal(harness_int(answer, "fulfilments.0.lines.1.qty"), 8);
     harness_drop(answer);
-    expect_cell(harness, "basket", "n3", 2, 2);
-    expect_cell(harness, "plate", "n3", 8, 8);
+    harness_expect_cell(harness, "basket", "n3", 2, 2);
+    harness_expect_cell(harness, "plate", "n3", 8, 8);
     answer = harness_ask(harness, "order.get", "{'order_id':'o'}");
     assert_string_equal(harness_text(answer, "lines.0.kit"), "set");
     assert_int_equal(harness_int(answer, "lines.1.per_kit"), 4);
@@ -158,8 +139,8 @@ static void life_in_whole_kits(void **state)
     stock(harness, "plate", "n1", 20);
     route_one(harness, "o", 5);
     harness_do(harness, "order.cancel", "{'order_id':'o','lines':[{'line':1,'qty':2}]}");
-    expect_cell(harness, "basket", "n1", 5, 3);
-    expect_cell(harness, "plate", "n1", 20, 12);
+    harness_expect_cell(harness, "basket", "n1", 5, 3);
+    harness_expect_cell(harness, "plate", "n1", 20, 12);
     json_t *answer = harness_ask(harness, "order.cancel",
                                  "{'order_id':'o','lines':[{'line':1,'qty':6}]}");
     assert_string_equal(harness_text(answer, "reason"), "QTY_EXCEEDS_ORDERED");
@@ -167,17 +148,17 @@ static void life_in_whole_kits(void **state)
     harness_drop(answer);
     harness_do(harness, "fulfil.update",
                "{'fulfilment':'o/1','state':'shipped','lines':[{'line':1,'qty':2}]}");
-    expect_cell(harness, "basket", "n1", 3, 1);
-    expect_cell(harness, "plate", "n1", 12, 4);
+    harness_expect_cell(harness, "basket", "n1", 3, 1);
+    harness_expect_cell(harness, "plate", "n1", 12, 4);
     harness_restart(harness);
     harness_do(harness, "fulfil.update", "{'fulfilment':'o/1','state':'delivered'}");
     harness_do(harness, "return.receive", "{'return_id':'r','order_id':'o','node':'n2','lines':"
                                           "[{'line':1,'qty':2,'condition':'sellable'}]}");
-    expect_cell(harness, "basket", "n2", 2, 0);
-    expect_cell(harness, "plate", "n2", 8, 0);
+    harness_expect_cell(harness, "basket", "n2", 2, 0);
+    harness_expect_cell(harness, "plate", "n2", 8, 0);
     harness_do(harness, "return.receive", "{'return_id':'r','node':'n2','lines':"
                                           "[{'item':'set','qty':3,'condition':'sellable'}]}");
-    expect_cell(harness, "plate", "n2", 12, 0);
+    harness_expect_cell(harness, "plate", "n2", 12, 0);
     answer = harness_ask(harness, "return.receive",
                          "{'return_id':'s','order_id':'o','node':'n2','lines':"
                          "[{'line':1,'qty':1,'condition':'sellable'}]}");
@@ -207,8 +188,8 @@ static void rejected_in_whole_kits(void **state)
     assert_int_equal(harness_int(answer, "fulfilments.0.lines.1.qty"), 4);
     assert_string_equal(harness_text(answer, "fulfilments.0.lines.1.kit"), "set");
     harness_drop(answer);
-    expect_cell(harness, "plate", "n1", 20, 8);
-    expect_cell(harness, "plate", "n3", 20, 4);
+    harness_expect_cell(harness, "plate", "n1", 20, 8);
+    harness_expect_cell(harness, "plate", "n3", 20, 4);
     answer = harness_ask(harness, "fulfil.reject", "{'fulfilment':'o/2','reason':'too_busy'}");
     assert_string_equal(harness_text(answer, "status"), "held");
     assert_int_equal(harness_int(answer, "unfilled.1.qty"), 4);
@@ -228,11 +209,11 @@ static void modified_in_whole_kits(void **state)
     stock(harness, "plate", "n1", 40);
     route_one(harness, "o", 3);
     harness_do(harness, "order.modify", "{'order_id':'o','lines':[{'line':1,'qty':2}]}");
-    expect_cell(harness, "plate", "n1", 40, 8);
+    harness_expect_cell(harness, "plate", "n1", 40, 8);
     harness_do(harness, "order.modify",
                "{'order_id':'o','lines':[{'line':1,'item':'set','qty':4}]}");
-    expect_cell(harness, "basket", "n1", 9, 4);
-    expect_cell(harness, "plate", "n1", 40, 16);
+    harness_expect_cell(harness, "basket", "n1", 9, 4);
+    harness_expect_cell(harness, "plate", "n1", 40, 16);
     json_t *answer = harness_ask(harness, "order.get", "{'order_id':'o'}");
     assert_int_equal(harness_int(answer, "lines.1.qty"), 16);
     assert_string_equal(harness_text(answer, "lines.1.kit"), "set");
@@ -240,7 +221,7 @@ static void modified_in_whole_kits(void **state)
 }
 
 /* A kit that comes later is one all the same: whole from one node, counted in kits, owed whole, and
- * returned, found again after a restart and in a snapshot (see teardown). */
+ * returned, found again after a restart and in a snapshot (see harness_end_by_snapshot). */
 static void kits_come_later(void **state)
 {
     struct harness *harness = *state;
@@ -273,11 +254,11 @@ static void kits_come_later(void **state)
         harness_drop(answer);
         harness_restart(harness);
     }
-    expect_cell(harness, "plate", "n3", 20, 12);
+    harness_expect_cell(harness, "plate", "n3", 20, 12);
     harness_do(harness, "order.modify",
                "{'order_id':'o','lines':[{'line':1,'qty':2},{'line':2,'qty':1},"
                "{'line':'gift','item':'set','qty':3},{'line':'more','qty':1}]}");
-    expect_cell(harness, "plate", "n3", 20, 16);
+    harness_expect_cell(harness, "plate", "n3", 20, 16);
     harness_snapshot(harness);
     harness_restart(harness);
     answer = harness_ask(harness, "order.get", "{'order_id':'o'}");
@@ -339,10 +320,10 @@ static void backordered_in_whole_kits(void **state)
     assert_int_equal(harness_count(answer, "unfilled"), 2);
     harness_drop(answer);
     stock(harness, "plate", "n1", 3);
-    expect_cell(harness, "plate", "n1", 3, 0);
+    harness_expect_cell(harness, "plate", "n1", 3, 0);
     harness_do(harness, "stock.adjust", "{'item':'plate','node':'n1','delta':1}");
-    expect_cell(harness, "plate", "n1", 4, 4);
-    expect_cell(harness, "basket", "n1", 1, 1);
+    harness_expect_cell(harness, "plate", "n1", 4, 4);
+    harness_expect_cell(harness, "basket", "n1", 1, 1);
 }
 
 /* Carts and quotes take kits as orders do. */
@@ -367,8 +348,8 @@ static void carts_and_quotes(void **state)
     harness_drop(answer);
     harness_do(harness, "reserve.create",
                "{'reservation_id':'r','ttl_ms':60000,'lines':[{'item':'set','qty':2}]}");
-    expect_cell(harness, "basket", "n2", 2, 2);
-    expect_cell(harness, "plate", "n2", 8, 8);
+    harness_expect_cell(harness, "basket", "n2", 2, 2);
+    harness_expect_cell(harness, "plate", "n2", 8, 8);
     answer = route(harness, "o", "{'item':'set','qty':2}", "'reservation_id':'r',");
     assert_string_equal(harness_text(answer, "reservation"), "committed");
     assert_string_equal(harness_text(answer, "fulfilments.0.node"), "n2");
@@ -405,13 +386,13 @@ static void an_order_keeps_its_kit(void **state)
     harness_do(harness, "item.put",
                "{'item':'set','components':[{'item':'basket'},{'item':'plate','qty':6}]}");
     route_one(harness, "p", 2);
-    expect_cell(harness, "plate", "n1", 20, 20);
+    harness_expect_cell(harness, "plate", "n1", 20, 20);
     harness_do(harness, "order.cancel", "{'order_id':'o','lines':[{'line':1,'qty':1}]}");
-    expect_cell(harness, "plate", "n1", 20, 16);
+    harness_expect_cell(harness, "plate", "n1", 20, 16);
     harness_do(harness, "item.put", "{'item':'set','components':null}");
     harness_do(harness, "stock.set", "{'item':'set','node':'n1','on_hand':1}");
     harness_do(harness, "order.cancel", "{'order_id':'o'}");
-    expect_cell(harness, "plate", "n1", 20, 12);
+    harness_expect_cell(harness, "plate", "n1", 20, 12);
 }
 
 /* What a kit may not be, and what may not be done with one. */
@@ -476,20 +457,21 @@ static void as_many_lines_as_any_order(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(whole_from_one_node, setup, teardown),
-        cmocka_unit_test_setup_teardown(lines_beside_a_kit, setup, teardown),
-        cmocka_unit_test_setup_teardown(partial_in_whole_lines, setup, teardown),
-        cmocka_unit_test_setup_teardown(life_in_whole_kits, setup, teardown),
-        cmocka_unit_test_setup_teardown(rejected_in_whole_kits, setup, teardown),
-        cmocka_unit_test_setup_teardown(modified_in_whole_kits, setup, teardown),
-        cmocka_unit_test_setup_teardown(kits_come_later, setup, teardown),
-        cmocka_unit_test_setup_teardown(kits_come_later_up_to_the_limit, setup, teardown),
-        cmocka_unit_test_setup_teardown(backordered_in_whole_kits, setup, teardown),
-        cmocka_unit_test_setup_teardown(carts_and_quotes, setup, teardown),
-        cmocka_unit_test_setup_teardown(counted_by_components, setup, teardown),
-        cmocka_unit_test_setup_teardown(an_order_keeps_its_kit, setup, teardown),
-        cmocka_unit_test_setup_teardown(kits_have_limits, setup, teardown),
-        cmocka_unit_test_setup_teardown(as_many_lines_as_any_order, setup, teardown),
+        cmocka_unit_test_setup_teardown(whole_from_one_node, setup, harness_end_by_snapshot),
+        cmocka_unit_test_setup_teardown(lines_beside_a_kit, setup, harness_end_by_snapshot),
+        cmocka_unit_test_setup_teardown(partial_in_whole_lines, setup, harness_end_by_snapshot),
+        cmocka_unit_test_setup_teardown(life_in_whole_kits, setup, harness_end_by_snapshot),
+        cmocka_unit_test_setup_teardown(rejected_in_whole_kits, setup, harness_end_by_snapshot),
+        cmocka_unit_test_setup_teardown(modified_in_whole_kits, setup, harness_end_by_snapshot),
+        cmocka_unit_test_setup_teardown(kits_come_later, setup, harness_end_by_snapshot),
+        cmocka_unit_test_setup_teardown(kits_come_later_up_to_the_limit, setup,
+                                        harness_end_by_snapshot),
+        cmocka_unit_test_setup_teardown(backordered_in_whole_kits, setup, harness_end_by_snapshot),
+        cmocka_unit_test_setup_teardown(carts_and_quotes, setup, harness_end_by_snapshot),
+        cmocka_unit_test_setup_teardown(counted_by_components, setup, harness_end_by_snapshot),
+        cmocka_unit_test_setup_teardown(an_order_keeps_its_kit, setup, harness_end_by_snapshot),
+        cmocka_unit_test_setup_teardown(kits_have_limits, setup, harness_end_by_snapshot),
+        cmocka_unit_test_setup_teardown(as_many_lines_as_any_order, setup, harness_end_by_snapshot),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,23 +14,13 @@ enum { MANY = 3500, ROWS_TEXT = 200000 };
 
 static int setup(void **state)
 {
-    struct harness *harness = malloc(sizeof *harness);
-    assert_non_null(harness);
-    harness_open(harness);
+    struct harness *harness = harness_new();
     harness_do(harness, "node.put", "{'node':'n1','type':'store','lat':40.0,'lon':-74.0}");
     harness_do(harness, "node.put", "{'node':'n2','type':'warehouse','lat':41.0,'lon':-75.0}");
     for (int i = 0; i < 10; i++) {
         harness_do(harness, "item.put", "{'item':'i%d'}", i);
     }
     *state = harness;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    harness_restart(*state);
-    harness_close(*state);
-    free(*state);
     return 0;
 }
 
@@ -371,18 +361,18 @@ static void key_has_its_place(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(load_counts_what_it_did, setup, teardown),
-        cmocka_unit_test_setup_teardown(unchanged_row_gets_its_count_time, setup, teardown),
-        cmocka_unit_test_setup_teardown(absent_cells_become_zero, setup, teardown),
-        cmocka_unit_test_setup_teardown(too_many_zeroed_is_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(available_is_net_of_what_was_held, setup, teardown),
-        cmocka_unit_test_setup_teardown(available_looks_at_so_many_holds, setup, teardown),
-        cmocka_unit_test_setup_teardown(long_load_lets_others_pass, setup, teardown),
-        cmocka_unit_test_setup_teardown(fault_in_the_last_row_changes_nothing, setup, teardown),
-        cmocka_unit_test_setup_teardown(key_of_two_loads_at_once, setup, teardown),
-        cmocka_unit_test_setup_teardown(load_without_its_connection_goes_on, setup, teardown),
-        cmocka_unit_test_setup_teardown(places_load_whole, setup, teardown),
-        cmocka_unit_test_setup_teardown(key_has_its_place, setup, teardown),
+        cmocka_unit_test_setup_teardown(load_counts_what_it_did, setup, harness_end),
+        cmocka_unit_test_setup_teardown(unchanged_row_gets_its_count_time, setup, harness_end),
+        cmocka_unit_test_setup_teardown(absent_cells_become_zero, setup, harness_end),
+        cmocka_unit_test_setup_teardown(too_many_zeroed_is_refused, setup, harness_end),
+        cmocka_unit_test_setup_teardown(available_is_net_of_what_was_held, setup, harness_end),
+        cmocka_unit_test_setup_teardown(available_looks_at_so_many_holds, setup, harness_end),
+        cmocka_unit_test_setup_teardown(long_load_lets_others_pass, setup, harness_end),
+        cmocka_unit_test_setup_teardown(fault_in_the_last_row_changes_nothing, setup, harness_end),
+        cmocka_unit_test_setup_teardown(key_of_two_loads_at_once, setup, harness_end),
+        cmocka_unit_test_setup_teardown(load_without_its_connection_goes_on, setup, harness_end),
+        cmocka_unit_test_setup_teardown(places_load_whole, setup, harness_end),
+        cmocka_unit_test_setup_teardown(key_has_its_place, setup, harness_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

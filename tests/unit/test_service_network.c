@@ -4,7 +4,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -13,18 +12,8 @@
 
 static int setup(void **state)
 {
-    struct harness *harness = malloc(sizeof *harness);
-    assert_non_null(harness);
-    harness_open(harness);
+    struct harness *harness = harness_new();
     *state = harness;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    harness_restart(*state);
-    harness_close(*state);
-    free(*state);
     return 0;
 }
 
@@ -309,15 +298,15 @@ static void areas_are_limited(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(node_put_is_merged, setup, teardown),
-        cmocka_unit_test_setup_teardown(areas_are_limited, setup, teardown),
-        cmocka_unit_test_setup_teardown(types_have_their_services, setup, teardown),
-        cmocka_unit_test_setup_teardown(node_faults_are_named, setup, teardown),
-        cmocka_unit_test_setup_teardown(status_holds_and_ends, setup, teardown),
-        cmocka_unit_test_setup_teardown(nodes_come_in_pages, setup, teardown),
-        cmocka_unit_test_setup_teardown(item_put_is_merged, setup, teardown),
-        cmocka_unit_test_setup_teardown(items_are_limited, setup, teardown),
-        cmocka_unit_test_setup_teardown(keyed_puts_happen_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(node_put_is_merged, setup, harness_end),
+        cmocka_unit_test_setup_teardown(areas_are_limited, setup, harness_end),
+        cmocka_unit_test_setup_teardown(types_have_their_services, setup, harness_end),
+        cmocka_unit_test_setup_teardown(node_faults_are_named, setup, harness_end),
+        cmocka_unit_test_setup_teardown(status_holds_and_ends, setup, harness_end),
+        cmocka_unit_test_setup_teardown(nodes_come_in_pages, setup, harness_end),
+        cmocka_unit_test_setup_teardown(item_put_is_merged, setup, harness_end),
+        cmocka_unit_test_setup_teardown(items_are_limited, setup, harness_end),
+        cmocka_unit_test_setup_teardown(keyed_puts_happen_once, setup, harness_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,7 +3,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -12,9 +11,7 @@
 
 static int setup(void **state)
 {
-    struct harness *harness = malloc(sizeof *harness);
-    assert_non_null(harness);
-    harness_open(harness);
+    struct harness *harness = harness_new();
     harness_do(harness, "node.put",
                "{'node':'n1','type':'store','lat':40.0,'lon':-74.0,'collect_hours':24}");
     harness_do(harness, "node.put", "{'node':'n2','type':'warehouse','lat':41.0,'lon':-75.0}");
@@ -23,14 +20,6 @@ static int setup(void **state)
     harness_do(harness, "stock.load", "{'node':'n1','rows':[['a',10],['b',4]]}");
     harness_do(harness, "stock.load", "{'node':'n2','rows':[['a',100],['b',100]]}");
     *state = harness;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    harness_restart(*state); /* whatever a test did must be recovered */
-    harness_close(*state);
-    free(*state);
     return 0;
 }
 
@@ -44,15 +33,6 @@ static void route(struct harness *harness, const char *id, const char *service, 
                "{'order_id':'%s','service':'%s',%s,"
                "'lines':[{'item':'a','qty':%d},{'item':'b','qty':%d}]}",
                id, service, place, qty_a, qty_b);
-}
-
-static void expect_cell(struct harness *harness, const char *item, const char *node,
-                        int64_t on_hand, int64_t reserved)
-{
-    json_t *answer = harness_ask(harness, "stock.get", "{'item':'%s','node':'%s'}", item, node);
-    assert_int_equal(harness_int(answer, "on_hand"), on_hand);
-    assert_int_equal(harness_int(answer, "reserved"), reserved);
-    harness_drop(answer);
 }
 
 static void expect_reason(struct harness *harness, const char *method, const char *params,
@@ -110,7 +90,7 @@ static void cancel_twice_is_once(void **state)
 {
     struct harness *harness = *state;
     route(harness, "o", "standard", 3, 1);
-    expect_cell(harness, "a", "n1", 10, 3);
+    harness_expect_cell(harness, "a", "n1", 10, 3);
     for (int i = 0; i < 2; i++) {
         json_t *answer = harness_ask(harness, "order.cancel", "{'order_id':'o'}");
         assert_string_equal(harness_text(answer, "status"), "cancelled");
@@ -120,7 +100,7 @@ static void cancel_twice_is_once(void **state)
         assert_string_equal(harness_text(answer, "released.1.item"), "b");
         assert_int_equal(harness_has(answer, "duplicate"), i == 1);
         harness_drop(answer);
-        expect_cell(harness, "a", "n1", 10, 0);
+        harness_expect_cell(harness, "a", "n1", 10, 0);
         harness_restart(harness);
     }
 }
@@ -145,7 +125,7 @@ static void cancel_takes_least_advanced(void **state)
     assert_int_equal(harness_int(answer, "not_cancelled.0.qty"), 1);
     assert_string_equal(harness_text(answer, "not_cancelled.0.state"), "shipped");
     harness_drop(answer);
-    expect_cell(harness, "a", "n1", 9, 0);
+    harness_expect_cell(harness, "a", "n1", 9, 0);
 }
 
 /* What has left is no longer to be cancelled: a refusal that says where it is. */
@@ -159,7 +139,7 @@ static void cancel_after_shipping_is_refused(void **state)
     assert_string_equal(harness_text(answer, "state"), "done");
     assert_int_equal(harness_count(answer, "not_cancelled"), 2);
     harness_drop(answer);
-    expect_cell(harness, "a", "n1", 7, 0);
+    harness_expect_cell(harness, "a", "n1", 7, 0);
 }
 
 /* More than was ordered, a line that is not there, a line named twice. */
@@ -176,7 +156,7 @@ static void cancel_names_what_is_wrong(void **state)
                    "INVALID_ARGUMENT lines[1].line", "twice");
     harness_refute(harness, "order.cancel", "{'order_id':'o','lines':[]}",
                    "INVALID_ARGUMENT lines", "no line");
-    expect_cell(harness, "a", "n1", 10, 3);
+    harness_expect_cell(harness, "a", "n1", 10, 3);
 }
 
 /* By key a cancel of some units happens once, and its repeat tells the facts of then. */
@@ -195,7 +175,7 @@ static void cancel_by_key(void **state)
     assert_int_equal(harness_int(answer, "cancelled.0.qty"), 2);
     assert_int_equal(harness_int(answer, "released.0.qty"), 2);
     harness_drop(answer);
-    expect_cell(harness, "a", "n1", 10, 2);
+    harness_expect_cell(harness, "a", "n1", 10, 2);
     harness_refute(harness, "order.cancel", "{'order_id':'o','key':'k'}",
                    "IDEMPOTENCY_CONFLICT", "k");
 }
@@ -209,8 +189,8 @@ static void cancel_of_a_split_order(void **state)
     assert_int_equal(harness_int(answer, "cancelled.0.qty"), 105);
     assert_int_equal(harness_count(answer, "released"), 3);
     harness_drop(answer);
-    expect_cell(harness, "a", "n1", 10, 0);
-    expect_cell(harness, "a", "n2", 100, 0);
+    harness_expect_cell(harness, "a", "n1", 10, 0);
+    harness_expect_cell(harness, "a", "n2", 100, 0);
 }
 
 /* -- fulfil.update -- */
@@ -221,7 +201,7 @@ static void update_counts_totals_once(void **state)
     struct harness *harness = *state;
     route(harness, "o", "standard", 3, 1);
     expect_state(harness, "o/1", "picked", false);
-    expect_cell(harness, "a", "n1", 10, 3);
+    harness_expect_cell(harness, "a", "n1", 10, 3);
     for (int i = 0; i < 2; i++) {
         json_t *answer = harness_ask(harness, "fulfil.update",
                                      "{'fulfilment':'o/1','state':'shipped',"
@@ -229,11 +209,11 @@ static void update_counts_totals_once(void **state)
         assert_string_equal(harness_text(answer, "state"), "picked");
         assert_int_equal(harness_has(answer, "duplicate"), i == 1);
         harness_drop(answer);
-        expect_cell(harness, "a", "n1", 8, 1);
+        harness_expect_cell(harness, "a", "n1", 8, 1);
     }
     expect_state(harness, "o/1", "delivered", false);
-    expect_cell(harness, "a", "n1", 7, 0);
-    expect_cell(harness, "b", "n1", 3, 0);
+    harness_expect_cell(harness, "a", "n1", 7, 0);
+    harness_expect_cell(harness, "b", "n1", 3, 0);
     expect_state(harness, "o/1", "delivered", true);
 }
 
@@ -274,9 +254,9 @@ static void pickup_not_fetched(void **state)
                                  "{'fulfilment':'o/1','state':'ready','at':1790000000001}");
     assert_int_equal(harness_int(answer, "collect_by"), 1790000000001 + 24 * 3600 * 1000);
     harness_drop(answer);
-    expect_cell(harness, "a", "n1", 10, 3);
+    harness_expect_cell(harness, "a", "n1", 10, 3);
     expect_state(harness, "o/1", "no_show", false);
-    expect_cell(harness, "a", "n1", 10, 0);
+    harness_expect_cell(harness, "a", "n1", 10, 0);
     expect_state(harness, "o/1", "no_show", true);
     expect_reason(harness, "fulfil.update", "{'fulfilment':'o/1','state':'ready'}",
                   "INVALID_STATE");
@@ -293,14 +273,14 @@ static void no_show_comes_after_all(void **state)
     expect_state(harness, "p/1", "no_show", false);
     route(harness, "q", "pickup", 6, 1);
     expect_state(harness, "o/1", "collected", false);
-    expect_cell(harness, "a", "n1", 7, 6);
+    harness_expect_cell(harness, "a", "n1", 7, 6);
     json_t *answer =
         harness_ask(harness, "fulfil.update", "{'fulfilment':'p/1','state':'collected'}");
     assert_string_equal(harness_text(answer, "reason"), "INSUFFICIENT_STOCK");
     assert_int_equal(harness_int(answer, "wanted"), 3);
     assert_int_equal(harness_int(answer, "available"), 1);
     harness_drop(answer);
-    expect_cell(harness, "a", "n1", 7, 6);
+    harness_expect_cell(harness, "a", "n1", 7, 6);
 }
 
 /* The longest id, tracking and key of an update fit, and come back. */
@@ -342,7 +322,7 @@ static void update_of_tracking_alone(void **state)
         assert_int_equal(harness_has(answer, "duplicate"), i == 1);
         harness_drop(answer);
     }
-    expect_cell(harness, "a", "n1", 7, 0);
+    harness_expect_cell(harness, "a", "n1", 7, 0);
 }
 
 /* -- lists -- */
@@ -514,7 +494,7 @@ static void hello_and_stats(void **state)
 
 int main(void)
 {
-#define ON_A_SERVICE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define ON_A_SERVICE(test) cmocka_unit_test_setup_teardown(test, setup, harness_end)
     const struct CMUnitTest tests[] = {
         ON_A_SERVICE(get_tells_lines_and_history),
         ON_A_SERVICE(cancel_twice_is_once),

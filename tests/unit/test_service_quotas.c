@@ -31,16 +31,6 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
-{
-    harness_restart(*state);
-    harness_snapshot(*state);
-    harness_restart(*state); /* from the snapshot: the digest holds quotas and what is taken */
-    harness_close(*state);
-    free(*state);
-    return 0;
-}
-
 static int64_t ats(struct harness *harness, const char *node, const char *channel)
 {
     json_t *answer = harness_ask(harness, "stock.get", "{'item':'a','node':'%s'%s%s%s}", node,
@@ -315,20 +305,21 @@ static void keyed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(others_see_less, setup, teardown),
-        cmocka_unit_test_setup_teardown(taken_and_given_back, setup, teardown),
-        cmocka_unit_test_setup_teardown(older_orders_do_not_count, setup, teardown),
-        cmocka_unit_test_setup_teardown(absent_stays_nil_ends, setup, teardown),
-        cmocka_unit_test_setup_teardown(carts_hold_quotas, setup, teardown),
-        cmocka_unit_test_setup_teardown(cart_stands_over_later_quotas, setup, teardown),
-        cmocka_unit_test_setup_teardown(broken_carts_give_back, setup, teardown),
-        cmocka_unit_test_setup_teardown(ring_fenced_is_told, setup, teardown),
-        cmocka_unit_test_setup_teardown(found_for_the_channel, setup, teardown),
-        cmocka_unit_test_setup_teardown(carried_out_regardless, setup, teardown),
-        cmocka_unit_test_setup_teardown(rerouted_for_its_channel, setup, teardown),
-        cmocka_unit_test_setup_teardown(limits, setup, teardown),
-        cmocka_unit_test_setup_teardown(names_have_an_end, setup, teardown),
-        cmocka_unit_test_setup_teardown(keyed, setup, teardown),
+        cmocka_unit_test_setup_teardown(others_see_less, setup, harness_end_by_snapshot),
+        cmocka_unit_test_setup_teardown(taken_and_given_back, setup, harness_end_by_snapshot),
+        cmocka_unit_test_setup_teardown(older_orders_do_not_count, setup, harness_end_by_snapshot),
+        cmocka_unit_test_setup_teardown(absent_stays_nil_ends, setup, harness_end_by_snapshot),
+        cmocka_unit_test_setup_teardown(carts_hold_quotas, setup, harness_end_by_snapshot),
+        cmocka_unit_test_setup_teardown(cart_stands_over_later_quotas, setup,
+                                        harness_end_by_snapshot),
+        cmocka_unit_test_setup_teardown(broken_carts_give_back, setup, harness_end_by_snapshot),
+        cmocka_unit_test_setup_teardown(ring_fenced_is_told, setup, harness_end_by_snapshot),
+        cmocka_unit_test_setup_teardown(found_for_the_channel, setup, harness_end_by_snapshot),
+        cmocka_unit_test_setup_teardown(carried_out_regardless, setup, harness_end_by_snapshot),
+        cmocka_unit_test_setup_teardown(rerouted_for_its_channel, setup, harness_end_by_snapshot),
+        cmocka_unit_test_setup_teardown(limits, setup, harness_end_by_snapshot),
+        cmocka_unit_test_setup_teardown(names_have_an_end, setup, harness_end_by_snapshot),
+        cmocka_unit_test_setup_teardown(keyed, setup, harness_end_by_snapshot),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

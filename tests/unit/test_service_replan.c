@@ -42,14 +42,6 @@ static void stock(const char *node, const char *item, int units)
                units);
 }
 
-static void expect_cell(const char *node, const char *item, int on_hand, int reserved)
-{
-    json_t *answer = harness_ask(&harness, "stock.get", "{'item':'%s','node':'%s'}", item, node);
-    assert_int_equal(harness_int(answer, "on_hand"), on_hand);
-    assert_int_equal(harness_int(answer, "reserved"), reserved);
-    harness_drop(answer);
-}
-
 static json_t *route(const char *order, const char *lines, const char *more)
 {
     return harness_ask(&harness, "order.route",
@@ -109,8 +101,8 @@ static void reject_goes_elsewhere(void **state)
     assert_int_equal(harness_count(answer, "unfilled"), 0);
     assert_true(harness_bool(answer, "promise.kept"));
     harness_drop(answer);
-    expect_cell("A", "x", 2, 0);
-    expect_cell("B", "x", 5, 3);
+    harness_expect_cell(&harness, "x", "A", 2, 0);
+    harness_expect_cell(&harness, "x", "B", 5, 3);
     expect_state("o", 0, "A", "rejected");
     expect_state("o", 1, "B", "open");
     answer = harness_ask(&harness, "fulfil.reject",
@@ -121,7 +113,7 @@ static void reject_goes_elsewhere(void **state)
     answer = harness_ask(&harness, "fulfil.reject", "{'fulfilment':'o/1','reason':'too_busy'}");
     assert_true(harness_bool(answer, "duplicate"));
     harness_drop(answer);
-    expect_cell("B", "x", 5, 3);
+    harness_expect_cell(&harness, "x", "B", 5, 3);
     answer = harness_ask(&harness, "order.get", "{'order_id':'o'}");
     assert_string_equal(harness_text(answer, "history.1.state"), "rejected");
     assert_string_equal(harness_text(answer, "history.1.reason"), "out_of_stock");
@@ -146,14 +138,14 @@ static void short_pick_moves_the_rest(void **state)
                "{'fulfilment':'o/1','reason':'damaged','lines':[{'line':1,'qty_found':1}]}");
     expect_state("o", 0, "A", "picking");
     expect_state("o", 1, "B", "open");
-    expect_cell("A", "x", 3, 1);
-    expect_cell("A", "y", 5, 1);
-    expect_cell("B", "x", 5, 2);
+    harness_expect_cell(&harness, "x", "A", 3, 1);
+    harness_expect_cell(&harness, "y", "A", 5, 1);
+    harness_expect_cell(&harness, "x", "B", 5, 2);
     harness_do(&harness, "fulfil.update", "{'fulfilment':'o/1','state':'shipped'}");
     harness_do(&harness, "fulfil.update", "{'fulfilment':'o/2','state':'shipped'}");
     expect_status("o", "done");
-    expect_cell("A", "x", 2, 0);
-    expect_cell("B", "x", 3, 0);
+    harness_expect_cell(&harness, "x", "A", 2, 0);
+    harness_expect_cell(&harness, "x", "B", 3, 0);
     assert_int_equal(order_int("o", "lines.0.done"), 3);
     assert_int_equal(order_int("o", "lines.0.cancelled"), 0);
 }
@@ -168,21 +160,21 @@ static void stock_actions(void **state)
         char id[4] = {'o', (char)('0' + i), 0, 0};
         routed(id, "{'item':'x','qty':2}", "");
     }
-    expect_cell("A", "x", 9, 8);
+    harness_expect_cell(&harness, "x", "A", 9, 8);
     harness_do(&harness, "fulfil.reject",
                "{'fulfilment':'o0/1','reason':'out_of_stock','stock_action':'none'}");
-    expect_cell("A", "x", 9, 6);
+    harness_expect_cell(&harness, "x", "A", 9, 6);
     harness_do(&harness, "fulfil.reject",
                "{'fulfilment':'o1/1','reason':'closed','stock_action':'missing'}");
-    expect_cell("A", "x", 7, 4);
+    harness_expect_cell(&harness, "x", "A", 7, 4);
     harness_do(&harness, "fulfil.reject",
                "{'fulfilment':'o2/1','reason':'other','stock_action':'set',"
                "'lines':[{'line':'1','qty_found':0,'on_hand':4}]}");
-    expect_cell("A", "x", 4, 2);
+    harness_expect_cell(&harness, "x", "A", 4, 2);
     harness_do(&harness, "fulfil.reject",
                "{'fulfilment':'o3/1','reason':'out_of_stock','stock_action':'zero',"
                "'lines':[{'line':'1','qty_found':1}]}");
-    expect_cell("A", "x", 1, 1);
+    harness_expect_cell(&harness, "x", "A", 1, 1);
 }
 
 /* Units of two cells leave together, one of them counted in this very moment, so a millisecond
@@ -203,7 +195,7 @@ static void count_of_a_rejection_has_what_left_in_it(void **state)
     harness_do(&harness, "fulfil.reject",
                "{'fulfilment':'p/1','reason':'other','stock_action':'set',"
                "'lines':[{'line':'1','qty_found':0,'on_hand':8}]}");
-    expect_cell("A", "y", 8, 0);
+    harness_expect_cell(&harness, "y", "A", 8, 0);
     json_t *answer = harness_ask(&harness, "stock.get", "{'item':'y','node':'A'}");
     assert_int_equal(harness_int(answer, "counted_at"), harness.wall_ms + 1);
     harness_drop(answer);
@@ -240,7 +232,7 @@ static void held_until_there_is_stock(void **state)
     expect_status("p", "held");
     assert_int_equal(order_int("p", "lines.0.owed"), 1);
     assert_int_equal(order_int("p", "lines.0.open"), 1);
-    expect_cell("B", "x", 3, 3);
+    harness_expect_cell(&harness, "x", "B", 3, 3);
     stock("C", "x", 1);
     expect_status("p", "routed");
     expect_state("p", 1, "B", "open");
@@ -304,7 +296,7 @@ static void reroute_from_held(void **state)
     assert_string_equal(harness_text(answer, "status"), "partial");
     assert_string_equal(harness_text(answer, "fulfilments.0.fulfilment"), "o/2");
     harness_drop(answer);
-    expect_cell("B", "x", 1, 0);
+    harness_expect_cell(&harness, "x", "B", 1, 0);
     answer = harness_ask(&harness, "order.reroute", "{'order_id':'o','required_by':1}");
     assert_string_equal(harness_text(answer, "status"), "refused");
     assert_string_equal(harness_text(answer, "reason"), "PROMISE_NOT_MET");
@@ -326,8 +318,8 @@ static void reroute_from_held(void **state)
     assert_string_equal(harness_text(answer, "fulfilments.0.node"), "A");
     harness_drop(answer);
     expect_state("o", 1, "C", "cancelled");
-    expect_cell("C", "x", 2, 0);
-    expect_cell("A", "x", 2, 2);
+    harness_expect_cell(&harness, "x", "C", 2, 0);
+    harness_expect_cell(&harness, "x", "A", 2, 2);
 }
 
 /* What is not picked moves to a better place, counting its own units; what is best stays. */
@@ -389,7 +381,7 @@ static void backorders_are_filled_in_order(void **state)
     harness_drop(answer);
     expect_status("o", "routed");
     expect_status("p", "routed");
-    expect_cell("B", "x", 3, 3);
+    harness_expect_cell(&harness, "x", "B", 3, 3);
     answer = harness_ask(&harness, "stats", "{}");
     assert_int_equal(harness_int(answer, "backordered_orders"), 0);
     harness_drop(answer);
@@ -450,7 +442,7 @@ static void cancel_of_what_is_owed(void **state)
     assert_int_equal(harness_int(answer, "cancelled.0.qty"), 3);
     assert_string_equal(harness_text(answer, "status"), "cancelled");
     harness_drop(answer);
-    expect_cell("A", "x", 2, 0);
+    harness_expect_cell(&harness, "x", "A", 2, 0);
 }
 
 /* Lines of an order change; what is not concerned stays. */
@@ -475,8 +467,8 @@ static void modify_lines(void **state)
     assert_string_equal(harness_text(answer, "changed.0"), "o/1");
     assert_string_equal(harness_text(answer, "fulfilments.0.fulfilment"), "o/3");
     harness_drop(answer);
-    expect_cell("A", "x", 5, 1);
-    expect_cell("B", "y", 5, 3);
+    harness_expect_cell(&harness, "x", "A", 5, 1);
+    harness_expect_cell(&harness, "y", "B", 5, 3);
     assert_int_equal(order_int("o", "lines.0.qty"), 1);
     assert_int_equal(order_int("o", "lines.0.cancelled"), 0);
     harness_restart(&harness);
@@ -484,15 +476,15 @@ static void modify_lines(void **state)
                          "{'order_id':'o','lines':[{'line':1,'qty':4},{'line':'new','qty':1}]}");
     assert_string_equal(harness_text(answer, "status"), "routed");
     harness_drop(answer);
-    expect_cell("A", "x", 5, 4);
-    expect_cell("B", "y", 5, 1);
+    harness_expect_cell(&harness, "x", "A", 5, 4);
+    harness_expect_cell(&harness, "y", "B", 5, 1);
     expect_state("o", 1, "B", "cancelled");
     answer = harness_ask(&harness, "order.modify",
                          "{'order_id':'o','lines':[{'line':1,'qty':9},{'line':'new','qty':1}]}");
     assert_string_equal(harness_text(answer, "reason"), "INSUFFICIENT_STOCK");
     assert_int_equal(harness_int(answer, "unfilled.0.qty"), 5);
     harness_drop(answer);
-    expect_cell("A", "x", 5, 4);
+    harness_expect_cell(&harness, "x", "A", 5, 4);
     harness_do(&harness, "fulfil.update", "{'fulfilment':'o/1','state':'shipped'}");
     answer = harness_ask(&harness, "order.modify",
                          "{'order_id':'o','lines':[{'line':1,'qty':0},{'line':'new','qty':1}]}");
@@ -513,7 +505,7 @@ static void modify_destination(void **state)
     assert_string_equal(harness_text(answer, "fulfilments.0.node"), "C");
     assert_string_equal(harness_text(answer, "changed.0"), "o/1");
     harness_drop(answer);
-    expect_cell("A", "x", 2, 0);
+    harness_expect_cell(&harness, "x", "A", 2, 0);
     answer = harness_ask(&harness, "order.modify",
                          "{'order_id':'o','dest':{'lat':4,'lon':0}}");
     assert_true(harness_bool(answer, "duplicate"));
@@ -555,8 +547,8 @@ static void modify_service(void **state)
     answer = harness_ask(&harness, "order.modify", "{'order_id':'o','service':'standard'}");
     assert_string_equal(harness_text(answer, "fulfilments.0.method"), "ship_from_store");
     harness_drop(answer);
-    expect_cell("A", "x", 2, 1);
-    expect_cell("B", "x", 2, 0);
+    harness_expect_cell(&harness, "x", "A", 2, 1);
+    harness_expect_cell(&harness, "x", "B", 2, 0);
 }
 
 /* What is to be sent to a store names it, be it a new line or another service; it keeps its place
@@ -595,8 +587,8 @@ static void modify_keeps_places_with_services(void **state)
     routed("p", "{'item':'x','qty':1}", "");
     harness_refute(&harness, "order.modify", "{'order_id':'p','service':'ship_to_store'}",
                    "INVALID_ARGUMENT service", "pickup_node is missing");
-    expect_cell("A", "x", 9, 1);
-    expect_cell("B", "y", 9, 4);
+    harness_expect_cell(&harness, "x", "A", 9, 1);
+    harness_expect_cell(&harness, "y", "B", 9, 4);
 }
 
 /* A closed node's work goes elsewhere: what is picked is kept, what has no other source held. */
@@ -619,8 +611,8 @@ static void closed_node_is_emptied(void **state)
     assert_int_equal(harness_int(answer, "held"), 10);
     assert_int_equal(harness_int(answer, "kept"), 1);
     harness_drop(answer);
-    expect_cell("A", "x", 100, 1);
-    expect_cell("B", "x", 30, 30);
+    harness_expect_cell(&harness, "x", "A", 100, 1);
+    harness_expect_cell(&harness, "x", "B", 30, 30);
     expect_status("p", "held");
     answer = harness_ask(&harness, "node.status",
                          "{'node':'A','status':'closed','reroute':true}");
@@ -634,8 +626,8 @@ static void closed_node_is_emptied(void **state)
         harness_do(&harness, "hello", "{}");
     }
     expect_status("p", "routed");
-    expect_cell("A", "x", 100, 10);
-    expect_cell("A", "y", 1, 1);
+    harness_expect_cell(&harness, "x", "A", 100, 10);
+    harness_expect_cell(&harness, "y", "A", 1, 1);
 }
 
 /* A node on hold keeps what only it can send. */
@@ -679,7 +671,7 @@ static void silent_nodes_are_passed_over(void **state)
     expect_state("left", 0, "A", "rejected");
     expect_state("left", 1, "B", "open");
     expect_state("taken", 0, "A", "accepted");
-    expect_cell("A", "x", 5, 1);
+    harness_expect_cell(&harness, "x", "A", 5, 1);
     json_t *answer = harness_ask(&harness, "order.get", "{'order_id':'left'}");
     assert_string_equal(harness_text(answer, "history.1.reason"), "no_response");
     assert_true((uint64_t)harness_int(answer, "history.1.at") <= born_ms + 5 * 60000 + 1000);
@@ -761,7 +753,7 @@ static void errors_name_the_field(void **state)
     assert_string_equal(harness_text(answer, "reason"), "INVALID_STATE");
     assert_string_equal(harness_text(answer, "state"), "shipped");
     harness_drop(answer);
-    expect_cell("A", "x", 2, 1);
+    harness_expect_cell(&harness, "x", "A", 2, 1);
 }
 
 int main(void)

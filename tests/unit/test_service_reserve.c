@@ -33,26 +33,9 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
-{
-    harness_restart(*state);
-    harness_close(*state);
-    free(*state);
-    return 0;
-}
-
 static void clock_set(struct harness *harness, long long now_ms)
 {
     harness_do(harness, "clock.set", "{'now':%lld}", now_ms);
-}
-
-static void expect_cell(struct harness *harness, const char *item, const char *node,
-                        int64_t on_hand, int64_t reserved)
-{
-    json_t *answer = harness_ask(harness, "stock.get", "{'item':'%s','node':'%s'}", item, node);
-    assert_int_equal(harness_int(answer, "on_hand"), on_hand);
-    assert_int_equal(harness_int(answer, "reserved"), reserved);
-    harness_drop(answer);
 }
 
 static void expect_state(struct harness *harness, const char *id, const char *state,
@@ -105,8 +88,8 @@ static void made_and_shown(void **state)
     assert_string_equal(harness_text(answer, "lines.1.line"), "gift");
     assert_string_equal(harness_text(answer, "lines.1.node"), "n2");
     harness_drop(answer);
-    expect_cell(harness, "a", "n1", 10, 3);
-    expect_cell(harness, "b", "n2", 10, 2);
+    harness_expect_cell(harness, "a", "n1", 10, 3);
+    harness_expect_cell(harness, "b", "n2", 10, 2);
     answer = harness_ask(harness, "stock.get", "{'item':'a','node':'n1','holds':true}");
     assert_string_equal(harness_text(answer, "holds.0.reservation_id"), "c1");
     assert_int_equal(harness_int(answer, "holds.0.qty"), 3);
@@ -126,7 +109,7 @@ static void repeated(void **state)
     json_t *answer = harness_ask(harness, "reserve.create", "%s", same);
     assert_true(harness_bool(answer, "duplicate"));
     harness_drop(answer);
-    expect_cell(harness, "a", "n1", 10, 3);
+    harness_expect_cell(harness, "a", "n1", 10, 3);
     harness_refute(harness, "reserve.create",
                    "{'reservation_id':'c1','ttl_ms':60001,'lines':[{'item':'a','qty':3,"
                    "'node':'n1'}]}",
@@ -135,7 +118,7 @@ static void repeated(void **state)
     answer = harness_ask(harness, "reserve.create", "%s", same);
     assert_string_equal(harness_text(answer, "state"), "released");
     harness_drop(answer);
-    expect_cell(harness, "a", "n1", 10, 0);
+    harness_expect_cell(harness, "a", "n1", 10, 0);
 }
 
 /* A hold that expires at t is there at t - 1 and gone at t; a restart before does not matter. */
@@ -146,14 +129,14 @@ static void expiry_is_exact(void **state)
     reserve(harness, "c2", "n1", 4);
     harness_do(harness, "reserve.update", "{'reservation_id':'c2','ttl_ms':60001}");
     clock_set(harness, begin_ms + 59999);
-    expect_cell(harness, "a", "n1", 10, 7);
+    harness_expect_cell(harness, "a", "n1", 10, 7);
     harness_restart(harness);
     clock_set(harness, begin_ms + 60000);
-    expect_cell(harness, "a", "n1", 10, 4);
+    harness_expect_cell(harness, "a", "n1", 10, 4);
     expect_state(harness, "c1", "expired", 0);
     expect_state(harness, "c2", "held", 4);
     clock_set(harness, begin_ms + 60001);
-    expect_cell(harness, "a", "n1", 10, 0);
+    harness_expect_cell(harness, "a", "n1", 10, 0);
 }
 
 /* Released is released, once; what has ended stays so, and leaves memory after the window. */
@@ -165,7 +148,7 @@ static void released(void **state)
     json_t *answer = harness_ask(harness, "reserve.release", "{'reservation_id':'c1','key':'k'}");
     assert_true(harness_bool(answer, "duplicate"));
     harness_drop(answer);
-    expect_cell(harness, "a", "n1", 10, 0);
+    harness_expect_cell(harness, "a", "n1", 10, 0);
     expect_refused(harness, "reserve.update", "{'reservation_id':'c1','ttl_ms':1}",
                    "INVALID_STATE");
     clock_set(harness, begin_ms + 599999);
@@ -174,7 +157,7 @@ static void released(void **state)
     harness_do(harness, "stats", "{}");
     harness_refute(harness, "reserve.get", "{'reservation_id':'c1'}", "UNKNOWN_RESERVATION", "c1");
     reserve(harness, "c1", "n1", 2);
-    expect_cell(harness, "a", "n1", 10, 2);
+    harness_expect_cell(harness, "a", "n1", 10, 2);
 }
 
 /* New lines take the place of the old ones, whose units count as free; refused = unchanged. */
@@ -189,15 +172,15 @@ static void changed(void **state)
     harness_do(harness, "reserve.update",
                "{'reservation_id':'c1','ttl_ms':90000,'lines':[{'item':'a','qty':10,'node':'n1'},"
                "{'item':'b','qty':1,'node':'w'}]}");
-    expect_cell(harness, "a", "n1", 10, 10);
-    expect_cell(harness, "b", "w", 10, 1);
+    harness_expect_cell(harness, "a", "n1", 10, 10);
+    harness_expect_cell(harness, "b", "w", 10, 1);
     harness_do(harness, "reserve.update",
                "{'reservation_id':'c1','lines':[{'item':'b','qty':2,'node':'n2'}]}");
-    expect_cell(harness, "a", "n1", 10, 0);
-    expect_cell(harness, "b", "w", 10, 0);
+    harness_expect_cell(harness, "a", "n1", 10, 0);
+    harness_expect_cell(harness, "b", "w", 10, 0);
     expect_state(harness, "c1", "held", 2);
     clock_set(harness, begin_ms + 89999);
-    expect_cell(harness, "b", "n2", 10, 2);
+    harness_expect_cell(harness, "b", "n2", 10, 2);
     clock_set(harness, begin_ms + 90000);
     expect_refused(harness, "reserve.update", "{'reservation_id':'c1','ttl_ms':1}",
                    "RESERVATION_EXPIRED");
@@ -239,7 +222,7 @@ static void used_by_an_order(void **state)
     assert_string_equal(harness_text(answer, "reservation"), "committed");
     assert_string_equal(harness_text(answer, "fulfilments.0.node"), "n2"); /* as the client named */
     harness_drop(answer);
-    expect_cell(harness, "a", "n2", 10, 7);
+    harness_expect_cell(harness, "a", "n2", 10, 7);
     expect_state(harness, "c1", "committed", 0);
     answer = route(harness, "o1", "c1", 7);
     assert_true(harness_bool(answer, "duplicate"));
@@ -250,7 +233,7 @@ static void used_by_an_order(void **state)
                    "INVALID_STATE");
     expect_refused(harness, "reserve.release", "{'reservation_id':'c1'}", "INVALID_STATE");
     harness_restart(harness);
-    expect_cell(harness, "a", "n2", 10, 7);
+    harness_expect_cell(harness, "a", "n2", 10, 7);
 }
 
 /* An order that may wait is owed what neither the reservation nor free stock has. */
@@ -333,7 +316,7 @@ static void expired_is_no_obstacle(void **state)
     assert_string_equal(harness_text(answer, "status"), "routed");
     assert_string_equal(harness_text(answer, "reservation"), "expired");
     harness_drop(answer);
-    expect_cell(harness, "a", "n1", 10, 3);
+    harness_expect_cell(harness, "a", "n1", 10, 3);
     harness_refute(harness, "order.route",
                    "{'order_id':'o2','lines':[{'item':'a','qty':3}],'service':'standard',"
                    "'dest':{'lat':40,'lon':-74},'reservation_id':'nope'}",
@@ -359,7 +342,7 @@ static void broken_newest_first(void **state)
     expect_state(harness, "c1", "broken", 2);
     harness_do(harness, "stock.adjust", "{'item':'a','node':'n1','delta':-5}");
     expect_state(harness, "c1", "broken", 0);
-    expect_cell(harness, "a", "n1", 1, 4);
+    harness_expect_cell(harness, "a", "n1", 1, 4);
     harness_restart(harness);
     clock_set(harness, begin_ms + 60000);
     expect_state(harness, "c1", "expired", 0);
@@ -390,7 +373,7 @@ static void many_are_broken(void **state)
     }
     harness_do(harness, "stock.set", "{'item':'a','node':'w','on_hand':1}");
     harness_do(harness, "stats", "{}");
-    expect_cell(harness, "a", "w", 1, 1);
+    harness_expect_cell(harness, "a", "w", 1, 1);
     expect_state(harness, "m0", "held", 1);
     expect_state(harness, "m1", "broken", 0);
     expect_state(harness, "m1199", "broken", 0);
@@ -412,7 +395,7 @@ static void adjusted(void **state)
     expect_state(harness, "c1", "held", 1);
     harness_do(harness, "stock.adjust",
                "{'item':'a','node':'n1','delta':-2,'reservation_id':'c1'}");
-    expect_cell(harness, "a", "n1", 6, 0);
+    harness_expect_cell(harness, "a", "n1", 6, 0);
     harness_do(harness, "order.route",
                "{'order_id':'o','lines':[{'item':'a','qty':4,'node':'n2'}],'service':'standard'}");
     answer = harness_ask(harness, "stock.adjust",
@@ -420,7 +403,7 @@ static void adjusted(void **state)
     assert_int_equal(harness_int(answer, "on_hand"), 5);
     assert_int_equal(harness_int(answer, "reserved"), 0);
     harness_drop(answer);
-    expect_cell(harness, "a", "n2", 5, 0);
+    harness_expect_cell(harness, "a", "n2", 5, 0);
     answer = harness_ask(harness, "order.get", "{'order_id':'o'}");
     assert_string_equal(harness_text(answer, "fulfilments.0.state"), "shipped");
     harness_drop(answer);
@@ -514,24 +497,24 @@ static void limit_is_kept(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(made_and_shown, setup, teardown),
-        cmocka_unit_test_setup_teardown(repeated, setup, teardown),
-        cmocka_unit_test_setup_teardown(expiry_is_exact, setup, teardown),
-        cmocka_unit_test_setup_teardown(released, setup, teardown),
-        cmocka_unit_test_setup_teardown(changed, setup, teardown),
-        cmocka_unit_test_setup_teardown(anywhere_and_in_part, setup, teardown),
-        cmocka_unit_test_setup_teardown(used_by_an_order, setup, teardown),
-        cmocka_unit_test_setup_teardown(rest_is_owed, setup, teardown),
-        cmocka_unit_test_setup_teardown(node_is_kept, setup, teardown),
-        cmocka_unit_test_setup_teardown(guaranteed, setup, teardown),
-        cmocka_unit_test_setup_teardown(expired_is_no_obstacle, setup, teardown),
-        cmocka_unit_test_setup_teardown(broken_newest_first, setup, teardown),
-        cmocka_unit_test_setup_teardown(broken_by_rules, setup, teardown),
-        cmocka_unit_test_setup_teardown(many_are_broken, setup, teardown),
-        cmocka_unit_test_setup_teardown(adjusted, setup, teardown),
-        cmocka_unit_test_setup_teardown(required_by, setup, teardown),
-        cmocka_unit_test_setup_teardown(faults_are_named, setup, teardown),
-        cmocka_unit_test_setup_teardown(limit_is_kept, setup, teardown),
+        cmocka_unit_test_setup_teardown(made_and_shown, setup, harness_end),
+        cmocka_unit_test_setup_teardown(repeated, setup, harness_end),
+        cmocka_unit_test_setup_teardown(expiry_is_exact, setup, harness_end),
+        cmocka_unit_test_setup_teardown(released, setup, harness_end),
+        cmocka_unit_test_setup_teardown(changed, setup, harness_end),
+        cmocka_unit_test_setup_teardown(anywhere_and_in_part, setup, harness_end),
+        cmocka_unit_test_setup_teardown(used_by_an_order, setup, harness_end),
+        cmocka_unit_test_setup_teardown(rest_is_owed, setup, harness_end),
+        cmocka_unit_test_setup_teardown(node_is_kept, setup, harness_end),
+        cmocka_unit_test_setup_teardown(guaranteed, setup, harness_end),
+        cmocka_unit_test_setup_teardown(expired_is_no_obstacle, setup, harness_end),
+        cmocka_unit_test_setup_teardown(broken_newest_first, setup, harness_end),
+        cmocka_unit_test_setup_teardown(broken_by_rules, setup, harness_end),
+        cmocka_unit_test_setup_teardown(many_are_broken, setup, harness_end),
+        cmocka_unit_test_setup_teardown(adjusted, setup, harness_end),
+        cmocka_unit_test_setup_teardown(required_by, setup, harness_end),
+        cmocka_unit_test_setup_teardown(faults_are_named, setup, harness_end),
+        cmocka_unit_test_setup_teardown(limit_is_kept, setup, harness_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

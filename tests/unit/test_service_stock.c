@@ -4,7 +4,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -13,22 +12,12 @@
 
 static int setup(void **state)
 {
-    struct harness *harness = malloc(sizeof *harness);
-    assert_non_null(harness);
-    harness_open(harness);
+    struct harness *harness = harness_new();
     harness_do(harness, "node.put", "{'node':'n1','type':'store','lat':40.0,'lon':-74.0}");
     harness_do(harness, "node.put", "{'node':'n2','type':'warehouse','lat':41.0,'lon':-75.0}");
     harness_do(harness, "item.put", "{'item':'a'}");
     harness_do(harness, "item.put", "{'item':'b'}");
     *state = harness;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    harness_restart(*state); /* whatever a test did must be recovered */
-    harness_close(*state);
-    free(*state);
     return 0;
 }
 
@@ -363,21 +352,24 @@ static void load_of_this_moment_has_what_left_in_it(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(set_counts, setup, teardown),
-        cmocka_unit_test_setup_teardown(set_of_this_moment_has_what_left_in_it, setup, teardown),
-        cmocka_unit_test_setup_teardown(load_of_this_moment_has_what_left_in_it, setup, teardown),
-        cmocka_unit_test_setup_teardown(count_of_the_past_is_brought_up_to_date, setup, teardown),
-        cmocka_unit_test_setup_teardown(movement_before_the_count_is_absorbed, setup, teardown),
-        cmocka_unit_test_setup_teardown(shipment_in_the_moment_of_a_count_leaves, setup, teardown),
-        cmocka_unit_test_setup_teardown(count_beyond_the_window_is_stale, setup, teardown),
-        cmocka_unit_test_setup_teardown(movement_of_any_age_has_its_place, setup, teardown),
-        cmocka_unit_test_setup_teardown(key_makes_a_change_happen_once, setup, teardown),
-        cmocka_unit_test_setup_teardown(keys_are_limited, setup, teardown),
-        cmocka_unit_test_setup_teardown(policy_overrides_and_goes, setup, teardown),
-        cmocka_unit_test_setup_teardown(faults_are_named, setup, teardown),
-        cmocka_unit_test_setup_teardown(on_hand_is_limited, setup, teardown),
-        cmocka_unit_test_setup_teardown(list_pages, setup, teardown),
-        cmocka_unit_test_setup_teardown(find_tells_the_nearest, setup, teardown),
+        cmocka_unit_test_setup_teardown(set_counts, setup, harness_end),
+        cmocka_unit_test_setup_teardown(set_of_this_moment_has_what_left_in_it, setup, harness_end),
+        cmocka_unit_test_setup_teardown(load_of_this_moment_has_what_left_in_it, setup,
+                                        harness_end),
+        cmocka_unit_test_setup_teardown(count_of_the_past_is_brought_up_to_date, setup,
+                                        harness_end),
+        cmocka_unit_test_setup_teardown(movement_before_the_count_is_absorbed, setup, harness_end),
+        cmocka_unit_test_setup_teardown(shipment_in_the_moment_of_a_count_leaves, setup,
+                                        harness_end),
+        cmocka_unit_test_setup_teardown(count_beyond_the_window_is_stale, setup, harness_end),
+        cmocka_unit_test_setup_teardown(movement_of_any_age_has_its_place, setup, harness_end),
+        cmocka_unit_test_setup_teardown(key_makes_a_change_happen_once, setup, harness_end),
+        cmocka_unit_test_setup_teardown(keys_are_limited, setup, harness_end),
+        cmocka_unit_test_setup_teardown(policy_overrides_and_goes, setup, harness_end),
+        cmocka_unit_test_setup_teardown(faults_are_named, setup, harness_end),
+        cmocka_unit_test_setup_teardown(on_hand_is_limited, setup, harness_end),
+        cmocka_unit_test_setup_teardown(list_pages, setup, harness_end),
+        cmocka_unit_test_setup_teardown(find_tells_the_nearest, setup, harness_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,7 +3,6 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -14,9 +13,7 @@
 
 static int setup(void **state)
 {
-    struct harness *harness = malloc(sizeof *harness);
-    assert_non_null(harness);
-    harness_open(harness);
+    struct harness *harness = harness_new();
     harness_do(harness, "node.put",
                "{'node':'near','type':'store','lat':40.0,'lon':-74.0,'handling_cents':900}");
     harness_do(harness, "node.put",
@@ -25,14 +22,6 @@ static int setup(void **state)
     harness_do(harness, "stock.set", "{'item':'a','node':'near','on_hand':100}");
     harness_do(harness, "stock.set", "{'item':'a','node':'far','on_hand':100}");
     *state = harness;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    harness_restart(*state); /* whatever a test did must be recovered */
-    harness_close(*state);
-    free(*state);
     return 0;
 }
 
@@ -392,18 +381,18 @@ static void test_splits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_versions, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_bad, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_scopes, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_limits, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_keys, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_snapshot, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_decides, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_quotes, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_remembers, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_fences, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_rejects, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_splits, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_versions, setup, harness_end),
+        cmocka_unit_test_setup_teardown(test_bad, setup, harness_end),
+        cmocka_unit_test_setup_teardown(test_scopes, setup, harness_end),
+        cmocka_unit_test_setup_teardown(test_limits, setup, harness_end),
+        cmocka_unit_test_setup_teardown(test_keys, setup, harness_end),
+        cmocka_unit_test_setup_teardown(test_snapshot, setup, harness_end),
+        cmocka_unit_test_setup_teardown(test_decides, setup, harness_end),
+        cmocka_unit_test_setup_teardown(test_quotes, setup, harness_end),
+        cmocka_unit_test_setup_teardown(test_remembers, setup, harness_end),
+        cmocka_unit_test_setup_teardown(test_fences, setup, harness_end),
+        cmocka_unit_test_setup_teardown(test_rejects, setup, harness_end),
+        cmocka_unit_test_setup_teardown(test_splits, setup, harness_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -30,14 +30,6 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
-{
-    harness_restart(*state);
-    harness_close(*state);
-    free(*state);
-    return 0;
-}
-
 /* The clock stands at so many days and hours after it began. */
 static void clock_at(struct harness *harness, int day, double hour)
 {
@@ -902,7 +894,7 @@ static void carts_tell_dates(void **state)
 
 int main(void)
 {
-#define TIMES(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TIMES(name) cmocka_unit_test_setup_teardown(name, setup, harness_end)
     const struct CMUnitTest tests[] = {
         TIMES(hours_are_told_as_they_were_put), TIMES(faults_are_named),
         TIMES(dates_follow_hours_and_cutoff),   TIMES(no_dates_without_hours),
@@ -915,7 +907,7 @@ int main(void)
         TIMES(carriers_stand_for_a_reach),      TIMES(reach_and_status_count_beside_carriers),
         TIMES(old_counts_take_a_node_out),      TIMES(a_quote_is_what_an_order_would_be),
         TIMES(nearest_nodes_are_the_nearest),   TIMES(capacity_is_never_passed),
-        cmocka_unit_test_setup_teardown(carts_tell_dates, setup, teardown),
+        cmocka_unit_test_setup_teardown(carts_tell_dates, setup, harness_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
