@@ -21,7 +21,7 @@ enum { JOB_RECORDS = 2 }; /* of a slice at most: its own, and what follows from 
 /* Room for the next slice of a load that is under way. */
 enum job_room job_room(struct service_core *service, struct job *job, uint32_t bytes);
 
-/* -- the rows of a load (handle_place.c) -- */
+/* -- loads of rows (load_rows.c) -- */
 
 /* The `rows` field of a load: its bytes are kept, so that it is decoded between other work. Part
  * of the block that a job owns; the reader points into it, so it stays in place. */
@@ -47,6 +47,44 @@ uint32_t row_source_count(struct text raw);
  * row_end. Each row is an array of exactly width elements. */
 bool row_next(struct row_source *source, struct reader_array *row, uint32_t width);
 void row_end(struct row_source *source, struct reader_array *row);
+
+struct rows_load;
+
+/* A method that loads rows. All of them are read before has_room is asked and one is applied. */
+struct load_kind {
+    size_t head, row; /* bytes of the method's load, and of each row behind it */
+    uint32_t slice;   /* rows of a turn, and of a record */
+    uint32_t width;   /* values of a row */
+
+    /* Read row at, whose array the reader stands in, up to its last value. */
+    void (*read)(struct service_core *service, struct rows_load *load, struct reader_array *array,
+                 uint32_t at);
+    void (*content)(struct rows_load *load, uint32_t at); /* of a row, into load->content */
+    /* So that no slice finds tables or memory full. False: answered. */
+    bool (*has_room)(struct service_core *service, struct job *job);
+    uint32_t (*size)(struct rows_load *load, uint32_t count); /* of a record of so many */
+    /* Log and apply count rows from at on; count may be 0. */
+    void (*log)(struct service_core *service, struct rows_load *load, uint32_t at,
+                uint32_t count);
+};
+
+/* What begins a method's own load, which is the beginning of the job's block: zeros, then the
+ * rows, then the bytes they are read from. */
+struct rows_load {
+    const struct load_kind *kind;
+    struct row_source source;
+    struct content content; /* the method, then what it adds */
+    bool is_taken;
+    char key[ID_MAX];
+    uint32_t key_len; /* 0 = none */
+};
+
+/* A load that rows_load_start runs. NULL: answered. */
+struct job *rows_load_new(struct service_core *service, struct call *call,
+                          const struct load_kind *kind, struct text raw, struct text key);
+
+/* Take it over; its first slice runs now. Rows that are no array are answered. */
+void rows_load_start(struct service_core *service, struct job *job);
 
 /* -- slices of a stock load (load_slice.c) -- */
 

@@ -415,9 +415,6 @@ struct job {
             struct effect_key key;
         } stock;
         struct {
-            char country[3];
-        } places;
-        struct {
             uint64_t now_ms;
         } clock;
     } of;
