@@ -1,6 +1,6 @@
 # The whole engine on a simulated disk, from seeds. Campaign: test_sim --seeds 100000 --from 1.
 add_executable(test_sim sim/test_sim.c sim/sim_books.c sim/sim_client.c sim/sim_damage.c sim/sim_end.c sim/sim_ops.c
-  sim/sim_ledger.c sim/sim_ledger_check.c sim/sim_ops_document.c sim/sim_ops_events.c
+  sim/sim_ledger.c sim/sim_ledger_check.c sim/sim_promises.c sim/sim_ops_document.c sim/sim_ops_events.c
   sim/sim_ops_explain.c sim/sim_ops_rare.c
   sim/sim_ops_replan.c sim/sim_ops_reserve.c sim/sim_run.c
   sim/sim_memory.c sim/sim_ops_order.c sim/sim_ops_other.c sim/sim_ops_stock.c sim/sim_port.c

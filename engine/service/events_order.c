@@ -571,29 +571,61 @@ static void owed(struct events *events, struct told told, const struct effect_re
     event_end(events);
 }
 
-/* What was promised for the fulfilment that said no, against what takes its place. */
-static void promise(struct events *events, const struct replan_told *told,
-                    const struct effect_replan *effect)
+static void promise_broken(struct events *events, const struct effect_replan *effect,
+                           const struct told_late *late)
 {
-    uint32_t latest = 0;
-    const uint32_t was = told->node != NODE_NONE ? told->was_min : 0;
-    for (uint32_t i = 0; i < effect->part_count; i++) {
-        const uint32_t by_min = effect->parts[i].dates.by_min;
-        latest = by_min > latest ? by_min : latest;
-    }
-    const bool is_late = effect->owed_count > 0 || latest == 0 || latest > was;
-    if (was == 0 || effect->move_count == 0 || !is_late ||
-        !event_begin(events, EVENT_PROMISE_BROKEN)) {
+    if (!event_begin(events, EVENT_PROMISE_BROKEN)) {
         return;
     }
     event_text(events, "order_id", &effect->id);
-    event_fulfilment(events, "fulfilment", &effect->id, effect->part);
-    event_node(events, "node", told->node);
-    event_int(events, "was", (int64_t)(was * DATE_MINUTE_MS));
-    if (latest) {
-        event_int(events, "deliver_by", (int64_t)(latest * DATE_MINUTE_MS));
+    event_fulfilment(events, "fulfilment", &effect->id, late->part);
+    event_node(events, "node", late->node);
+    event_string(events, "cause", cause_text((enum cause)effect->cause));
+    event_int(events, "was", (int64_t)(late->was_min * DATE_MINUTE_MS));
+    if (late->by_min) {
+        event_int(events, "deliver_by", (int64_t)(late->by_min * DATE_MINUTE_MS));
+    }
+    if (late->has_owed) {
+        event_bool(events, "owed", true);
     }
     event_end(events);
+}
+
+/* Of a record from before they were told: what was promised for the fulfilment that said no, against
+ * what takes its place. */
+static void promise_of_old(struct events *events, const struct replan_told *told,
+                           const struct effect_replan *effect)
+{
+    struct told_late late = {.part = effect->part, .node = told->node, .was_min = told->was_min};
+    for (uint32_t i = 0; i < effect->part_count; i++) {
+        const uint32_t by_min = effect->parts[i].dates.by_min;
+        late.by_min = by_min > late.by_min ? by_min : late.by_min;
+    }
+    late.has_owed = effect->owed_count > 0;
+    const bool is_late = late.has_owed || late.by_min == 0 || late.by_min > late.was_min;
+    if (told->node != NODE_NONE && late.was_min && effect->move_count && is_late) {
+        promise_broken(events, effect, &late);
+    }
+}
+
+/* The promises that the change does not keep; told->end is then behind them. */
+static void promises(struct events *events, struct replan_told *told,
+                     const struct effect_replan *effect)
+{
+    struct told_late late;
+    if (told->end.is_bad || told->end.at == told->end.end) {
+        promise_of_old(events, told, effect);
+        return;
+    }
+    const uint32_t count = told_int(&told->end);
+    for (uint32_t i = 0; i < count && !told->end.is_bad; i++) {
+        told_late(&told->end, &late);
+        told->end.is_bad =
+            told->end.is_bad || late.node >= events->service->tables.network.count;
+        if (!told->end.is_bad) {
+            promise_broken(events, effect, &late);
+        }
+    }
 }
 
 static bool replan_is_sound(const struct events *events, const struct effect_replan *effect)
@@ -633,7 +665,7 @@ static enum err replan(struct events *events, uint8_t type, const uint8_t *bytes
     changed(events, &effect);
     created_later(events, &told, &effect);
     owed(events, told.owed, &effect);
-    promise(events, &told, &effect);
+    promises(events, &told, &effect);
     order_done(events, &effect.id, told_is_done(&effect.told));
     return told_end(&effect.told, &told.end);
 }

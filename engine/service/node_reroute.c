@@ -132,6 +132,7 @@ static enum job_room move(struct service_core *service, struct job *job,
         *steps += 1 + replan->answer.steps;
     }
     if (is_moving && !replan_is_full(service, replan)) {
+        replan_note_late(service, replan);
         enum job_room room = job_room(service, job, effect_replan_size(&replan->effect));
         if (room != JOB_ROOM_OK) {
             return room;

@@ -463,6 +463,7 @@ bool replan_is_full(const struct service_core *service, const struct replan *rep
 bool replan_has_room(struct service_core *service, struct call *call, struct replan *replan)
 {
     const char *setting = full_setting(service, replan);
+    replan_note_late(service, replan);
     const uint32_t cells = replan->effect.count_count + replan->effect.missing_count;
     const uint32_t size = effect_replan_size(&replan->effect) + (cells ? shorts_size(cells) : 0);
     const uint32_t records = 1 + (cells ? shorts_records(cells) : 0);

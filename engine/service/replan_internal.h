@@ -57,6 +57,13 @@ struct replan {
     struct effect_part parts[EFFECT_PARTS_MAX];
     struct effect_share shares[EFFECT_SHARES_MAX];
     struct effect_owed owed[EFFECT_LINES_MAX];
+    struct effect_late lates[EFFECT_PARTS_MAX];
+    /* -- of replan_late.c, by line; late_of by part of the order: its place in lates + 1 -- */
+    uint32_t line_by[EFFECT_LINES_MAX];
+    bool is_unsourced[EFFECT_LINES_MAX], is_moved[EFFECT_LINES_MAX];
+    bool is_paid[EFFECT_LINES_MAX];
+    uint64_t owed_lsn[EFFECT_LINES_MAX];
+    uint16_t late_of[EFFECT_PARTS_MAX];
     /* -- of the decision -- */
     struct route_line route_lines[EFFECT_LINES_MAX];
     uint16_t line_of[EFFECT_LINES_MAX]; /* by line of the decision */
@@ -105,6 +112,9 @@ void replan_pay(const struct service_core *service, struct replan *replan);
 
 /* Note that what is left of each line is owed beside what was owed of it. */
 void replan_owe(struct service_core *service, struct replan *replan, enum order_status status);
+
+/* Note which promises the change, complete but for this, does not keep. Asking for room does it. */
+void replan_note_late(const struct service_core *service, struct replan *replan);
 
 /* Whether tables and log have room; else the call, if there is one, is answered. */
 bool replan_has_room(struct service_core *service, struct call *call, struct replan *replan);

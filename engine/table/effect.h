@@ -240,6 +240,13 @@ struct effect_owed { /* what is owed of a line from now on, 0 = nothing any more
     uint8_t reason; /* enum reason */
 };
 
+/* A promise of a fulfilment that a change does not keep: for readers of events alone (told.h). */
+struct effect_late {
+    uint32_t part;   /* that units leave, or left when they came to be owed */
+    uint32_t by_min; /* when the last of what takes their place comes, 0 = nothing does */
+    bool has_owed;   /* some of it has no source */
+};
+
 /* A change of an order after its routing: in this order units leave their shares, cells of the
  * rejecting node are corrected, lines change, new fulfilments take stock, and what is owed is
  * noted. */
@@ -277,6 +284,8 @@ struct effect_replan {
     bool has_strategy;
     uint64_t block_until_ms; /* has_part: it gets no new orders until then; 0 = unchanged */
     struct effect_key key;
+    uint32_t late_count; /* row: told at the end of the record, and read there */
+    const struct effect_late *lates;
     struct effect_text told;
 };
 

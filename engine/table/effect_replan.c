@@ -21,7 +21,8 @@ enum {
 static uint32_t told_size(const struct effect_replan *effect)
 {
     return TOLD_FIXED_MAX + (effect->move_count + effect->cancel_count) * TOLD_UNIT_MAX +
-           (effect->share_count + effect->owed_count) * TOLD_LINE_MAX;
+           (effect->share_count + effect->owed_count) * TOLD_LINE_MAX +
+           effect->late_count * TOLD_LATE_MAX;
 }
 
 uint32_t effect_replan_size(const struct effect_replan *effect)

@@ -80,6 +80,20 @@ static uint8_t *rejected(uint8_t *at, const struct effect_replan *effect)
     return bytes_put_int(at, part->dates.by_min);
 }
 
+static uint8_t *lates(uint8_t *at, const struct effect_replan *effect)
+{
+    at = bytes_put_int(at, effect->late_count);
+    for (uint32_t i = 0; i < effect->late_count; i++) {
+        const struct effect_late *late = &effect->lates[i];
+        const struct order_part *part = &order_parts(effect->row)[late->part];
+        at = bytes_put_int(at, (uint64_t)late->part * 2 + late->has_owed);
+        at = bytes_put_int(at, part->node);
+        at = bytes_put_int(at, part->dates.by_min);
+        at = bytes_put_int(at, late->by_min);
+    }
+    return at;
+}
+
 uint8_t *told_put_replan(uint8_t *at, const struct effect_replan *effect)
 {
     uint32_t cursor = 0;
@@ -94,6 +108,7 @@ uint8_t *told_put_replan(uint8_t *at, const struct effect_replan *effect)
     for (uint32_t i = 0; i < effect->owed_count; i++) {
         at = any_line(at, effect, effect->owed[i].line, &cursor);
     }
+    at = lates(at, effect);
     *at++ = 0;
     return at;
 }
@@ -184,6 +199,15 @@ void told_unit(struct told *told, struct told_unit *out)
     told_line(told, &out->line);
     out->part = (uint32_t)get(told, EFFECT_PARTS_MAX - 1);
     out->node = told_node(told);
+}
+
+void told_late(struct told *told, struct told_late *out)
+{
+    const uint64_t part = get(told, 2 * (uint64_t)EFFECT_PARTS_MAX - 1);
+    *out = (struct told_late){.part = (uint32_t)(part / 2), .has_owed = part % 2};
+    out->node = told_node(told);
+    out->was_min = told_int(told);
+    out->by_min = told_int(told);
 }
 
 struct told told_behind_lines(struct told told, uint32_t count)

@@ -6,11 +6,14 @@
  *   fulfil  node of the part, [line] of the shares, done
  *   replan  number of the first new part and of the first new share, node and promise in minutes of
  *           the part that said no, [unit] of moves, [unit] of cancels, [line] of the new shares,
- *           [line] of what is owed, done
+ *           [line] of what is owed, count, [late], done
  *   taken   of those that are broken count, [id of the reservation, units], 0
  *   short   count, [item, node, units, count, [id of an order, part]], 0
  *   line    its index * 2 and, + 1, its name where that is not its position; its item
  *   unit    line, part, node
+ *   late    a promise that is not kept: part * 2 and, + 1, that some of it has no source; node; the
+ *           promise in minutes; that of what takes its place, 0 = nothing does. Records from before
+ *           have neither count nor late: there only the part that said no tells it
  *   done    a byte, set once the effect is applied: the order has nothing to wait for any more
  *
  * Nothing of it is replayed; no table and no digest knows it. Records from before have none. */
@@ -26,6 +29,7 @@ enum {
     TOLD_SHORT_MAX = 5 + 3 + 5 + 2, /* a cell, and each that is named */
     TOLD_HOLDER_MAX = 1 + ID_MAX + 3,
     TOLD_BROKEN_MAX = 1 + ID_MAX + 5,
+    TOLD_LATE_MAX = 3 + 3 + 5 + 5,
     TOLD_FIXED_MAX = 32 /* all that comes once */
 };
 
@@ -65,6 +69,13 @@ struct told_unit {
     uint16_t node;
 };
 
+struct told_late {
+    uint32_t part;
+    uint16_t node;
+    uint32_t was_min, by_min;
+    bool has_owed;
+};
+
 struct told told_begin(const struct effect_text *bytes);
 bool told_is_done(const struct effect_text *bytes);
 uint32_t told_int(struct told *told);
@@ -72,6 +83,7 @@ uint16_t told_node(struct told *told);
 struct effect_text told_text(struct told *told); /* of an id */
 void told_line(struct told *told, struct told_line *out);
 void told_unit(struct told *told, struct told_unit *out);
+void told_late(struct told *told, struct told_late *out);
 
 /* Leave out so many; the place behind them. */
 struct told told_behind_lines(struct told told, uint32_t count);

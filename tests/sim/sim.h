@@ -119,7 +119,8 @@ struct sim_counts {
         misdirected_refused;
     uint64_t recoveries, recoveries_cut, torn, rewritten, full_disks, vanished, lost_replies;
     uint64_t forged, misdirected_unseen, groups, segments, checkpoints, checkpoints_failed,
-        from_snapshots, wide, events, events_again, lost_ledgers, slices, cut_slices;
+        from_snapshots, wide, events, events_again, lost_ledgers, broken_promises, slices,
+        cut_slices;
     uint64_t records[SIM_RECORD_TYPES]; /* made durable, by type */
 };
 

@@ -172,6 +172,15 @@ static void shares_leave(struct ledger *ledger, const struct sim_value *event)
     }
 }
 
+static void promises_leave(struct ledger *ledger, const struct sim_value *event)
+{
+    struct ledger_order *order = order_of(ledger, event);
+    for (const struct sim_value *line = sim_list(event, "lines")->first; line; line = line->next) {
+        const struct ledger_share *share = share_of(order, line);
+        promises_left(ledger, order, share->part, share->line);
+    }
+}
+
 static void no_show_undo(struct ledger *ledger, const struct ledger_order *order,
                          struct ledger_share *share, int64_t total)
 {
@@ -228,6 +237,7 @@ static void on_fulfil_state(struct ledger *ledger, const struct sim_value *event
     const struct sim_value *state = sim_text(event, "state");
     if (sim_is(state, "rejected") || sim_is(state, "cancelled")) {
         shares_leave(ledger, event);
+        promises_leave(ledger, event);
         return;
     }
     struct ledger_order *order = order_of(ledger, event);
@@ -263,6 +273,7 @@ static void on_order_routed(struct ledger *ledger, const struct sim_value *event
         memset(order, 0, sizeof *order);
     }
     order->is_there = true;
+    promises_routed(ledger, order);
     for (const struct sim_value *line = sim_list(event, "lines")->first; line; line = line->next) {
         CHECK(order->line_count < LEDGER_LINES);
         order->items[order->line_count] = id_of(line, "item", 'i', BOOKS_ITEMS);
@@ -311,7 +322,8 @@ static void on_fulfil_created(struct ledger *ledger, const struct sim_value *eve
     CHECK(order->part_count < LEDGER_PARTS);
     CHECK(part == UINT32_MAX || part == order->part_count);
     order->parts[order->part_count] =
-        (struct ledger_part){node, sim_is(sim_field(event, "method"), "pickup")};
+        (struct ledger_part){node, sim_is(sim_field(event, "method"), "pickup"), 0};
+    (void)has_int(event, "deliver_by", &order->parts[order->part_count].deliver_by);
     for (const struct sim_value *line = sim_list(event, "lines")->first; line; line = line->next) {
         int64_t told;
         CHECK(order->share_count < LEDGER_SHARES);
@@ -326,6 +338,7 @@ static void on_fulfil_created(struct ledger *ledger, const struct sim_value *eve
                                        .day = (uint32_t)((uint64_t)at / DAY_MS -
                                                          ledger->begin_day)};
         CHECK(share->day < LEDGER_DAYS);
+        promises_comes(ledger, order, index, order->parts[order->part_count].deliver_by);
         ledger->used[node][share->day] += share->qty;
         if (is_carried) {
             carried_out(ledger, order, share, at);
@@ -352,8 +365,17 @@ static void on_order_held(struct ledger *ledger, const struct sim_value *event)
 {
     struct ledger_order *order = order_of(ledger, event);
     for (const struct sim_value *line = sim_list(event, "lines")->first; line; line = line->next) {
+        promises_owed(ledger, order, line_of(order, line));
         order->owed[line_of(order, line)] = sim_int(line, "owed");
     }
+}
+
+static void on_promise_broken(struct ledger *ledger, const struct sim_value *event)
+{
+    struct ledger_broken broken = {.is_owed = sim_is_true(event, "owed"),
+                                   .was = sim_int(event, "was")};
+    (void)has_int(event, "deliver_by", &broken.by);
+    promises_told(ledger, order_of(ledger, event), part_of(event), broken);
 }
 
 static void on_order_changed(struct ledger *ledger, const struct sim_value *event)
@@ -678,7 +700,7 @@ static const struct taker {
     {"order.changed", on_order_changed},
     {"order.held", on_order_held},
     {"order.done", NULL},
-    {"promise.broken", NULL},
+    {"promise.broken", on_promise_broken},
     {"reserve.held", on_reserve_held},
     {"reserve.released", on_reserve_released},
     {"reserve.expired", on_reserve_expired},
@@ -741,6 +763,9 @@ void ledger_take(struct ledger *ledger, const struct sim_value *event)
     CHECK(lsn == ledger->last_lsn || n == 0);
     CHECK(sim_int(event, "at") >= ledger->last_at);
     CHECK(lsn < LEDGER_LSNS);
+    if (lsn != ledger->last_lsn) {
+        promises_begin(ledger, lsn);
+    }
     ledger->last_lsn = lsn;
     ledger->last_n = n;
     ledger->last_at = sim_int(event, "at");

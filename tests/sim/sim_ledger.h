@@ -43,6 +43,7 @@ struct ledger_share {
 struct ledger_part {
     uint32_t node;
     bool is_pickup; /* the hold falls when it is collected, not when it goes out */
+    int64_t deliver_by; /* 0 = not promised */
 };
 
 struct ledger_order {
@@ -51,8 +52,32 @@ struct ledger_order {
     uint32_t items[LEDGER_LINES];
     char names[LEDGER_LINES]; /* components of a kit share that of its line */
     int64_t owed[LEDGER_LINES];
+    uint32_t left[LEDGER_LINES]; /* part + 1 that its owed units left, 0 = none */
     struct ledger_part parts[LEDGER_PARTS];
     struct ledger_share shares[LEDGER_SHARES];
+};
+
+/* -- promises that one change breaks (sim_promises.c) -- */
+
+struct ledger_lost {
+    uint32_t part, line;
+};
+
+struct ledger_broken {
+    bool is_there, is_owed;
+    int64_t was, by; /* by 0 = none */
+};
+
+struct ledger_change { /* what the events of one LSN tell of an order */
+    uint64_t lsn;
+    struct ledger_order *order; /* NULL: nothing yet */
+    bool is_routing;
+    uint32_t lost_count;
+    struct ledger_lost lost[LEDGER_SHARES];
+    int64_t owed_before[LEDGER_LINES];
+    int64_t comes[LEDGER_LINES]; /* when the last of the line's new units does */
+    bool has_new[LEDGER_LINES], is_lost[LEDGER_LINES], is_owed[LEDGER_LINES];
+    struct ledger_broken told[LEDGER_PARTS], found[LEDGER_PARTS];
 };
 
 struct ledger_piece {
@@ -83,6 +108,8 @@ struct ledger {
     uint64_t last_lsn; /* of the last event */
     int64_t last_n, last_at;
     uint64_t piece_order;
+    uint64_t broken_promises;
+    struct ledger_change change;
     bool is_lost; /* what it had not read yet is gone: nothing can be said any more */
     char log_id[64];
     uint64_t begin_day;
@@ -103,6 +130,17 @@ void ledger_take(struct ledger *ledger, const struct sim_value *event);
 
 /* What the event, all of it, adds to the hash of its LSN. */
 uint64_t ledger_hash(const struct sim_value *event);
+
+/* -- promises: what the events of a change say of its order; settle holds them together -- */
+
+void promises_begin(struct ledger *ledger, uint64_t lsn);
+void promises_routed(struct ledger *ledger, struct ledger_order *order);
+void promises_comes(struct ledger *ledger, struct ledger_order *order, uint32_t line, int64_t by);
+void promises_left(struct ledger *ledger, struct ledger_order *order, uint32_t part, uint32_t line);
+void promises_owed(struct ledger *ledger, struct ledger_order *order, uint32_t line);
+void promises_told(struct ledger *ledger, struct ledger_order *order, uint32_t part,
+                   struct ledger_broken broken);
+void promises_settle(struct ledger *ledger);
 
 /* -- questions -- */
 

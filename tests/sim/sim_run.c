@@ -241,6 +241,7 @@ void sim_run(uint64_t seed, uint64_t operations, bool is_loud, struct sim_counts
     }
     finish(sim);
     sim->counts.lost_ledgers = sim->is_wide && sim->ledger->is_lost;
+    sim->counts.broken_promises = sim->is_wide ? sim->ledger->broken_promises : 0;
     if (is_loud) {
         printf("seed %" PRIu64 ": %" PRIu64 " orders, LSN %" PRIu64 "\n", seed,
                (uint64_t)sim->orders, sim->told);

@@ -52,8 +52,9 @@ static void report(uint64_t seeds, const struct sim_counts *sum)
            sum->checkpoints, sum->checkpoints_failed, sum->from_snapshots);
     printf("%" PRIu64 " forged digests refused\n", sum->forged);
     printf("all methods: %" PRIu64 " seeds; %" PRIu64 " events read, %" PRIu64
-           " pages read again, %" PRIu64 " readers that came too late\n",
-           sum->wide, sum->events, sum->events_again, sum->lost_ledgers);
+           " pages read again, %" PRIu64 " readers that came too late, %" PRIu64
+           " promises broken\n",
+           sum->wide, sum->events, sum->events_again, sum->lost_ledgers, sum->broken_promises);
     printf("slices: %" PRIu64 " turns gone on with, %" PRIu64 " ends while one was suspended\n",
            sum->slices, sum->cut_slices);
     printf("0 lost, 0 duplicates, 0 phantoms, 0 oversold\n");

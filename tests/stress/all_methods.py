@@ -15,6 +15,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import events as read_events
 import server
 from client import CallError, Client, pages
+from promise_books import PromiseBooks
 
 NODES = ["n%d" % n for n in range(12)]
 ITEMS = ["i%d" % n for n in range(50)]
@@ -66,9 +67,11 @@ class Books(read_events.Books):
         self.used = collections.Counter()  # (node, day) -> units
         self.shares = {}    # (order, share)
         self.count = 0
+        self.promises = PromiseBooks()
 
     def take(self, event):
         self.count += 1
+        self.promises.take(event)
         super().take(event)
 
     def check_free(self, key, what):
@@ -443,7 +446,7 @@ class Drawer:
 def world(client):
     for n, node in enumerate(NODES):
         client.call("node.put", node=node, type="store" if n % 3 else "warehouse",
-                    lat=38 + n / 3, lon=-74.0, max_km={"next_day": 900, "same_day": 300},
+                    lat=38 + n / 3, lon=-74.0, processing_min={"standard": 400 * n}, max_km={"next_day": 900, "same_day": 300},
                     services=["ship", "same_day", "pickup", "return", "carry_out"])
     for item in ITEMS:
         client.call("item.put", item=item)
@@ -595,12 +598,15 @@ def main():
         client.call("snapshot")
         settle(client, reader, books, lsn)
         cells, counts = check(client, books, drawer)
+        books.promises.settle()
+        require(options.operations < 20000 or books.promises.broken, "no promise was broken")
         never = set(client.call("hello")["methods"]) - ASKED - {"clock.set"} | (
             {"clock.set"} - ASKED if now else set())
         require(options.operations < 20000 or not never, "never asked:", sorted(never))
     print("%d operations in %.0f s by %d connections, %d kills: %s" % (
         done, seconds, options.connections, killed, dict(tally)))
-    print("%d events, %d cells, %s: every sum closes" % (books.count, cells, counts))
+    print("%d events, %d promises broken, %d cells, %s: every sum closes" % (
+        books.count, books.promises.broken, cells, counts))
     return 0
 
 

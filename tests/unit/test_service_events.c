@@ -334,6 +334,80 @@ static void every_cause_of_shortness_is_told(void **state)
     }
 }
 
+/* -- promises -- */
+
+/* n1 and n2 promise the next working day, n3 the third; o1 is of n1. */
+static int64_t dates_begin(struct harness *harness)
+{
+    harness_do(harness, "node.put", "{'node':'n3','type':'warehouse','lat':40.0,'lon':-90.0,"
+                                    "'processing_min':{'standard':60}}");
+    harness_do(harness, "stock.set", "{'item':'a','node':'n2','on_hand':0}");
+    order_route(harness, "o1", 3);
+    return lsn_now(harness);
+}
+
+/* The only broken promise since: by what cause, of n1, to a later date, or with a rest that is owed. */
+static void expect_broken(struct harness *harness, int64_t lsn, const char *cause, bool has_date,
+                          bool is_owed)
+{
+    json_t *answer = harness_ask(harness, "events.read",
+                                 "{'from_lsn':%lld,'types':['promise.broken']}", (long long)lsn + 1);
+    assert_int_equal(harness_count(answer, "events"), cause != NULL);
+    const json_t *event = json_array_get(json_object_get(answer, "events"), 0);
+    if (cause) {
+        assert_string_equal(harness_text(answer, "events.0.cause"), cause);
+        assert_string_equal(harness_text(answer, "events.0.fulfilment"), "o1/1");
+        assert_string_equal(harness_text(answer, "events.0.node"), "n1");
+        assert_int_equal(json_object_get(event, "deliver_by") != NULL, has_date);
+        assert_int_equal(json_object_get(event, "owed") != NULL, is_owed);
+    }
+    if (has_date) {
+        assert_true(harness_int(answer, "events.0.deliver_by") > harness_int(answer, "events.0.was"));
+    }
+    harness_drop(answer);
+}
+
+/* A promise is told as broken whatever makes it later, and only then. */
+static void later_dates_are_told(void **state)
+{
+    struct harness *harness = *state;
+    int64_t lsn = dates_begin(harness);
+    harness_do(harness, "stock.set", "{'item':'a','node':'n3','on_hand':20}");
+    harness_do(harness, "order.modify",
+               "{'order_id':'o1','lines':[{'line':'x','qty':12}]}"); /* more, later: never promised */
+    expect_broken(harness, lsn, NULL, false, false);
+    harness_do(harness, "order.modify", "{'order_id':'o1','lines':[{'line':'x','qty':3}]}");
+    harness_do(harness, "node.status", "{'node':'n1','status':'closed','reroute':true}");
+    expect_broken(harness, lsn, "node_status", true, false);
+    harness_do(harness, "node.status", "{'node':'n1','status':'active'}");
+    lsn = lsn_now(harness);
+    harness_do(harness, "order.reroute",
+               "{'order_id':'o1','fulfilments':['o1/3'],'exclude_nodes':['n3']}"); /* sooner */
+    expect_broken(harness, lsn, NULL, false, false);
+}
+
+/* Owed first, later by new stock: told both times, of the fulfilment that had promised. */
+static void owed_promises_are_told_twice(void **state)
+{
+    struct harness *harness = *state;
+    int64_t lsn = dates_begin(harness);
+    harness_do(harness, "fulfil.reject",
+               "{'fulfilment':'o1/1','reason':'damaged','lines':[{'line':'x','qty_found':1}]}");
+    expect_broken(harness, lsn, "reject", false, true);
+    lsn = lsn_now(harness);
+    harness_do(harness, "stock.set", "{'item':'a','node':'n3','on_hand':1}");
+    expect_broken(harness, lsn, "stock", true, false);
+    lsn = lsn_now(harness);
+    harness_do(harness, "stock.set", "{'item':'a','node':'n2','on_hand':1}"); /* in time after all */
+    expect_broken(harness, lsn, NULL, false, false);
+    harness_do(harness, "order.route",
+               "{'order_id':'o2','service':'standard','dest':{'lat':40.0,'lon':-74.0},"
+               "'backorder':true,'lines':[{'item':'a','qty':12}]}"); /* some now, the rest later */
+    lsn = lsn_now(harness);
+    harness_do(harness, "stock.set", "{'item':'a','node':'n3','on_hand':20}");
+    expect_broken(harness, lsn, NULL, false, false);
+}
+
 /* Units that carts hold give way first: only what orders lack is short. */
 static void carts_give_way(void **state)
 {
@@ -413,6 +487,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(events_last, setup, teardown),
         cmocka_unit_test_setup_teardown(every_cause_of_shortness_is_told, setup, teardown),
         cmocka_unit_test_setup_teardown(carts_give_way, setup, teardown),
+        cmocka_unit_test_setup_teardown(later_dates_are_told, setup, teardown),
+        cmocka_unit_test_setup_teardown(owed_promises_are_told_twice, setup, teardown),
         cmocka_unit_test_setup_teardown(earlier_change_is_seen, setup, teardown),
         cmocka_unit_test_setup_teardown(bad_places_are_refused, setup, teardown),
     };
