@@ -591,8 +591,8 @@ static void promise_broken(struct events *events, const struct effect_replan *ef
     event_end(events);
 }
 
-/* Of a record from before they were told: what was promised for the fulfilment that said no, against
- * what takes its place. */
+/* Of a record from before they were told: what was promised for the fulfilment that said no,
+ * against what takes its place. */
 static void promise_of_old(struct events *events, const struct replan_told *told,
                            const struct effect_replan *effect)
 {

@@ -1,5 +1,5 @@
-/* Which promises the events of one change must tell as broken, by the contract's page, from its other
- * events alone. All of it is held against what was told when the next change begins. */
+/* Which promises the events of one change must tell as broken, by the contract's page, from its
+ * other events alone. All of it is held against what was told when the next change begins. */
 #include <string.h>
 
 #include "check.h"

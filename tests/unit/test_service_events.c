@@ -346,12 +346,13 @@ static int64_t dates_begin(struct harness *harness)
     return lsn_now(harness);
 }
 
-/* The only broken promise since: by what cause, of n1, to a later date, or with a rest that is owed. */
+/* The only broken promise since: by what cause, of n1, to a later date, or with an owed rest. */
 static void expect_broken(struct harness *harness, int64_t lsn, const char *cause, bool has_date,
                           bool is_owed)
 {
-    json_t *answer = harness_ask(harness, "events.read",
-                                 "{'from_lsn':%lld,'types':['promise.broken']}", (long long)lsn + 1);
+    json_t *answer =
+        harness_ask(harness, "events.read", "{'from_lsn':%lld,'types':['promise.broken']}",
+                    (long long)lsn + 1);
     assert_int_equal(harness_count(answer, "events"), cause != NULL);
     const json_t *event = json_array_get(json_object_get(answer, "events"), 0);
     if (cause) {
@@ -362,7 +363,8 @@ static void expect_broken(struct harness *harness, int64_t lsn, const char *caus
         assert_int_equal(json_object_get(event, "owed") != NULL, is_owed);
     }
     if (has_date) {
-        assert_true(harness_int(answer, "events.0.deliver_by") > harness_int(answer, "events.0.was"));
+        assert_true(harness_int(answer, "events.0.deliver_by") >
+                    harness_int(answer, "events.0.was"));
     }
     harness_drop(answer);
 }
@@ -373,8 +375,8 @@ static void later_dates_are_told(void **state)
     struct harness *harness = *state;
     int64_t lsn = dates_begin(harness);
     harness_do(harness, "stock.set", "{'item':'a','node':'n3','on_hand':20}");
-    harness_do(harness, "order.modify",
-               "{'order_id':'o1','lines':[{'line':'x','qty':12}]}"); /* more, later: never promised */
+    /* More of it, later: never promised. */
+    harness_do(harness, "order.modify", "{'order_id':'o1','lines':[{'line':'x','qty':12}]}");
     expect_broken(harness, lsn, NULL, false, false);
     harness_do(harness, "order.modify", "{'order_id':'o1','lines':[{'line':'x','qty':3}]}");
     harness_do(harness, "node.status", "{'node':'n1','status':'closed','reroute':true}");
@@ -398,7 +400,7 @@ static void owed_promises_are_told_twice(void **state)
     harness_do(harness, "stock.set", "{'item':'a','node':'n3','on_hand':1}");
     expect_broken(harness, lsn, "stock", true, false);
     lsn = lsn_now(harness);
-    harness_do(harness, "stock.set", "{'item':'a','node':'n2','on_hand':1}"); /* in time after all */
+    harness_do(harness, "stock.set", "{'item':'a','node':'n2','on_hand':1}"); /* in time now */
     expect_broken(harness, lsn, NULL, false, false);
     harness_do(harness, "order.route",
                "{'order_id':'o2','service':'standard','dest':{'lat':40.0,'lon':-74.0},"
