@@ -1,9 +1,12 @@
 /* Which nodes may help those who wait: a look at a class of them (table/owed.h) instead of a
- * decision for each. It errs to one side: a node that it rules out is no candidate, or has nothing
- * free, for anybody of the class. */
+ * decision for each, then one at each of the class that stands first. Both err to one side: a node
+ * that is ruled out is no candidate, or has nothing free. */
 #include <string.h>
 
+#include "timing.h"
 #include "waiting.h"
+
+enum { OWED_POSTCODE_MAX = 16, MILLION = 1000000 };
 
 static uint32_t free_at(const struct stock_view *view, uint32_t item, uint16_t node)
 {
@@ -142,6 +145,122 @@ bool route_may_help(const struct stock_view *view, const struct owed *owed,
     own.channel = has_quotas ? class->traits.channel : 0;
     for (uint32_t i = 0; i < count && count <= OWED_NODES_MAX; i++) {
         if (node_may_help(&own, owed, class, order, nodes[i])) {
+            return true;
+        }
+    }
+    return count > OWED_NODES_MAX;
+}
+
+/* -- one of the class -- */
+
+struct waiting {
+    const struct stock_view *view;
+    const struct strategy *strategy; /* that rules it; NULL = none */
+    const struct owed_traits *traits;
+    const struct owed_entry *entry;
+    struct order *order;
+    bool has_metres; /* its place and the distance to it count */
+    struct geo_point dest;
+};
+
+static bool is_reached(const struct waiting *waiting, uint16_t node)
+{
+    const struct network *network = waiting->view->network;
+    const uint32_t own = network->nodes[node].config.max_m[waiting->traits->service];
+    const uint32_t most = waiting->strategy ? waiting->strategy->max_m : UINT32_MAX;
+    uint32_t reach = waiting->traits->max_m < own ? waiting->traits->max_m : own;
+    reach = most < reach ? most : reach;
+    return !waiting->has_metres || reach >= GEO_METRES_MAX ||
+           geo_metres(&network->nodes[node].point, &waiting->dest) <= reach;
+}
+
+/* By the whole postcode, of which the class has the beginning. */
+static bool is_served(const struct waiting *waiting, uint16_t node)
+{
+    const struct node_config *config = &waiting->view->network->nodes[node].config;
+    struct order *order = waiting->order;
+    char country[3] = {order->country[0], order->country[1], 0};
+    char postcode[OWED_POSTCODE_MAX + 1] = {0};
+    if (config->serves_count == 0 || !waiting->has_metres ||
+        order->postcode_len > OWED_POSTCODE_MAX) {
+        return true;
+    }
+    memcpy(postcode, order_postcode(order), order->postcode_len);
+    return areas_hold(config->serves, config->serves_count, country, postcode);
+}
+
+/* A node whose units are counted must have room for all that is asked, of which this is a part. */
+static bool has_capacity(const struct waiting *waiting, uint16_t node)
+{
+    const struct timing *timing = waiting->view->timing;
+    const enum service service = (enum service)waiting->traits->service;
+    if (!timing || !timing->capacity.nodes[node]) {
+        return true;
+    }
+    const uint32_t slot = schedule_of(&timing->schedules, node)->times[service].slot;
+    const struct capacity_room room = capacity_room(&timing->capacity, node, service, slot);
+    return room.orders > 0 && waiting->entry->qty <= room.units;
+}
+
+/* Of the fences those that the node alone answers; distance stands in max_m, what stays in keep. */
+static bool fence_holds(const struct waiting *waiting, uint16_t node,
+                        const struct strategy_fence *fence)
+{
+    const struct stock_view *view = waiting->view;
+    switch ((enum strategy_fence_kind)fence->fence) {
+    case STRATEGY_FENCE_MAX_LOAD:
+        return !view->queues || view->queues[node].count < fence->value;
+    case STRATEGY_FENCE_MIN_ACCEPTANCE:
+        return !view->declines || MILLION - view->declines[node] >= fence->value;
+    case STRATEGY_FENCE_TYPES:
+        return fence->value >> view->network->hot[node].type & 1;
+    case STRATEGY_FENCE_MAX_KM:
+    case STRATEGY_FENCE_KEEP_LAST:
+    case STRATEGY_FENCE_MAX_MINUTES:
+    case STRATEGY_FENCE_MAX_COST:
+    case STRATEGY_FENCE_COUNT:
+        break;
+    }
+    return true;
+}
+
+static bool is_let_in(const struct waiting *waiting, uint16_t node)
+{
+    const struct strategy *strategy = waiting->strategy;
+    if (!strategy) {
+        return true;
+    }
+    for (uint32_t i = 0; i < strategy->fence_count; i++) {
+        if (!fence_holds(waiting, node, &strategy->fences[i])) {
+            return false;
+        }
+    }
+    return free_at(waiting->view, waiting->traits->item, node) > strategy->keep;
+}
+
+bool route_may_take(const struct stock_view *view, const struct strategy *strategy,
+                    const struct owed *owed, uint32_t entry, struct order *order,
+                    const uint16_t *nodes, uint32_t count)
+{
+    const struct owed_class *class = &owed->classes[owed_at(owed, entry)->class];
+    const struct owed_traits *traits = &class->traits;
+    const bool is_open = traits->place == NODE_NONE;
+    struct stock_view own = *view;
+    struct waiting waiting = {.view = &own,
+                              .strategy = is_open ? strategy : NULL,
+                              .traits = traits,
+                              .entry = owed_at(owed, entry),
+                              .order = order,
+                              .has_metres = is_open && order->has_dest};
+    const bool has_quotas = view->policies && view->policies->quotas.count > 0;
+    own.channel = has_quotas ? traits->channel : 0;
+    if (waiting.has_metres) {
+        waiting.dest = geo_point(order->lat, order->lon);
+    }
+    for (uint32_t i = 0; i < count && count <= OWED_NODES_MAX; i++) {
+        if (has_capacity(&waiting, nodes[i]) && is_let_in(&waiting, nodes[i]) &&
+            is_reached(&waiting, nodes[i]) && is_served(&waiting, nodes[i]) &&
+            node_may_help(&own, owed, class, order, nodes[i])) {
             return true;
         }
     }

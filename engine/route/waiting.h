@@ -8,6 +8,7 @@
 
 #include "owed.h"
 #include "stock.h"
+#include "strategy.h"
 
 /* Whether one of the nodes may have something for a class of those who wait; order: that of its
  * first entry. False: a decision for any of them, all else being as it is, takes nothing from
@@ -15,6 +16,12 @@
 bool route_may_help(const struct stock_view *view, const struct owed *owed,
                     const struct owed_class *class, struct order *order, const uint16_t *nodes,
                     uint32_t count);
+
+/* The same for one of them, told by its own place, units and strategy (NULL = nearest): more is
+ * ruled out, and it costs far less than a decision. */
+bool route_may_take(const struct stock_view *view, const struct strategy *strategy,
+                    const struct owed *owed, uint32_t entry, struct order *order,
+                    const uint16_t *nodes, uint32_t count);
 
 /* Whether the node has units of the item for some channel. */
 bool route_holds(const struct stock_view *view, uint32_t item, uint16_t node);

@@ -3,8 +3,10 @@
  * next. An order gets of all its owed lines what there is, unless others wait longer for it.
  *
  * Only those are tried whom a node with free units may help (route/waiting.c), so that nearly
- * every try ends with a record. Those that find nothing all the same (a strategy, capacity, a
- * place just out of reach) are few at a time: the rest goes on after the next request. */
+ * every try ends with a record: who is shut out by place, reach, capacity or a fence of his
+ * strategy is passed by, thousands in one go. Those that find nothing all the same (a fence of cost
+ * or of minutes, free units at more nodes than are told apart) are few at a time: the rest goes on
+ * after the next request. */
 #include "replan_internal.h"
 #include "waiting.h"
 
@@ -13,7 +15,7 @@ enum {
     STEPS = 20000,    /* search steps of those, after which it ends early */
     FILL_STEPS = 200, /* of deciding, that a try takes beside its search */
     LOOK_STEPS = 4,   /* that a look at a class takes for each node */
-    LOOKS = 4096      /* at classes, after which a round over all items ends for now */
+    LOOKS = 4096      /* at classes and entries, after which it ends for now */
 };
 
 /* Whether an older entry of the item has not been tried since stock of it grew. */
@@ -50,6 +52,17 @@ static bool may_help(void *owner, const struct owed_class *class, const uint16_t
     struct order *order = order_at(&service->tables.orders, owed_at(owed, class->first)->order);
     route_work(service->route, LOOK_STEPS * count);
     return route_may_help(&service->tables.view, owed, class, order, nodes, count);
+}
+
+static bool may_take(void *owner, uint32_t entry, const uint16_t *nodes, uint32_t count)
+{
+    struct service_core *service = owner;
+    const struct owed *owed = &service->tables.owed;
+    struct order *order = order_at(&service->tables.orders, owed_at(owed, entry)->order);
+    const struct strategy *strategy =
+        strategies_at(&service->tables.strategies, order->strategy);
+    route_work(service->route, LOOK_STEPS * count);
+    return route_may_take(&service->tables.view, strategy, owed, entry, order, nodes, count);
 }
 
 /* -- a try -- */
@@ -106,7 +119,7 @@ static enum tried fill(struct service_core *service, uint32_t index)
 bool refill_run(struct service_core *service)
 {
     struct owed *owed = &service->tables.owed;
-    const struct owed_judge judge = {service, holders, holds, may_help};
+    const struct owed_judge judge = {service, holders, holds, may_help, may_take};
     uint32_t in_vain = 0;
     uint32_t steps = 0;
     if (service->is_draining) {

@@ -145,6 +145,8 @@ struct owed_judge {
     /* Whether one of the nodes (count OWED_NODES_ANY: any) may help an entry of the class. */
     bool (*may_help)(void *owner, const struct owed_class *class, const uint16_t *nodes,
                      uint32_t count);
+    /* Whether one of them may give this entry of it something. */
+    bool (*may_take)(void *owner, uint32_t entry, const uint16_t *nodes, uint32_t count);
 };
 
 ERR_MUST_USE enum err owed_init(struct owed *owed, uint32_t max);
@@ -208,9 +210,9 @@ static inline bool owed_has_todo(const struct owed *owed)
     return owed->is_in_hand || owed->todo_count > 0 || owed->round_left > 0;
 }
 
-/* The next entry to try, or OWED_NONE: all that may be helped was tried, or looks_max looks of a
- * round over all items were taken. Of those that are tried for the same stock the one that waits
- * longest comes first. */
+/* The next entry to try, or OWED_NONE: all that may be helped was tried, or looks_max looks at
+ * entries, or at classes of a round over all items, were taken. Of those that are tried for the same
+ * stock the one that waits longest comes first. */
 uint32_t owed_next(struct owed *owed, const struct catalogue *catalogue,
                    const struct owed_judge *judge, uint32_t looks_max);
 

@@ -204,10 +204,15 @@ static void take_swept(struct owed *owed, const struct owed_judge *judge)
     }
 }
 
-/* The next entry of the classes in hand, or OWED_NONE. */
-static uint32_t next_in_hand(struct owed *owed, const struct owed_judge *judge)
+/* The next entry of the classes in hand, or OWED_NONE: there is none, or looks were had to
+ * looks_end, which leaves them in hand. */
+static uint32_t next_in_hand(struct owed *owed, const struct owed_judge *judge,
+                             uint32_t looks_end)
 {
     while (owed->heap_count > 0) {
+        if ((int32_t)(owed->looks - looks_end) >= 0) {
+            return OWED_NONE;
+        }
         struct owed_class *class = &owed->classes[owed->heap[0]];
         const struct owed_entry *entry = &owed->pool[class->at];
         if (class->at == OWED_NONE) {
@@ -220,8 +225,11 @@ static uint32_t next_in_hand(struct owed *owed, const struct owed_judge *judge)
         } else {
             const uint32_t index = class->at;
             class->at = entry->junior;
-            owed->tries++;
-            return index;
+            owed->looks++;
+            if (judge->may_take(judge->owner, index, owed->hand_nodes, owed->hand_count)) {
+                owed->tries++;
+                return index;
+            }
         }
     }
     owed->is_in_hand = false;
@@ -233,8 +241,9 @@ uint32_t owed_next(struct owed *owed, const struct catalogue *catalogue,
 {
     const uint32_t looks = owed->looks;
     for (;;) {
-        const uint32_t index = owed->is_in_hand ? next_in_hand(owed, judge) : OWED_NONE;
-        if (index != OWED_NONE) {
+        const uint32_t index =
+            owed->is_in_hand ? next_in_hand(owed, judge, looks + looks_max) : OWED_NONE;
+        if (index != OWED_NONE || owed->is_in_hand) {
             return index;
         }
         if (owed->todo_count > 0) {

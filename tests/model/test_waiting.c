@@ -35,6 +35,7 @@ struct book_order {
     uint32_t qty;
     enum kind kind;
     uint32_t place, node;
+    bool is_close;      /* its strategy takes no node that is farther than REACH_KM */
     bool is_out[NODES]; /* excluded, or it said no */
     uint64_t age;
 };
@@ -104,7 +105,8 @@ static bool can(const struct books *books, const struct book_order *order, uint3
                 serves(books->nodes[node].serves, postcodes[order->place]));
     }
     return serves(books->nodes[node].serves, postcodes[order->place]) &&
-           (order->kind != SAME_DAY || geo_metres(&from, &to) <= REACH_KM * 1000);
+           ((order->kind != SAME_DAY && !order->is_close) ||
+            geo_metres(&from, &to) <= REACH_KM * 1000);
 }
 
 /* -- what is so -- */
@@ -199,6 +201,7 @@ static void step_route(struct books *books)
     if (order->item < ITEMS) {
         snprintf(item, sizeof item, "i%u", order->item);
     }
+    order->is_close = order->kind == STANDARD && draw(books, 3) == 0;
     const uint32_t out = draw(books, 4) ? NODES : draw(books, NODES);
     len = snprintf(params, sizeof params,
                    "{'order_id':'%s','service':'%s','backorder':true,'lines':[{'item':'%s',"
@@ -223,7 +226,8 @@ static void step_route(struct books *books)
         len += snprintf(params + len, sizeof params - (size_t)len, ",'exclude_nodes':['n%u']",
                         out);
     }
-    snprintf(params + len, sizeof params - (size_t)len, "}");
+    snprintf(params + len, sizeof params - (size_t)len, "%s}",
+             order->is_close ? ",'strategy':'close'" : "");
     json_t *answer = ask_all(books, "order.route", params);
     order->is_live = harness_has(answer, "status") &&
                      strcmp(harness_text(answer, "status"), "backordered") == 0;
@@ -383,6 +387,9 @@ static void waits_longest_and_can_be_helped(void **state)
     for (uint32_t i = 0; i < ITEMS; i++) {
         harness_do(&books->harness, "item.put", "{'item':'i%u'}", i);
     }
+    harness_do(&books->harness, "strategy.put",
+               "{'name':'close','mode':'lexicographic','terms':[{'term':'distance'}],"
+               "'fences':[{'fence':'max_km','value':%d}]}", REACH_KM);
     harness_do(&books->harness, "item.put",
                "{'item':'kit','components':[{'item':'i%d'},{'item':'i%d','qty':2}]}", ITEMS - 2,
                ITEMS - 1);
@@ -501,6 +508,122 @@ static void what_cannot_be_helped_is_not_tried(void **state)
     harness_close(&harness);
 }
 
+/* -- those in front who are shut out, one by one -- */
+
+enum { SHUT_OUT = 10000, TURNS_MAX = 8 };
+
+/* By what the first ones of an item are shut out, by a node to which units then come, and what the
+ * last one asks in their place. */
+struct barrier {
+    const char *first, *last;
+    const char *node;
+};
+
+static void route_owed(struct harness *harness, uint32_t item, uint32_t order, const char *wants)
+{
+    json_t *answer = harness_ask(harness, "order.route",
+                                 "{'order_id':'s%u-%u','service':'standard','backorder':true,"
+                                 "'lines':[{'item':'i%u','qty':2}],%s}",
+                                 item, order, item, wants);
+    assert_string_equal(harness_text(answer, "status"), "backordered");
+    harness_drop(answer);
+}
+
+/* Units come: ten thousand in front are passed by, and the one behind them has his soon. */
+static void passed_by(struct harness *harness, uint32_t item, const struct barrier *barrier)
+{
+    const struct owed *owed = &service_tables(harness->service)->owed;
+    for (uint32_t i = 0; i < SHUT_OUT; i++) {
+        route_owed(harness, item, i, barrier->first);
+    }
+    route_owed(harness, item, SHUT_OUT, barrier->last);
+    const uint64_t tries = owed->tries;
+    harness_do(harness, "stock.adjust", "{'item':'i%u','node':'%s','delta':2}", item,
+               barrier->node);
+    uint32_t turns = 0;
+    for (; owed_has_todo(owed); turns++) {
+        assert_true(turns < TURNS_MAX);
+        harness_tick(harness);
+    }
+    assert_int_equal(owed->tries - tries, 1);
+    json_t *told = harness_ask(harness, "order.get", "{'order_id':'s%u-%u'}", item, SHUT_OUT);
+    assert_string_equal(harness_text(told, "status"), "routed");
+    harness_drop(told);
+}
+
+static void who_is_shut_out_is_passed_by(void **state)
+{
+    static const struct barrier barriers[] = {
+        {"'strategy':'vendors','dest':{'lat':30,'lon':-80}", "'dest':{'lat':30,'lon':-80}", "hub"},
+        {"'strategy':'keeps','dest':{'lat':30,'lon':-80}", "'dest':{'lat':30,'lon':-80}", "hub"},
+        {"'strategy':'close','dest':{'lat':32.5,'lon':-80}",
+         "'strategy':'close','dest':{'lat':30.1,'lon':-80}", "hub"},
+        {"'dest':{'lat':31.6,'lon':-80}", "'dest':{'lat':30.1,'lon':-80}", "brink"},
+        {"'dest':{'lat':30,'lon':-80,'country':'US','postcode':'10021'}",
+         "'dest':{'lat':30,'lon':-80,'country':'US','postcode':'10019'}", "few"},
+    };
+    struct harness harness;
+    (void)state;
+    harness_init(&harness);
+    harness.options.log.unsafe_no_sync = true;
+    harness.options.tables.orders_max = 6 * SHUT_OUT;
+    harness.options.tables.orders_memory = (uint64_t)64 << 20;
+    harness.options.tables.owed_max = 6 * SHUT_OUT;
+    harness_start(&harness);
+    for (uint32_t i = 0; i < sizeof barriers / sizeof barriers[0]; i++) {
+        harness_do(&harness, "item.put", "{'item':'i%u'}", i);
+    }
+    harness_do(&harness, "node.put", "{'node':'hub','type':'warehouse','lat':30,'lon':-80}");
+    harness_do(&harness, "node.put", "{'node':'drop','type':'vendor','lat':30,'lon':-80}");
+    harness_do(&harness, "node.put", "{'node':'north','type':'vendor','lat':32.5,'lon':-80}");
+    harness_do(&harness, "node.put", "{'node':'brink','type':'warehouse','lat':30,'lon':-80,"
+                                     "'max_km':{'standard':100}}");
+    harness_do(&harness, "node.put", "{'node':'few','type':'warehouse','lat':30,'lon':-80,"
+                                     "'serves':['US:10019']}");
+    static const char *const fences[] = {"{'fence':'types','types':['vendor']}",
+                                         "{'fence':'keep_last','value':2}",
+                                         "{'fence':'max_km','value':100}"};
+    static const char *const names[] = {"vendors", "keeps", "close"};
+    for (uint32_t i = 0; i < 3; i++) {
+        harness_do(&harness, "strategy.put",
+                   "{'name':'%s','mode':'lexicographic','terms':[{'term':'distance'}],"
+                   "'fences':[%s]}", names[i], fences[i]);
+    }
+    for (uint32_t i = 0; i < sizeof barriers / sizeof barriers[0]; i++) {
+        passed_by(&harness, i, &barriers[i]);
+    }
+    harness_close(&harness);
+}
+
+/* A node with one unit of capacity left takes none of two, but of one. */
+static void used_up_capacity_is_passed_by(void **state)
+{
+    static const struct barrier barrier = {"'dest':{'lat':30,'lon':-80}",
+                                           "'dest':{'lat':30,'lon':-80},'ref':'last'", "full"};
+    struct harness harness;
+    (void)state;
+    harness_open(&harness);
+    harness_do(&harness, "item.put", "{'item':'i0'}");
+    harness_do(&harness, "node.put",
+               "{'node':'full','type':'warehouse','lat':30,'lon':-80,"
+               "'capacity':[{'kind':'units','per':'day','limit':1}]}");
+    harness_do(&harness, "node.put", "{'node':'bare','type':'vendor','lat':40,'lon':-80}");
+    const struct owed *owed = &service_tables(harness.service)->owed;
+    for (uint32_t i = 0; i < 500; i++) {
+        route_owed(&harness, 0, i, barrier.first);
+    }
+    harness_do(&harness, "order.route", "{'order_id':'last','service':'standard','backorder':true,"
+                                        "'lines':[{'item':'i0','qty':1}],%s}", barrier.last);
+    const uint64_t tries = owed->tries;
+    harness_do(&harness, "stock.adjust", "{'item':'i0','node':'%s','delta':2}", barrier.node);
+    assert_false(owed_has_todo(owed));
+    assert_int_equal(owed->tries - tries, 1);
+    json_t *told = harness_ask(&harness, "order.get", "{'order_id':'last'}");
+    assert_string_equal(harness_text(told, "status"), "routed");
+    harness_drop(told);
+    harness_close(&harness);
+}
+
 int main(int argc, char **argv)
 {
     seed = argc > 1 ? strtoull(argv[1], NULL, 10) : seed;
@@ -508,6 +631,8 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(waits_longest_and_can_be_helped),
         cmocka_unit_test(what_cannot_be_helped_is_not_tried),
+        cmocka_unit_test(who_is_shut_out_is_passed_by),
+        cmocka_unit_test(used_up_capacity_is_passed_by),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -24,6 +24,7 @@ METERED = NODES[:4]
 WINDOW = 40
 RECENT = 400
 DAY_MS = 86400000
+PATIENCE = 240  # seconds for a reply: a snapshot of a million operations on a busy machine
 # What a correct client may meet in a race, or draws on purpose; anything else is a fault.
 RACES = {"OVERLOADED", "UNKNOWN_ORDER", "UNKNOWN_LINE", "UNKNOWN_FULFILMENT", "UNKNOWN_RETURN",
          "UNKNOWN_RESERVATION", "UNKNOWN_SUPPLY", "UNKNOWN_TRANSFER", "IDEMPOTENCY_CONFLICT",
@@ -578,11 +579,11 @@ def main():
     keep = ("--test-clock",) if now else ()
     keep += ("--max-delay-ms=10000", "--log-retain-bytes=64GiB", "--order-window=720h")
     with server.Engine(options.engine, server.SMALL + keep) as engine:
-        client, reader = Client(engine.address), Client(engine.address)
+        client, reader = Client(engine.address, PATIENCE), Client(engine.address, PATIENCE)
         if now:
             client.call("clock.set", now=now)
         world(client)
-        clients = [Client(engine.address) for _ in range(options.connections)]
+        clients = [Client(engine.address, PATIENCE) for _ in range(options.connections)]
         begin, done, lsn, killed = time.monotonic(), 0, 1, 0
         while done < options.operations:
             done += one_round(clients, drawer, tally)
@@ -592,8 +593,8 @@ def main():
                 engine.kill()
                 engine.start()
                 killed += 1
-                client, reader = Client(engine.address), Client(engine.address)
-                clients = [Client(engine.address) for _ in range(options.connections)]
+                client, reader = Client(engine.address, PATIENCE), Client(engine.address, PATIENCE)
+                clients = [Client(engine.address, PATIENCE) for _ in range(options.connections)]
         seconds = time.monotonic() - begin
         client.call("snapshot")
         settle(client, reader, books, lsn)
