@@ -211,7 +211,7 @@ static inline bool owed_has_todo(const struct owed *owed)
 }
 
 /* The next entry to try, or OWED_NONE: all that may be helped was tried, or looks_max looks at
- * entries, or at classes of a round over all items, were taken. Of those that are tried for the same
+ * entries, or at classes of a round over all items, were taken. Of those tried for the same
  * stock the one that waits longest comes first. */
 uint32_t owed_next(struct owed *owed, const struct catalogue *catalogue,
                    const struct owed_judge *judge, uint32_t looks_max);
