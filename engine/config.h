@@ -36,6 +36,7 @@ struct config {
     uint64_t conns_max, inflight_max, frame_size_max;
     uint64_t output_soft, output_hard, output_patience, buffers_max;
     uint64_t segment_size, group_size_max, log_backend, log_method, log_buffered, unsafe_no_sync;
+    uint64_t lone_flush_us;
     uint64_t checkpoint_bytes, checkpoint_records, checkpoint_rate, log_retain_bytes,
         log_retain_time;
     uint64_t pages, memory, test_clock;

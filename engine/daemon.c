@@ -432,6 +432,7 @@ static void service_options_fill(struct daemon *daemon, struct service_options *
         .backend = is_thread ? WAL_BACKEND_PWRITE : backends[config->log_backend],
         .method = methods[config->log_method],
         .force_buffered = config->log_buffered != 0,
+        .lone_flush_us = (uint32_t)config->lone_flush_us,
         .unsafe_no_sync = config->unsafe_no_sync != 0,
         .retain_bytes = config->log_retain_bytes,
         .retain_ms = config->log_retain_time,

@@ -97,6 +97,11 @@ struct disk_ops {
     void (*write_start)(struct disk *disk, int file, uint64_t offset, const uint8_t *bytes,
                         uint32_t size);
 
+    /* The same by the calling thread: on return they are durable, or that failed. It blocks as long
+     * as the disk does; listener.written tells the result in the next drive, as ever. */
+    void (*write_here)(struct disk *disk, int file, uint64_t offset, const uint8_t *bytes,
+                       uint32_t size);
+
     /* Announce the memory that later writes come from. An error only costs speed. */
     enum err (*register_buffer)(struct disk *disk, void *bytes, size_t size);
 

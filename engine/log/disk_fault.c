@@ -161,17 +161,31 @@ static uint32_t arriving(enum disk_fault_kind kind, uint32_t size)
     return kind == DISK_FAULT_WRITE_SHORT ? size / 2 / DISK_ALIGN * DISK_ALIGN : 0;
 }
 
+/* Count a write; how much of it reaches the disk. */
+static uint32_t write_hits(struct disk_fault *fault, uint32_t size)
+{
+    fault->writes++;
+    if (!is_write_kind(fault->kind) || fault->at != fault->writes) {
+        return size;
+    }
+    fault->write_err = fault->err;
+    return arriving(fault->kind, size);
+}
+
 static void write_start(struct disk *disk, int file, uint64_t offset, const uint8_t *bytes,
                         uint32_t size)
 {
     struct disk_fault *fault = fault_from(disk);
-    uint32_t arrives = size;
-    fault->writes++;
-    if (is_write_kind(fault->kind) && fault->at == fault->writes) {
-        fault->write_err = fault->err;
-        arrives = arriving(fault->kind, size);
-    }
+    const uint32_t arrives = write_hits(fault, size);
     fault->inner->ops->write_start(fault->inner, file, offset, bytes, arrives);
+}
+
+static void write_here(struct disk *disk, int file, uint64_t offset, const uint8_t *bytes,
+                       uint32_t size)
+{
+    struct disk_fault *fault = fault_from(disk);
+    const uint32_t arrives = write_hits(fault, size);
+    fault->inner->ops->write_here(fault->inner, file, offset, bytes, arrives);
 }
 
 static enum err register_buffer(struct disk *disk, void *bytes, size_t size)
@@ -238,6 +252,7 @@ static const struct disk_ops fault_ops = {
     .write = write_on,
     .finish = finish,
     .write_start = write_start,
+    .write_here = write_here,
     .register_buffer = register_buffer,
     .poll_fd = poll_fd,
     .drive = drive,

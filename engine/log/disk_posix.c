@@ -153,6 +153,18 @@ enum err disk_posix_random(struct disk *disk, void *bytes, size_t size)
     return getrandom(bytes, size, 0) == (ssize_t)size ? ERR_OK : ERR_SYS;
 }
 
+void disk_posix_write_here(struct disk *disk, int file, uint64_t offset, const uint8_t *bytes,
+                           uint32_t size)
+{
+    struct disk_posix *posix = posix_from(disk);
+    CHECK(offset % DISK_ALIGN == 0);
+    CHECK(size % DISK_ALIGN == 0);
+    CHECK(!posix->has_written_here);
+    posix->here_result = folder_write(file, offset, bytes, size, disk->facts.method);
+    posix->has_written_here = true;
+    worker_ring(posix->event_fd);
+}
+
 int disk_posix_poll_fd(struct disk *disk)
 {
     return posix_from(disk)->event_fd;
@@ -170,6 +182,10 @@ void disk_posix_drain(struct disk_posix *posix, bool wait)
     enum err result;
     if (worker_take(&posix->jobs, &result) && posix->base.listener.job_done) {
         posix->base.listener.job_done(posix->base.listener.owner, result);
+    }
+    if (posix->has_written_here) {
+        posix->has_written_here = false;
+        posix->base.listener.written(posix->base.listener.owner, posix->here_result);
     }
 }
 

@@ -13,7 +13,9 @@ struct disk_posix {
     struct disk base;
     struct folder folder;
     struct worker jobs;
-    int event_fd; /* rung by workers and by the ring */
+    int event_fd; /* rung by workers, by the ring and by write_here */
+    bool has_written_here; /* a write_here's result is to be told */
+    enum err here_result;
     char job_name[64];
     char job_to[64];
     uint64_t job_size;
@@ -29,7 +31,8 @@ struct disk_posix {
     .create = disk_posix_create, .create_start = disk_posix_create_start,                          \
     .rename_start = disk_posix_rename_start, .remove_start = disk_posix_remove_start,              \
     .make = disk_posix_make, .write = disk_posix_write, .finish = disk_posix_finish,               \
-    .poll_fd = disk_posix_poll_fd, .random = disk_posix_random
+    .poll_fd = disk_posix_poll_fd, .random = disk_posix_random,                                    \
+    .write_here = disk_posix_write_here
 
 enum err disk_posix_list(struct disk *disk, disk_list_cb *each, void *owner);
 enum err disk_posix_open(struct disk *disk, const char *name, int *file_out, uint64_t *size_out);
@@ -52,6 +55,8 @@ enum err disk_posix_make(struct disk *disk, const char *name, uint64_t room, int
 enum err disk_posix_write(struct disk *disk, int file, uint64_t offset, const void *bytes,
                           size_t size);
 enum err disk_posix_finish(struct disk *disk, int file, uint64_t size);
+void disk_posix_write_here(struct disk *disk, int file, uint64_t offset, const uint8_t *bytes,
+                           uint32_t size);
 int disk_posix_poll_fd(struct disk *disk);
 
 /* Open folder, eventfd and worker; on an error nothing is left open. */
@@ -60,7 +65,7 @@ ERR_MUST_USE enum err disk_posix_init(struct disk_posix *posix, const struct dis
 /* Stop the worker first, then close. */
 void disk_posix_close_all(struct disk_posix *posix);
 
-/* Empty the eventfd, waiting for it first if asked, and tell of a finished job. */
+/* Empty the eventfd, waiting for it first if asked, and tell of a finished job and of a write_here. */
 void disk_posix_drain(struct disk_posix *posix, bool wait);
 
 /* Fix facts.method: as asked, or the faster one of the two, measured over this very disk. */

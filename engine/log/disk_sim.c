@@ -367,7 +367,7 @@ static int poll_fd(struct disk *disk)
 /* -- completions -- */
 
 /* The end that comes with a completion comes before it or right after it. */
-static void finish_write(struct disk_sim *sim)
+static enum err land_write(struct disk_sim *sim)
 {
     const enum disk_sim_step step = sim_enter(sim);
     struct sim_write write = sim->write;
@@ -380,10 +380,31 @@ static void finish_write(struct disk_sim *sim)
         sim->watch(sim->watch_owner, write.bytes, write.size);
     }
     free(write.bytes);
-    const enum err err = sim_leave(sim, step, ERR_OK);
+    return sim_leave(sim, step, ERR_OK);
+}
+
+static void tell_written(struct disk_sim *sim, enum err err)
+{
     if (sim->base.listener.written) {
         sim->base.listener.written(sim->base.listener.owner, err);
     }
+}
+
+/* Whoever blocks for it cannot let it be held. */
+static void write_here(struct disk *disk, int file, uint64_t offset, const uint8_t *bytes,
+                       uint32_t size)
+{
+    struct disk_sim *sim = sim_from(disk);
+    CHECK(!sim->has_written_here);
+    write_start(disk, file, offset, bytes, size);
+    sim->here_result = land_write(sim);
+    sim->has_written_here = true;
+}
+
+static void tell_written_here(struct disk_sim *sim)
+{
+    sim->has_written_here = false;
+    tell_written(sim, sim->is_off ? ERR_CLOSED : sim->here_result);
 }
 
 static void finish_job(struct disk_sim *sim)
@@ -404,12 +425,15 @@ static void drive(struct disk *disk, bool wait)
     struct disk_sim *sim = sim_from(disk);
     const bool has_job = sim->job.kind != SIM_JOB_NONE;
     const bool has_write = sim->write.is_outstanding;
-    CHECK(!wait || has_job || has_write);
-    if (has_job && (!sim->holds_jobs || (wait && !has_write))) {
+    const bool has_here = sim->has_written_here;
+    CHECK(!wait || has_job || has_write || has_here);
+    if (has_job && (!sim->holds_jobs || (wait && !has_write && !has_here))) {
         finish_job(sim);
     }
-    if (has_write && (!sim->holds_writes || wait)) {
-        finish_write(sim);
+    if (has_here) {
+        tell_written_here(sim);
+    } else if (has_write && (!sim->holds_writes || wait)) {
+        tell_written(sim, land_write(sim));
     }
 }
 
@@ -437,6 +461,7 @@ static const struct disk_ops sim_ops = {
     .write = write_on,
     .finish = finish,
     .write_start = write_start,
+    .write_here = write_here,
     .register_buffer = register_buffer,
     .poll_fd = poll_fd,
     .drive = drive,
@@ -476,6 +501,7 @@ struct disk *disk_sim_clone(const struct disk *disk)
     const struct disk_sim *from = (const struct disk_sim *)disk;
     struct disk_sim *sim = sim_from(disk_sim_new(0, from->capacity));
     CHECK(!from->write.is_outstanding);
+    CHECK(!from->has_written_here);
     CHECK(from->job.kind == SIM_JOB_NONE);
     sim->rng = from->rng;
     for (int i = 0; i < from->files_used; i++) {

@@ -203,6 +203,7 @@ void disk_sim_power_on(struct disk *disk)
     struct disk_sim *sim = sim_from(disk);
     free(sim->write.bytes);
     sim->write = (struct sim_write){0};
+    sim->has_written_here = false;
     sim->job.kind = SIM_JOB_NONE;
     sim->is_misdirecting = false;
     sim->end_at = 0;

@@ -57,6 +57,8 @@ struct disk_sim {
     uint64_t end_at;      /* operation number, 0 = none armed */
     uint64_t operations;
     struct sim_write write;
+    bool has_written_here; /* a write_here's result is to be told */
+    enum err here_result;
     struct sim_job job;
     struct sim_volatile volatiles[SIM_VOLATILE_MAX];
     uint32_t volatile_count;

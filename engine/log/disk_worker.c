@@ -8,7 +8,7 @@
 #include "check.h"
 #include "thread.h"
 
-static void ring(int event_fd)
+void worker_ring(int event_fd)
 {
     const uint64_t one = 1;
     const ssize_t size = write(event_fd, &one, sizeof one);
@@ -25,7 +25,7 @@ static void run(struct worker *worker)
     pthread_mutex_lock(&worker->mutex);
     worker->result = result;
     worker->state = WORKER_DONE;
-    ring(worker->event_fd);
+    worker_ring(worker->event_fd);
 }
 
 static void *work(void *argument)

@@ -33,6 +33,9 @@ struct worker {
 ERR_MUST_USE enum err worker_start(struct worker *worker, int event_fd, const char *name,
                                    bool is_prompt);
 
+/* Make event_fd readable, as a finished job does. */
+void worker_ring(int event_fd);
+
 /* Run job(owner) on the thread. The slot must be free. */
 void worker_ask(struct worker *worker, worker_job *job, void *owner);
 

@@ -141,6 +141,18 @@ static void encode(struct wal *wal, struct wal_group *group)
     wal->digest = group->digest;
 }
 
+static bool is_flushed_here(const struct wal *wal, uint64_t size)
+{
+    return wal->is_alone && wal->lone_flush_us > 0 && wal->lone_wait == 0 && size <= WAL_LONE_SIZE;
+}
+
+static void write_here(struct wal *wal, uint64_t offset, const uint8_t *bytes, uint32_t size)
+{
+    wal->disk->ops->write_here(wal->disk, wal->active.file, offset, bytes, size);
+    wal->stats.lone++;
+    hist_record(&wal->stats.lone_us, (now_ns() - wal->flying_started_ns) / 1000);
+}
+
 /* Write the collecting group where the active segment stands and begin the other one. */
 static void launch(struct wal *wal)
 {
@@ -161,7 +173,12 @@ static void launch(struct wal *wal)
                                              wal->group_number, group->first_lsn, group->time_ms});
     }
     wal->active.offset += size;
-    wal->disk->ops->write_start(wal->disk, wal->active.file, offset, group->bytes, (uint32_t)size);
+    if (is_flushed_here(wal, size)) {
+        write_here(wal, offset, group->bytes, (uint32_t)size);
+    } else {
+        wal->disk->ops->write_start(wal->disk, wal->active.file, offset, group->bytes,
+                                    (uint32_t)size);
+    }
     wal_segment_advance(wal);
 }
 
@@ -192,9 +209,30 @@ void wal_submit(struct wal *wal, const struct digest *digest)
     wal_start_group(wal);
 }
 
+void wal_submit_alone(struct wal *wal, const struct digest *digest)
+{
+    wal->is_alone = true;
+    wal_submit(wal, digest);
+    wal->is_alone = false;
+}
+
 bool wal_is_busy(const struct wal *wal)
 {
     return wal->flying || wal->is_waiting;
+}
+
+/* A disk that was slow of late shall not hold the thread: neither way of flushing is in time then. */
+static void time_flush(struct wal *wal, uint64_t size, uint64_t us)
+{
+    hist_record(&wal->stats.flush_us, us);
+    if (wal->lone_flush_us == UINT32_MAX || size > WAL_LONE_SIZE) {
+        return;
+    }
+    if (us > wal->lone_flush_us) {
+        wal->lone_wait = WAL_LONE_AFTER;
+    } else if (wal->lone_wait > 0) {
+        wal->lone_wait--;
+    }
 }
 
 static void count(struct wal *wal, const struct wal_group *group)
@@ -205,7 +243,7 @@ static void count(struct wal *wal, const struct wal_group *group)
     stats->records += group->count;
     stats->payload_bytes += group->size;
     stats->bytes += wal_group_size(group->size);
-    hist_record(&stats->flush_us, (now_ns() - wal->flying_started_ns) / 1000);
+    time_flush(wal, wal_group_size(group->size), (now_ns() - wal->flying_started_ns) / 1000);
     hist_record(&stats->group_bytes, group->size);
 }
 

@@ -17,7 +17,13 @@
 #include "hist.h"
 #include "wal_format.h"
 
-enum { WAL_ERROR_SIZE = 512, WAL_SEAL_AFTER_MS = 10, WAL_RECORD_SIZE_MAX = (1 << 24) - 1 };
+enum {
+    WAL_ERROR_SIZE = 512,
+    WAL_SEAL_AFTER_MS = 10,
+    WAL_RECORD_SIZE_MAX = (1 << 24) - 1,
+    WAL_LONE_AFTER = 32,       /* groups in time, until the caller's thread flushes again */
+    WAL_LONE_SIZE = 64 << 10   /* of a group on disk that it still flushes */
+};
 
 enum wal_backend { WAL_BACKEND_AUTO, WAL_BACKEND_URING, WAL_BACKEND_PWRITE };
 
@@ -47,6 +53,7 @@ struct wal_options {
     enum disk_method method;
     bool force_buffered;
     bool force_unregistered;
+    uint32_t lone_flush_us; /* of wal_submit_alone; 0 = it is as wal_submit, UINT32_MAX = always */
     bool unsafe_no_sync; /* acknowledges before the disk has it: for comparisons only */
     bool is_reader; /* for wal_read alone, with a disk given: nothing is written */
     uint64_t retain_bytes; /* of segments that no snapshot needs, kept for readers of events */
@@ -111,6 +118,7 @@ enum wal_claim { WAL_CLAIM_CHANGE, WAL_CLAIM_RELEASE };
 struct wal_stats {
     uint64_t groups; /* written and durable, seals included */
     uint64_t seals;
+    uint64_t lone; /* flushed by the caller's thread */
     uint64_t records;
     uint64_t bytes; /* on disk, padding included */
     uint64_t payload_bytes;
@@ -122,6 +130,7 @@ struct wal_stats {
     uint64_t remove_errors;
     uint64_t oldest_lsn;     /* first record that is still in the log; 0 = none is */
     struct hist flush_us;    /* per group, submission to completion */
+    struct hist lone_us;     /* of those that the caller's thread flushed: how long that was held */
     struct hist group_bytes; /* payload per group */
 };
 
@@ -218,6 +227,11 @@ uint64_t wal_append_end(struct wal *wal, uint8_t type, uint32_t size);
  * nothing was appended after this call (then the next call lets it go). digest is that of the
  * state after the last record. No-op on an empty group. */
 void wal_submit(struct wal *wal, const struct digest *digest);
+
+/* The same where the caller has nothing else to do: a small group that may go at once is written and
+ * flushed by this very thread, which saves the ways there and back between threads, unless one of
+ * the last WAL_LONE_AFTER groups took longer than lone_flush_us. The next wal_drive tells of it. */
+void wal_submit_alone(struct wal *wal, const struct digest *digest);
 
 /* Whether a group is being written or waits for its segment. */
 bool wal_is_busy(const struct wal *wal);

@@ -67,6 +67,7 @@ struct wal {
     bool is_reader;
     uint64_t retain_bytes;
     uint64_t retain_ms;
+    uint32_t lone_flush_us; /* UINT32_MAX: no bound */
     struct wal_start start; /* group_number 0: none */
     wal_ahead_cb *ahead;    /* of reading; NULL: none */
     uint32_t ahead_lead;
@@ -90,6 +91,8 @@ struct wal {
     uint64_t lsn_stamped; /* highest stamp in a durable header */
     uint64_t flying_last_lsn;
     uint64_t flying_started_ns;
+    bool is_alone;      /* within wal_submit_alone */
+    uint32_t lone_wait; /* groups in time that are wanted before the next one is flushed here */
     struct digest durable_digest; /* of the last durable group */
     struct wal_chore chore;
     uint64_t group_number;  /* of the last group begun */

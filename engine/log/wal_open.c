@@ -92,6 +92,7 @@ static enum err check_options(struct wal *wal, const struct wal_options *options
     wal->is_reader = options->is_reader;
     wal->retain_bytes = options->retain_bytes;
     wal->retain_ms = options->retain_ms;
+    wal->lone_flush_us = options->lone_flush_us;
     return ERR_OK;
 }
 
@@ -242,6 +243,7 @@ enum err wal_open(const struct wal_options *options, char error_out[WAL_ERROR_SI
     wal->standby = (struct wal_segment){.file = -1, .ordinal = 1};
     wal->idle_since_ms = UINT64_MAX;
     hist_init(&wal->stats.flush_us);
+    hist_init(&wal->stats.lone_us);
     hist_init(&wal->stats.group_bytes);
     const enum err err = open_wal(wal, options);
     if (err != ERR_OK) {

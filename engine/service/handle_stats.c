@@ -102,7 +102,7 @@ static void put_log(const struct service_core *service, struct writer *writer)
     struct wal_stats stats;
     wal_stats(service->wal, &stats);
     writer_str(writer, "log");
-    writer_map(writer, 18);
+    writer_map(writer, 20);
     put_string(writer, "folder", service->folder);
     put_string(writer, "backend", facts->backend);
     put_bool(writer, "durable", facts->is_durable);
@@ -121,6 +121,8 @@ static void put_log(const struct service_core *service, struct writer *writer)
     put_int(writer, "oldest_lsn", (int64_t)stats.oldest_lsn);
     put_percentiles(writer, "group_bytes", &stats.group_bytes);
     put_percentiles(writer, "flush_us", &stats.flush_us);
+    put_int(writer, "lone", (int64_t)stats.lone);
+    put_percentiles(writer, "lone_us", &stats.lone_us);
 }
 
 /* One table: how many rows there are and may be, and the bytes in use, hash slots included. */

@@ -600,10 +600,20 @@ static bool may_hold(const struct service_core *service, bool is_quiet)
            service->now_ns - service->submit_ns < SLICES_HELD_NS && has_batch_room(service);
 }
 
-static void turn_end(struct service_core *service, bool is_quiet)
+/* A turn of one request, with nothing behind it, may wait for the disk itself. */
+static void submit(struct service_core *service, bool is_alone)
+{
+    if (is_alone && !service->jobs) {
+        wal_submit_alone(service->wal, &service->tables.digest);
+    } else {
+        wal_submit(service->wal, &service->tables.digest);
+    }
+}
+
+static void turn_end(struct service_core *service, bool is_quiet, bool is_alone)
 {
     if (!may_hold(service, is_quiet)) {
-        wal_submit(service->wal, &service->tables.digest);
+        submit(service, is_alone);
         service->quiet_lsn = wal_lsn_begun(service->wal);
         service->submit_ns = service->now_ns;
     }
@@ -653,7 +663,7 @@ static uint32_t batch_turn(struct service_core *service)
     reserve_retention(service);
     has_more = returns_expire(service) || has_more;
     has_more = reserve_breaks(service) || has_more;
-    turn_end(service, false);
+    turn_end(service, false, count == 1 && !has_more);
     has_more = has_more || (owed_has_todo(&service->tables.owed) && !service->is_draining);
     has_more = feeds_run(service) || has_more;
     if (service->jobs || has_more) {
@@ -706,7 +716,7 @@ static uint32_t tick_turn(struct service_core *service)
     has_more = reserve_retention(service) || has_more;
     has_more = returns_expire(service) || has_more;
     has_more = reserve_breaks(service) || has_more;
-    turn_end(service, is_quiet);
+    turn_end(service, is_quiet, false);
     has_more = feeds_run(service) || has_more;
     return has_more && !service->is_paused ? 0
                                            : with_feeds(service, next_due(service), UINT32_MAX);

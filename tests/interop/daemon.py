@@ -294,6 +294,30 @@ def log_files(engine):
     return sorted((p for p in paths if os.path.getsize(p) > 65536), key=os.path.getsize)[::-1]
 
 
+def lone_flushes(options, lone_flush_us, *flags):
+    """stats' log of an engine that took 20 changes one at a time, then 200 at once."""
+    flags = server.SMALL + ("--lone-flush-us=%d" % lone_flush_us,) + flags
+    with server.Engine(options.engine, flags) as engine:
+        client = Client(engine.address)
+        for i in range(20):
+            client.call("item.put", item="a%d" % i)
+        client.call_all("item.put", [{"item": "b%d" % i} for i in range(200)])
+        told = client.call("stats")["log"]
+        client.close()
+        return told
+
+
+@case
+def lone_request_is_flushed_by_the_loop(options):
+    """lone_flush_us: one request at a time is flushed by the loop, not many at once; 0: none is"""
+    for flags in ((), ("--log-backend=pwrite",), ("--read-loops=1",)):
+        told = lone_flushes(options, 100000, *flags)
+        expect(0 < told["lone"] <= told["groups"], "lone", flags, told)
+        expect(told["lone_us"]["max"] > 0, "lone_us", flags, told)
+        told = lone_flushes(options, 0, *flags)
+        expect(told["lone"] == 0 and told["lone_us"]["max"] == 0, "not wanted", flags, told)
+
+
 @case
 def damage_in_the_middle_is_refused(options):
     """a flipped bit in an old group, with good groups after it: file and offset, and no start"""

@@ -41,6 +41,7 @@ static void options_set(struct sim *sim)
     options->log.retain_bytes = sim->is_retaining ? SIM_ROOMY : 0;
     options->log.segment_size = SEGMENT;
     options->log.group_size_max = GROUP;
+    options->log.lone_flush_us = sim->seed / 4 % 2 ? UINT32_MAX : 0;
     options->batch_bytes = BATCH_BYTES;
     options->batch = 1 + sim_draw(sim, 64);
     options->slice_steps = slices[sim->seed % 4];

@@ -64,13 +64,16 @@ static enum err on_group(void *owner, const struct digest *stamped, uint64_t las
 
 void keeper_init(struct keeper *keeper)
 {
+    const bool is_alone = keeper->is_alone;
     memset(keeper, 0, sizeof *keeper);
+    keeper->is_alone = is_alone;
 }
 
 struct wal_options keeper_options(struct keeper *keeper)
 {
     return (struct wal_options){.segment_size = 64 << 10,
                                 .group_size_max = 8 << 10,
+                                .lone_flush_us = keeper->is_alone ? UINT32_MAX : 0,
                                 .durable = on_durable,
                                 .failed = on_failed,
                                 .owner = keeper};
@@ -151,7 +154,11 @@ void keeper_append(struct keeper *keeper, uint64_t seed, uint32_t size)
 
 void keeper_submit(struct keeper *keeper)
 {
-    wal_submit(keeper->wal, &keeper->digest);
+    if (keeper->is_alone) {
+        wal_submit_alone(keeper->wal, &keeper->digest);
+    } else {
+        wal_submit(keeper->wal, &keeper->digest);
+    }
 }
 
 void keeper_batch(struct keeper *keeper, uint64_t seed, uint32_t count)

@@ -28,6 +28,7 @@ struct keeper {
     uint64_t failures; /* times that failed was called */
     uint64_t durable_after_failure;
     char error[WAL_ERROR_SIZE];
+    bool is_alone;          /* submits so: it may flush by itself; kept by keeper_init */
     struct wal_start start; /* where the next replay begins; group_number 0: at the beginning */
     /* -- of the last replay -- */
     struct digest replayed_digest;
@@ -38,7 +39,8 @@ struct keeper {
 
 void keeper_init(struct keeper *keeper);
 
-/* Small segments and groups, so that a few records roll over. */
+/* Small segments and groups, so that a few records roll over; a keeper that is alone always
+ * flushes by itself where the log lets it. */
 struct wal_options keeper_options(struct keeper *keeper);
 
 /* Open and recover; the model is held against the replay, then cut to what was found. */

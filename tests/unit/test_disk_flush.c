@@ -312,17 +312,35 @@ static void check_write(disk_maker *make, enum disk_method method)
     assert_int_equal(waited(disk), ERR_OK);
     assert_int_equal(watch.writes, 1);
     all_is_durable("write_start");
+    disk->ops->write_here(disk, file, DISK_ALIGN, block, sizeof block);
+    assert_int_equal(watch.writes, 2);
+    all_is_durable("write_here");
+    assert_int_equal(waited(disk), ERR_OK);
+    assert_int_equal(watch.writes, 2);
     disk->ops->close(disk, file);
     closed(disk);
 }
 
+/* The two ways of writing. */
+typedef void write_way(struct disk *disk, int file);
+
+static void beside(struct disk *disk, int file)
+{
+    disk->ops->write_start(disk, file, DISK_ALIGN, block, sizeof block);
+}
+
+static void here(struct disk *disk, int file)
+{
+    disk->ops->write_here(disk, file, DISK_ALIGN, block, sizeof block);
+}
+
 /* A short write is an error, and nothing is written again. */
-static void check_short(disk_maker *make, enum disk_method method)
+static void check_short(disk_maker *make, enum disk_method method, write_way *write)
 {
     struct disk *disk = opened(make, method);
     const int file = file_made(disk);
     watch.is_short_wanted = true;
-    disk->ops->write_start(disk, file, DISK_ALIGN, block, sizeof block);
+    write(disk, file);
     assert_int_not_equal(waited(disk), ERR_OK);
     assert_int_equal(watch.writes, 1);
     disk->ops->close(disk, file);
@@ -330,12 +348,12 @@ static void check_short(disk_maker *make, enum disk_method method)
 }
 
 /* So is a failed flush, which a second one would hide. */
-static void check_flush(disk_maker *make)
+static void check_flush(disk_maker *make, write_way *write)
 {
     struct disk *disk = opened(make, DISK_METHOD_FDATASYNC);
     const int file = file_made(disk);
     watch.is_flush_to_fail = true;
-    disk->ops->write_start(disk, file, DISK_ALIGN, block, sizeof block);
+    write(disk, file);
     assert_int_not_equal(waited(disk), ERR_OK);
     assert_int_equal(watch.writes, 1);
     assert_in_range(watch.flushes, 0, 1);
@@ -360,9 +378,12 @@ static void check_all(disk_maker *make)
     check_names(make);
     check_write(make, DISK_METHOD_FDATASYNC);
     check_write(make, DISK_METHOD_DSYNC);
-    check_short(make, DISK_METHOD_FDATASYNC);
-    check_short(make, DISK_METHOD_DSYNC);
-    check_flush(make);
+    for (uint32_t i = 0; i < 2; i++) {
+        write_way *write = i ? here : beside;
+        check_short(make, DISK_METHOD_FDATASYNC, write);
+        check_short(make, DISK_METHOD_DSYNC, write);
+        check_flush(make, write);
+    }
     check_start(make);
 }
 

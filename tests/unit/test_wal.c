@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <time.h>
 #include <cmocka.h>
 
 #include "disk_fault.h"
@@ -539,6 +540,133 @@ static void power_cuts_lose_nothing_told(void **state)
     }
 }
 
+/* -- submitted alone: the group is flushed by this thread -- */
+
+static int setup_alone(void **state)
+{
+    keeper.is_alone = true;
+    return setup(state);
+}
+
+static int teardown_alone(void **state)
+{
+    keeper.is_alone = false;
+    return teardown(state);
+}
+
+/* On return it is on the disk, power cut or not; it is told from drive all the same. */
+static void alone_is_durable_at_once(void **state)
+{
+    struct wal_stats stats;
+    (void)state;
+    open_on(sim);
+    disk_sim_hold_writes(sim, true);
+    keeper_batch(&keeper, 1, 3);
+    assert_false(disk_sim_has_write(sim));
+    assert_true(wal_is_busy(keeper.wal));
+    assert_int_equal(keeper.durable, 0);
+    wal_drive(keeper.wal);
+    assert_int_equal(keeper.durable, 3);
+    assert_false(wal_is_busy(keeper.wal));
+    keeper_batch(&keeper, 2, 2);
+    cut_and_reopen();
+    assert_int_equal(keeper.replayed, 5); /* also what nobody was told of */
+    wal_stats(keeper.wal, &stats);
+    assert_int_equal(stats.lone, 0);
+    keeper_batch(&keeper, 3, 2);
+    wal_drive(keeper.wal);
+    wal_stats(keeper.wal, &stats);
+    assert_int_equal(stats.lone, 1);
+    assert_int_equal(stats.groups, 1);
+    keeper_close(&keeper);
+}
+
+/* Behind a group in flight, and where it is not wanted, it goes the other way. */
+static void alone_waits_behind_others(void **state)
+{
+    struct wal_stats stats;
+    (void)state;
+    open_on(sim);
+    disk_sim_hold_writes(sim, true);
+    keeper.is_alone = false;
+    keeper_batch(&keeper, 1, 2);
+    keeper.is_alone = true;
+    keeper_batch(&keeper, 2, 2);
+    assert_true(disk_sim_has_write(sim));
+    disk_sim_hold_writes(sim, false);
+    wal_drive(keeper.wal);
+    assert_int_equal(keeper.durable, 2);
+    wal_drive(keeper.wal);
+    assert_int_equal(keeper.durable, 4);
+    wal_stats(keeper.wal, &stats);
+    assert_int_equal(stats.lone, 0);
+    keeper_close(&keeper);
+    struct wal_options options = options_on(sim);
+    options.lone_flush_us = 0;
+    assert_int_equal(keeper_open(&keeper, &options), ERR_OK);
+    disk_sim_hold_writes(sim, true);
+    keeper_batch(&keeper, 3, 2);
+    assert_true(disk_sim_has_write(sim));
+    keeper_settle(&keeper);
+    keeper_close(&keeper);
+}
+
+/* One record that fills the group up to size bytes on disk. */
+static void submit_sized(uint32_t size)
+{
+    const uint32_t record = size - WAL_GROUP_HEADER_SIZE - WAL_RECORD_HEADER_SIZE;
+    uint8_t *bytes = wal_append_begin(keeper.wal, record);
+    memset(bytes, 7, record);
+    digest_add(&keeper.digest, (uint32_t)keeper.begun + 1, bytes, record);
+    keeper.begun = wal_append_end(keeper.wal, 1, record);
+    keeper_submit(&keeper);
+}
+
+static void alone_is_small(void **state)
+{
+    (void)state;
+    struct wal_options options = options_on(sim);
+    options.segment_size = 1 << 20;
+    options.group_size_max = 128 << 10;
+    assert_int_equal(keeper_open(&keeper, &options), ERR_OK);
+    disk_sim_hold_writes(sim, true);
+    submit_sized(WAL_LONE_SIZE);
+    assert_false(disk_sim_has_write(sim));
+    wal_drive(keeper.wal);
+    assert_int_equal(keeper.durable, 1);
+    submit_sized(WAL_LONE_SIZE + 1);
+    assert_true(disk_sim_has_write(sim));
+    wal_wait(keeper.wal);
+    assert_int_equal(keeper.durable, 2);
+    keeper_close(&keeper);
+}
+
+/* After one group that took too long the disk has to be in time again, for some groups. */
+static void slow_disk_does_not_hold(void **state)
+{
+    enum { BOUND_US = 200000 };
+    const struct timespec longer = {.tv_nsec = BOUND_US * 1200};
+    (void)state;
+    struct wal_options options = options_on(sim);
+    options.lone_flush_us = BOUND_US;
+    assert_int_equal(keeper_open(&keeper, &options), ERR_OK);
+    disk_sim_hold_writes(sim, true);
+    keeper.is_alone = false;
+    keeper_batch(&keeper, 1, 1);
+    keeper.is_alone = true;
+    nanosleep(&longer, NULL);
+    keeper_settle(&keeper);
+    for (uint64_t i = 0; i < WAL_LONE_AFTER; i++) {
+        keeper_batch(&keeper, i, 1);
+        assert_true(disk_sim_has_write(sim));
+        keeper_settle(&keeper);
+    }
+    keeper_batch(&keeper, 2, 1);
+    assert_false(disk_sim_has_write(sim));
+    keeper_settle(&keeper);
+    keeper_close(&keeper);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -562,6 +690,17 @@ int main(void)
         cmocka_unit_test_setup_teardown(each_call_fails_in_turn, setup, teardown),
         cmocka_unit_test_setup_teardown(each_call_of_a_restart_fails_in_turn, setup, teardown),
         cmocka_unit_test_setup_teardown(power_cuts_lose_nothing_told, setup, teardown),
+        cmocka_unit_test_setup_teardown(alone_is_durable_at_once, setup_alone, teardown_alone),
+        cmocka_unit_test_setup_teardown(alone_waits_behind_others, setup_alone, teardown_alone),
+        cmocka_unit_test_setup_teardown(alone_is_small, setup_alone, teardown_alone),
+        cmocka_unit_test_setup_teardown(slow_disk_does_not_hold, setup_alone, teardown_alone),
+        cmocka_unit_test_setup_teardown(roundtrip_over_segments, setup_alone, teardown_alone),
+        cmocka_unit_test_setup_teardown(late_segment_is_a_pause, setup_alone, teardown_alone),
+        cmocka_unit_test_setup_teardown(full_disk_is_read_only, setup_alone, teardown_alone),
+        cmocka_unit_test_setup_teardown(full_disk_from_the_start, setup_alone, teardown_alone),
+        cmocka_unit_test_setup_teardown(each_write_fails_in_turn, setup_alone, teardown_alone),
+        cmocka_unit_test_setup_teardown(each_job_fails_in_turn, setup_alone, teardown_alone),
+        cmocka_unit_test_setup_teardown(power_cuts_lose_nothing_told, setup_alone, teardown_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,12 +19,24 @@
 
 static struct keeper keeper;
 
+/* Each group was flushed by this thread, unless it waited for a segment, or none. */
+static void check_lone(bool is_alone)
+{
+    struct wal_stats stats;
+    wal_stats(keeper.wal, &stats);
+    const uint64_t own = is_alone ? stats.groups - stats.segment_waits : 0;
+    assert_true(stats.lone >= own);
+    assert_true(stats.lone <= (is_alone ? stats.groups : 0));
+    assert_int_equal(stats.lone_us.total, stats.lone);
+}
+
 /* Two runs over one folder: what the first wrote the second replays, in groups over segments. */
 static void run_twice(const struct wal_options *variant)
 {
     char path[256];
     scratch_make(path);
     keeper_init(&keeper);
+    keeper.is_alone = variant->lone_flush_us > 0;
     struct wal_options options = keeper_options(&keeper);
     options.dir = path;
     options.backend = variant->backend;
@@ -44,8 +56,10 @@ static void run_twice(const struct wal_options *variant)
             keeper_batch(&keeper, round * 1000 + i, 20);
             keeper_settle(&keeper);
         }
+        check_lone(variant->lone_flush_us > 0);
         keeper_close(&keeper);
     }
+    keeper.is_alone = false;
     scratch_drop(path);
 }
 
@@ -74,6 +88,21 @@ static void pwrite_methods_roundtrip(void **state)
     (void)state;
     run_twice(&(struct wal_options){.backend = WAL_BACKEND_PWRITE, .method = DISK_METHOD_DSYNC});
     run_twice(&(struct wal_options){.backend = WAL_BACKEND_PWRITE, .unsafe_no_sync = true});
+}
+
+/* Flushed by the thread that submits, over each back end and method. */
+static void alone_roundtrip(void **state)
+{
+    (void)state;
+    const uint32_t us = UINT32_MAX;
+    run_twice(&(struct wal_options){.backend = WAL_BACKEND_URING, .lone_flush_us = us});
+    run_twice(&(struct wal_options){.backend = WAL_BACKEND_PWRITE, .lone_flush_us = us});
+    run_twice(&(struct wal_options){
+        .backend = WAL_BACKEND_URING, .method = DISK_METHOD_DSYNC, .lone_flush_us = us});
+    run_twice(&(struct wal_options){
+        .backend = WAL_BACKEND_PWRITE, .unsafe_no_sync = true, .lone_flush_us = us});
+    run_twice(&(struct wal_options){
+        .backend = WAL_BACKEND_URING, .force_buffered = true, .lone_flush_us = us});
 }
 
 static void buffered_roundtrip(void **state)
@@ -391,6 +420,7 @@ int main(void)
         cmocka_unit_test(pwrite_roundtrip),
         cmocka_unit_test(uring_methods_roundtrip),
         cmocka_unit_test(pwrite_methods_roundtrip),
+        cmocka_unit_test(alone_roundtrip),
         cmocka_unit_test(buffered_roundtrip),
         cmocka_unit_test(unregistered_roundtrip),
         cmocka_unit_test(facts_name_each_fallback),
