@@ -92,8 +92,8 @@ const struct setting config_settings[] = {
     {"log_buffered", CONFIG_KIND_SWITCH, AT(log_buffered), "no", 0, 1, NULL,
      "write the log through the page cache instead of O_DIRECT"},
     {"lone_flush_us", CONFIG_KIND_COUNT, AT(lone_flush_us), "500", 0, 100000, NULL,
-     "a request that comes alone is flushed by the engine's own thread, unless one of the last flushes "
-     "took longer than that, in us; 0 = never"},
+     "a request that comes alone is flushed by the engine's own thread, unless one of the last "
+     "flushes took longer than that, in us; 0 = never"},
     {"unsafe_no_sync", CONFIG_KIND_SWITCH, AT(unsafe_no_sync), "no", 0, 1, NULL,
      "answer before the disk has it: for comparisons, never for data"},
     {"checkpoint_bytes", CONFIG_KIND_SIZE, AT(checkpoint_bytes), "1GiB", 0, 16 * TIB, NULL,

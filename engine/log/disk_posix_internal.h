@@ -65,7 +65,7 @@ ERR_MUST_USE enum err disk_posix_init(struct disk_posix *posix, const struct dis
 /* Stop the worker first, then close. */
 void disk_posix_close_all(struct disk_posix *posix);
 
-/* Empty the eventfd, waiting for it first if asked, and tell of a finished job and of a write_here. */
+/* Empty the eventfd, waiting for it first if asked; tell of a finished job and of a write_here. */
 void disk_posix_drain(struct disk_posix *posix, bool wait);
 
 /* Fix facts.method: as asked, or the faster one of the two, measured over this very disk. */

@@ -221,7 +221,7 @@ bool wal_is_busy(const struct wal *wal)
     return wal->flying || wal->is_waiting;
 }
 
-/* A disk that was slow of late shall not hold the thread: neither way of flushing is in time then. */
+/* A disk that was slow of late shall not hold the thread: then neither way is in time. */
 static void time_flush(struct wal *wal, uint64_t size, uint64_t us)
 {
     hist_record(&wal->stats.flush_us, us);

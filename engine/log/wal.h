@@ -228,9 +228,9 @@ uint64_t wal_append_end(struct wal *wal, uint8_t type, uint32_t size);
  * state after the last record. No-op on an empty group. */
 void wal_submit(struct wal *wal, const struct digest *digest);
 
-/* The same where the caller has nothing else to do: a small group that may go at once is written and
- * flushed by this very thread, which saves the ways there and back between threads, unless one of
- * the last WAL_LONE_AFTER groups took longer than lone_flush_us. The next wal_drive tells of it. */
+/* The same where the caller has nothing else to do: a small group that may go at once is written
+ * and flushed by this very thread, which saves the ways there and back between threads, unless one
+ * of the last WAL_LONE_AFTER groups took longer than lone_flush_us. The next wal_drive tells. */
 void wal_submit_alone(struct wal *wal, const struct digest *digest);
 
 /* Whether a group is being written or waits for its segment. */
