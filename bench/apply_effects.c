@@ -86,7 +86,7 @@ static void pairs_draw(struct apply *apply, uint32_t count)
 static void world_make(struct apply *apply)
 {
     static const struct tables_options options = {100000, 4000000, (uint64_t)4 << 30,
-                                                  8000000, 10, 1000, 100000, 1000, 10, 0, 0};
+                                                  8000000, 10, 1000, 100000, 1000, 10, 0, 0, 0};
     must(tables_init(&apply->tables, &options, (const uint8_t *)"0123456789abcdef"));
     nodes_make(apply);
     for (uint32_t i = 0; i < apply->items; i++) {

@@ -27,7 +27,7 @@ struct config_list {
 struct config {
     char dir[CONFIG_TEXT_SIZE];
     struct config_list listen;
-    uint64_t items_max, orders_max, orders_memory, holds_max, keys_max, movements_max,
+    uint64_t items_max, orders_max, orders_memory, orders_ready, holds_max, keys_max, movements_max,
         owed_max, rejects_max, documents_max, reservations_max, stock_memory, rules_memory,
         loads_memory;
     uint64_t key_window, order_window, count_window, return_window;

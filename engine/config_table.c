@@ -26,6 +26,8 @@ const struct setting config_settings[] = {
      "orders in memory, open and done"},
     {"orders_memory", CONFIG_KIND_SIZE, AT(orders_memory), "6GiB", 16 * MIB, 16 * TIB, NULL,
      "memory of the orders"},
+    {"orders_ready", CONFIG_KIND_SIZE, AT(orders_ready), "64MiB", 16 * MIB, 16 * TIB, NULL,
+     "of that memory what is touched before the first request"},
     {"holds_max", CONFIG_KIND_COUNT, AT(holds_max), "10000000", 1, 1000000000, NULL,
      "holds of order lines on stock"},
     {"owed_max", CONFIG_KIND_COUNT, AT(owed_max), "1000000", 1, 100000000, NULL,

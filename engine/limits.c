@@ -7,6 +7,7 @@ void limits_tables(const struct config *config, struct tables_options *out)
         .items_max = (uint32_t)config->items_max,
         .orders_max = (uint32_t)config->orders_max,
         .orders_memory = config->orders_memory,
+        .orders_ready = config->orders_ready,
         .holds_max = (uint32_t)config->holds_max,
         .owed_max = (uint32_t)config->owed_max,
         .keys_max = (uint32_t)config->keys_max,

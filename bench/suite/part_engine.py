@@ -52,8 +52,9 @@ def durable(run, client, loader, items):
     """Engine CPU per order with and without the disk, in turns, the loop on a core of its own and
     the client on the other; afterwards both may run anywhere."""
     world = ["--items", str(items)]
-    both = {"durable": stocked.engine(run, loader, world, "--pin", *BIG),
-            "unsafe": stocked.engine(run, loader, world, "--unsafe-no-sync", "--pin", *BIG)}
+    both = {"durable": stocked.engine(run, loader, world, "--pin", *BIG, *stocked.READY),
+            "unsafe": stocked.engine(run, loader, world, "--unsafe-no-sync", "--pin", *BIG,
+                                     *stocked.READY)}
     rows = {"durable": [], "unsafe": []}
     client.cores = servers.all_but_first()
     for turn in range(4 if run.is_quick else 12):
@@ -87,7 +88,7 @@ def replay(run, client, engine):
     root = engine.root
     engine.stop(9)  # as after a crash: nothing is tidied away first
     taken = []
-    again = servers.Engine(run.build, *BIG, root=root,
+    again = servers.Engine(run.build, *BIG, *stocked.READY, root=root,
                            began=lambda pid: taken.append(where.Samples(pid).__enter__()))
     taken[0].__exit__()
     seconds = float(again.ready["recovered_ms"]) / 1000

@@ -31,7 +31,8 @@ def _start(run, items):
     loader = load.Loader(run.build, run.data, None if run.data else 1000)
     flags = ["--items", str(items)]
     engine = stocked.engine(run, loader, flags, "--max-delay-ms", "0", "--orders-max", "40000000",
-                            "--orders-memory", "16GiB", "--holds-max", "80000000")
+                            "--orders-memory", "16GiB", "--holds-max", "80000000",
+                            *stocked.READY)
     floor = servers.Floor(run.build, "--orders", "33554432")
     seconds = {"engine": engine.stocked["made_s"], "floor": round(loader.fill(floor, flags), 1)}
     return loader, engine, floor, seconds

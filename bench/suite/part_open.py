@@ -65,7 +65,7 @@ def life(run, loader, items):
     """With the life cycle: closed for what it can take, then open at 583,000/s, then the highest
     rate that keeps the bound. The loop has a core, its helpers and the client the other."""
     engine = stocked.engine(run, loader, ["--items", str(items)], "--order-window", "2s", "--pin",
-                            *part_engine.BIG[2:])
+                            *part_engine.BIG[2:], *stocked.READY)
     loader.cores = servers.all_but_first()
     closed = loader.run(engine, ["--closed", "--workload", "two-line", "--items", str(items),
                                  "--connections", "8", "--depth", "128", "--life", "1"],

@@ -197,7 +197,8 @@ def engine_open(run, world, items):
     loader = load.Loader(run.build, run.data, None if run.data else 1000)
     return stocked.engine(run, loader, ["--items", str(items)], "--max-delay-ms", "0",
                           "--orders-max", "40000000", "--orders-memory", "12GiB", "--holds-max",
-                          "80000000", "--checkpoint-bytes", "0", "--checkpoint-records", "0")
+                          "80000000", "--checkpoint-bytes", "0", "--checkpoint-records", "0",
+                          *stocked.READY)
 
 
 def beside_one(client, world, items, kind):

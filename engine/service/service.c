@@ -266,7 +266,8 @@ enum err service_open(const struct service_options *options, struct service_core
     }
     folder_note(service);
     warm_program();
-    if (tables_warm_start(&service->warm, &service->tables) != ERR_OK) {
+    if (tables_warm_start(&service->warm, &service->tables, options->tables.orders_ready,
+                          TABLES_WARM_NOW) != ERR_OK) {
         say(SAY_WARN, "no_warm_thread", "orders fault on fresh memory as they come");
     }
     service->begun.lsn = wal_lsn_begun(service->wal);

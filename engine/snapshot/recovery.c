@@ -60,7 +60,9 @@ static enum err tables_fresh(const struct wal *wal, const struct recovery_option
     if (err != ERR_OK) {
         memset(tables, 0, sizeof *tables);
         snprintf(error, WAL_ERROR_SIZE, "tables: %s: lower the limits", err_text(err));
-    } else if (!options->until && tables_warm_start(&replaying->warm, tables) != ERR_OK) {
+    } else if (!options->until &&
+               tables_warm_start(&replaying->warm, tables, options->tables.orders_ready,
+                                 TABLES_WARM_BESIDE) != ERR_OK) {
         tables_warm_stop(&replaying->warm); /* pages come as they are used */
     }
     return err;

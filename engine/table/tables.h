@@ -49,6 +49,7 @@ struct tables_options {
     uint32_t documents_max; /* returns, supplies and transfers */
     uint64_t stock_memory;  /* bytes of rows of stock and lists of items (grown.h), 0 = no limit */
     uint64_t rules_memory;  /* bytes of rules, likewise */
+    uint64_t orders_ready;  /* bytes of orders touched before the first request (tables_warm.h) */
 };
 
 enum { TABLES_WAITING_MAX = 65536 }; /* parts at stores that the engine waits for at a time */

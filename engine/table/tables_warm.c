@@ -30,6 +30,10 @@ enum {
     OTHERS_AHEAD = 4
 };
 
+/* Of a two-line order, over the bytes of its block: two holds an eighth; two movements once it is
+ * shipped a quarter; its place among the done ones a 96th. */
+enum { HOLDS_SHARE = 8, MOVEMENTS_SHARE = 4, DONE_SHARE = 64 };
+
 #define HUGE_PAGE (2 * MIB)
 
 static void used_fill(const struct tables *tables, uint64_t used[REGIONS])
@@ -111,18 +115,32 @@ static void owners_fill(const struct tables *tables, struct warm_region regions[
 }
 
 /* Before the first request, not beside it: on few cores the helper takes time from it. */
-static void first_touch(struct warm_region *region, uint64_t used)
+static void first_touch(struct warm_region *region, uint64_t used, uint64_t ready)
 {
     const uint64_t from = used / HUGE_PAGE * HUGE_PAGE;
+    const uint64_t beyond = ready > region->ahead ? ready : region->ahead;
     if (from < region->size) {
         const uint64_t left = region->size - from;
-        const uint64_t size = used - from + region->ahead;
+        const uint64_t size = used - from + beyond;
         warm_now((char *)region->memory + from, left < size ? left : size);
     }
-    region->warm = used + region->ahead;
+    region->warm = used + beyond;
 }
 
-enum err tables_warm_start(struct tables_warm *warm, const struct tables *tables)
+static uint64_t ready_of(uint32_t region, uint64_t orders_ready)
+{
+    static const uint64_t shares[REGIONS] = {[ORDERS] = 1, [HOLDS] = HOLDS_SHARE,
+                                             [MOVEMENTS] = MOVEMENTS_SHARE, [DONE] = DONE_SHARE};
+    return shares[region] ? orders_ready / shares[region] : 0;
+}
+
+static void keep_ahead(struct warm_region *region, uint64_t ready)
+{
+    region->ahead = ready > region->ahead ? ready : region->ahead;
+}
+
+enum err tables_warm_start(struct tables_warm *warm, const struct tables *tables,
+                           uint64_t orders_ready, enum tables_warm_when when)
 {
     struct warm_region regions[REGIONS];
     uint64_t used[REGIONS];
@@ -130,8 +148,12 @@ enum err tables_warm_start(struct tables_warm *warm, const struct tables *tables
     network_fill(tables, regions);
     owners_fill(tables, regions);
     used_fill(tables, used);
-    for (int i = 0; i < REGIONS; i++) {
-        first_touch(&regions[i], used[i]);
+    for (uint32_t i = 0; i < REGIONS; i++) {
+        const uint64_t ready = ready_of(i, orders_ready);
+        first_touch(&regions[i], used[i], when == TABLES_WARM_NOW ? ready : 0);
+        if (when == TABLES_WARM_BESIDE) {
+            keep_ahead(&regions[i], ready);
+        }
     }
     return warm_start(regions, REGIONS, &warm->warm);
 }

@@ -695,7 +695,7 @@ static void step(struct model *model)
 }
 
 static const struct tables_options options = {1000, 1000, 64 << 20, 10000, 1000, 100000,
-                                              256,  10000, 1000, 0, 0};
+                                              256,  10000, 1000, 0, 0, 0};
 static const uint8_t secret[] = "0123456789abcdef";
 
 /* A section that has records and is left out does not go unseen: it is refused, or what is saved

@@ -16,7 +16,7 @@ enum { ORDERS = 200, STEPS = 20000, HOUR_MS = 3600000 };
 static const uint64_t start_ms = 1700000000000;
 static const uint8_t secret[] = "0123456789abcdef";
 static const struct tables_options options = {100,  16384, 64 << 20, 20000, 1000, 1000,
-                                              256,  1000,  1000, 0, 0};
+                                              256,  1000,  1000, 0, 0, 0};
 
 /* An order of the test: open units, 0 = not there. */
 struct own {

@@ -120,7 +120,10 @@ static void values_have_units(void **state)
     assert_int_equal(config.unsafe_no_sync, 1);
     assert_int_equal(config.log_buffered, 1);
     assert_int_equal(config.pages, CONFIG_PAGES_SMALL);
-    assert_int_equal(load(&config, "--country us --currency eur", NULL, error), CONFIG_RUN);
+    assert_int_equal(config.orders_ready, (uint64_t)64 << 20);
+    assert_int_equal(load(&config, "--country us --currency eur --orders-ready=1GiB", NULL, error),
+                     CONFIG_RUN);
+    assert_int_equal(config.orders_ready, (uint64_t)1 << 30);
     assert_string_equal(config.country, "US");
     assert_string_equal(config.currency, "EUR");
 }

@@ -7,11 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "mem.h"
 #include "tables.h"
+#include "tables_warm.h"
 
 enum { SLACK = 4 << 20 }; /* of the allocator, for what is not a table of its own */
 
@@ -71,7 +74,7 @@ static void use_is_within_what_is_reserved(void **state)
 {
     (void)state;
     static const uint8_t secret[16] = "sixteen bytes..";
-    const struct tables_options options = {100, 100, 8 << 20, 100, 10, 100, 2, 10, 10, 0, 0};
+    const struct tables_options options = {100, 100, 8 << 20, 100, 10, 100, 2, 10, 10, 0, 0, 0};
     struct tables tables;
     struct movement lost;
     assert_int_equal(tables_init(&tables, &options, secret), ERR_OK);
@@ -91,6 +94,83 @@ static void use_is_within_what_is_reserved(void **state)
     tables_close(&tables);
 }
 
+/* Pages of memory that are there. */
+static uint64_t pages_there(const void *memory, uint64_t size)
+{
+    static unsigned char there[(256 << 20) / 4096];
+    uint64_t pages = 0;
+    assert_true(size <= sizeof there * 4096);
+    assert_int_equal(mincore((void *)(uintptr_t)memory, size, there), 0);
+    for (uint64_t i = 0; i < size / 4096; i++) {
+        pages += there[i] & 1;
+    }
+    return pages;
+}
+
+static const struct tables_options ready_options = {.items_max = 10,
+                                                    .orders_max = 1000,
+                                                    .orders_memory = 256 << 20,
+                                                    .holds_max = 4 << 20,
+                                                    .keys_max = 10,
+                                                    .movements_max = 10,
+                                                    .documents_max = 10};
+
+/* What is to be ready is there before the first request, the holds that come with it too; beside a
+ * replay it is the helper's work. */
+static void ready_memory_is_there(void **state)
+{
+    static const uint8_t secret[16] = "sixteen bytes..";
+    enum { READY = 192 << 20, LEAST = 64 << 20 };
+    (void)state;
+    mem_pages_set(MEM_PAGES_SMALL);
+    for (uint64_t ready = 0; ready <= READY; ready += READY) {
+        struct tables tables;
+        struct tables_warm warm = {NULL};
+        assert_int_equal(tables_init(&tables, &ready_options, secret), ERR_OK);
+        assert_int_equal(tables_warm_start(&warm, &tables, ready, TABLES_WARM_NOW), ERR_OK);
+        const uint64_t pages = pages_there(tables.orders.slab.base, 256 << 20);
+        const uint64_t holds = pages_there(tables.holds.pool, 32 << 20);
+        tables_warm_stop(&warm);
+        tables_close(&tables);
+        if (pages == 0) {
+            skip(); /* a system that cannot populate */
+        }
+        const uint64_t orders_least = (ready ? READY : LEAST) / 4096;
+        const uint64_t holds_least = (ready ? READY / 8 : 16 << 20) / 4096;
+        assert_in_range(pages, orders_least, orders_least + 512);
+        assert_in_range(holds, holds_least, holds_least + 512);
+    }
+    mem_pages_set(MEM_PAGES_AUTO);
+}
+
+/* Beside a replay nothing of it is waited for, and the helper goes as far ahead of what is used. */
+static void ready_memory_comes_beside_a_replay(void **state)
+{
+    static const uint8_t secret[16] = "sixteen bytes..";
+    enum { READY = 128 << 20, LEAST = 64 << 20 };
+    struct tables tables;
+    struct tables_warm warm = {NULL};
+    (void)state;
+    mem_pages_set(MEM_PAGES_SMALL);
+    assert_int_equal(tables_init(&tables, &ready_options, secret), ERR_OK);
+    assert_int_equal(tables_warm_start(&warm, &tables, READY, TABLES_WARM_BESIDE), ERR_OK);
+    const uint64_t at_once = pages_there(tables.orders.slab.base, 256 << 20);
+    tables_warm_note(&warm, &tables);
+    for (int i = 0; i < 20000 && at_once &&
+                    pages_there(tables.orders.slab.base, 256 << 20) < READY / 4096; i++) {
+        usleep(1000);
+    }
+    const uint64_t pages = pages_there(tables.orders.slab.base, 256 << 20);
+    tables_warm_stop(&warm);
+    tables_close(&tables);
+    mem_pages_set(MEM_PAGES_AUTO);
+    if (at_once == 0) {
+        skip(); /* a system that cannot populate */
+    }
+    assert_in_range(at_once, LEAST / 4096, LEAST / 4096 + 512);
+    assert_in_range(pages, READY / 4096, READY / 4096 + 512);
+}
+
 int main(void)
 {
     mallopt(M_MMAP_THRESHOLD, 1 << 16); /* big blocks leave with free, for the next to count */
@@ -98,6 +178,8 @@ int main(void)
         cmocka_unit_test(small_tables_take_what_they_say),
         cmocka_unit_test(slots_are_counted_as_they_are),
         cmocka_unit_test(use_is_within_what_is_reserved),
+        cmocka_unit_test(ready_memory_is_there),
+        cmocka_unit_test(ready_memory_comes_beside_a_replay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
