@@ -1,8 +1,9 @@
 /* Groups with kits: lines of one number, the components of a kit, come whole from one node.
  *
- * A group that some node holds whole comes from there, as any other. Else each kit is a group of
- * its own, in line order: the best node that holds it whole, or none. What lines are left are
- * decided last, by the search for several nodes. Parts of the group at one node are one part. */
+ * A group that some node holds whole comes from there, as any other; else from the best set of
+ * nodes (kits_search.c). Where there is none, or none was found, each kit is a group of its own, in
+ * line order: the best node that holds it whole, or none. What lines are left are then decided
+ * last, by the search for several nodes. Parts of the group at one node are one part. */
 #include <string.h>
 
 #include "check.h"
@@ -188,21 +189,28 @@ static void swap_shares(void *owner, uint32_t a, uint32_t b)
     shares[b] = moved;
 }
 
+static bool has_rest(const struct route *route, const struct pending *pending)
+{
+    uint32_t line = pending->first;
+    while (line != UINT32_MAX && route->request->lines[line].kit != 0) {
+        line = route->next_line[line];
+    }
+    return line != UINT32_MAX;
+}
+
 /* Each kit, then what is left. False: the order is refused. */
 static bool decide_apart(struct route *route, const struct pending *pending)
 {
     const struct route_request *request = route->request;
-    bool has_rest = false;
     uint16_t last = 0;
     for (uint32_t line = pending->first; line != UINT32_MAX; line = route->next_line[line]) {
         uint16_t kit = request->lines[line].kit;
-        has_rest = has_rest || kit == 0;
         if (kit != 0 && kit != last && !kit_decide(route, pending, kit)) {
             return false;
         }
         last = kit;
     }
-    if (!has_rest) {
+    if (!has_rest(route, pending)) {
         return true;
     }
     begin_lines(route, pending, 0);
@@ -214,29 +222,114 @@ static bool decide_apart(struct route *route, const struct pending *pending)
 
 static const struct heap_order by_part = {is_before, swap_shares};
 
+/* Lines of a kit, or those of none, in the place that the group goes to. */
+static void begin_there(struct route *route, const struct pending *pending, uint16_t kit)
+{
+    begin_lines(route, pending, kit);
+    if (route->group.service == SERVICE_SHIP_TO_STORE) {
+        to_store_begin(route);
+        strategy_begin(route);
+    }
+}
+
+/* The lines that are no kits, from what the nodes of the plan have beside them. */
+static bool place_rest(struct route *route, const struct pending *pending, const uint16_t *nodes,
+                       uint32_t count)
+{
+    const struct route_request *request = route->request;
+    uint32_t *qty = route->split->qty_of_line;
+    if (!has_rest(route, pending)) {
+        return true;
+    }
+    begin_there(route, pending, 0);
+    for (uint32_t i = 0; i < route->group.line_count; i++) {
+        qty[i] = request->lines[route->lines[i]].qty;
+    }
+    const bool is_placed = answer_add_plan(route, nodes, count, qty);
+    route->request = request;
+    return is_placed;
+}
+
+/* Each kit from its node of the plan, the other lines from all of them. */
+static bool place_planned(struct route *route, const struct pending *pending, uint32_t count)
+{
+    struct split *split = route->split;
+    const struct route_request *request = route->request;
+    uint16_t nodes[KIT_NODES_MAX];
+    bool is_placed = true;
+    for (uint32_t i = 0; i < count; i++) {
+        nodes[i] = split->near[i].node;
+    }
+    for (uint32_t i = 0; i < split->kits.count && is_placed; i++) {
+        const uint16_t node = split->kits.node[i];
+        begin_there(route, pending, split->kits.kit[i]);
+        is_placed = answer_add_single(route, node, group_metres(route, node));
+        route->request = request;
+    }
+    return is_placed && place_rest(route, pending, nodes, count);
+}
+
+/* What can be said of sets of several nodes; beyond: more than are allowed would do. */
+static enum verdict search(struct route *route, const struct pending *pending, uint32_t max_nodes,
+                           bool *is_beyond)
+{
+    const bool is_open = route->group.place == NODE_NONE ||
+                         route->group.service == SERVICE_SHIP_TO_STORE;
+    *is_beyond = false;
+    if (!is_open) {
+        return VERDICT_IMPOSSIBLE;
+    }
+    enum verdict verdict = kits_search(route, pending, 2, max_nodes);
+    if (verdict == VERDICT_IMPOSSIBLE && max_nodes < KIT_NODES_MAX) {
+        const uint32_t least = max_nodes < 2 ? 2 : max_nodes + 1;
+        *is_beyond = kits_search(route, pending, least, KIT_NODES_MAX) == VERDICT_FOUND;
+    }
+    return verdict;
+}
+
+/* Kit by kit; what stands in the way is told by what the search said. */
+static bool decide_greedily(struct route *route, const struct pending *pending,
+                            enum verdict verdict, bool is_beyond)
+{
+    const bool is_decided = decide_apart(route, pending);
+    const bool is_short = !is_decided && route->answer->reason == REASON_INSUFFICIENT_STOCK;
+    if (is_short && (is_beyond || verdict == VERDICT_UNKNOWN)) {
+        route->answer->unfilled_count = 0;
+        answer_refuse(route, is_beyond ? REASON_MAX_SPLITS_EXCEEDED : REASON_SEARCH_LIMIT);
+    }
+    return is_decided;
+}
+
 bool kits_decide(struct route *route, const struct pending *pending)
 {
     struct route_answer *answer = route->answer;
     const struct route_request *request = route->request;
+    const bool is_ruled = route->is_ruled;
     uint32_t max_nodes = route->group.max_nodes;
     uint32_t first_part = answer->part_count;
     uint32_t first_share = answer->share_count;
     uint32_t splits = answer->splits;
+    bool is_beyond;
     struct route_guess best = single(route);
     if (best.node != NODE_NONE) {
         return answer_add_single(route, best.node, best.metres);
     }
+    enum verdict verdict = search(route, pending, max_nodes, &is_beyond);
+    const bool is_found = verdict == VERDICT_FOUND;
+    const bool is_best = is_found && route->split->is_optimal && !is_ruled;
     route->request = request;
-    if (!decide_apart(route, pending)) {
+    if (!(is_found ? place_planned(route, pending, route->split->best.count)
+                   : decide_greedily(route, pending, verdict, is_beyond))) {
         return false;
     }
     parts_merge(route, first_part, first_share);
     heap_sort(route, &by_part, first_share, answer->share_count - first_share);
     uint32_t nodes = answer->part_count - first_part;
     answer->splits = splits + (nodes > 1 ? nodes - 1 : 0);
-    answer->is_optimal = answer->is_optimal && nodes <= 1;
+    answer->is_optimal = answer->is_optimal && (nodes <= 1 || is_best);
     if (nodes > max_nodes) {
-        answer_refuse(route, REASON_MAX_SPLITS_EXCEEDED);
+        answer_refuse(route, verdict == VERDICT_UNKNOWN ? REASON_SEARCH_LIMIT
+                                                        : REASON_MAX_SPLITS_EXCEEDED);
         return false;
     }
     return true;

@@ -13,7 +13,9 @@ enum {
     REDUCE_SCALE = 240,     /* split_reduce.c: shares are counted in so many parts */
     REDUCE_NEVER = 1 << 30, /* a cost that no plan has */
     PRICE_SHIFT = 16,       /* of prices per unit */
-    FEW_NODES_MAX = 4       /* of a plan that split_few.c looks for */
+    FEW_NODES_MAX = 4,      /* of a plan that split_few.c looks for */
+    KITS_MAX = 64,          /* of a group that kits_search.c looks through */
+    KIT_NODES_MAX = 8       /* of a plan that it looks for */
 };
 
 /* (sum of priorities, sum of metres), added and compared as one number. Priorities are shifted
@@ -116,7 +118,21 @@ struct split_score {
     uint32_t metres;
 };
 
+/* The kits of a group: entries of one stand together, from first on. */
+struct kits {
+    uint32_t count, entry_count;
+    uint16_t kit[KITS_MAX]; /* as lines name it */
+    uint32_t first[KITS_MAX + 1];
+    uint32_t item[ROUTE_LINES_MAX]; /* demand */
+    uint32_t qty[ROUTE_LINES_MAX];
+    uint16_t node[KITS_MAX]; /* of the best plan: whence each comes */
+};
+
 struct split {
+    /* -- kits_search.c; whole of a candidate is a mask of kits there -- */
+    struct kits kits;
+    uint64_t kits_all;
+
     /* -- the group -- */
     uint32_t item_count;
     uint64_t all;                          /* mask of every item with a demand */
@@ -415,5 +431,12 @@ enum verdict split_wide(struct route *route, struct plan *out);
 
 /* Many units from at most max_nodes nodes (most for one node); lowers the demands to them. */
 void split_wide_most(struct route *route, struct plan *out);
+
+/* -- kits_search.c -- */
+
+/* The best plan of at least so many nodes and at most so many for the group that was begun, into
+ * best; kits.node says whence each kit comes, near holds the nodes, nearest first. */
+enum verdict kits_search(struct route *route, const struct pending *pending, uint32_t least,
+                         uint32_t most);
 
 #endif
