@@ -24,7 +24,7 @@ METERED = NODES[:4]
 WINDOW = 40
 RECENT = 400
 DAY_MS = 86400000
-PATIENCE = 240  # seconds for a reply: a snapshot of a million operations on a busy machine
+PATIENCE = 240  # seconds for a reply or a start: those of a million operations on a busy machine
 # What a correct client may meet in a race, or draws on purpose; anything else is a fault.
 RACES = {"OVERLOADED", "UNKNOWN_ORDER", "UNKNOWN_LINE", "UNKNOWN_FULFILMENT", "UNKNOWN_RETURN",
          "UNKNOWN_RESERVATION", "UNKNOWN_SUPPLY", "UNKNOWN_TRANSFER", "IDEMPOTENCY_CONFLICT",
@@ -32,6 +32,10 @@ RACES = {"OVERLOADED", "UNKNOWN_ORDER", "UNKNOWN_LINE", "UNKNOWN_FULFILMENT", "U
 # Drawn blindly: lines of transfers, orders and fulfilments that may not fit.
 BLIND = {"clock.set", "transfer.ship", "transfer.receive", "order.modify", "fulfil.update", "return.receive",
          "fulfil.reject"}
+# Events that move no units; those of promises are held to account by PromiseBooks.
+UNMOVED = {"order.routed", "order.changed", "order.held", "order.done", "promise.broken",
+           "stock.short", "node.changed", "item.changed", "strategy.changed", "return.created",
+           "return.expired"}
 ASKED = {"hello", "events.read", "snapshot"}  # methods; the rest is noted as it is judged
 
 
@@ -73,6 +77,8 @@ class Books(read_events.Books):
     def take(self, event):
         self.count += 1
         self.promises.take(event)
+        name = "on_" + event["type"].replace(".", "_")
+        require(hasattr(self, name) or event["type"] in UNMOVED, "nobody knows", event)
         super().take(event)
 
     def check_free(self, key, what):
@@ -319,6 +325,10 @@ class Drawer:
         if rng.random() < 0.7:
             params["lines"] = [{"line": str(n + 1), "qty": rng.randint(0, 4)}
                                for n in range(rng.randint(1, 3))]
+            if rng.random() < 0.5:  # one that is new, or was by an earlier call
+                item = rng.choice(rng.choice([list(KITS), ITEMS]))
+                params["lines"] = [params["lines"][0], {"line": rng.choice("xyz"), "item": item,
+                                                        "qty": rng.randint(1, 2)}]
         else:
             params["dest"] = self.place()
         return "order.modify", params
@@ -505,12 +515,32 @@ def follow(reader, books, lsn):
             return lsn
 
 
+def kits_whole(order):
+    """Components that a fulfilment still holds of a kit line make whole kits; how many such lines
+    order.modify added."""
+    per = {(line["line"], line["item"]): line["per_kit"] for line in order["lines"]
+           if "kit" in line}
+    for part in order["fulfilments"]:
+        kits = collections.defaultdict(dict)
+        for line in part["lines"]:
+            if "kit" in line:
+                units = kits[line["line"]]
+                units[line["item"]] = units.get(line["item"], 0) + line["open"]
+        for name, units in kits.items():
+            counts = {qty / per[name, item] for item, qty in units.items()}
+            sold = {item for kit_line, item in per if kit_line == name}
+            require(len(counts) == 1 and counts.pop() % 1 == 0 and sold == set(units),
+                    "half a kit", name, order)
+    return sum(line in "xyz" for line, _ in per)
+
+
 def holders(client, drawer):
     """Cell -> units, as orders, reservations and transfers each tell of themselves."""
-    held, owed, orders = collections.Counter(), 0, 0
+    held, owed, orders, added = collections.Counter(), 0, 0, 0
     for order in pages(client, "order.list", "orders", limit=1000):
         orders += 1
         owed += sum(line.get("owed", 0) for line in order["lines"])
+        added += kits_whole(order)
         for line in order["lines"]:
             parts = line["open"] + line["done"] + line["cancelled"] + line["unfilled"]
             require(parts + line.get("owed", 0) == line["qty"], "a line does not close", order)
@@ -528,7 +558,7 @@ def holders(client, drawer):
             if line.get("held"):
                 held[line["item"], line["node"]] += line["held"]
                 live += 1
-    return held, {"orders": orders, "owed": owed, "pieces": live}
+    return held, {"orders": orders, "owed": owed, "pieces": live, "kit_lines_added": added}
 
 
 def check(client, books, drawer):
@@ -574,6 +604,7 @@ def main():
     parser.add_argument("--connections", type=int, default=8)
     parser.add_argument("--kills", type=int, default=0, help="kill -9 so often on the way")
     options = server.settle(parser.parse_args())
+    server.READY_SECONDS = max(server.READY_SECONDS, PATIENCE)
     now = 0 if options.seed % 2 else 1790000000000  # half of the seeds set the clock
     drawer, books, tally = Drawer(random.Random(options.seed), now), Books(), collections.Counter()
     keep = ("--test-clock",) if now else ()
@@ -601,6 +632,7 @@ def main():
         cells, counts = check(client, books, drawer)
         books.promises.settle()
         require(options.operations < 20000 or books.promises.broken, "no promise was broken")
+        require(options.operations < 20000 or counts["kit_lines_added"], "no kit was added")
         never = set(client.call("hello")["methods"]) - ASKED - {"clock.set"} | (
             {"clock.set"} - ASKED if now else set())
         require(options.operations < 20000 or not never, "never asked:", sorted(never))
