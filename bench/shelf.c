@@ -73,6 +73,7 @@ static void open_folder(struct shelf *shelf)
     service_options_default(&options);
     options.log.dir = shelf->folder;
     options.log.segment_size = shelf->is_smoke ? 16 << 20 : 0;
+    options.log.lone_flush_us = shelf->is_lone ? UINT32_MAX : 0;
     options.order_window_ms = 1000;
     options.max_delay_ms = 0;
     options.port = (struct service_port){
@@ -120,6 +121,13 @@ void shelf_open_again(struct shelf *shelf, const char *folder, bool is_smoke)
     open_folder(shelf);
 }
 
+void shelf_lone(struct shelf *shelf, bool is_lone)
+{
+    service_close(shelf->service);
+    shelf->is_lone = is_lone;
+    open_folder(shelf);
+}
+
 void shelf_close(struct shelf *shelf)
 {
     service_close(shelf->service);
@@ -160,6 +168,31 @@ void shelf_batch(struct shelf *shelf, const struct service_request *requests, ui
     wal_drive(wal);
 }
 
+static uint64_t cpu_now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* One turn, a batch or a tick (request NULL): its time, and what the processor gave of it. */
+static uint64_t turn_ns(struct shelf *shelf, const struct service_request *request)
+{
+    const struct service_turn turn = shelf_turn();
+    const uint64_t cpu = cpu_now_ns();
+    const uint64_t start = bench_now_ns();
+    if (request) {
+        service_batch(shelf->service, &turn, request, 1);
+    } else {
+        service_tick(shelf->service, &turn);
+    }
+    const uint64_t took = bench_now_ns() - start;
+    const uint64_t worked = cpu_now_ns() - cpu;
+    shelf->worked_ns += took;
+    shelf->cpu_ns = worked > shelf->cpu_ns ? worked : shelf->cpu_ns;
+    return took;
+}
+
 uint64_t shelf_ask(struct shelf *shelf, const uint8_t *frame, uint32_t size)
 {
     struct frame_head head;
@@ -168,20 +201,13 @@ uint64_t shelf_ask(struct shelf *shelf, const uint8_t *frame, uint32_t size)
         fail("a frame that is none");
     }
     struct service_request request = {shelf, &head, bench_now_ns()};
-    struct service_turn turn = shelf_turn();
-    uint64_t start = bench_now_ns();
-    service_batch(shelf->service, &turn, &request, 1);
-    uint64_t longest = bench_now_ns() - start;
-    shelf->worked_ns = longest;
+    shelf->worked_ns = shelf->cpu_ns = 0;
+    uint64_t longest = turn_ns(shelf, &request);
     while (!service_is_idle(shelf->service)) {
         if (wal_is_busy(wal)) {
             wal_wait(wal);
         }
-        turn = shelf_turn();
-        start = bench_now_ns();
-        service_tick(shelf->service, &turn);
-        uint64_t took = bench_now_ns() - start;
-        shelf->worked_ns += took;
+        const uint64_t took = turn_ns(shelf, NULL);
         longest = took > longest ? took : longest;
     }
     return longest;

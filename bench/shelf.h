@@ -16,10 +16,12 @@ struct shelf {
     struct service_core *service;
     uint64_t replies, routed, errors, bytes_out;
     uint64_t worked_ns; /* of the last shelf_ask, all its turns together */
+    uint64_t cpu_ns;    /* of it, the most processor time that one turn took */
     uint8_t *reply;      /* the last one */
     uint32_t reply_size;
     bool is_smoke;
     bool is_kept; /* shelf_close leaves the folder */
+    bool is_lone; /* a request that comes alone is flushed within its turn, as the daemon does */
     char folder[32];
 };
 
@@ -29,6 +31,9 @@ void shelf_close(struct shelf *shelf);
 
 /* Open on a folder that another process left; shelf_close leaves it too. */
 void shelf_open_again(struct shelf *shelf, const char *folder, bool is_smoke);
+
+/* Close the service and open it on the same folder, from now on so. */
+void shelf_lone(struct shelf *shelf, bool is_lone);
 
 /* Take a folder away that was kept. */
 void shelf_remove(const struct shelf *shelf);

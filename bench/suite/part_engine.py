@@ -157,9 +157,14 @@ def read_loops(run, client, loader, items):
 def depth_one(run, client, loader):
     """p50 of one order at a time, over what it cannot be quicker than: flush and echo, the mean of those
     measured right before and right after the run, as a disk's flush drifts within minutes. By both of
-    the log's ways, in turns."""
-    engines = {way: stocked.engine(run, loader, ["--items", "2000"], "--log-backend", way, *BIG)
-               for way in ("pwrite", "io_uring")}
+    the log's back ends, and with a flush by another thread (beside), in turns. Both sides write 4 KiB
+    by O_DIRECT into a file of written blocks of one file system; the floor's flush is by RWF_DSYNC or a
+    linked fdatasync, whichever its start found quicker (method), the engine's as its ready line tells.
+    Engine, client, flush and echo run where the scheduler puts them."""
+    ways = {"pwrite": ("pwrite",), "io_uring": ("io_uring",),
+            "beside": ("io_uring", "--lone-flush-us", "0")}
+    engines = {way: stocked.engine(run, loader, ["--items", "2000"], "--log-backend", *flags, *BIG)
+               for way, flags in ways.items()}
     rows = {way: [] for way in engines}
     alone = ["--connections", "1", "--depth", "1", "--duration"]
     before = part_disk.once(run)
@@ -176,15 +181,19 @@ def depth_one(run, client, loader):
     with where.Samples(engines["io_uring"].pid) as samples:
         client.call("rpc", port_of(engines["io_uring"]), alone + ["1.5"])
     run.profile("depth1", samples, "one order at a time; the rest is waiting")
-    run.section("depth1", {way: dict(some=some, flush_us=stats(run, engines[way])["log"]["flush_us"])
-                           for way, some in rows.items()})
+    logs = {way: stats(run, engines[way])["log"] for way in engines}
+    run.section("depth1", {way: dict(some=some, **{key: logs[way][key] for key in (
+        "flush_us", "groups", "lone", "lone_us")}) for way, some in rows.items()})
     for server in engines.values():
         server.stop()
         servers.drop(server.root)
     run.row("depth1_ratio", [row["ratio"] for row in rows["io_uring"]],
-            "over %.0f us, log_backend io_uring, the default; pwrite: %.2f" % (
+            "over %.0f us, log_backend io_uring, the default; pwrite %.2f; flushed by another thread "
+            "%.2f; the loop held %d us for its flush, p99 %d" % (
                 load.median([row["least_us"] for row in rows["io_uring"]]),
-                load.median([row["ratio"] for row in rows["pwrite"]])))
+                load.median([row["ratio"] for row in rows["pwrite"]]),
+                load.median([row["ratio"] for row in rows["beside"]]),
+                logs["io_uring"]["lone_us"]["p50"], logs["io_uring"]["lone_us"]["p99"]))
 
 
 def hot(run, client, loader, items):

@@ -7,8 +7,10 @@ import time
 import where
 
 LINE = re.compile(r"^(\S+)\s+(.*?)\s+([\d.]+) ns/op\s+min\s+([\d.]+)\s+max\s+([\d.]+)", re.M)
-HOLD = re.compile(r"^hold (.*?)\s+first\s+([\d.]+)\s+median\s+([\d.]+)\s+max\s+([\d.]+) us", re.M)
-FRESH = re.compile(r"^fresh (.*?)\s+median\s+([\d.]+)\s+max\s+([\d.]+) us", re.M)
+HOLD = re.compile(r"^hold (.*?)\s+first\s+([\d.]+)\s+median\s+([\d.]+)\s+max\s+([\d.]+) us.*"
+                  r"cpu median\s+([\d.]+)\s+max\s+([\d.]+) us", re.M)
+FRESH = re.compile(r"^fresh (.*?)\s+median\s+([\d.]+)\s+max\s+([\d.]+) us  "
+                   r"cpu median\s+([\d.]+)\s+max\s+([\d.]+) us", re.M)
 
 
 def lines_of(run, program, *flags, seconds=240):
@@ -54,9 +56,11 @@ def holds(run):
     _, text = lines_of(run, "bench_holds", "--fresh", "2" if run.is_quick else "5")
     run.section("fresh_holds_us", {name.strip(): [float(word) for word in figures]
                                    for name, *figures in FRESH.findall(text)})
-    worst = max(rows, key=lambda name: rows[name][1])
+    worst, longest, busiest = (max(rows, key=lambda name: rows[name][i]) for i in (1, 2, 4))
     run.put("worst_hold_us", rows[worst][1], None, None,
-            "%s, median; its worst %.0f" % (worst, rows[worst][2]))
+            "%s, median; worst single one %.0f, %s, of which the processor's at most %.0f; most of the "
+            "processor's %.0f, %s" % (worst, rows[longest][2], longest, rows[longest][4],
+                                      rows[busiest][4], busiest))
     sampled(run, "holds", "bench_holds", "--repeats", "1")
 
 
