@@ -1,8 +1,9 @@
 /* How long one request holds the loop: the largest request of each method, the longest time between
  * two returns to the loop that it causes, cold at first and again when warm; `whole` is the median
- * of all its slices together, `cpu` the processor's time of the longest slice: where the other is longer,
- * the thread was kept from running (another thread, the hypervisor, the disk). `hello` tells these sizes as the methods' largest work; the promise
- * is that no request holds the loop over 500 us. 4,613 drawn stores, 2,000 items, 10 % density.
+ * of all its slices together, `cpu` the most processor's time that one slice took: a hold that is
+ * longer is one in which the thread did not run (another thread, the hypervisor, the disk). `hello`
+ * tells these sizes as the methods' largest work; the promise is that no request holds the loop
+ * over 500 us. 4,613 drawn stores, 2,000 items, 10 % density.
  *
  * `--fresh N` measures the first request of a process instead: per method N processes, each of
  * which recovers the same folder and answers one request. */
@@ -427,8 +428,8 @@ static void measure_first(const struct bench *bench, const char *self, uint32_t 
     printf("fresh %-34s median %8.1f  max %8.1f us  cpu median %8.1f  max %8.1f us  faults %llu to "
            "%llu, %llu of all from disk%s\n",
            cases[which].name, (double)ns[runs / 2] / 1e3, (double)ns[runs - 1] / 1e3,
-           (double)cpu[runs / 2] / 1e3, (double)cpu[runs - 1] / 1e3, (unsigned long long)faults[0], (unsigned long long)faults[runs - 1],
-           (unsigned long long)reads, bench->is_smoke ? "  (smoke: no figure)" : "");
+           (double)cpu[runs / 2] / 1e3, (double)cpu[runs - 1] / 1e3, (unsigned long long)faults[0],
+           (unsigned long long)faults[runs - 1], (unsigned long long)reads, bench->is_smoke ? "  (smoke: no figure)" : "");
     fflush(stdout);
 }
 
