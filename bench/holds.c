@@ -429,7 +429,8 @@ static void measure_first(const struct bench *bench, const char *self, uint32_t 
            "%llu, %llu of all from disk%s\n",
            cases[which].name, (double)ns[runs / 2] / 1e3, (double)ns[runs - 1] / 1e3,
            (double)cpu[runs / 2] / 1e3, (double)cpu[runs - 1] / 1e3, (unsigned long long)faults[0],
-           (unsigned long long)faults[runs - 1], (unsigned long long)reads, bench->is_smoke ? "  (smoke: no figure)" : "");
+           (unsigned long long)faults[runs - 1], (unsigned long long)reads,
+           bench->is_smoke ? "  (smoke: no figure)" : "");
     fflush(stdout);
 }
 
