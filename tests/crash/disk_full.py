@@ -23,6 +23,14 @@ FILL_SECONDS = 120
 BACK_SECONDS = 1.0
 PLACES = 1000
 RELEASES = 20
+# A round takes 15,000 orders until the disk is full, the first one 30,000, and none of them leaves.
+TABLES = {"--orders-max": 200000, "--holds-max": 400000}
+
+
+def tables():
+    """The small tables, with room for the orders of all rounds on one folder."""
+    rest = [one for one in server.TINY if one.split("=")[0] not in TABLES]
+    return rest + ["%s=%d" % one for one in TABLES.items()]
 
 
 class TmpfsDisk:
@@ -53,7 +61,7 @@ class FullCampaign(kill9.Campaign):
         self.disk = (TmpfsDisk(mebibytes) if options.kind == "tmpfs"
                      else loop_disk.LoopDisk(options.kind, mebibytes))
         self.engine.remove()
-        self.engine = server.Engine(options.engine, server.TINY, root=self.disk.root)
+        self.engine = server.Engine(options.engine, tables(), root=self.disk.root)
         self.engine.folder = os.path.join(self.disk.mount_point, "data")
         self.filler = os.path.join(self.disk.mount_point, "filler")
 
