@@ -7,6 +7,7 @@
 #define TABLE_CATALOGUE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "err.h"
@@ -20,25 +21,27 @@ enum { ITEM_AREAS_MAX = 100 };
 
 enum { ITEM_HEAD = 12 }; /* bytes of an id beside the rest: most ids are no longer */
 
-/* One cache line, where finding it by its id ends. */
+/* One cache line, where finding it by its id ends. The head is not the last of it: memcmp of libc
+ * reads 32 bytes, also those that it does not compare, and waited for the line of the next item. */
 struct item {
+    char head[ITEM_HEAD]; /* of the id */
+    uint32_t weight_g;
     struct row *row;     /* stock; NULL = no cell anywhere */
     uint64_t flags;      /* bit per flag of the flag table */
     const char *id;      /* in the catalogue's arena */
     struct area *not_to; /* owned, NULL while empty */
     uint32_t raised; /* batch in which free stock of it last grew (its low bits: equal by chance
                         only costs a decision): guesses made before are void */
-    uint32_t weight_g;
     uint32_t owed_first; /* what is owed of it, oldest first (owed.h); 0 = nothing */
     uint32_t owed_item;  /* its struct owed_item; 0 = nothing is owed */
     uint8_t owed_todo;   /* bits of owed_turn.c */
     uint8_t not_to_count;
     uint8_t id_len;
-    bool is_kit;          /* made up of others: kit.h */
-    char head[ITEM_HEAD]; /* of the id */
+    bool is_kit; /* made up of others: kit.h */
 };
 
-_Static_assert(sizeof(struct item) == 64, "an item is a cache line");
+_Static_assert(sizeof(struct item) == 64 && offsetof(struct item, head) + 32 <= 64,
+               "an item is a cache line, and comparing its head reads no other");
 
 /* Flags with a meaning of their own have fixed numbers; others are interned behind them. */
 enum { FLAG_NO_SHIP_FROM_STORE, FLAG_NO_SAME_DAY, FLAG_NO_PICKUP, FLAG_FIXED_COUNT };
