@@ -117,8 +117,10 @@ static bool has_kit(const struct stock_view *view, const struct owed *owed, stru
     return true;
 }
 
+/* entry: one of the class, of the order. */
 static bool node_may_help(const struct stock_view *view, const struct owed *owed,
-                          const struct owed_class *class, struct order *order, uint16_t node)
+                          const struct owed_class *class, uint32_t entry, struct order *order,
+                          uint16_t node)
 {
     const struct owed_traits *traits = &class->traits;
     const struct node *at = &view->network->nodes[node];
@@ -133,7 +135,7 @@ static bool node_may_help(const struct stock_view *view, const struct owed *owed
         return false;
     }
     return !traits->is_kit ||
-           has_kit(view, owed, order, owed_at(owed, class->first)->line, node);
+           has_kit(view, owed, order, owed_at(owed, entry)->line, node);
 }
 
 bool route_may_help(const struct stock_view *view, const struct owed *owed,
@@ -144,7 +146,7 @@ bool route_may_help(const struct stock_view *view, const struct owed *owed,
     const bool has_quotas = view->policies && view->policies->quotas.count > 0;
     own.channel = has_quotas ? class->traits.channel : 0;
     for (uint32_t i = 0; i < count && count <= OWED_NODES_MAX; i++) {
-        if (node_may_help(&own, owed, class, order, nodes[i])) {
+        if (node_may_help(&own, owed, class, class->first, order, nodes[i])) {
             return true;
         }
     }
@@ -260,7 +262,7 @@ bool route_may_take(const struct stock_view *view, const struct strategy *strate
     for (uint32_t i = 0; i < count && count <= OWED_NODES_MAX; i++) {
         if (has_capacity(&waiting, nodes[i]) && is_let_in(&waiting, nodes[i]) &&
             is_reached(&waiting, nodes[i]) && is_served(&waiting, nodes[i]) &&
-            node_may_help(&own, owed, class, order, nodes[i])) {
+            node_may_help(&own, owed, class, entry, order, nodes[i])) {
             return true;
         }
     }

@@ -624,6 +624,40 @@ static void used_up_capacity_is_passed_by(void **state)
     harness_close(&harness);
 }
 
+/* Of two who wait for a kit the first, who is shut out, has it in another line than the second. */
+static void kits_stand_in_any_line(void **state)
+{
+    struct harness harness;
+    (void)state;
+    harness_open(&harness);
+    for (uint32_t i = 0; i < 4; i++) {
+        harness_do(&harness, "item.put", "{'item':'i%u'}", i);
+    }
+    harness_do(&harness, "item.put", "{'item':'kit','components':[{'item':'i0'},{'item':'i1'}]}");
+    harness_do(&harness, "node.put", "{'node':'hub','type':'warehouse','lat':30,'lon':-80}");
+    harness_do(&harness, "node.put", "{'node':'drop','type':'vendor','lat':30,'lon':-80}");
+    harness_do(&harness, "strategy.put",
+               "{'name':'vendors','mode':'lexicographic','terms':[{'term':'distance'}],"
+               "'fences':[{'fence':'types','types':['vendor']}]}");
+    const char *const asks[] = {
+        "{'order_id':'front','service':'standard','backorder':true,'strategy':'vendors',"
+        "'lines':[{'item':'kit','qty':1}],'dest':{'lat':30,'lon':-80}}",
+        "{'order_id':'behind','service':'standard','backorder':true,'lines':["
+        "{'item':'i2','qty':1},{'item':'i3','qty':1},{'item':'kit','qty':1}],"
+        "'dest':{'lat':30,'lon':-80}}"};
+    for (uint32_t i = 0; i < 2; i++) {
+        harness_do(&harness, "order.route", "%s", asks[i]);
+    }
+    harness_do(&harness, "stock.adjust", "{'item':'i0','node':'hub','delta':1}");
+    harness_do(&harness, "stock.adjust", "{'item':'i1','node':'hub','delta':1}");
+    assert_false(owed_has_todo(&service_tables(harness.service)->owed));
+    json_t *told = harness_ask(&harness, "order.get", "{'order_id':'behind'}");
+    assert_int_equal(harness_count(told, "fulfilments"), 1);
+    assert_int_equal(harness_count(told, "fulfilments.0.lines"), 2);
+    harness_drop(told);
+    harness_close(&harness);
+}
+
 int main(int argc, char **argv)
 {
     seed = argc > 1 ? strtoull(argv[1], NULL, 10) : seed;
@@ -633,6 +667,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(what_cannot_be_helped_is_not_tried),
         cmocka_unit_test(who_is_shut_out_is_passed_by),
         cmocka_unit_test(used_up_capacity_is_passed_by),
+        cmocka_unit_test(kits_stand_in_any_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
