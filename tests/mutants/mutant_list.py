@@ -16,8 +16,8 @@ APPLY_ORDER = "engine/table/apply_order.c"
 
 MUTANTS = [
     Mutant("acknowledge-before-completion", WAL,
-           "(uint32_t)size);\n    wal_segment_advance(wal);",
-           "(uint32_t)size);\n    wal->lsn_durable = wal->flying_last_lsn;\n"
+           "(uint32_t)size);\n    }\n    wal_segment_advance(wal);",
+           "(uint32_t)size);\n    }\n    wal->lsn_durable = wal->flying_last_lsn;\n"
            "    if (wal->durable) {\n        wal->durable(wal->owner, wal->lsn_durable);\n    }\n"
            "    wal_segment_advance(wal);"),
     Mutant("drop-the-flush-pwrite", FOLDER,
