@@ -21,8 +21,7 @@ void disk_sim_free(struct disk *disk);
 struct disk *disk_sim_clone(const struct disk *disk);
 
 /* While held, writes or jobs stay outstanding until released, also by a waiting drive; a write_here
- * is never held. The
- * completion itself is told by the next drive. Releasing nothing is fine. */
+ * is never held. The completion itself is told by the next drive. Releasing nothing is fine. */
 void disk_sim_hold_writes(struct disk *disk, bool is_held);
 void disk_sim_hold_jobs(struct disk *disk, bool is_held);
 bool disk_sim_has_write(const struct disk *disk);

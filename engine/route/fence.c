@@ -39,16 +39,14 @@ static void taken_capacity(const struct route *route, uint16_t node, uint64_t *o
 static bool has_capacity(const struct route *route, uint16_t node)
 {
     const struct timing *timing = route->view->timing;
-    enum service service = route->group.service;
     uint64_t orders;
     uint64_t units;
-    if (!timing->capacity.nodes[node] || service == SERVICE_CARRY_OUT) {
+    if (!timing->capacity.nodes[node]) {
         return true;
     }
-    uint32_t slot = schedule_of(&timing->schedules, node)->times[service].slot;
-    struct capacity_room room = capacity_room(&timing->capacity, node, service, slot);
     taken_capacity(route, node, &orders, &units);
-    return orders < room.orders && units + group_units(route) <= room.units;
+    return timing_has_room(timing, node, route->group.service, orders,
+                           units + group_units(route));
 }
 
 /* Nodes that hold something of the group, by what may be in stock. */

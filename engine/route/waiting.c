@@ -3,10 +3,11 @@
  * that is ruled out is no candidate, or has nothing free. */
 #include <string.h>
 
+#include "gazetteer.h"
 #include "timing.h"
 #include "waiting.h"
 
-enum { OWED_POSTCODE_MAX = 16, MILLION = 1000000 };
+enum { MILLION = 1000000 };
 
 static uint32_t free_at(const struct stock_view *view, uint32_t item, uint16_t node)
 {
@@ -182,9 +183,9 @@ static bool is_served(const struct waiting *waiting, uint16_t node)
     const struct node_config *config = &waiting->view->network->nodes[node].config;
     struct order *order = waiting->order;
     char country[3] = {order->country[0], order->country[1], 0};
-    char postcode[OWED_POSTCODE_MAX + 1] = {0};
+    char postcode[POSTCODE_MAX + 1] = {0};
     if (config->serves_count == 0 || !waiting->has_metres ||
-        order->postcode_len > OWED_POSTCODE_MAX) {
+        order->postcode_len > POSTCODE_MAX) {
         return true;
     }
     memcpy(postcode, order_postcode(order), order->postcode_len);
@@ -196,12 +197,7 @@ static bool has_capacity(const struct waiting *waiting, uint16_t node)
 {
     const struct timing *timing = waiting->view->timing;
     const enum service service = (enum service)waiting->traits->service;
-    if (!timing || !timing->capacity.nodes[node]) {
-        return true;
-    }
-    const uint32_t slot = schedule_of(&timing->schedules, node)->times[service].slot;
-    const struct capacity_room room = capacity_room(&timing->capacity, node, service, slot);
-    return room.orders > 0 && waiting->entry->qty <= room.units;
+    return !timing || timing_has_room(timing, node, service, 0, waiting->entry->qty);
 }
 
 /* Of the fences those that the node alone answers; distance stands in max_m, what stays in keep. */

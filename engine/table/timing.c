@@ -210,3 +210,14 @@ bool timing_node(struct timing *timing, struct network *network, uint16_t node, 
     }
     return node_mark(timing, network, node, UINT32_MAX) || is_changed;
 }
+
+bool timing_has_room(const struct timing *timing, uint16_t node, enum service service,
+                     uint64_t orders, uint64_t units)
+{
+    if (!timing->capacity.nodes[node] || service == SERVICE_CARRY_OUT) {
+        return true;
+    }
+    const uint32_t slot = schedule_of(&timing->schedules, node)->times[service].slot;
+    const struct capacity_room room = capacity_room(&timing->capacity, node, service, slot);
+    return orders < room.orders && units <= room.units;
+}

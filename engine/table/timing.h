@@ -54,6 +54,11 @@ uint64_t timing_due(const struct timing *timing);
  * as timing_turn. */
 bool timing_node(struct timing *timing, struct network *network, uint16_t node, uint64_t now_ms);
 
+/* Whether what the node counts has room for a fulfilment of so many units that begins now, where so
+ * many orders are before it. Nothing that a customer carries out of the shop is counted. */
+bool timing_has_room(const struct timing *timing, uint16_t node, enum service service,
+                     uint64_t orders, uint64_t units);
+
 /* -- promise.c: dates and cost of one fulfilment -- */
 
 enum {

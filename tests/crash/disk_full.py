@@ -202,8 +202,7 @@ class FullCampaign(kill9.Campaign):
 def main():
     parser = server.arguments(__doc__)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--per-folder", type=int, default=4,
-                        help="rounds on one data folder: 30,000 orders the first, 15,000 each other")
+    parser.add_argument("--per-folder", type=int, default=6, help="rounds on one data folder")
     parser.add_argument("--kind", default="ext4", choices=["tmpfs"] + sorted(loop_disk.MKFS))
     parser.add_argument("--mebibytes", type=int, default=320)
     parser.add_argument("--within", type=float, default=BACK_SECONDS,
