@@ -196,6 +196,14 @@ enum wal_verdict wal_group_decode(const uint8_t bytes[WAL_GROUP_HEADER_SIZE], ui
     return is_sane ? WAL_VERDICT_OK : WAL_VERDICT_BAD;
 }
 
+enum wal_verdict wal_group_decode_strayed(const uint8_t bytes[WAL_GROUP_HEADER_SIZE],
+                                          struct wal_group_header *header_out)
+{
+    struct wal_group_header told;
+    group_read(bytes, &told);
+    return wal_group_decode(bytes, told.epoch, told.offset, header_out);
+}
+
 /* Condition G9: the record headers tile the payload. */
 static bool records_fit(const struct wal_group_header *header, const uint8_t *payload)
 {

@@ -72,6 +72,10 @@ void wal_group_encode(const struct wal_group_header *header, uint8_t *bytes);
 enum wal_verdict wal_group_decode(const uint8_t bytes[WAL_GROUP_HEADER_SIZE], uint64_t epoch,
                                   uint64_t offset, struct wal_group_header *header_out);
 
+/* The same of a header that tells its epoch and offset itself, wherever it stands. */
+enum wal_verdict wal_group_decode_strayed(const uint8_t bytes[WAL_GROUP_HEADER_SIZE],
+                                          struct wal_group_header *header_out);
+
 /* Whether the payload and padding behind a valid header are sound: conditions G7 to G9. bytes is
  * the group's start, wal_group_size(header->size) long. */
 bool wal_group_is_sound(const struct wal_group_header *header, const uint8_t *bytes);

@@ -494,6 +494,23 @@ static void note_torn(struct wal_reading *reading, uint64_t ordinal, uint64_t of
     }
 }
 
+/* A write of a later group landed here instead of in its own place, as its epoch tells, which is
+ * that of one of these segments: the group that was here, or the one expected, was durable. */
+static bool is_strayed(const struct wal_reading *reading, const uint8_t *block)
+{
+    struct wal_group_header header;
+    if (wal_group_decode_strayed(block, &header) != WAL_VERDICT_OK ||
+        header.number <= reading->number) {
+        return false;
+    }
+    for (uint32_t i = 0; i < reading->count; i++) {
+        if (reading->segments[i].epoch == header.epoch) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static enum err scan_block(struct wal_reading *reading, uint64_t offset, bool *is_zero_out)
 {
     struct wal_group_header header;
@@ -507,6 +524,10 @@ static enum err scan_block(struct wal_reading *reading, uint64_t offset, bool *i
     *is_zero_out = false;
     note_torn(reading, ordinal, offset);
     err = peek(reading, offset, &verdict, &header);
+    if (err == ERR_OK && verdict == WAL_VERDICT_BAD && is_strayed(reading, block)) {
+        return damaged(reading, ERR_DAMAGED, ordinal, offset,
+                       "a group of another place was written here, over what was durable");
+    }
     if (err != ERR_OK || verdict == WAL_VERDICT_BAD) {
         return err;
     }

@@ -173,7 +173,6 @@ struct sim {
     uint64_t wall_ms, now_ns;
     uint64_t released;       /* as told by the engine */
     uint64_t on_disk;        /* highest LSN whose group is durable, as seen at the disk */
-    uint64_t stamped;        /* highest LSN that a durable group says was durable before it */
     uint64_t on_disk_before; /* the same when the running process began */
     uint64_t told;           /* highest LSN that any client was told of */
     struct sim_request *halves[SIM_CLIENTS_MAX]; /* loads that the last end cut off */

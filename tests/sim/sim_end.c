@@ -47,16 +47,14 @@ uint32_t sim_record_missing(const struct sim_counts *sum)
 }
 
 /* A whole group, its header as the format page has it: LSN of the first record at 40, count at
- * 48, payload size at 56, stamp at 64. */
+ * 48, payload size at 56. */
 static void on_durable_write(void *owner, const uint8_t *bytes, uint32_t size)
 {
     struct sim *sim = owner;
     const bool is_group = size >= 128 && memcmp(bytes, "NSHGROUP", 8) == 0;
     if (is_group && 128 + load64(bytes + 56) <= size) {
         const uint64_t last = load64(bytes + 40) + load64(bytes + 48) - 1;
-        const uint64_t stamp = load64(bytes + 64);
         sim->on_disk = last > sim->on_disk ? last : sim->on_disk;
-        sim->stamped = stamp > sim->stamped ? stamp : sim->stamped;
         sim->counts.groups++;
         records_count(sim, bytes + 128, bytes + 128 + load64(bytes + 56));
     }

@@ -520,6 +520,38 @@ static void later_header_proves_damage(void **state)
     disk_sim_free(sim);
 }
 
+/* A write of two blocks that went astray onto the last two groups, whole or torn: its header, where
+ * it landed, is all that tells of them. Without it their loss cannot be seen. */
+static void strayed_header_proves_damage(void **state)
+{
+    uint64_t size;
+    struct wal_segment_header head;
+    struct wal_group_header header;
+    (void)state;
+    for (uint64_t number = 0; number <= 4; number += 2) {
+        make_log(3, false);
+        const struct last_group last = find_last(sim);
+        uint8_t *bytes = file_of(sim, last.ordinal, &size);
+        assert_int_equal(wal_segment_decode(bytes, &head), WAL_VERDICT_OK);
+        assert_int_equal(wal_group_decode(bytes + last.offset, head.epoch, last.offset, &header),
+                         WAL_VERDICT_OK);
+        memset(bytes + last.offset - last.size, 0x5a, 2 * last.size);
+        if (number > 0) { /* 2: that of the first group missed proves nothing behind it */
+            header.number = number;
+            header.offset = last.offset + last.size;
+            wal_group_encode(&header, bytes + last.offset);
+        }
+        if (number <= 2) {
+            assert_int_equal(reopen(sim, 3), ERR_OK);
+            keeper_close(&keeper);
+        } else {
+            assert_int_equal(reopen(sim, 3), ERR_DAMAGED);
+            assert_error_has("log-0000000000000001.seg, offset 12288");
+        }
+        disk_sim_free(sim);
+    }
+}
+
 /* Raise the version that a header tells, with a valid sum: its place in all three is the same. */
 static void raise_version(uint8_t *bytes, size_t header_size)
 {
@@ -617,6 +649,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(resized_segment_is_refused),
         cmocka_unit_test(old_epoch_never_counts),
         cmocka_unit_test(later_header_proves_damage),
+        cmocka_unit_test(strayed_header_proves_damage),
         cmocka_unit_test(unknown_version_is_refused_by_name),
         cmocka_unit_test(foreign_parts_are_refused),
         cmocka_unit_test(wrong_digest_is_refused),
