@@ -13,7 +13,7 @@
 
 #include "check.h"
 
-enum { CORPUS_MAX = 1024 };
+enum { CORPUS_MAX = 8192, SIZE_BYTES = 4 };
 
 struct entry {
     uint8_t *bytes;
@@ -50,20 +50,49 @@ static void run_copy(const uint8_t *bytes, size_t size)
     free(copy);
 }
 
-static void corpus_file(const char *path)
+static void corpus_input(const uint8_t *bytes, size_t size)
 {
-    static uint8_t bytes[FUZZ_INPUT_MAX];
-    FILE *file = fopen(path, "rb");
-    CHECK(file);
     CHECK(corpus_count < CORPUS_MAX);
-    const size_t size = fread(bytes, 1, sizeof bytes, file);
-    fclose(file);
     struct entry *entry = &corpus[corpus_count++];
     *entry = (struct entry){malloc(size ? size : 1), size};
     CHECK(entry->bytes);
     memcpy(entry->bytes, bytes, size);
-    snprintf(name_now, sizeof name_now, "%s", path);
     run_copy(bytes, size);
+}
+
+static FILE *open_input(const char *path)
+{
+    FILE *file = fopen(path, "rb");
+    CHECK(file);
+    return file;
+}
+
+static void corpus_file(const char *path)
+{
+    static uint8_t bytes[FUZZ_INPUT_MAX];
+    FILE *file = open_input(path);
+    const size_t size = fread(bytes, 1, sizeof bytes, file);
+    fclose(file);
+    snprintf(name_now, sizeof name_now, "%s", path);
+    corpus_input(bytes, size);
+}
+
+/* What campaigns found, in one file: of each input its size, u32 little endian, and its bytes. */
+static void corpus_grown(const char *path)
+{
+    static uint8_t bytes[FUZZ_INPUT_MAX];
+    uint8_t head[SIZE_BYTES];
+    FILE *file = open_input(path);
+    for (uint32_t i = 0; fread(head, 1, sizeof head, file) == sizeof head; i++) {
+        const size_t size = head[0] | (size_t)head[1] << 8 | (size_t)head[2] << 16;
+        CHECK(head[3] == 0);
+        CHECK(size <= sizeof bytes);
+        const size_t seen = fread(bytes, 1, size, file);
+        CHECK(seen == size);
+        snprintf(name_now, sizeof name_now, "input %u of %s", i, path);
+        corpus_input(bytes, size);
+    }
+    fclose(file);
 }
 
 static void corpus_folder(const char *path)
@@ -142,8 +171,11 @@ static void take_path(const char *path)
 {
     struct stat facts;
     CHECK(stat(path, &facts) == 0);
+    const char *end = strrchr(path, '.');
     if (S_ISDIR(facts.st_mode)) {
         corpus_folder(path);
+    } else if (end && strcmp(end, ".grown") == 0) {
+        corpus_grown(path);
     } else {
         corpus_file(path);
     }
