@@ -95,8 +95,9 @@ BODY int64_t block_body(const struct network *network, const float place[3], con
         uint64_t bits = maps_meet(maps, map_count, words[i]);
         for (; bits; bits &= bits - 1) {
             uint32_t slot = words[i] * 64u + (uint32_t)__builtin_ctzll(bits);
-            float d = square(network->x[slot] - place[0]) + square(network->y[slot] - place[1]) +
-                      square(network->z[slot] - place[2]);
+            const struct slot_point *point = &network->points[slot];
+            float d = square(point->x - place[0]) + square(point->y - place[1]) +
+                      square(point->z - place[2]);
             int64_t key = key_make(d, slot);
             int64_t other = key < least ? least : key;
             least = key < least ? key : least;
@@ -383,56 +384,73 @@ VARIANT(plain, , PLAIN_BLOCK(plain, ))
 #define WIDE __attribute__((target("avx512f,avx512dq,avx512cd,prefer-vector-width=512")))
 #endif
 
-/* Of the eight words of word those bits that all maps have. */
-WIDE BODY __m512i meet_lanes(const struct slot_map *maps, uint32_t map_count, __m512i word,
-                             __mmask8 used)
+/* Words of one bitmap, a load each: half the time of a gather (Zen 5: 5 cycles against 10), which
+ * is taken where some word lies behind the bitmap's end. */
+WIDE BODY __m512i map_lanes(const struct slot_map *map, const uint16_t *words, __m512i word,
+                            __mmask8 used)
 {
-    __m512i bits = _mm512_set1_epi64(-1);
-    for (uint32_t i = 0; i < map_count; i++) {
-        __mmask8 in = _mm512_mask_cmplt_epu64_mask(used, word, _mm512_set1_epi64(maps[i].words));
-        bits = _mm512_and_si512(
-            bits, _mm512_mask_i64gather_epi64(_mm512_setzero_si512(), in, word, maps[i].bits, 8));
+    const uint64_t *bits = map->bits;
+    __mmask8 in = _mm512_mask_cmplt_epu64_mask(used, word, _mm512_set1_epi64(map->words));
+    if (__builtin_expect(in != 0xff, 0)) {
+        return _mm512_mask_i64gather_epi64(_mm512_setzero_si512(), in, word, bits, 8);
     }
-    return bits;
+    return _mm512_set_epi64((int64_t)bits[words[7]], (int64_t)bits[words[6]],
+                            (int64_t)bits[words[5]], (int64_t)bits[words[4]],
+                            (int64_t)bits[words[3]], (int64_t)bits[words[2]],
+                            (int64_t)bits[words[1]], (int64_t)bits[words[0]]);
+}
+
+/* Squared chords to four slots, each at the beginning of its quarter. */
+WIDE BODY __m512 four_chords(const struct slot_point *points, __m512 place, const uint64_t *slots)
+{
+    __m512 at = _mm512_castps128_ps512(_mm_load_ps(&points[slots[0]].x));
+    at = _mm512_insertf32x4(at, _mm_load_ps(&points[slots[1]].x), 1);
+    at = _mm512_insertf32x4(at, _mm_load_ps(&points[slots[2]].x), 2);
+    at = _mm512_insertf32x4(at, _mm_load_ps(&points[slots[3]].x), 3);
+    at = _mm512_sub_ps(at, place);
+    at = _mm512_mul_ps(at, at);
+    return _mm512_add_ps(_mm512_add_ps(at, _mm512_permute_ps(at, 1)), _mm512_permute_ps(at, 2));
 }
 
 /* Keys of the lowest bit of each word, which is taken out. */
-WIDE BODY __m512i lowest_keys(const struct network *network, const float place[3], __m512i *bits,
+WIDE BODY __m512i lowest_keys(const struct slot_point *points, __m512 place, __m512i *bits,
                               __m512i last)
 {
+    const __m512i quarters = _mm512_set_epi32(0, 0, 0, 0, 0, 0, 0, 0, 28, 24, 20, 16, 12, 8, 4, 0);
+    _Alignas(64) uint64_t slots[WORD_BLOCK];
     __mmask8 has = _mm512_test_epi64_mask(*bits, *bits);
     __m512i low = _mm512_and_si512(*bits, _mm512_sub_epi64(_mm512_setzero_si512(), *bits));
-    __m512i slot = _mm512_sub_epi64(last, _mm512_lzcnt_epi64(low));
-    __m256 x = _mm512_mask_i64gather_ps(_mm256_setzero_ps(), has, slot, network->x, 4);
-    __m256 y = _mm512_mask_i64gather_ps(_mm256_setzero_ps(), has, slot, network->y, 4);
-    __m256 z = _mm512_mask_i64gather_ps(_mm256_setzero_ps(), has, slot, network->z, 4);
-    x = _mm256_sub_ps(x, _mm256_set1_ps(place[0]));
-    y = _mm256_sub_ps(y, _mm256_set1_ps(place[1]));
-    z = _mm256_sub_ps(z, _mm256_set1_ps(place[2]));
-    __m256 d =
-        _mm256_add_ps(_mm256_add_ps(_mm256_mul_ps(x, x), _mm256_mul_ps(y, y)), _mm256_mul_ps(z, z));
-    __m512i key = _mm512_cvtepu32_epi64(_mm256_castps_si256(d));
-    key = _mm512_or_si512(_mm512_slli_epi64(key, 16), slot);
+    __m512i slot = _mm512_maskz_sub_epi64(has, last, _mm512_lzcnt_epi64(low));
+    _mm512_store_si512(slots, slot);
     *bits = _mm512_xor_si512(*bits, low);
+    __m512 d = _mm512_permutex2var_ps(four_chords(points, place, slots), quarters,
+                                      four_chords(points, place, slots + 4));
+    __m512i key = _mm512_cvtepu32_epi64(_mm512_castsi512_si256(_mm512_castps_si512(d)));
+    key = _mm512_or_si512(_mm512_slli_epi64(key, 16), slot);
     return _mm512_mask_mov_epi64(_mm512_set1_epi64(KEY_NONE), has, key);
 }
 
 /* Each word in its lane: in each round the lowest bit of all words at once. More than two rounds
  * are rare where words have few candidates, so hardly a branch depends on what is found where. No
- * compiler makes gathers of the plain loop, so these are written as such. */
+ * compiler makes this of the plain loop. */
 WIDE static int64_t block_avx512(const struct network *network, const float place[3],
                                  const uint16_t *words, uint32_t count, const struct slot_map *maps,
                                  uint32_t map_count, int64_t *second)
 {
     const __m512i word = _mm512_cvtepu16_epi64(_mm_loadu_si128((const void *)words));
     const __m512i last = _mm512_add_epi64(_mm512_slli_epi64(word, 6), _mm512_set1_epi64(63));
-    __m512i bits = meet_lanes(maps, map_count, word, (__mmask8)((1u << count) - 1));
-    __m512i key = lowest_keys(network, place, &bits, last);
-    __m512i least = lowest_keys(network, place, &bits, last);
+    const __mmask8 used = (__mmask8)((1u << count) - 1);
+    const __m512 at = _mm512_broadcast_f32x4(_mm_set_ps(0, place[2], place[1], place[0]));
+    __m512i bits = map_lanes(&maps[0], words, word, used);
+    for (uint32_t i = 1; i < map_count; i++) {
+        bits = _mm512_and_si512(bits, map_lanes(&maps[i], words, word, used));
+    }
+    __m512i key = lowest_keys(network->points, at, &bits, last);
+    __m512i least = lowest_keys(network->points, at, &bits, last);
     __m512i behind = _mm512_max_epi64(least, key);
     least = _mm512_min_epi64(least, key);
     while (_mm512_test_epi64_mask(bits, bits)) {
-        key = lowest_keys(network, place, &bits, last);
+        key = lowest_keys(network->points, at, &bits, last);
         behind = _mm512_min_epi64(behind, _mm512_max_epi64(least, key));
         least = _mm512_min_epi64(least, key);
     }

@@ -2,7 +2,7 @@
  *
  * Distances are squared chords (words) or chords (caps) in float, never negative, so their bits
  * compare as integers: a key is those bits above a 16-bit index, INT64_MAX is "none", and the
- * nearest is the least key. Plain C compiled three times, but for block's gathers; contraction
+ * nearest is the least key. Plain C compiled three times, but for block with AVX-512; contraction
  * is off, so that no variant rounds otherwise. */
 #ifndef ROUTE_NEAREST_KERNEL_H
 #define ROUTE_NEAREST_KERNEL_H

@@ -69,6 +69,7 @@ static void slot_clear(struct network *network, uint32_t slot)
     network->x[slot] = 2.0f;
     network->y[slot] = 2.0f;
     network->z[slot] = 2.0f;
+    network->points[slot] = (struct slot_point){2.0f, 2.0f, 2.0f, 0};
     network->point_x[slot] = 2.0;
     network->point_y[slot] = 2.0;
     network->point_z[slot] = 2.0;
@@ -98,12 +99,13 @@ enum err network_init(struct network *network)
     network->x = aligned_alloc(64, floats);
     network->y = aligned_alloc(64, floats);
     network->z = aligned_alloc(64, floats);
+    network->points = aligned_alloc(64, SLOT_MAX * sizeof *network->points);
     network->point_x = aligned_alloc(64, 3 * SLOT_MAX * sizeof(double));
     network->node_of_slot = malloc(SLOT_MAX * sizeof(uint16_t));
     network->cap_x = aligned_alloc(64, 4 * WORD_MAX_NETWORK * sizeof(float));
     if (!network->index || !network->hot || !network->marks || !network->x || !network->y ||
-        !network->z || !network->point_x || !network->node_of_slot || !network->cap_x ||
-        !bitmaps_init(network) || !area_index_init(&network->index->areas)) {
+        !network->z || !network->points || !network->point_x || !network->node_of_slot ||
+        !network->cap_x || !bitmaps_init(network) || !area_index_init(&network->index->areas)) {
         network_close(network);
         return ERR_NOMEM;
     }
@@ -135,6 +137,7 @@ void network_close(struct network *network)
     free(network->x);
     free(network->y);
     free(network->z);
+    free(network->points);
     free(network->point_x);
     free(network->node_of_slot);
     free(network->cap_x);
@@ -166,7 +169,8 @@ uint64_t network_memory(void)
     uint64_t bitmaps = 5 + 4 * SERVICE_COUNT + NODE_TYPE_COUNT + CLASS_MAX + FLAG_MAX;
     return mem_size(sizeof(struct node) * NODE_MAX) + sizeof(struct network_index) + NODE_HOT_SIZE +
            (NODE_MAX + 1) * (uint64_t)SERVICE_COUNT +
-           SLOT_MAX * (3 * sizeof(float) + 3 * sizeof(double) + sizeof(uint16_t)) +
+           SLOT_MAX * (3 * sizeof(float) + sizeof(struct slot_point) + 3 * sizeof(double) +
+                       sizeof(uint16_t)) +
            WORD_MAX_NETWORK * (4 * sizeof(float) + bitmaps * sizeof(slot_bits));
 }
 
@@ -181,8 +185,7 @@ uint64_t network_hash(const char *id, uint32_t len)
 }
 
 /* The slot of the id, or the empty one where it would go. */
-static uint32_t *id_slot(const struct network *network, uint64_t hash, const char *id,
-                         uint32_t len)
+static uint32_t *id_slot(const struct network *network, uint64_t hash, const char *id, uint32_t len)
 {
     uint32_t at = (uint32_t)hash % IDS;
     for (uint32_t entry; (entry = __atomic_load_n(&network->index->ids[at], __ATOMIC_ACQUIRE));) {
@@ -203,8 +206,7 @@ void network_prefetch(const struct network *network, uint64_t hash)
 
 void network_prefetch_node(const struct network *network, uint64_t hash)
 {
-    uint32_t entry =
-        __atomic_load_n(&network->index->ids[(uint32_t)hash % IDS], __ATOMIC_ACQUIRE);
+    uint32_t entry = __atomic_load_n(&network->index->ids[(uint32_t)hash % IDS], __ATOMIC_ACQUIRE);
     if (entry) {
         prefetch_read(&network->hot[entry - 1]);
     }
@@ -331,8 +333,8 @@ static void unreached_set(struct network *network, uint32_t slot, bool is_in, bo
 }
 
 /* What a service asks of the node, marks included. */
-static void service_bits_set(struct network *network, const struct node *node,
-                             enum service service, bool is_in)
+static void service_bits_set(struct network *network, const struct node *node, enum service service,
+                             bool is_in)
 {
     uint8_t marks = network->marks[node - network->nodes][service];
     bool is_offered = is_in && node_offers(node, service);
@@ -383,6 +385,8 @@ static void place(struct network *network, const struct node *node)
     network->x[slot] = (float)node->point.x;
     network->y[slot] = (float)node->point.y;
     network->z[slot] = (float)node->point.z;
+    network->points[slot] =
+        (struct slot_point){network->x[slot], network->y[slot], network->z[slot], 0};
     network->point_x[slot] = node->point.x;
     network->point_y[slot] = node->point.y;
     network->point_z[slot] = node->point.z;

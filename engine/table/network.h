@@ -103,6 +103,12 @@ struct node_hot {
 
 _Static_assert(sizeof(struct node_hot) == 64, "what an order reads of a node is a cache line");
 
+/* Where a slot lies, a quarter of a cache line: for a search that looks at few slots of a word. */
+struct slot_point {
+    float x, y, z;
+    float reserved;
+};
+
 /* The bounding cap of a word: every node of the word lies within radius of its centre. */
 struct network {
     /* -- nodes -- */
@@ -115,6 +121,7 @@ struct network {
     uint32_t words;   /* bitmap words in use */
     float *x, *y, *z; /* unit vectors, SLOT_MAX each, 64-byte aligned; a free slot is far
                                away (2,2,2) */
+    struct slot_point *points;           /* the same once more, 64-byte aligned */
     double *point_x, *point_y, *point_z; /* the same, exact */
     uint16_t *node_of_slot;              /* NODE_NONE = free */
 

@@ -11,7 +11,8 @@ enum { WORDS = 40, MAPS = 4, ROUNDS = 20000 };
 static struct rng rng;
 static float x[WORDS * 64], y[WORDS * 64], z[WORDS * 64];
 static uint64_t bits[MAPS][WORDS];
-static struct network network = {.words = WORDS, .x = x, .y = y, .z = z};
+static struct slot_point points[WORDS * 64] __attribute__((aligned(64)));
+static struct network network = {.words = WORDS, .x = x, .y = y, .z = z, .points = points};
 
 static uint32_t draw(uint32_t bound)
 {
@@ -110,6 +111,7 @@ int main(void)
         x[slot] = draw_coordinate();
         y[slot] = draw_coordinate();
         z[slot] = draw_coordinate();
+        points[slot] = (struct slot_point){x[slot], y[slot], z[slot], draw_coordinate()};
     }
     for (uint32_t round = 0; round < ROUNDS; round++) {
         struct asked asked;
