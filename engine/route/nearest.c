@@ -589,6 +589,10 @@ struct route_guess nearest_source(struct route *route, bool is_by_hint)
             search_bitmaps(&search);
         }
     }
-    measure_best(&search);
+    if (is_by_hint) {
+        search.best.metres = 0; /* whoever confirms it measures it, when its node is near */
+    } else {
+        measure_best(&search);
+    }
     return search.best;
 }

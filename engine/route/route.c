@@ -8,9 +8,9 @@
 #include "strategy_route_internal.h"
 
 enum {
-    WORDS_AHEAD = 8,       /* of an area's list: what a search visits on average */
+    WORDS_AHEAD = 8,           /* of an area's list: what a search visits on average */
     WORDS_AHEAD_WEIGHTED = 24, /* the same by a weighted strategy */
-    STEPS_DEFAULT = 80000, /* README, "Steps": what fits into a millisecond */
+    STEPS_DEFAULT = 80000,     /* README, "Steps": what fits into a millisecond */
     FEW_TIMES = 64,
     LINE_STEPS = 8 /* of a line in each of the passes over all lines */
 };
@@ -513,7 +513,8 @@ bool route_confirm(struct route *route, const struct stock_view *view,
         return false;
     }
     answer_begin(route, answer);
-    return answer_add_single(route, guess->node, guess->metres) && fence_dates(route);
+    return answer_add_single(route, guess->node, group_metres(route, guess->node)) &&
+           fence_dates(route);
 }
 
 bool route_confirm_ruled(struct route *route, const struct stock_view *view,

@@ -210,7 +210,7 @@ void route_why(struct route *route, const struct stock_view *view,
  * in request order route_confirm, else route_decide. */
 struct route_guess {
     uint16_t node;
-    uint32_t metres;
+    uint32_t metres; /* 0 by route_guess: the answer tells them */
 };
 
 /* What a strategy's guess is measured by until it is confirmed: the values of its terms, and the

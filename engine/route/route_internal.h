@@ -274,7 +274,8 @@ bool fence_dates(struct route *route);
 /* -- nearest.c -- */
 
 /* The best node that holds the whole group, or NODE_NONE. Places that are not fixed only.
- * is_by_hint: of bitmap rows the hint counts, no cell is read: the best of a few too many. */
+ * is_by_hint: of bitmap rows the hint counts, no cell is read: the best of a few too many, which is
+ * not measured (metres 0). */
 struct route_guess nearest_source(struct route *route, bool is_by_hint);
 
 /* Every slot of base that may hold the whole group, into route->found; each item has a row. Those

@@ -317,15 +317,15 @@ static void compare_guess(const struct ask *ask, const struct route_guess *wante
     bool stands = route_confirm(world.route, &world.view, &ask->request, &guess, &answer);
     guesses_standing += stands;
     guesses_fallen += !stands && wanted->node != NODE_NONE;
-    if (stands && (guess.node != wanted->node || guess.metres != wanted->metres ||
-                   answer.parts[0].node != wanted->node)) {
-        fail("confirm", wanted, guess.node, guess.metres);
+    if (stands && (guess.node != wanted->node || answer.parts[0].node != wanted->node ||
+                   answer.parts[0].metres != wanted->metres)) {
+        fail("confirm", wanted, guess.node, answer.parts[0].metres);
     }
     if (guess.node == NODE_NONE && wanted->node != NODE_NONE) {
-        fail("guess", wanted, guess.node, guess.metres);
+        fail("guess", wanted, guess.node, 0);
     }
     if (guess.node == wanted->node && wanted->node != NODE_NONE && !stands) {
-        fail("confirm refuses the best", wanted, guess.node, guess.metres);
+        fail("confirm refuses the best", wanted, guess.node, 0);
     }
 }
 
