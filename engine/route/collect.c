@@ -165,8 +165,7 @@ static void visit_bitmap(struct route *route, uint32_t item, const slot_bits *am
             among[word] & __atomic_load_n(&row_maybe(demand->row)[word], __ATOMIC_RELAXED);
         for (; bits; bits &= bits - 1) {
             uint32_t at = (uint32_t)__builtin_ctzll(bits);
-            slot_bits below = row_member(row)[word] & (((slot_bits)1 << at) - 1);
-            uint32_t index = row_slots(row)[word] + (uint32_t)__builtin_popcountll(below);
+            uint32_t index = row_rank(row, word, (slot_bits)1 << at);
             if (!visit_cell(route, item, word * 64 + at, index, visit)) {
                 return;
             }

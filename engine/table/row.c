@@ -16,12 +16,22 @@ static uint32_t *times(const struct row *row)
 
 static uint16_t *highs(const struct row *row)
 {
-    return (uint16_t *)(void *)((char *)(uintptr_t)row + row->highs);
+    return (uint16_t *)(void *)(times(row) + row->capacity);
 }
 
 static uint16_t *slots_of(struct row *row)
 {
     return (uint16_t *)(void *)((char *)row + row->slots);
+}
+
+static struct row_members *members_of(struct row *row)
+{
+    return (struct row_members *)(void *)((char *)row + row->slots);
+}
+
+static uint32_t members_count(uint32_t words)
+{
+    return (words + ROW_MEMBERS - 1) / ROW_MEMBERS;
 }
 
 /* A bitmap where it takes at most 2 bytes a cell more than a list, and not only where it takes
@@ -38,14 +48,19 @@ static size_t layout(struct row *row, enum row_kind kind, uint32_t capacity, uin
     row->kind = (uint16_t)kind;
     row->words = (uint16_t)words;
     row->capacity = capacity;
-    at += kind == ROW_BITMAP ? (size_t)words * 16 : 0;
-    at += cells * 8;
+    if (kind == ROW_BITMAP) {
+        at = (at + (size_t)words * sizeof(uint64_t) + 63) / 64 * 64;
+        row->slots = (uint32_t)at;
+        at += members_count(words) * sizeof(struct row_members);
+    }
+    row->cells = (uint32_t)at;
+    at += cells * sizeof(uint64_t);
     row->times = (uint32_t)at;
-    at += cells * 4;
-    row->slots = (uint32_t)at;
-    at += kind == ROW_BITMAP ? (size_t)words * 2 : cells * 2;
-    row->highs = (uint32_t)at;
-    at += cells * 2;
+    at += cells * (sizeof(uint32_t) + sizeof(uint16_t));
+    if (kind == ROW_LIST) {
+        row->slots = (uint32_t)at;
+        at += cells * sizeof(uint16_t);
+    }
     return at;
 }
 
@@ -54,13 +69,14 @@ struct row *row_build(uint32_t count, uint32_t words)
     struct row shape;
     memset(&shape, 0, sizeof shape);
     size_t size = layout(&shape, kind_for(count, words), count, words);
-    struct row *row = malloc(size);
+    bool is_lined = shape.kind == ROW_BITMAP; /* each of its members in a line of its own */
+    struct row *row = is_lined ? aligned_alloc(64, (size + 63) / 64 * 64) : malloc(size);
     if (!row) {
         return NULL;
     }
     memcpy(row, &shape, sizeof shape);
     if (row->kind == ROW_BITMAP) {
-        memset(row->body, 0, (size_t)words * 16);
+        memset(row->body, 0, row->cells - sizeof *row);
     }
     return row;
 }
@@ -77,7 +93,7 @@ void row_build_add(struct row *row, uint32_t slot, cell_word word, uint64_t coun
     CHECK(index < row->capacity);
     if (row->kind == ROW_BITMAP) {
         uint64_t bit = (uint64_t)1 << (slot % 64);
-        row->body[slot / 64] |= bit;
+        members_of(row)[slot / 64 / ROW_MEMBERS].bits[slot / 64 % ROW_MEMBERS] |= bit;
         if (has_free(word)) {
             row_maybe(row)[slot / 64] |= bit;
         }
@@ -88,16 +104,24 @@ void row_build_add(struct row *row, uint32_t slot, cell_word word, uint64_t coun
     row_count_time_set(row, index, count_time);
 }
 
+static void ranks_count(struct row *row)
+{
+    uint32_t before = 0;
+    for (uint32_t word = 0; word < row->words; word++) {
+        struct row_members *members = &members_of(row)[word / ROW_MEMBERS];
+        uint32_t at = word % ROW_MEMBERS;
+        if (at % 2 == 0) {
+            members->ranks[at / 2] = (uint16_t)before;
+        }
+        before += (uint32_t)__builtin_popcountll(members->bits[at]);
+    }
+}
+
 void row_build_end(struct row *row)
 {
     CHECK(row->count == row->capacity);
-    if (row->kind != ROW_BITMAP) {
-        return;
-    }
-    uint32_t before = 0;
-    for (uint32_t word = 0; word < row->words; word++) {
-        slots_of(row)[word] = (uint16_t)before;
-        before += (uint32_t)__builtin_popcountll(row->body[word]);
+    if (row->kind == ROW_BITMAP) {
+        ranks_count(row);
     }
 }
 
@@ -113,11 +137,10 @@ static void copy_with_hole(void *to, const void *from, uint32_t count, uint32_t 
 /* Cells of row below slot. */
 static uint32_t rank_of(const struct row *row, uint32_t slot)
 {
-    const uint16_t *slots = row_slots(row);
     if (row->kind == ROW_BITMAP) {
-        uint64_t below = row->body[slot / 64] & (((uint64_t)1 << (slot % 64)) - 1);
-        return slots[slot / 64] + (uint32_t)__builtin_popcountll(below);
+        return row_rank(row, slot / 64, (uint64_t)1 << (slot % 64));
     }
+    const uint16_t *slots = row_slots(row);
     uint32_t rank = 0;
     while (rank < row->count && slots[rank] < slot) {
         rank++;
@@ -140,12 +163,10 @@ static void insert_same_kind(struct row *made, const struct row *row, uint32_t s
         copy_with_hole(slots_of(made), row_slots(row), row->count, index, sizeof(uint16_t));
         slots_of(made)[index] = (uint16_t)slot;
     } else {
-        memcpy(made->body, row->body, (size_t)row->words * 16);
-        made->body[slot / 64] |= (uint64_t)1 << (slot % 64);
-        memcpy(slots_of(made), row_slots(row), (size_t)row->words * 2);
-        for (uint32_t at = slot / 64 + 1; at < row->words; at++) {
-            slots_of(made)[at]++;
-        }
+        memcpy(made->body, row->body, row->cells - sizeof *row);
+        members_of(made)[slot / 64 / ROW_MEMBERS].bits[slot / 64 % ROW_MEMBERS] |=
+            (uint64_t)1 << (slot % 64);
+        ranks_count(made);
     }
     row_count_time_set(made, index, count_time);
     row_word_set(made, slot, index, word);
@@ -312,7 +333,7 @@ void row_walk_begin(const struct row *row, struct row_walk *walk)
 {
     walk->index = 0;
     walk->word = 0;
-    walk->bits = row->kind == ROW_BITMAP && row->words ? row->body[0] : 0;
+    walk->bits = row->kind == ROW_BITMAP && row->words ? row_member(row, 0) : 0;
 }
 
 bool row_walk_next(const struct row *row, struct row_walk *walk, uint32_t *slot, uint32_t *index)
@@ -324,7 +345,7 @@ bool row_walk_next(const struct row *row, struct row_walk *walk, uint32_t *slot,
         *slot = row_slots(row)[walk->index];
     } else {
         while (walk->bits == 0) {
-            walk->bits = row->body[++walk->word];
+            walk->bits = row_member(row, ++walk->word);
         }
         *slot = walk->word * 64 + (uint32_t)__builtin_ctzll(walk->bits);
         walk->bits &= walk->bits - 1;

@@ -1,16 +1,17 @@
 /* The stock of one item: which nodes hold a cell of it, and the cells.
  *
  * A row is one block: header, membership, cells, count times. Membership is a sorted list of
- * slots while that is smaller, else a bitmap with a rank directory and a second bitmap of
- * cells that may have stock. Cell words and the hint change in place; membership never does:
- * an insertion makes a new block (row_with), the owner publishes it with a release store and
- * retires the old one. So a reader that loaded the pointer sees one membership to the end.
+ * slots while that is smaller, else a bitmap of cells that may have stock and another of all, whose
+ * words lie in cache lines with the ranks of their cells. Cell words and the hint change in place;
+ * membership never does: an insertion makes a new block (row_with), the owner publishes it with a
+ * release store and retires the old one. So a reader that loaded the pointer sees one membership to
+ * the end.
  *
- *   LIST    [row][cell u64 x cap][time_low u32 x cap][slot u16 x cap][time_high u16 x cap]
- *   BITMAP  [row][member u64 x words][maybe u64 x words][cell ..][time_low ..]
- *           [rank u16 x words][time_high ..]
+ *   LIST    [row][cell u64 x cap][time_low u32 x cap][time_high u16 x cap][slot u16 x cap]
+ *   BITMAP  [row][maybe u64 x words][row_members, at a multiple of 64][cell ..][time_low ..]
+ *           [time_high ..]
  *
- * Memory per cell: 8 word + 6 count time + 2 slot (list), or 14 + (2 x 8 + 2) x words / count.
+ * Memory per cell: 8 word + 6 count time + 2 slot (list), or 14 + (8 + 64 / 7) x words / count.
  *
  * Field            written by           read by            when
  * membership       nobody after birth   engine, readers    -
@@ -68,16 +69,25 @@ enum row_kind { ROW_LIST, ROW_BITMAP };
 #define ROW_CHANGES_OPEN ((uint64_t)0xffff)
 #define ROW_CHANGE_ENDED ((uint64_t)0x10000)
 
+/* Seven words of a membership, and the cells before them: one cache line. */
+enum { ROW_MEMBERS = 7 };
+struct row_members {
+    uint64_t bits[ROW_MEMBERS];
+    uint16_t ranks[4]; /* cells before words 0, 2, 4 and 6 */
+};
+
+_Static_assert(sizeof(struct row_members) == 64, "finding a cell reads one line");
+
 struct row {
     uint64_t version;
     uint32_t count;    /* cells */
     uint16_t words;    /* bitmap words of the layout it was made for */
     uint16_t kind;     /* enum row_kind */
     uint32_t capacity; /* cells that the arrays have room for */
-    uint32_t times;    /* byte offset of time_low */
-    uint32_t highs;    /* byte offset of time_high */
-    uint32_t slots;    /* byte offset of slot (list) or rank (bitmap) */
-    uint64_t body[];   /* list: cells; bitmap: member, maybe, cells */
+    uint32_t cells;    /* byte offset of the cells */
+    uint32_t times;    /* byte offset of time_low; time_high lies behind it */
+    uint32_t slots;    /* byte offset of slot (list) or row_members (bitmap) */
+    uint64_t body[];   /* list: cells; bitmap: maybe, then the rest */
 };
 
 /* A new row with the cells of row (NULL: none) and one more at slot: word, count time in ms.
@@ -103,17 +113,39 @@ size_t row_size(const struct row *row);
 /* Check the block's inner order; aborts when broken. */
 void row_check(const struct row *row);
 
-static inline const uint64_t *row_member(const struct row *row)
+/* Cells that may have stock; the bitmap kind only. */
+static inline uint64_t *row_maybe(struct row *row)
 {
     return row->body;
 }
 
-/* Cells that may have stock; the bitmap kind only. */
-static inline uint64_t *row_maybe(struct row *row)
+/* The cache line of a bitmap row that has a word of row_maybe. */
+static inline uint32_t row_maybe_line(uint32_t word)
 {
-    return row->body + row->words;
+    return (uint32_t)(offsetof(struct row, body) / sizeof(uint64_t) + word) / 8;
 }
 
+static inline const struct row_members *row_members(const struct row *row)
+{
+    return (const struct row_members *)(const void *)((const char *)row + row->slots);
+}
+
+/* One word of the membership, and the index of the cell at a bit of it; the bitmap kind only. */
+static inline uint64_t row_member(const struct row *row, uint32_t word)
+{
+    return row_members(row)[word / ROW_MEMBERS].bits[word % ROW_MEMBERS];
+}
+
+static inline uint32_t row_rank(const struct row *row, uint32_t word, uint64_t bit)
+{
+    const struct row_members *members = &row_members(row)[word / ROW_MEMBERS];
+    uint32_t at = word % ROW_MEMBERS;
+    uint64_t before = members->bits[at & ~1u] & -(uint64_t)(at & 1);
+    return members->ranks[at / 2] + (uint32_t)__builtin_popcountll(before) +
+           (uint32_t)__builtin_popcountll(members->bits[at] & (bit - 1));
+}
+
+/* Slots in rising order; the list kind only. */
 static inline const uint16_t *row_slots(const struct row *row)
 {
     return (const uint16_t *)(const void *)((const char *)row + row->slots);
@@ -121,25 +153,19 @@ static inline const uint16_t *row_slots(const struct row *row)
 
 static inline uint64_t *row_cells(struct row *row)
 {
-    return row->body + (row->kind == ROW_BITMAP ? 2 * (size_t)row->words : 0);
+    return (uint64_t *)(void *)((char *)row + row->cells);
 }
 
 /* Index of the cell at slot, or -1 where there is none. */
 static inline int32_t row_find(const struct row *row, uint32_t slot)
 {
-    const uint16_t *slots = row_slots(row);
     if (row->kind == ROW_BITMAP) {
         uint32_t word = slot / 64;
-        if (word >= row->words) {
-            return -1;
-        }
-        uint64_t bits = row_member(row)[word];
         uint64_t bit = (uint64_t)1 << (slot % 64);
-        if (!(bits & bit)) {
-            return -1;
-        }
-        return (int32_t)(slots[word] + (uint32_t)__builtin_popcountll(bits & (bit - 1)));
+        bool is_in = word < row->words && row_member(row, word) & bit;
+        return is_in ? (int32_t)row_rank(row, word, bit) : -1;
     }
+    const uint16_t *slots = row_slots(row);
     uint32_t low = 0;
     uint32_t high = row->count;
     while (low < high) {
@@ -157,15 +183,14 @@ static inline int32_t row_find(const struct row *row, uint32_t slot)
 static inline void row_prefetch_find(const struct row *row, uint32_t slot)
 {
     if (row->kind == ROW_BITMAP && slot / 64 < row->words) {
-        prefetch_read(&row->body[slot / 64]);
-        prefetch_write(&row->body[row->words + slot / 64]);
-        prefetch_read(&row_slots(row)[slot / 64]);
+        prefetch_read(&row_members(row)[slot / 64 / ROW_MEMBERS]);
+        prefetch_write(&row->body[slot / 64]);
     }
 }
 
 static inline cell_word row_word(const struct row *row, uint32_t index)
 {
-    const uint64_t *cells = row->body + (row->kind == ROW_BITMAP ? 2 * (size_t)row->words : 0);
+    const uint64_t *cells = (const uint64_t *)(const void *)((const char *)row + row->cells);
     return __atomic_load_n(&cells[index], __ATOMIC_ACQUIRE);
 }
 

@@ -82,6 +82,21 @@ static void row_hint_never_errs_down(void **state)
     row_free(row);
 }
 
+/* What a decision reads of a bitmap row lies where its prefetches say: members in lines of their
+ * own, a word of the hint in the line told for it. */
+static void row_lies_in_lines(void **state)
+{
+    (void)state;
+    struct row *row = row_build(SLOTS, SLOTS / 64);
+    assert_int_equal(row->kind, ROW_BITMAP);
+    assert_int_equal((uintptr_t)row_members(row) % 64, 0);
+    for (uint32_t word = 0; word < SLOTS / 64; word++) {
+        uintptr_t line = (uintptr_t)row + row_maybe_line(word) * 64;
+        assert_int_equal((uintptr_t)&row_maybe(row)[word] / 64 * 64, line);
+    }
+    row_free(row);
+}
+
 /* Cells keep signs and bits at the edges of their ranges. */
 static void cell_edges(void **state)
 {
@@ -286,6 +301,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(row_holds_what_was_put),      cmocka_unit_test(row_hint_never_errs_down),
+        cmocka_unit_test(row_lies_in_lines),
         cmocka_unit_test(cell_edges),                  cmocka_unit_test(itemset_is_sorted_set),
         cmocka_unit_test(holds_chain_is_newest_first), cmocka_unit_test(keyring_is_a_window),
         cmocka_unit_test(holds_of_equal_tags_stay_apart),
