@@ -56,6 +56,22 @@ static void add(struct near_area *area, uint32_t word, float bound)
     area->words[at] = (uint16_t)word;
 }
 
+/* The lines of the first words, as far as there is room. */
+static void add_lines(struct near_area *area)
+{
+    area->line_count = 0;
+    for (uint32_t i = 0; i < area->count && i < NEAR_AHEAD; i++) {
+        uint32_t line = row_maybe_line(area->words[i]);
+        uint32_t at = 0;
+        while (at < area->line_count && area->lines[at] != line) {
+            at++;
+        }
+        if (at == area->line_count && at < NEAR_LINES) {
+            area->lines[area->line_count++] = (uint8_t)line;
+        }
+    }
+}
+
 static void fill(struct near_area *area, const struct network *network, uint32_t key)
 {
     float x = middle((key - 1) >> 16);
@@ -73,6 +89,7 @@ static void fill(struct near_area *area, const struct network *network, uint32_t
             add(area, word, bound > 0 ? bound : 0);
         }
     }
+    add_lines(area);
     area->is_filled = true;
 }
 

@@ -8,8 +8,7 @@
 #include "strategy_route_internal.h"
 
 enum {
-    WORDS_AHEAD = 8,           /* of an area's list: what a search visits on average */
-    WORDS_AHEAD_WEIGHTED = 24, /* the same by a weighted strategy */
+    WORDS_AHEAD_WEIGHTED = 24, /* of an area's list: what a search visits by a weighted strategy */
     STEPS_DEFAULT = 80000,     /* README, "Steps": what fits into a millisecond */
     FEW_TIMES = 64,
     LINE_STEPS = 8 /* of a line in each of the passes over all lines */
@@ -418,17 +417,19 @@ void route_prefetch(const struct route *route, const struct stock_view *view,
 static uint32_t words_ahead(const struct strategy *rule)
 {
     bool is_weighted = rule && rule->mode == STRATEGY_WEIGHTED;
-    uint32_t words = is_weighted ? WORDS_AHEAD_WEIGHTED : WORDS_AHEAD;
+    uint32_t words = is_weighted ? WORDS_AHEAD_WEIGHTED : NEAR_AHEAD;
     return !rule || rule->is_led ? words : 0;
 }
 
-/* The words that the area's list begins with: most searches end among them. */
+/* The words that the area's list begins with, where most searches end: NEAR_AHEAD of them lie in
+ * some four lines, each of which is asked for once. */
 static void prefetch_words(struct row *row, const struct near_area *area, uint32_t count)
 {
-    for (uint32_t i = 0; i < area->count && i < count; i++) {
-        if (area->words[i] < row->words) {
-            prefetch_read(&row_maybe(row)[area->words[i]]);
-        }
+    for (uint32_t i = 0; i < area->line_count; i++) {
+        prefetch_read((const char *)row + area->lines[i] * 64u);
+    }
+    for (uint32_t i = NEAR_AHEAD; i < area->count && i < count; i++) {
+        prefetch_read(&row_maybe(row)[area->words[i]]);
     }
 }
 

@@ -12,15 +12,18 @@ enum {
     PLACE_KEYS = SERVICE_COUNT << 16
 };
 
-enum { NEAR_WORDS = 40, NEAR_AHEAD = 16, NEAR_WAYS = 4, NEAR_AREAS = 4096 };
+enum { NEAR_WORDS = 40, NEAR_AHEAD = 16, NEAR_LINES = 7, NEAR_WAYS = 4, NEAR_AREAS = 4096 };
 
 /* The nearest words of an area (near_area.c). What most searches read stands first: the words, and
- * the bounds of NEAR_AHEAD of them, on three cache lines. */
+ * the bounds of NEAR_AHEAD of them, on three cache lines; and the lines of a bitmap row that have
+ * these (row_maybe_line). */
 struct near_area {
     _Alignas(64) bool is_filled;
     uint8_t visits; /* before it was */
     uint16_t count;
     float end; /* chord from any place of the area, at least, of all words that are not listed */
+    uint8_t line_count;
+    uint8_t lines[NEAR_LINES];
     uint16_t words[NEAR_WORDS];
     float bounds[NEAR_WORDS]; /* the same of those that are; rising */
 };
