@@ -262,6 +262,25 @@ static bool load_history(struct tables *tables, struct bytes_source *fields, str
     return true;
 }
 
+/* No digest has the lines of an order that was never changed. */
+static bool lines_hold(struct order *order)
+{
+    uint64_t units[EFFECT_LINES_MAX];
+    for (uint32_t line = 0; line < order->line_count; line++) {
+        units[line] = order_lines(order)[line].unfilled;
+    }
+    for (uint32_t i = 0; i < order->share_count; i++) {
+        const struct order_share *share = &order_shares(order)[i];
+        units[share->line] += share_kept(share);
+    }
+    for (uint32_t line = 0; line < order->line_count; line++) {
+        if (units[line] > order_lines(order)[line].qty) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool room_for(struct tables *tables, struct image_source *source,
                      const struct effect_order *effect)
 {
@@ -300,6 +319,9 @@ static void load_order(struct tables *tables, struct image_source *source, const
         if (!load_tails(tables, &fields, order, source->version) ||
             !load_history(tables, &fields, order)) {
             image_bad(source, ERR_FULL, "orders_memory is lower than when this was written");
+        } else if (!lines_hold(order)) {
+            image_bad(source, ERR_DAMAGED, "a line has less than was taken of it (LSN %llu)",
+                      (unsigned long long)lsn);
         } else if (image_fields_end(source, &fields, "an order")) {
             order_digest(order, &tables->digest, true);
             image_order_note(source, lsn, ref);

@@ -49,7 +49,8 @@ static void load_owed_entry(struct tables *tables, struct image_source *source,
     }
     bool is_known = what.status == ORDER_HELD || what.status == ORDER_BACKORDERED;
     if (fields->is_bad || !is_known || what.qty == 0 || what.line >= order->line_count ||
-        owed_find(&tables->owed, order, what.line) != OWED_NONE) {
+        owed_find(&tables->owed, order, what.line) != OWED_NONE ||
+        order_line_units(order, what.line) + what.qty > order_lines(order)[what.line].qty) {
         image_bad(source, ERR_DAMAGED, "what is owed of an order is not right (LSN %llu)",
                   (unsigned long long)order->lsn);
     } else if (!owed_has_room(&tables->owed, 1)) {

@@ -612,6 +612,16 @@ bool order_history_add(struct orders *orders, struct order *order,
     return true;
 }
 
+uint64_t order_line_units(struct order *order, uint32_t line)
+{
+    uint64_t units = order_lines(order)[line].unfilled;
+    for (uint32_t i = 0; i < order->share_count; i++) {
+        const struct order_share *share = &order_shares(order)[i];
+        units += share->line == line ? share_kept(share) : 0;
+    }
+    return units;
+}
+
 static void digest_words(struct digest *digest, bool is_add, uint32_t tag, uint64_t a, uint64_t b,
                          uint64_t c)
 {

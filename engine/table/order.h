@@ -316,6 +316,15 @@ static inline uint32_t share_active(const struct order_share *share)
     return share->qty - share->cancelled - share->no_show - share->moved;
 }
 
+/* Those that count against what its line asks for. */
+static inline uint32_t share_kept(const struct order_share *share)
+{
+    return share->qty - share->cancelled - share->moved;
+}
+
+/* Units of the line that are somewhere: unfilled, or in shares. */
+uint64_t order_line_units(struct order *order, uint32_t line);
+
 static inline uint32_t share_held(const struct order_share *share, enum way way)
 {
     return share_active(share) - share->reached[way == WAY_PICKUP ? STEP_LAST : STEP_OUT];

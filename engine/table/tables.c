@@ -486,13 +486,9 @@ static void check_cells(struct tables *tables, uint64_t *cells, int64_t *reserve
 static void check_lines(struct tables *tables, struct order *order)
 {
     for (uint32_t line = 0; line < order->line_count; line++) {
-        const struct order_line *own = &order_lines(order)[line];
-        uint64_t units = own->unfilled + owed_units(&tables->owed, order, line);
-        for (uint32_t i = 0; i < order->share_count; i++) {
-            const struct order_share *share = &order_shares(order)[i];
-            units += share->line == line ? share->qty - share->cancelled - share->moved : 0;
-        }
-        CHECK(units <= own->qty);
+        const uint64_t units =
+            order_line_units(order, line) + owed_units(&tables->owed, order, line);
+        CHECK(units <= order_lines(order)[line].qty);
     }
 }
 
