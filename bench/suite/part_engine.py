@@ -226,8 +226,8 @@ def measure(run):
     loader = load.Loader(run.build, run.data, None if run.data else 1000)
     world = peers.World(run, items)
     client = part_peers.Client(run, world)
+    run.attempt(depth_one, run, client, loader)  # before the large engine, whose memory is gigabytes
     engine = durable(run, client, loader, items)
-    run.attempt(depth_one, run, client, loader)
     run.attempt(reads, run, client, engine)
     run.attempt(read_loops, run, client, loader, 2000)
     again = run.attempt(replay, run, client, engine)
