@@ -22,6 +22,7 @@ nearshelf_test(unit/test_service_order.c LABEL unit TIMEOUT 90 DEPS service_harn
 nearshelf_test(unit/test_service_slices.c LABEL unit DEPS service_harness)
 nearshelf_test(unit/test_service_clock.c LABEL unit DEPS service_harness log_sim)
 nearshelf_test(unit/test_folder_tool.c LABEL integration TIMEOUT 150 DEPS service_harness folder_tool)
+target_link_options(test_folder_tool PRIVATE -Wl,--wrap=snapshot_find)
 nearshelf_test(unit/test_service_reserve.c LABEL unit DEPS service_harness)
 nearshelf_test(unit/test_service_times.c LABEL unit TIMEOUT 90 DEPS service_harness)
 nearshelf_test(model/test_reserve_books.c LABEL model TIMEOUT 180 DEPS base service_harness)

@@ -1,10 +1,10 @@
-/* Files are copied in the order in which nothing is missed: snapshots, then segments by rising
- * number, of each the groups that are whole. The engine may write on in one segment after it was
- * copied and in the next before that is: then the next one does not continue the copy and is left
- * out, as if the copy had been made before. */
+/* An engine removes snapshots and segments meanwhile, and writes on. So everything is opened first,
+ * again if the snapshots changed meanwhile: what is open stays. Then the ends of the segments are
+ * found, newest first: when a later one has groups an earlier one is complete, a gap is damage. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "disk.h"
 #include "folder_copy.h"
@@ -14,16 +14,27 @@
 
 enum { SEGMENTS_MAX = 1 << 16, PIECE = 1 << 20, PASSING_SNAPSHOTS = 2 };
 
+struct segment {
+    uint64_t ordinal;
+    int file; /* -1: not open */
+    uint64_t size;
+    uint64_t end;   /* of its whole groups */
+    uint64_t first; /* number of the first of them; 0 = there is none */
+    uint64_t last;
+};
+
 struct backup {
     struct disk *from;
     struct disk *to;
     FILE *out;
     char *error;
     uint8_t *bytes; /* of the largest group */
-    uint64_t *ordinals;
+    struct snapshot_list list;
+    int snapshots[PASSING_SNAPSHOTS]; /* as list; -1 = not open */
+    uint64_t sizes[PASSING_SNAPSHOTS];
+    struct segment *segments; /* by rising ordinal */
     uint32_t count;
-    uint64_t next_number; /* group that the next segment must begin with, at most; 0 = any */
-    bool is_at_end;       /* the copy ends: later segments would not continue it */
+    uint64_t last_lsn; /* of the log; 0 = it has no group */
     uint64_t copied;
 };
 
@@ -35,6 +46,20 @@ static enum err fail(struct backup *backup, enum err err, const char *name)
     return err;
 }
 
+/* A place in a segment and what is wrong there. */
+static enum err refuse(struct backup *backup, enum err err, const struct segment *segment,
+                       uint64_t offset, const char *why)
+{
+    char name[WAL_NAME_SIZE];
+    wal_segment_name(segment->ordinal, name);
+    snprintf(backup->error, WAL_ERROR_SIZE,
+             "%s, offset %llu: %s: no backup was made; nearshelf check tells more", name,
+             (unsigned long long)offset, why);
+    return err;
+}
+
+/* -- opening -- */
+
 static void see(void *owner, const char *name)
 {
     struct backup *backup = owner;
@@ -43,11 +68,248 @@ static void see(void *owner, const char *name)
         return;
     }
     uint32_t at = backup->count++;
-    for (; at > 0 && backup->ordinals[at - 1] > ordinal; at--) {
-        backup->ordinals[at] = backup->ordinals[at - 1];
+    for (; at > 0 && backup->segments[at - 1].ordinal > ordinal; at--) {
+        backup->segments[at] = backup->segments[at - 1];
     }
-    backup->ordinals[at] = ordinal;
+    backup->segments[at] = (struct segment){.ordinal = ordinal, .file = -1};
 }
+
+static void close_one(struct backup *backup, int *file)
+{
+    if (*file >= 0) {
+        backup->from->ops->close(backup->from, *file);
+    }
+    *file = -1;
+}
+
+static void close_all(struct backup *backup)
+{
+    for (uint32_t i = 0; i < PASSING_SNAPSHOTS; i++) {
+        close_one(backup, &backup->snapshots[i]);
+    }
+    for (uint32_t i = 0; i < backup->count; i++) {
+        close_one(backup, &backup->segments[i].file);
+    }
+    backup->count = 0;
+}
+
+static enum err open_snapshots(struct backup *backup)
+{
+    enum err err = snapshot_find(backup->from, &backup->list);
+    if (err != ERR_OK) {
+        return fail(backup, err, "listing the snapshots");
+    }
+    for (uint32_t i = 0; i < backup->list.count && i < PASSING_SNAPSHOTS; i++) {
+        char name[SNAPSHOT_NAME_SIZE];
+        snapshot_name(backup->list.lsns[i], name);
+        err = backup->from->ops->open(backup->from, name, &backup->snapshots[i],
+                                      &backup->sizes[i]);
+        if (err != ERR_OK) {
+            backup->snapshots[i] = -1;
+        }
+        if (err != ERR_OK && err != ERR_NOTFOUND) { /* gone: the list will tell */
+            return fail(backup, err, name);
+        }
+    }
+    return ERR_OK;
+}
+
+/* The engine removes the oldest first: the last one found gone ends it, the rest is whole. */
+static enum err open_segments(struct backup *backup)
+{
+    uint32_t at;
+    enum err err = backup->from->ops->list(backup->from, see, backup);
+    if (err != ERR_OK) {
+        return fail(backup, err, "listing the log");
+    }
+    for (at = backup->count; at > 0 && err == ERR_OK; at--) {
+        char name[WAL_NAME_SIZE];
+        struct segment *segment = &backup->segments[at - 1];
+        wal_segment_name(segment->ordinal, name);
+        err = backup->from->ops->open(backup->from, name, &segment->file, &segment->size);
+        if (err != ERR_OK) {
+            segment->file = -1;
+        }
+        if (err != ERR_OK && err != ERR_NOTFOUND) {
+            return fail(backup, err, name);
+        }
+    }
+    return ERR_OK;
+}
+
+/* With both snapshots there before and after, the log was there from the older one on. */
+static enum err open_all(struct backup *backup)
+{
+    struct snapshot_list after;
+    for (;;) {
+        enum err err = open_snapshots(backup);
+        if (err == ERR_OK) {
+            err = open_segments(backup);
+        }
+        if (err == ERR_OK && snapshot_find(backup->from, &after) != ERR_OK) {
+            err = fail(backup, ERR_IO, "listing the snapshots");
+        }
+        const bool is_same =
+            err == ERR_OK && after.count == backup->list.count &&
+            memcmp(after.lsns, backup->list.lsns, after.count * sizeof after.lsns[0]) == 0;
+        if (err != ERR_OK || is_same) {
+            return err;
+        }
+        close_all(backup);
+    }
+}
+
+/* -- where the log ends -- */
+
+/* The whole group at offset, if there is one. */
+static enum err read_group(struct backup *backup, const struct segment *segment, uint64_t epoch,
+                           uint64_t offset, struct wal_group_header *header, bool *is_whole_out)
+{
+    struct disk *from = backup->from;
+    *is_whole_out = false;
+    enum err err = from->ops->read(from, segment->file, offset, backup->bytes, WAL_BLOCK_SIZE);
+    const enum wal_verdict verdict =
+        err == ERR_OK ? wal_group_decode(backup->bytes, epoch, offset, header) : WAL_VERDICT_BAD;
+    if (verdict == WAL_VERDICT_VERSION) {
+        return refuse(backup, ERR_FORMAT, segment, offset, "group of an unknown format version");
+    }
+    const uint64_t size = verdict == WAL_VERDICT_OK ? wal_group_size(header->size) : 0;
+    if (size > 0 && size <= segment->size - offset) {
+        err = from->ops->read(from, segment->file, offset, backup->bytes, size);
+        *is_whole_out = err == ERR_OK && wal_group_is_sound(header, backup->bytes);
+    }
+    return err == ERR_OK ? ERR_OK : refuse(backup, err, segment, offset, err_text(err));
+}
+
+/* A header behind the end tells that the group there was durable, but its own. */
+static bool is_behind(const struct segment *segment, uint64_t at,
+                      const struct wal_group_header *header)
+{
+    return segment->first ? header->number != segment->last + 1 : at > segment->end;
+}
+
+static enum err goes_on(struct backup *backup, const struct segment *segment, uint64_t epoch,
+                        bool *goes_on_out)
+{
+    struct wal_group_header header;
+    *goes_on_out = false;
+    for (uint64_t at = segment->end; at < segment->size && !*goes_on_out; at += PIECE) {
+        const uint64_t left = segment->size - at;
+        const uint64_t piece = left < PIECE ? left : PIECE;
+        const enum err err =
+            backup->from->ops->read(backup->from, segment->file, at, backup->bytes, piece);
+        if (err != ERR_OK) {
+            return refuse(backup, err, segment, at, err_text(err));
+        }
+        for (uint64_t i = 0; i < piece; i += WAL_BLOCK_SIZE) {
+            const enum wal_verdict verdict =
+                wal_group_decode(backup->bytes + i, epoch, at + i, &header);
+            *goes_on_out |= verdict == WAL_VERDICT_OK && is_behind(segment, at + i, &header);
+        }
+    }
+    return ERR_OK;
+}
+
+/* From segment->end on, as far as groups are whole. */
+static enum err walk(struct backup *backup, struct segment *segment, uint64_t epoch)
+{
+    struct wal_group_header header;
+    while (segment->end < segment->size) {
+        bool is_whole;
+        const enum err err =
+            read_group(backup, segment, epoch, segment->end, &header, &is_whole);
+        if (err != ERR_OK || !is_whole) {
+            return err;
+        }
+        segment->first = segment->first ? segment->first : header.number;
+        segment->last = header.number;
+        const uint64_t last_lsn = header.first_lsn + header.count - 1;
+        backup->last_lsn = last_lsn > backup->last_lsn ? last_lsn : backup->last_lsn;
+        segment->end += wal_group_size(header.size);
+    }
+    return ERR_OK;
+}
+
+/* The newest segment with groups may be written meanwhile: what was not whole, with groups behind
+ * it, is looked at once more, and damaged if it still is not. */
+static enum err walk_newest(struct backup *backup, struct segment *segment, uint64_t epoch)
+{
+    for (;;) {
+        bool is_more;
+        const uint64_t before = segment->end;
+        enum err err = goes_on(backup, segment, epoch, &is_more);
+        if (err == ERR_OK && is_more) {
+            err = walk(backup, segment, epoch);
+        }
+        if (err != ERR_OK || !is_more) {
+            return err;
+        }
+        if (segment->end == before) {
+            return refuse(backup, ERR_DAMAGED, segment, before,
+                          "the group here is damaged, yet the log goes on behind it");
+        }
+    }
+}
+
+static enum err find_end(struct backup *backup, struct segment *segment, bool is_newest)
+{
+    struct wal_segment_header header;
+    enum err err = segment->size < WAL_BLOCK_SIZE || segment->size % WAL_BLOCK_SIZE
+                       ? ERR_DAMAGED
+                       : backup->from->ops->read(backup->from, segment->file, 0, backup->bytes,
+                                                 WAL_BLOCK_SIZE);
+    if (err != ERR_OK || wal_segment_decode(backup->bytes, &header) != WAL_VERDICT_OK) {
+        return refuse(backup, err == ERR_OK ? ERR_DAMAGED : err, segment, 0,
+                      "the segment's header cannot be read");
+    }
+    segment->end = WAL_BLOCK_SIZE;
+    err = walk(backup, segment, header.epoch);
+    return err == ERR_OK && is_newest ? walk_newest(backup, segment, header.epoch) : err;
+}
+
+/* Numbers rise through all segments; a later one may begin with what was written again. */
+static enum err find_ends(struct backup *backup)
+{
+    const struct segment *later = NULL; /* the next one that has groups */
+    for (uint32_t i = backup->count; i-- > 0;) {
+        struct segment *segment = &backup->segments[i];
+        if (segment->file < 0) {
+            return ERR_OK;
+        }
+        const enum err err = find_end(backup, segment, later == NULL);
+        if (err != ERR_OK) {
+            return err;
+        }
+        if (later && segment->first && later->first > segment->last + 1) {
+            return refuse(backup, ERR_DAMAGED, segment, segment->end,
+                          "the group here is damaged or missing, yet the log goes on behind it");
+        }
+        later = segment->first ? segment : later;
+    }
+    return ERR_OK;
+}
+
+/* What a snapshot holds was in the log, but where history begins with it. */
+static enum err check_reach(struct backup *backup)
+{
+    char name[SNAPSHOT_NAME_SIZE];
+    struct snapshot_mark mark;
+    const uint64_t lsn = backup->list.count ? backup->list.lsns[0] : 0;
+    if (lsn <= backup->last_lsn) {
+        return ERR_OK;
+    }
+    snapshot_name(lsn, name);
+    const enum err err = snapshot_peek(backup->from, name, &mark, backup->error);
+    if (err != ERR_OK || (mark.is_origin && backup->last_lsn == 0)) {
+        return err;
+    }
+    snprintf(backup->error, WAL_ERROR_SIZE,
+             "%s, offset 48: the log ends with LSN %llu, before this snapshot: no backup was made; "
+             "nearshelf check tells more", name, (unsigned long long)backup->last_lsn);
+    return ERR_DAMAGED;
+}
+
+/* -- copying -- */
 
 /* Bytes [0, end) of an open file, as a file of size bytes of the same name. */
 static enum err copy_bytes(struct backup *backup, int file, const char *name, uint64_t end,
@@ -74,94 +336,40 @@ static enum err copy_bytes(struct backup *backup, int file, const char *name, ui
     return err == ERR_OK ? to->ops->rename(to, PASSING_NAME, name) : err;
 }
 
-static enum err copy_snapshot(struct backup *backup, uint64_t lsn)
+static enum err copy_snapshots(struct backup *backup)
 {
-    int file;
-    uint64_t size;
-    char name[SNAPSHOT_NAME_SIZE];
-    snapshot_name(lsn, name);
-    enum err err = backup->from->ops->open(backup->from, name, &file, &size);
-    if (err == ERR_NOTFOUND) {
-        return ERR_OK; /* a newer one took its place meanwhile, and the log from there is kept */
+    for (uint32_t i = 0; i < PASSING_SNAPSHOTS; i++) {
+        char name[SNAPSHOT_NAME_SIZE];
+        const uint64_t size = backup->sizes[i];
+        if (backup->snapshots[i] < 0) {
+            continue;
+        }
+        snapshot_name(backup->list.lsns[i], name);
+        const enum err err =
+            size % SNAPSHOT_BLOCK ? ERR_DAMAGED
+                                  : copy_bytes(backup, backup->snapshots[i], name, size, size);
+        if (err != ERR_OK) {
+            return fail(backup, err, name);
+        }
     }
-    if (err == ERR_OK) {
-        err = size % SNAPSHOT_BLOCK ? ERR_DAMAGED
-                                    : copy_bytes(backup, file, name, size, size);
-        backup->from->ops->close(backup->from, file);
-    }
-    return err == ERR_OK ? ERR_OK : fail(backup, err, name);
+    return ERR_OK;
 }
 
-/* The whole group at offset, if there is one. */
-static enum err read_group(struct backup *backup, int file, uint64_t epoch, uint64_t offset,
-                           uint64_t file_size, struct wal_group_header *header, bool *is_whole_out)
+static enum err copy_segments(struct backup *backup)
 {
-    struct disk *from = backup->from;
-    *is_whole_out = false;
-    enum err err = from->ops->read(from, file, offset, backup->bytes, WAL_BLOCK_SIZE);
-    if (err != ERR_OK ||
-        wal_group_decode(backup->bytes, epoch, offset, header) != WAL_VERDICT_OK) {
-        return err;
-    }
-    const uint64_t size = wal_group_size(header->size);
-    if (size > file_size - offset) {
-        return ERR_OK;
-    }
-    err = from->ops->read(from, file, offset, backup->bytes, size);
-    *is_whole_out = err == ERR_OK && wal_group_is_sound(header, backup->bytes);
-    return err;
-}
-
-/* Where the whole groups of the segment end; it is left out where it does not continue the copy. */
-static enum err find_end(struct backup *backup, int file, uint64_t size, uint64_t *end_out)
-{
-    struct wal_segment_header segment;
-    struct wal_group_header header;
-    bool is_whole = true;
-    struct disk *from = backup->from;
-    *end_out = 0;
-    enum err err = size < WAL_BLOCK_SIZE
-                       ? ERR_DAMAGED
-                       : from->ops->read(from, file, 0, backup->bytes, WAL_BLOCK_SIZE);
-    if (err != ERR_OK || wal_segment_decode(backup->bytes, &segment) != WAL_VERDICT_OK) {
-        return err == ERR_OK ? ERR_DAMAGED : err;
-    }
-    uint64_t at = WAL_BLOCK_SIZE;
-    while (at < size && err == ERR_OK && is_whole) {
-        err = read_group(backup, file, segment.epoch, at, size, &header, &is_whole);
-        if (err != ERR_OK || !is_whole) {
-            break;
+    for (uint32_t i = 0; i < backup->count; i++) {
+        char name[WAL_NAME_SIZE];
+        const struct segment *segment = &backup->segments[i];
+        if (segment->file < 0) {
+            continue;
         }
-        if (at == WAL_BLOCK_SIZE && backup->next_number && header.number > backup->next_number) {
-            backup->is_at_end = true;
-            return ERR_OK;
+        wal_segment_name(segment->ordinal, name);
+        const enum err err = copy_bytes(backup, segment->file, name, segment->end, segment->size);
+        if (err != ERR_OK) {
+            return fail(backup, err, name);
         }
-        backup->next_number = header.number + 1;
-        at += wal_group_size(header.size);
     }
-    *end_out = at;
-    return err;
-}
-
-static enum err copy_segment(struct backup *backup, uint64_t ordinal)
-{
-    int file;
-    uint64_t size;
-    uint64_t end;
-    char name[WAL_NAME_SIZE];
-    wal_segment_name(ordinal, name);
-    enum err err = backup->from->ops->open(backup->from, name, &file, &size);
-    if (err == ERR_NOTFOUND) {
-        return ERR_OK; /* released meanwhile: the snapshots that are newer hold it */
-    }
-    if (err == ERR_OK) {
-        err = find_end(backup, file, size, &end);
-        if (err == ERR_OK && !backup->is_at_end) {
-            err = copy_bytes(backup, file, name, end, size);
-        }
-        backup->from->ops->close(backup->from, file);
-    }
-    return err == ERR_OK ? ERR_OK : fail(backup, err, name);
+    return ERR_OK;
 }
 
 static enum err copy_identity(struct backup *backup)
@@ -178,17 +386,20 @@ static enum err copy_identity(struct backup *backup)
 
 static enum err copy_all(struct backup *backup)
 {
-    struct snapshot_list list;
-    enum err err = snapshot_find(backup->from, &list);
-    for (uint32_t i = 0; i < list.count && i < PASSING_SNAPSHOTS && err == ERR_OK; i++) {
-        err = copy_snapshot(backup, list.lsns[i]);
+    enum err err = open_all(backup);
+    if (err == ERR_OK) {
+        err = find_ends(backup);
     }
     if (err == ERR_OK) {
-        err = backup->from->ops->list(backup->from, see, backup);
+        err = check_reach(backup);
     }
-    for (uint32_t i = 0; i < backup->count && err == ERR_OK && !backup->is_at_end; i++) {
-        err = copy_segment(backup, backup->ordinals[i]);
+    if (err == ERR_OK) {
+        err = copy_snapshots(backup);
     }
+    if (err == ERR_OK) {
+        err = copy_segments(backup);
+    }
+    close_all(backup);
     return err == ERR_OK ? copy_identity(backup) : err; /* last: without it there is no backup */
 }
 
@@ -224,25 +435,36 @@ static enum err open_source(const char *dir, enum disk_access access, struct dis
     return err;
 }
 
+/* All segments are open at once. */
+static void raise_files(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &files);
+    }
+}
+
 static enum err backup_between(struct backup *backup)
 {
     void *bytes = NULL;
-    backup->ordinals = malloc(SEGMENTS_MAX * sizeof *backup->ordinals);
-    if (!backup->ordinals ||
+    backup->segments = malloc(SEGMENTS_MAX * sizeof *backup->segments);
+    if (!backup->segments ||
         posix_memalign(&bytes, DISK_ALIGN, wal_group_size(WAL_PAYLOAD_SIZE_MAX)) != 0) {
-        free(backup->ordinals);
+        free(backup->segments);
         return fail(backup, ERR_NOMEM, "backup");
     }
     backup->bytes = bytes;
+    raise_files();
     const enum err err = copy_all(backup);
     free(bytes);
-    free(backup->ordinals);
+    free(backup->segments);
     return err;
 }
 
 enum err folder_backup(const char *dir, const char *target, FILE *out, char error[WAL_ERROR_SIZE])
 {
-    struct backup backup = {.out = out, .error = error};
+    struct backup backup = {.out = out, .error = error, .snapshots = {-1, -1}};
     error[0] = '\0';
     enum err err = open_source(dir, DISK_GLANCE, &backup.from, error);
     if (err != ERR_OK) {

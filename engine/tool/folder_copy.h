@@ -12,7 +12,8 @@
 /* Copy snapshots and log of dir into target, a folder that is made, or has no data yet. The engine
  * may go on meanwhile: the copy is the state at some moment after the call began, as a start would
  * find it. What was copied is said. error gets what failed. Errors: ERR_EXISTS: target has data;
- * the disk's. */
+ * ERR_DAMAGED, ERR_FORMAT: the log is not whole, with file and offset, nothing was copied; the
+ * disk's. */
 ERR_MUST_USE enum err folder_backup(const char *dir, const char *target, FILE *out,
                                     char error[WAL_ERROR_SIZE]);
 

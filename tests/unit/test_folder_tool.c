@@ -95,14 +95,20 @@ static void must_check(const char *dir)
     assert_non_null(strstr(text, "books: in balance"));
 }
 
+static enum err backup_of(const char *dir, const char *target, char error[WAL_ERROR_SIZE])
+{
+    FILE *out = fmemopen(text, sizeof text, "w");
+    const enum err err = folder_backup(dir, target, out, error);
+    fclose(out);
+    return err;
+}
+
 static void must_backup(void)
 {
     char error[WAL_ERROR_SIZE];
-    FILE *out = fmemopen(text, sizeof text, "w");
-    if (folder_backup(harness.dir, "tool-copy", out, error) != ERR_OK) {
+    if (backup_of(harness.dir, "tool-copy", error) != ERR_OK) {
         fail_msg("%s", error);
     }
-    fclose(out);
 }
 
 static enum err restore_until(uint64_t lsn, uint64_t time_ms, char error[WAL_ERROR_SIZE])
@@ -338,6 +344,10 @@ static void damage_is_named(void **state)
     flip("log-0000000000000001.seg", 30 * 4096 + 7);
     assert_false(check_says("tool-copy"));
     assert_non_null(strstr(text, "DAMAGED log-0000000000000001.seg, offset "));
+    char error[WAL_ERROR_SIZE];
+    assert_int_equal(backup_of("tool-copy", "tool-new", error), ERR_DAMAGED); /* not half of it */
+    assert_non_null(strstr(error, "log-0000000000000001.seg, offset 122880: "));
+    assert_int_equal(access("tool-new/identity", F_OK), -1);
 }
 
 /* Some 400 KB of log. */
@@ -354,6 +364,50 @@ static void places(uint32_t round)
     snprintf(rows + used, 8, "]}");
     harness_do(&harness, "place.load", "%s", rows);
     free(rows);
+}
+
+/* What the engine does after the n-th look of a backup at its snapshots; 0 = nothing. */
+static uint32_t looks_left;
+
+enum err __real_snapshot_find(struct disk *disk, struct snapshot_list *list_out);
+enum err __wrap_snapshot_find(struct disk *disk, struct snapshot_list *list_out);
+
+enum err __wrap_snapshot_find(struct disk *disk, struct snapshot_list *list_out)
+{
+    const enum err err = __real_snapshot_find(disk, list_out);
+    if (looks_left == 0 || --looks_left > 0) {
+        return err;
+    }
+    for (uint32_t i = 0; i < 5; i++) {
+        for (uint32_t j = 0; j < 25; j++) {
+            places(i * 25 + j);
+        }
+        harness_snapshot(&harness);
+        trade(1000 + i * 10, 10);
+    }
+    return err;
+}
+
+/* Snapshots and segments that go while a backup is made are missed nowhere in it. */
+static void backup_beside_checkpoints(void **state)
+{
+    (void)state;
+    for (uint32_t look = 1; look <= 2; look++) {
+        struct wal_stats before;
+        struct wal_stats after;
+        trade(look * 100, 30);
+        harness_snapshot(&harness);
+        wal_stats(service_wal(harness.service), &before);
+        looks_left = look;
+        must_backup();
+        assert_int_equal(looks_left, 0);
+        wal_stats(service_wal(harness.service), &after);
+        assert_true(after.removed > before.removed);
+        must_check("tool-copy");
+        assert_non_null(strstr(text, "orders"));
+        folder_empty("tool-copy");
+        trade(look * 100 + 50, 10);
+    }
 }
 
 /* Where the group begins that has this byte. */
@@ -402,7 +456,15 @@ static void older_segments_are_checked(void **state)
     assert_int_equal(rename("tool-copy/log-0000000000000003.seg", "tool-copy/gone"), 0);
     assert_false(check_says("tool-copy"));
     assert_non_null(strstr(text, "DAMAGED log-00000000000000"));
+    char error[WAL_ERROR_SIZE];
+    assert_int_equal(backup_of("tool-copy", "tool-new", error), ERR_DAMAGED);
+    assert_non_null(strstr(error, "the log ends with LSN "));
     assert_int_equal(rename("tool-copy/gone", "tool-copy/log-0000000000000003.seg"), 0);
+    assert_int_equal(rename("tool-copy/log-0000000000000002.seg", "tool-copy/gone"), 0);
+    assert_int_equal(backup_of("tool-copy", "tool-new", error), ERR_DAMAGED);
+    assert_non_null(strstr(error, "log-0000000000000001.seg, offset "));
+    assert_int_equal(rename("tool-copy/gone", "tool-copy/log-0000000000000002.seg"), 0);
+    assert_int_equal(backup_of("tool-copy", "tool-new", error), ERR_OK);
 }
 
 /* One unit more is reserved than is held, in a snapshot whose sums and digest are right. */
@@ -466,6 +528,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(bounds_of_a_restore, setup, teardown),
         cmocka_unit_test_setup_teardown(damage_is_named, setup, teardown),
         cmocka_unit_test_setup_teardown(older_segments_are_checked, setup, teardown),
+        cmocka_unit_test_setup_teardown(backup_beside_checkpoints, setup, teardown),
         cmocka_unit_test_setup_teardown(broken_books_are_told, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
