@@ -156,6 +156,10 @@ const char *wal_facts_text(struct wal *wal);
  * wal_recover or wal_read; the log must continue the state, or is refused. */
 void wal_start_at(struct wal *wal, const struct wal_start *start);
 
+/* The log must go up to that LSN, or up to the bound of wal_read, or is refused: something that
+ * cannot be started from tells that it did. Before wal_recover or wal_read. */
+void wal_reach(struct wal *wal, uint64_t lsn);
+
 /* Hear of each record `lead` records before it is told, as a hint to fetch what it will touch; at
  * the end of a group size 0 stands for those that are not there. Before wal_recover or wal_read. */
 typedef void wal_ahead_cb(void *owner, uint8_t type, const uint8_t *bytes, uint32_t size);

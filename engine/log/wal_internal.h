@@ -69,6 +69,7 @@ struct wal {
     uint64_t retain_ms;
     uint32_t lone_flush_us; /* UINT32_MAX: no bound */
     struct wal_start start; /* group_number 0: none */
+    uint64_t reach_lsn;     /* reading must come so far; 0: no matter */
     wal_ahead_cb *ahead;    /* of reading; NULL: none */
     uint32_t ahead_lead;
     uint64_t segment_size;

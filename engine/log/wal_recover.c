@@ -582,6 +582,25 @@ static enum err check_linked(struct wal_reading *reading)
                    "the log ends here, before the state of the snapshot that is there");
 }
 
+/* A log that ends before what a snapshot tells that it had. */
+static enum err check_reach(struct wal_reading *reading)
+{
+    const uint64_t reach = reading->wal->reach_lsn;
+    const uint64_t wanted = reach < reading->until.lsn ? reach : reading->until.lsn;
+    if (reading->is_stopped || reading->found->last_lsn >= wanted) {
+        return ERR_OK;
+    }
+    if (reading->count == 0) {
+        return wal_fail(reading->wal, ERR_DAMAGED,
+                        "a snapshot of LSN %llu cannot be read, and there is no log: put that file "
+                        "or the files log-*.seg back",
+                        (unsigned long long)reach);
+    }
+    return damaged(reading, ERR_DAMAGED, reading->segments[reading->end_index].ordinal,
+                   reading->end_offset,
+                   "the log ends here, before the LSN of a snapshot that cannot be read");
+}
+
 static void note_oldest(struct wal_reading *reading)
 {
     for (uint32_t i = 0; i < reading->count; i++) {
@@ -609,6 +628,9 @@ static enum err read_log(struct wal_reading *reading)
     if (err == ERR_OK) {
         err = check_linked(reading);
     }
+    if (err == ERR_OK) {
+        err = check_reach(reading);
+    }
     reading->found->segments = reading->count;
     return err;
 }
@@ -632,6 +654,12 @@ void wal_start_at(struct wal *wal, const struct wal_start *start)
     CHECK(!wal->is_open);
     CHECK(start->group_number > 0);
     wal->start = *start;
+}
+
+void wal_reach(struct wal *wal, uint64_t lsn)
+{
+    CHECK(!wal->is_open);
+    wal->reach_lsn = lsn;
 }
 
 static void begin(struct wal_reading *reading)

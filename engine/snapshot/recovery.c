@@ -117,6 +117,9 @@ static enum err try_one(struct wal *wal, uint64_t lsn, const struct recovery_opt
     if (found->passed_over++ == 0) {
         memcpy(found->why, why, sizeof why);
     }
+    if (lsn > found->passed_lsn) {
+        found->passed_lsn = lsn;
+    }
     tables_drop(replaying);
     return tables_fresh(wal, options, replaying, error);
 }
@@ -155,6 +158,7 @@ static enum err read_log(struct wal *wal, const struct recovery_options *options
                          struct replaying *replaying, struct recovery_found *found, char *error)
 {
     start_behind(wal, &found->mark);
+    wal_reach(wal, found->passed_lsn);
     wal_ahead(wal, on_ahead, REPLAY_AHEAD);
     const enum err err =
         options->until ? wal_read(wal, options->until, on_replay, on_group, replaying, &found->log)

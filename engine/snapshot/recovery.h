@@ -24,12 +24,14 @@ struct recovery_found {
     struct snapshot_mark mark;   /* of the snapshot taken; group_number 0 = none */
     uint64_t snapshot_us;        /* loading it */
     uint32_t passed_over;        /* newer snapshots that are damaged */
+    uint64_t passed_lsn;         /* the highest of theirs, by name */
     char why[SNAPSHOT_ERROR_SIZE]; /* of the newest of those: file, offset, reason */
 };
 
 /* Fill tables (closed; initialised here) from the folder of wal, which was just opened. A damaged
- * snapshot is passed over for the one before it, and told; one of another format version, or that
- * does not fit the limits, is refused. After an error the tables are closed.
+ * snapshot is passed over for the one before it, and told, if the log goes as far as it did; one of
+ * another format version, or that does not fit the limits, is refused. After an error the tables
+ * are closed.
  * Errors: those of tables_init, snapshot_load and wal_recover; error gets file, offset, reason. */
 ERR_MUST_USE enum err recovery_run(struct wal *wal, const struct recovery_options *options,
                                    struct tables *tables, struct recovery_found *found_out,

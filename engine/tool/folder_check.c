@@ -24,6 +24,7 @@ struct checking {
     FILE *out;
     struct snapshot_list list;
     struct snapshot_mark marks[SNAPSHOT_LIST_MAX]; /* as list; lsn 0 where damaged */
+    bool is_met[SNAPSHOT_LIST_MAX]; /* as list; the log has a group that ends there */
     uint32_t damaged;
     struct tables tables;
     bool has_tables; /* they are those of the oldest snapshot, for the log to go on from */
@@ -114,6 +115,7 @@ static enum err on_group(void *owner, const struct digest *stamped, uint64_t las
     (void)time_ms;
     for (uint32_t i = 0; i < checking->list.count; i++) {
         const struct snapshot_mark *mark = &checking->marks[i];
+        checking->is_met[i] |= mark->lsn == last_lsn;
         if (mark->lsn == last_lsn && !digest_equal(&mark->digest, stamped)) {
             char text[SNAPSHOT_NAME_SIZE + 64];
             char name[SNAPSHOT_NAME_SIZE];
@@ -144,12 +146,29 @@ static enum err start(struct checking *checking)
                                                         .digest = mark.digest,
                                                         .is_origin = mark.is_origin,
                                                         .is_whole = true});
+        checking->is_met[i] = true;
         return checking->has_tables
                    ? ERR_OK
                    : snapshot_load(checking->disk, name, mark.uuid, &checking->tables, &mark,
                                    checking->error);
     }
     return ERR_OK;
+}
+
+/* A start from such a snapshot is refused. */
+static void check_met(struct checking *checking)
+{
+    for (uint32_t i = 0; i < checking->list.count; i++) {
+        char text[SNAPSHOT_NAME_SIZE + 64];
+        char name[SNAPSHOT_NAME_SIZE];
+        if (checking->marks[i].lsn == 0 || checking->is_met[i]) {
+            continue;
+        }
+        snapshot_name(checking->marks[i].lsn, name);
+        snprintf(text, sizeof text, "%s, offset 48: the log has no group that ends with this LSN",
+                 name);
+        say_bad(checking, text);
+    }
 }
 
 static void say_log(struct checking *checking, const struct wal_recovery *found)
@@ -189,6 +208,7 @@ static enum err check_log(struct checking *checking)
         say_bad(checking, checking->error);
     } else {
         say_log(checking, &found);
+        check_met(checking);
         tables_check(&checking->tables);
         fprintf(checking->out, "books: in balance, %llu cells, %llu orders, %llu holds\n",
                 (unsigned long long)checking->tables.cells,

@@ -307,10 +307,10 @@ static void bounds_of_a_restore(void **state)
     }
 }
 
-static void flip(const char *name, long offset)
+static void flip_in(const char *dir, const char *name, long offset)
 {
     char path[PATH_SIZE];
-    snprintf(path, sizeof path, "tool-copy/%s", name);
+    snprintf(path, sizeof path, "%s/%s", dir, name);
     FILE *file = fopen(path, "r+b");
     assert_non_null(file);
     assert_int_equal(fseek(file, offset, SEEK_SET), 0);
@@ -318,6 +318,11 @@ static void flip(const char *name, long offset)
     assert_int_equal(fseek(file, offset, SEEK_SET), 0);
     assert_int_equal(fputc(byte ^ 4, file), byte ^ 4);
     fclose(file);
+}
+
+static void flip(const char *name, long offset)
+{
+    flip_in("tool-copy", name, offset);
 }
 
 /* Damage of snapshot or log is named with file and offset; a damaged newest snapshot is passed
@@ -348,6 +353,67 @@ static void damage_is_named(void **state)
     assert_int_equal(backup_of("tool-copy", "tool-new", error), ERR_DAMAGED); /* not half of it */
     assert_non_null(strstr(error, "log-0000000000000001.seg, offset 122880: "));
     assert_int_equal(access("tool-new/identity", F_OK), -1);
+}
+
+/* The start of an engine on a folder is refused. */
+static void must_not_start_with(const char *dir, char error[WAL_ERROR_SIZE])
+{
+    char kept[sizeof harness.dir];
+    struct service_start start;
+    service_close(harness.service);
+    memcpy(kept, harness.dir, sizeof kept);
+    snprintf(harness.dir, sizeof harness.dir, "%s", dir);
+    assert_int_equal(service_open(&harness.options, &harness.service, &start, error), ERR_DAMAGED);
+    memcpy(harness.dir, kept, sizeof kept);
+    harness_start(&harness);
+}
+
+/* Nothing but zeros from offset on. */
+static void blank(const char *path, long offset)
+{
+    FILE *file = fopen(path, "r+b");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, 0, SEEK_END), 0);
+    const long end = ftell(file);
+    assert_int_equal(fseek(file, offset, SEEK_SET), 0);
+    for (long at = offset; at < end; at++) {
+        assert_int_equal(fputc(0, file), 0);
+    }
+    fclose(file);
+}
+
+/* A log that ends before a snapshot is told by a check, and not begun with when the snapshot cannot
+ * be read; so a restored folder, which has no log, never becomes an empty one. */
+static void snapshots_tell_how_far_it_went(void **state)
+{
+    (void)state;
+    char newer[SNAPSHOT_NAME_SIZE];
+    char wanted[SNAPSHOT_NAME_SIZE + 64];
+    char error[WAL_ERROR_SIZE];
+    trade(0, 30);
+    harness_snapshot(&harness);
+    trade(30, 30);
+    const uint64_t lsn = harness_snapshot(&harness);
+    snapshot_name(lsn, newer);
+    trade(60, 30);
+    must_backup();
+    assert_int_equal(restore(lsn, error), ERR_OK);
+    flip_in("tool-new", newer, 4096 + 100);
+    must_not_start_with("tool-new", error);
+    assert_non_null(strstr(error, "cannot be read, and there is no log"));
+    assert_non_null(strstr(error, ", offset 4096: "));
+    assert_int_equal(access("tool-new/log-0000000000000001.seg", F_OK), -1);
+    blank("tool-copy/log-0000000000000001.seg", 60 * 4096);
+    assert_false(check_says("tool-copy"));
+    snprintf(wanted, sizeof wanted, "DAMAGED %s, offset 48: the log has no group", newer);
+    assert_non_null(strstr(text, wanted));
+    assert_null(strstr(text, "DAMAGED log-"));
+    flip(newer, 4096 + 100);
+    must_not_start_with("tool-copy", error);
+    assert_non_null(strstr(error, "log-0000000000000001.seg, offset 245760: the log ends here"));
+    snprintf(wanted, sizeof wanted, "passed over: %s, offset 4096: ", newer);
+    assert_non_null(strstr(error, wanted));
+    assert_int_equal(access("tool-copy/log-0000000000000002.seg", F_OK), -1);
 }
 
 /* Some 400 KB of log. */
@@ -527,6 +593,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(restore_to_any_lsn, setup, teardown),
         cmocka_unit_test_setup_teardown(bounds_of_a_restore, setup, teardown),
         cmocka_unit_test_setup_teardown(damage_is_named, setup, teardown),
+        cmocka_unit_test_setup_teardown(snapshots_tell_how_far_it_went, setup, teardown),
         cmocka_unit_test_setup_teardown(older_segments_are_checked, setup, teardown),
         cmocka_unit_test_setup_teardown(backup_beside_checkpoints, setup, teardown),
         cmocka_unit_test_setup_teardown(broken_books_are_told, setup, teardown),
