@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # What an order costs the engine against another commit, or with rules against without: in pairs.
-"""usage: against.py --build FOLDER (--commit C | --rules [NAME]) [--pairs 30] [--seconds 0.6]
-       [--base FOLDER] [--life SHARE]
+"""usage: against.py --build FOLDER [--commit C] [--rules [NAME]] [--pairs 30] [--seconds 0.6]
+       [--base FOLDER] [--life SECONDS]
 
 Two engines run side by side, with the same drawn network, and are asked in turns, the order of the two
 changing from pair to pair: two-line orders in a closed loop, durable, by the same client. A figure is
@@ -9,10 +9,10 @@ the CPU time of the engine's main thread per order taken; of the pairs' ratios t
 the interval that holds it with 95 % (ranks of a binomial, no distribution assumed).
 
 --commit builds that commit in a folder of its own (release, as it was); --base takes a build of it that
-is there already. --rules compares this build with itself: one engine has hours, cut-offs, a carrier's
-rows, capacity everywhere and a strategy of four terms, the other none of it. NAME is one of STRATEGIES
-below (four where none is given), or none: hours, rows and capacity alone. --life: mean seconds
-go on to be shipped, in 0 to 1."""
+is there already. --rules gives this build's engine hours, cut-offs, a carrier's rows, capacity
+everywhere and a strategy of four terms; the other, of the commit or of this build too, has none of it.
+NAME is one of STRATEGIES below (four where none is given), or none: hours, rows and capacity alone.
+--life: mean seconds until an order is shipped, 0: never."""
 import argparse
 import json
 import math
@@ -135,14 +135,16 @@ def pairs(sides, options):
 def parse():
     parser = argparse.ArgumentParser(description="the engine against another commit, in pairs")
     parser.add_argument("--build", required=True, help="a release build of this tree")
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--commit")
-    what.add_argument("--rules", nargs="?", const="four", choices=list(STRATEGIES) + ["none"])
+    parser.add_argument("--commit")
+    parser.add_argument("--rules", nargs="?", const="four", choices=list(STRATEGIES) + ["none"])
     parser.add_argument("--life", default="0")
     parser.add_argument("--base", help="a build of the commit that is there already")
     parser.add_argument("--pairs", type=int, default=30)
     parser.add_argument("--seconds", type=float, default=0.6)
-    return parser.parse_args()
+    options = parser.parse_args()
+    if not options.commit and not options.rules:
+        parser.error("nothing to compare with: --commit, --rules or both")
+    return options
 
 
 def main():
