@@ -1,5 +1,6 @@
 /* The names in an order.route, found: items, nodes, channel, place. */
 #include "ask.h"
+#include "place_internal.h"
 
 bool ask_find_place(const struct service_core *service, struct ask *ask)
 {
@@ -97,9 +98,7 @@ bool ask_resolve(struct service_core *service, struct call *call, struct ask *as
         return false;
     }
     if (!ask_find_place(service, ask)) {
-        reply_error(service, call, CODE_UNKNOWN_PLACE,
-                    "dest.postcode: \"%s\" of country \"%s\" is not loaded: give lat and lon, or "
-                    "place.load it", ask->postcode, ask->country);
+        place_unknown(service, call, "dest", ask->country, ask->postcode);
         return false;
     }
     return true;

@@ -9,6 +9,7 @@
 #include "ask.h"
 #include "content_internal.h"
 #include "order_names_internal.h"
+#include "place_internal.h"
 #include "replan_internal.h"
 
 enum { F_ORDER_ID, F_LINES, F_DEST, F_SERVICE, F_KEY, F_COUNT };
@@ -565,9 +566,7 @@ static bool place_settle(struct service_core *service, struct call *call, struct
     }
     if (!place->has_lat && !gazetteer_find(&service->tables.gazetteer, place->country,
                                            place->postcode, &point)) {
-        reply_error(service, call, CODE_UNKNOWN_PLACE,
-                    "dest.postcode: \"%s\" of country \"%s\" is not loaded: give lat and lon, or "
-                    "place.load it", place->postcode, place->country);
+        place_unknown(service, call, "dest", place->country, place->postcode);
         return false;
     }
     replan->has_dest = place->has_lat;

@@ -44,6 +44,20 @@ void place_read(struct reader *reader, struct place *place)
     }
 }
 
+void place_unknown(struct service_core *service, struct call *call, const char *field,
+                   const char *country, const char *postcode)
+{
+    if (country[0]) {
+        reply_error(service, call, CODE_UNKNOWN_PLACE,
+                    "%s.postcode: no prefix of \"%s\" is loaded for country \"%s\": give lat and "
+                    "lon, or place.load it", field, postcode, country);
+    } else {
+        reply_error(service, call, CODE_UNKNOWN_PLACE,
+                    "%s.postcode: \"%s\" of no country: give %s.country, or set the engine's "
+                    "country", field, postcode, field);
+    }
+}
+
 bool place_point(struct service_core *service, struct call *call, const char *field,
                  struct place *place, struct geo_point *point_out)
 {
@@ -57,9 +71,6 @@ bool place_point(struct service_core *service, struct call *call, const char *fi
     if (gazetteer_find(&service->tables.gazetteer, place->country, place->postcode, point_out)) {
         return true;
     }
-    reply_error(service, call, CODE_UNKNOWN_PLACE,
-                "%s.postcode: no prefix of %s is loaded for country \"%s\": give lat and lon, or "
-                "place.load it",
-                field, place->postcode, place->country);
+    place_unknown(service, call, field, place->country, place->postcode);
     return false;
 }

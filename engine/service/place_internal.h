@@ -15,6 +15,10 @@ struct place {
 /* Read {lat, lon, country, postcode, po_box}: coordinates or a postcode must be there. */
 void place_read(struct reader *reader, struct place *place);
 
+/* The answer where the postcode of field has no loaded prefix. */
+void place_unknown(struct service_core *service, struct call *call, const char *field,
+                   const char *country, const char *postcode);
+
 /* Where it is; the configured country stands in for none. False: its postcode is not loaded, and
  * the call is answered with UNKNOWN_PLACE naming the field. place must be given. */
 bool place_point(struct service_core *service, struct call *call, const char *field,

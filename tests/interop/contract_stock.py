@@ -444,6 +444,8 @@ def places(scene):
     expect(answer["total_km"] > 1, "shorter prefix", answer)
     scene.error("UNKNOWN_PLACE", ["EC1", "GB"], "order.route",
                 **scene.ask("c", [(item, 1)], dest={"country": "GB", "postcode": "ec1"}))
+    scene.error("UNKNOWN_PLACE", ['dest.postcode: "SW1A" of no country', "give dest.country"],
+                "order.route", **scene.ask("c", [(item, 1)], dest={"postcode": "SW1A"}))
     answer = scene.route("c", [(item, 1)], dest={"country": "GB", "postcode": "EC1", "lat": 51.6,
                                                  "lon": 0})
     expect(answer["total_km"] == 0.0, "coordinates give the km", answer)

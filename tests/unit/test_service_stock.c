@@ -312,7 +312,7 @@ static void find_tells_the_nearest(void **state)
     harness_drop(answer);
     harness_refute(harness, "stock.find",
                    "{'items':[{'item':'a'}],'dest':{'postcode':'99999','country':'US'}}",
-                   "UNKNOWN_PLACE", "99999");
+                   "UNKNOWN_PLACE", "no prefix of \"99999\" is loaded for country \"US\"");
     answer = harness_ask(harness, "stock.find",
                          "{'items':[{'item':'a','qty':4}],'dest':{'lat':40,'lon':-74},'k':1}");
     assert_string_equal(harness_text(answer, "items.0.nodes.0.node"), "n2");
