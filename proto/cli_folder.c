@@ -42,18 +42,27 @@ static bool read_config(const char *path, struct folder_ask *ask)
     return true;
 }
 
-/* An LSN, or a moment as 2026-11-22T05:00:00Z. */
+/* A moment as 2026-11-22T05:00:00Z, since 1970, of a day that there is. */
+static bool read_moment(const char *text, uint64_t *ms_out)
+{
+    struct tm told = {0};
+    const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%SZ", &told);
+    struct tm moment = told;
+    const time_t seconds = timegm(&moment);
+    *ms_out = (uint64_t)seconds * 1000;
+    return rest && *rest == '\0' && seconds >= 0 && moment.tm_mday == told.tm_mday;
+}
+
+/* An LSN, or a moment. What is neither must not become no bound at all. */
 static bool read_until(const char *text, struct wal_until *until)
 {
-    struct tm moment = {0};
     char *end;
-    const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%SZ", &moment);
-    if (rest && *rest == '\0') {
-        until->time_ms = (uint64_t)timegm(&moment) * 1000;
+    if (read_moment(text, &until->time_ms)) {
         return true;
     }
+    until->time_ms = UINT64_MAX;
     until->lsn = strtoull(text, &end, 10);
-    if (text[0] < '0' || text[0] > '9' || *end != '\0') {
+    if (text[0] < '0' || text[0] > '9' || *end != '\0' || until->lsn == UINT64_MAX) {
         cli_complain("--until %s: an LSN, or a time such as 2026-11-22T05:00:00Z", text);
         return false;
     }

@@ -68,6 +68,23 @@ def starts_with_it(options, engine, target):
     engine.stop()
 
 
+def bounds_of_a_restore(options, engine, backup):
+    """What is no LSN and no moment is never taken for no bound; what is one is kept."""
+    target = os.path.join(engine.root, "restored")
+    for until in ("18446744073709551615", "99999999999999999999", "1960-01-01T00:00:00Z",
+                  "2026-02-31T00:00:00Z", "2026-11-22", "-1", "x", ""):
+        done = cli(options, "restore", "--until", until, backup, target)
+        require(done.returncode == 2 and "an LSN, or a time" in done.stderr, until, done)
+        require(not os.path.exists(target), until)
+    done = cli(options, "restore", "--until", "5", backup, target)
+    require(done.returncode == 0 and "up to lsn 5," in done.stdout, done)
+    shutil.rmtree(target)
+    done = cli(options, "restore", "--until", "2100-01-01T00:00:00Z", backup, target)
+    require(done.returncode == 0, done)
+    done = cli(options, "restore", "--until", "1999-12-31T23:59:59Z", backup, target + "2")
+    require(done.returncode == 1 and "nothing from before that moment" in done.stderr, done)
+
+
 def main():
     parser = server.arguments(__doc__)
     parser.add_argument("--cli", required=True, help="path of nearshelf")
@@ -85,6 +102,7 @@ def main():
         engine.stop()
         done = cli(options, "backup", engine.address, os.path.join(engine.root, "none"))
         require(done.returncode == 1 and "cannot connect" in done.stderr, done)
+        bounds_of_a_restore(options, engine, targets[0])
         for target in targets:
             starts_with_it(options, engine, target)
     print("2 copies by address, checked and started from")
