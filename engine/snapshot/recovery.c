@@ -97,6 +97,7 @@ static enum err try_one(struct wal *wal, uint64_t lsn, const struct recovery_opt
     if (err == ERR_OK && !is_wanted(&mark, options->until)) {
         return ERR_OK;
     }
+    const uint64_t told = err == ERR_OK ? mark.lsn : lsn;
     if (err == ERR_OK) {
         err = snapshot_load_watched(wal_disk(wal), name, wal_identity(wal)->uuid,
                                     replaying->tables, &watch, &mark, why);
@@ -117,8 +118,8 @@ static enum err try_one(struct wal *wal, uint64_t lsn, const struct recovery_opt
     if (found->passed_over++ == 0) {
         memcpy(found->why, why, sizeof why);
     }
-    if (lsn > found->passed_lsn) {
-        found->passed_lsn = lsn;
+    if (told > found->passed_lsn) {
+        found->passed_lsn = told;
     }
     tables_drop(replaying);
     return tables_fresh(wal, options, replaying, error);

@@ -24,7 +24,7 @@ struct recovery_found {
     struct snapshot_mark mark;   /* of the snapshot taken; group_number 0 = none */
     uint64_t snapshot_us;        /* loading it */
     uint32_t passed_over;        /* newer snapshots that are damaged */
-    uint64_t passed_lsn;         /* the highest of theirs, by name */
+    uint64_t passed_lsn;         /* the highest of theirs, by header, else by name */
     char why[SNAPSHOT_ERROR_SIZE]; /* of the newest of those: file, offset, reason */
 };
 

@@ -36,6 +36,7 @@ struct backup {
     uint32_t count;
     uint64_t last_lsn; /* of the log; 0 = it has no group */
     uint64_t copied;
+    uint8_t identity[WAL_IDENTITY_SIZE];
 };
 
 #define PASSING_NAME "making.tmp"
@@ -56,6 +57,24 @@ static enum err refuse(struct backup *backup, enum err err, const struct segment
              "%s, offset %llu: %s: no backup was made; nearshelf check tells more", name,
              (unsigned long long)offset, why);
     return err;
+}
+
+static enum err get_identity(struct backup *backup)
+{
+    size_t size;
+    struct wal_identity identity;
+    const enum err err = backup->from->ops->get(backup->from, "identity", backup->identity,
+                                                sizeof backup->identity, &size);
+    if (err != ERR_OK) {
+        return fail(backup, err, "identity");
+    }
+    const enum wal_verdict verdict = size == sizeof backup->identity
+                                         ? wal_identity_decode(backup->identity, &identity)
+                                         : WAL_VERDICT_BAD;
+    return verdict == WAL_VERDICT_OK ? ERR_OK
+                                     : fail(backup, verdict == WAL_VERDICT_BAD ? ERR_DAMAGED
+                                                                               : ERR_FORMAT,
+                                            "identity, offset 0");
 }
 
 /* -- opening -- */
@@ -300,7 +319,8 @@ static enum err check_reach(struct backup *backup)
     }
     snapshot_name(lsn, name);
     const enum err err = snapshot_peek(backup->from, name, &mark, backup->error);
-    if (err != ERR_OK || (mark.is_origin && backup->last_lsn == 0)) {
+    if (err != ERR_OK || mark.lsn <= backup->last_lsn ||
+        (mark.is_origin && backup->last_lsn == 0)) {
         return err;
     }
     snprintf(backup->error, WAL_ERROR_SIZE,
@@ -372,21 +392,19 @@ static enum err copy_segments(struct backup *backup)
     return ERR_OK;
 }
 
-static enum err copy_identity(struct backup *backup)
+static enum err put_identity(struct backup *backup)
 {
-    size_t size;
-    uint8_t bytes[WAL_IDENTITY_SIZE];
-    enum err err =
-        backup->from->ops->get(backup->from, "identity", bytes, sizeof bytes, &size);
-    if (err == ERR_OK) {
-        err = backup->to->ops->put(backup->to, "identity", bytes, size);
-    }
+    const enum err err = backup->to->ops->put(backup->to, "identity", backup->identity,
+                                              sizeof backup->identity);
     return err == ERR_OK ? ERR_OK : fail(backup, err, "identity");
 }
 
 static enum err copy_all(struct backup *backup)
 {
-    enum err err = open_all(backup);
+    enum err err = get_identity(backup);
+    if (err == ERR_OK) {
+        err = open_all(backup);
+    }
     if (err == ERR_OK) {
         err = find_ends(backup);
     }
@@ -400,7 +418,7 @@ static enum err copy_all(struct backup *backup)
         err = copy_segments(backup);
     }
     close_all(backup);
-    return err == ERR_OK ? copy_identity(backup) : err; /* last: without it there is no backup */
+    return err == ERR_OK ? put_identity(backup) : err; /* last: without it there is no backup */
 }
 
 static enum err open_target(const char *dir, struct disk **disk_out, char *error)

@@ -72,7 +72,11 @@ static enum err load_one(struct checking *checking, uint32_t i)
         return ERR_OK;
     }
     mark->lsn = 0;
-    say_bad(checking, err == ERR_OK ? "a snapshot has the name of another LSN" : checking->error);
+    if (err == ERR_OK) {
+        snprintf(checking->error, sizeof checking->error,
+                 "%s, offset 48: the file has the name of another LSN", name);
+    }
+    say_bad(checking, checking->error);
     return err == ERR_FULL || err == ERR_NOMEM ? err : ERR_OK;
 }
 

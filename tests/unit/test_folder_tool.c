@@ -353,6 +353,30 @@ static void damage_is_named(void **state)
     assert_int_equal(backup_of("tool-copy", "tool-new", error), ERR_DAMAGED); /* not half of it */
     assert_non_null(strstr(error, "log-0000000000000001.seg, offset 122880: "));
     assert_int_equal(access("tool-new/identity", F_OK), -1);
+    flip("log-0000000000000001.seg", 30 * 4096 + 7);
+    flip("identity", 20);
+    assert_int_equal(backup_of("tool-copy", "tool-new", error), ERR_DAMAGED);
+    assert_non_null(strstr(error, "identity, offset 0: "));
+}
+
+/* A snapshot under the name of another LSN is named as such, and passed over. */
+static void misnamed_one_is_told(void **state)
+{
+    (void)state;
+    char from[PATH_SIZE];
+    char name[SNAPSHOT_NAME_SIZE];
+    trade(0, 30);
+    harness_snapshot(&harness);
+    trade(30, 30);
+    snapshot_name(harness_snapshot(&harness), name);
+    trade(60, 30);
+    const struct digest digest = *digest_now();
+    must_backup();
+    snprintf(from, sizeof from, "tool-copy/%s", name);
+    assert_int_equal(rename(from, "tool-copy/snapshot-0000000000000fff.snap"), 0);
+    assert_false(check_says("tool-copy"));
+    assert_non_null(strstr(text, "DAMAGED snapshot-0000000000000fff.snap, offset 48: "));
+    must_start_with("tool-copy", &digest);
 }
 
 /* The start of an engine on a folder is refused. */
@@ -594,6 +618,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(bounds_of_a_restore, setup, teardown),
         cmocka_unit_test_setup_teardown(damage_is_named, setup, teardown),
         cmocka_unit_test_setup_teardown(snapshots_tell_how_far_it_went, setup, teardown),
+        cmocka_unit_test_setup_teardown(misnamed_one_is_told, setup, teardown),
         cmocka_unit_test_setup_teardown(older_segments_are_checked, setup, teardown),
         cmocka_unit_test_setup_teardown(backup_beside_checkpoints, setup, teardown),
         cmocka_unit_test_setup_teardown(broken_books_are_told, setup, teardown),
