@@ -26,7 +26,7 @@ enum { DISK = 8 << 20 };
 #define GOLDEN_NAME "snapshot-0000000000000042.snap"
 
 static const char *golden_path;
-static uint64_t bit_stride = 101;
+static uint64_t bit_stride = 97;
 static uint8_t uuid[16] = "uuid of a folder";
 
 static struct snapshot_mark mark_of(const struct tables *tables)

@@ -26,7 +26,7 @@ enum {
 
 static struct keeper keeper;
 static struct disk *sim;
-static uint64_t bit_stride = 211;
+static uint64_t bit_stride = 97;
 
 /* The model of make_log, for tests that go on writing on copies of it. */
 static struct kept made[64];
