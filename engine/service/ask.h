@@ -49,7 +49,7 @@ struct ask {
     uint64_t channel_hash;      /* as resolved, 0 = none, or there are no quotas */
     struct text reservation_id; /* len 0 = none */
     slab_ref reservation;       /* that the order takes the place of, 0 = none */
-    const char *reservation_told; /* what became of it, for the answer */
+    const char *reservation_found; /* its state when asked, for the answer; NULL = none named */
     uint32_t max_splits, max_m; /* ROUTE_NO_LIMIT = none asked */
     uint64_t required_by_ms, deliver_after_ms; /* 0 = not asked */
     uint32_t line_count;

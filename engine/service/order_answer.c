@@ -186,7 +186,7 @@ WRITER_INLINE void put_answer(struct service_core *service, struct writer *write
                                        answer->reason == REASON_PROMISE_NOT_MET ||
                                        answer->reason == REASON_CAPACITY_EXCEEDED);
     bool is_dry = !is_plain && ask->dry_run;
-    bool has_reservation = !is_plain && ask->reservation_told;
+    bool has_reservation = !is_plain && ask->reservation_found;
     writer_map(writer, 8u + is_refused + has_rejected + has_explain + is_dry + has_reservation);
     writer_str(writer, "lsn");
     writer_uint(writer, lsn_begun(service));
@@ -220,14 +220,17 @@ WRITER_INLINE void put_answer(struct service_core *service, struct writer *write
         put_bool(writer, "dry_run", true);
     }
     if (has_reservation) {
-        put_string(writer, "reservation", ask->reservation_told);
+        bool is_taken = ask->reservation && !is_refused;
+        put_string(writer, "reservation",
+                   is_taken ? reservation_state_text(RESERVATION_COMMITTED)
+                            : ask->reservation_found);
     }
 }
 
 static bool is_plain_answer(const struct ask *ask, const struct route_answer *answer)
 {
     return answer->status == ORDER_ROUTED && answer->unfilled_count == 0 && ask->explain == 0 &&
-           !ask->has_kits && !ask->dry_run && !ask->reservation_told;
+           !ask->has_kits && !ask->dry_run && !ask->reservation_found;
 }
 
 /* Bytes that put_answer writes at most for a plain one: constant parts, numbers, ids. */

@@ -117,8 +117,7 @@ bool reserve_for_order(struct service_core *service, struct call *call, struct a
         return false;
     }
     ask->reservation = reservation_is_live(own) ? ref : 0;
-    ask->reservation_told =
-        reservation_state_text(ask->reservation ? RESERVATION_COMMITTED : state);
+    ask->reservation_found = reservation_state_text(state);
     return true;
 }
 

@@ -165,6 +165,16 @@ def c08_node_disabled_between_quote_and_order(world):
     expect(here.taken(answer) == {"b": 1}, "order", answer)
     here.client.call("node.status", node="c08.a", status="active")
     expect(here.taken(here.route("r", [("x", 1)])) == {"a": 1}, "active again")
+    ask = {"lines": [{"item": "c08.x", "qty": 1}], "dest": {"lat": 40.0, "lon": -100.0}}
+    quote = here.client.call("promise.quote", services=["standard"], **ask)["options"][0]
+    expect(here.taken(quote) == {"a": 1}, "promise", quote)
+    held = here.client.call("reserve.create", reservation_id="c08.r", ttl_ms=600000,
+                            service="standard", **ask)
+    expect(held["lines"][0]["node"] == "c08.a", "reserved", held)
+    here.client.call("node.status", node="c08.a", status="on_hold")
+    answer = here.route("s", [("x", 1)], reservation_id="c08.r")
+    expect(here.taken(answer) == {"b": 1} and answer["reservation"] == "committed", "cart", answer)
+    expect(here.cell("x", "a")["reserved"] == 1, "only r is held there", here.cell("x", "a"))
 
 
 @case
@@ -235,7 +245,7 @@ def c09_short_pick(world):
 
 @case
 def c10_count_below_what_is_held(world):
-    """10 a count below what is held is believed; order holds stay and nothing more is sold"""
+    """10 a count below what is held is believed: order holds stay, the newest cart is broken"""
     here = world.scene("c10.", {"a": {"x": 5}, "b": {"x": 1}})
     order = here.route("o", [("x", 4)])
     answer = here.client.call("stock.set", item="c10.x", node="c10.a", on_hand=2)
@@ -251,6 +261,18 @@ def c10_count_below_what_is_held(world):
                      fulfilment=order["fulfilments"][0]["fulfilment"])
     cell = here.cell("x", "a")
     expect((cell["on_hand"], cell["reserved"]) == (-2, 0), "after shipping", cell)
+    for cart in ("old", "new"):
+        here.client.call("stock.adjust", item="c10.x", node="c10.a", delta=4)
+        got = here.client.call("reserve.create", reservation_id="c10." + cart, ttl_ms=600000,
+                               lines=[{"item": "c10.x", "qty": 2, "node": "c10.a"}])
+    answer = here.client.call("stock.set", item="c10.x", node="c10.a", on_hand=3)
+    held = [here.client.call("reserve.get", reservation_id="c10." + cart) for cart in ("old", "new")]
+    expect([one["state"] for one in held] == ["held", "broken"], "newest first", held)
+    expect([one["lines"][0]["held"] for one in held] == [2, 1], "as many as are short", held)
+    told = [event for event in here.client.call("events.read", from_lsn=got["lsn"],
+                                                types=["reserve.broken"])["events"]
+            if event["reservation_id"].startswith("c10.")]
+    expect([(one["reservation_id"], one["qty"]) for one in told] == [("c10.new", 1)], "event", told)
 
 
 @case

@@ -291,6 +291,7 @@ static void guaranteed(void **state)
                    "INSUFFICIENT_STOCK");
     json_t *answer = route(harness, "o1", "c1", 31);
     assert_string_equal(harness_text(answer, "status"), "refused");
+    assert_string_equal(harness_text(answer, "reservation"), "held"); /* a refusal takes nothing */
     harness_drop(answer);
     expect_state(harness, "c1", "held", 30);
     answer = route(harness, "o1", "c1", 30);
