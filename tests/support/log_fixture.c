@@ -87,6 +87,7 @@ static void replay_begin(struct keeper *keeper, struct wal *wal)
     if (keeper->start.group_number) {
         wal_start_at(wal, &keeper->start);
     }
+    wal_reach(wal, keeper->reach_lsn);
 }
 
 enum err keeper_read(struct keeper *keeper, const struct wal_options *options,

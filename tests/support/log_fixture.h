@@ -30,6 +30,7 @@ struct keeper {
     char error[WAL_ERROR_SIZE];
     bool is_alone;          /* submits so: it may flush by itself; kept by keeper_init */
     struct wal_start start; /* where the next replay begins; group_number 0: at the beginning */
+    uint64_t reach_lsn;     /* the next replay must come so far; 0: no matter */
     /* -- of the last replay -- */
     struct digest replayed_digest;
     uint64_t replayed;   /* records */

@@ -325,17 +325,25 @@ static void flip(const char *name, long offset)
     flip_in("tool-copy", name, offset);
 }
 
+/* Two snapshots and trade around them; LSN and name of the newer one. */
+static uint64_t trade_and_snapshots(char newer[SNAPSHOT_NAME_SIZE])
+{
+    trade(0, 30);
+    harness_snapshot(&harness);
+    trade(30, 30);
+    const uint64_t lsn = harness_snapshot(&harness);
+    snapshot_name(lsn, newer);
+    trade(60, 30);
+    return lsn;
+}
+
 /* Damage of snapshot or log is named with file and offset; a damaged newest snapshot is passed
  * over by a start. */
 static void damage_is_named(void **state)
 {
     (void)state;
     char name[SNAPSHOT_NAME_SIZE];
-    trade(0, 30);
-    harness_snapshot(&harness);
-    trade(30, 30);
-    snapshot_name(harness_snapshot(&harness), name);
-    trade(60, 30);
+    trade_and_snapshots(name);
     const struct digest digest = *digest_now();
     must_backup();
     flip(name, 4096 + 100);
@@ -365,11 +373,7 @@ static void misnamed_one_is_told(void **state)
     (void)state;
     char from[PATH_SIZE];
     char name[SNAPSHOT_NAME_SIZE];
-    trade(0, 30);
-    harness_snapshot(&harness);
-    trade(30, 30);
-    snapshot_name(harness_snapshot(&harness), name);
-    trade(60, 30);
+    trade_and_snapshots(name);
     const struct digest digest = *digest_now();
     must_backup();
     snprintf(from, sizeof from, "tool-copy/%s", name);
@@ -414,12 +418,7 @@ static void snapshots_tell_how_far_it_went(void **state)
     char newer[SNAPSHOT_NAME_SIZE];
     char wanted[SNAPSHOT_NAME_SIZE + 64];
     char error[WAL_ERROR_SIZE];
-    trade(0, 30);
-    harness_snapshot(&harness);
-    trade(30, 30);
-    const uint64_t lsn = harness_snapshot(&harness);
-    snapshot_name(lsn, newer);
-    trade(60, 30);
+    const uint64_t lsn = trade_and_snapshots(newer);
     must_backup();
     assert_int_equal(restore(lsn, error), ERR_OK);
     flip_in("tool-new", newer, 4096 + 100);
